@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+# Every test is a process of its own under CTest. A test file has lines that begin with TEST(name); its executable runs
+# the one that argv[1] names and leaves with 0 (passed), 77 (skipped) or anything else (failed).
+set(PTK_TEST_ROOT "${PROJECT_SOURCE_DIR}/tests")
+set(PTK_TEST_TIMEOUT 60)
+if(PTK_SANITIZE OR PTK_TEST_WRAPPER OR CMAKE_CROSSCOMPILING)
+    set(PTK_TEST_TIMEOUT 300)
+endif()
+set(PTK_TEST_ENVIRONMENT
+    "PTK_BUILD_DIR=${PROJECT_BINARY_DIR}"
+    "PTK_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    "ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+    "TSAN_OPTIONS=halt_on_error=1")
+
+find_path(PCL_INCLUDE_DIR pcl.h)
+find_library(PCL_LIBRARY pcl)
+mark_as_advanced(PCL_INCLUDE_DIR PCL_LIBRARY)
+if(PCL_INCLUDE_DIR AND PCL_LIBRARY)
+    set(PTK_HAVE_PCL ON)
+else()
+    set(PTK_HAVE_PCL OFF)
+    message(STATUS "ptk: no libpcl, no tests with foreign coroutines")
+endif()
+
+if(NOT DEFINED Python3_EXECUTABLE AND EXISTS /usr/bin/python3)
+    set(Python3_EXECUTABLE /usr/bin/python3)
+endif()
+find_package(Python3 QUIET COMPONENTS Interpreter)
+
+# Gives a test its label, time limit and environment.
+function(ptk_test_properties name label)
+    set_tests_properties("${name}" PROPERTIES
+        LABELS "${label}" TIMEOUT ${PTK_TEST_TIMEOUT} SKIP_RETURN_CODE 77
+        ENVIRONMENT "${PTK_TEST_ENVIRONMENT};${ARGN}")
+endfunction()
+
+# The names in the TEST(name) lines of the files, in order; a name that occurs twice is an error.
+function(ptk_test_names out)
+    set(names "")
+    foreach(source IN LISTS ARGN)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+        file(STRINGS "${source}" lines REGEX "^TEST\\(")
+        foreach(line IN LISTS lines)
+            if(NOT line MATCHES "^TEST\\( *([A-Za-z0-9_]+)")
+                message(FATAL_ERROR "${source}: cannot read the test's name in: ${line}")
+            endif()
+            if(CMAKE_MATCH_1 IN_LIST names)
+                message(FATAL_ERROR "${source}: there are two tests named ${CMAKE_MATCH_1}")
+            endif()
+            list(APPEND names "${CMAKE_MATCH_1}")
+        endforeach()
+    endforeach()
+    set(${out} "${names}" PARENT_SCOPE)
+endfunction()
+
+# ptk_add_process_tests(TARGET PREFIX LABEL NAMES ENVIRONMENT...): one CTest test per name.
+function(ptk_add_process_tests target prefix label names)
+    foreach(name IN LISTS names)
+        add_test(NAME "${prefix}.${name}"
+            COMMAND ${PTK_TEST_WRAPPER} ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:${target}> ${name})
+        ptk_test_properties("${prefix}.${name}" "${label}" ${ARGN})
+    endforeach()
+endfunction()
+
+# --- tests/support ---------------------------------------------------------------------------------------------------
+file(GLOB support_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/support/*.c")
+if(NOT PTK_HAVE_PCL)
+    list(FILTER support_sources EXCLUDE REGEX "/foreign_pcl\\.c$")
+endif()
+if(support_sources)
+    add_library(ptk_test_support STATIC ${support_sources})
+    set(support_scope PUBLIC)
+else()
+    add_library(ptk_test_support INTERFACE)
+    set(support_scope INTERFACE)
+endif()
+target_include_directories(ptk_test_support ${support_scope} "${PTK_TEST_ROOT}/support")
+target_link_libraries(ptk_test_support ${support_scope} ptk_common ptk_static)
+if(PTK_HAVE_PCL)
+    target_compile_definitions(ptk_test_support ${support_scope} PTK_TEST_HAVE_PCL=1)
+    target_include_directories(ptk_test_support ${support_scope} "${PCL_INCLUDE_DIR}")
+    target_link_libraries(ptk_test_support ${support_scope} "${PCL_LIBRARY}")
+endif()
+
+function(ptk_add_test_program target)
+    ptk_add_program(${target} tests ${ARGN})
+    target_link_libraries(${target} PRIVATE ptk_test_support ${CMAKE_DL_LIBS})
+endfunction()
+
+# --- one executable per file -----------------------------------------------------------------------------------------
+foreach(label unit kernel regress)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/${label}/test_*.c")
+    foreach(source IN LISTS sources)
+        file(RELATIVE_PATH path "${PTK_TEST_ROOT}" "${source}")
+        string(REGEX REPLACE "\\.c$" "" prefix "${path}")
+        string(REGEX REPLACE "/(test_)?" "." prefix "${prefix}") # unit/base/test_list.c: unit.base.list
+        string(REPLACE "." "_" target "test_${prefix}")
+        ptk_test_names(names "${source}")
+        ptk_add_test_program(${target} "${source}")
+        ptk_add_process_tests(${target} "${prefix}" ${label} "${names}")
+    endforeach()
+endforeach()
+
+# --- one executable for the conformance suite, run in every configuration --------------------------------------------
+file(GLOB conformance_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/conformance/*.c")
+if(conformance_sources)
+    ptk_test_names(conformance_names ${conformance_sources})
+    ptk_add_test_program(conformance ${conformance_sources})
+    foreach(platform epoll poll)
+        ptk_add_process_tests(conformance conformance.${platform} conformance "${conformance_names}"
+            PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0)
+        if(PTK_HAVE_PCL)
+            ptk_add_process_tests(conformance conformance.${platform}-foreign conformance "${conformance_names}"
+                PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=1)
+        endif()
+    endforeach()
+endif()
+
+# --- scripts ---------------------------------------------------------------------------------------------------------
+function(ptk_add_script_tests label)
+    file(GLOB scripts CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/${label}/test_*.py" "${PTK_TEST_ROOT}/${label}/test_*.sh")
+    foreach(script IN LISTS scripts)
+        get_filename_component(name "${script}" NAME_WE)
+        string(REGEX REPLACE "^test_" "${label}." name "${name}")
+        if(script MATCHES "\\.sh$")
+            add_test(NAME ${name} COMMAND sh "${script}" WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+        elseif(Python3_Interpreter_FOUND)
+            add_test(NAME ${name} COMMAND "${Python3_EXECUTABLE}" "${script}" WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+        else()
+            message(STATUS "ptk: no python3, no test ${name}")
+            continue()
+        endif()
+        ptk_test_properties(${name} ${label} PYTHONDONTWRITEBYTECODE=1)
+    endforeach()
+endfunction()
+if(NOT CMAKE_CROSSCOMPILING)
+    ptk_add_script_tests(examples)
+    ptk_add_script_tests(tools)
+endif()
+
+# --- public headers compile alone, as C11 and as C++17 ---------------------------------------------------------------
+function(ptk_add_header_test header language standard compiler)
+    get_filename_component(name "${header}" NAME_WE)
+    set(unit "${PROJECT_BINARY_DIR}/headers/${name}.${language}")
+    file(CONFIGURE OUTPUT "${unit}" CONTENT "#include <${name}.h>\n#include <${name}.h>\nextern int unit_not_empty;\n")
+    string(REPLACE "+" "x" label "${standard}")
+    add_test(NAME headers.${label}.${name}
+        COMMAND ${compiler} -std=${standard} -fsyntax-only -Wall -Wextra -Wpedantic -Werror
+            "-I${PROJECT_SOURCE_DIR}/src" "${unit}")
+    ptk_test_properties(headers.${label}.${name} headers)
+endfunction()
+
+# The C++ compiler that belongs to the C compiler: cc and c++, gcc-12 and g++-12, clang-19 and clang++-19.
+get_filename_component(cxx_name "${CMAKE_C_COMPILER}" NAME)
+string(REGEX REPLACE "gcc" "g++" cxx_name "${cxx_name}")
+string(REGEX REPLACE "clang" "clang++" cxx_name "${cxx_name}")
+string(REGEX REPLACE "^cc$" "c++" cxx_name "${cxx_name}")
+find_program(PTK_CXX NAMES "${cxx_name}")
+mark_as_advanced(PTK_CXX)
+if(NOT PTK_CXX)
+    message(STATUS "ptk: no ${cxx_name}, public headers are tested as C only")
+endif()
+foreach(header IN LISTS ptk_public_headers)
+    ptk_add_header_test("${header}" c c11 "${CMAKE_C_COMPILER}")
+    if(PTK_CXX)
+        ptk_add_header_test("${header}" cpp c++17 "${PTK_CXX}")
+    endif()
+endforeach()
+
+# --- exported symbols, and the floors --------------------------------------------------------------------------------
+find_program(PTK_READELF NAMES readelf)
+mark_as_advanced(PTK_READELF)
+if(NOT CMAKE_CROSSCOMPILING AND PTK_READELF)
+    add_test(NAME tools.exports
+        COMMAND ${CMAKE_COMMAND} "-DREADELF=${PTK_READELF}" "-DNM=${CMAKE_NM}" "-DEXPORTS=${ptk_exports_file}"
+            "-DARCHIVE=$<TARGET_FILE:ptk_static>" "-DSHARED=$<TARGET_FILE:ptk_shared>"
+            -P "${PROJECT_SOURCE_DIR}/cmake/check_exports.cmake")
+    ptk_test_properties(tools.exports tools)
+endif()
+if(NOT CMAKE_CROSSCOMPILING AND Python3_Interpreter_FOUND)
+    add_test(NAME tools.floors
+        COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tools/layers.py"
+            --root "${PROJECT_SOURCE_DIR}" --build "${PROJECT_BINARY_DIR}")
+    ptk_test_properties(tools.floors tools PYTHONDONTWRITEBYTECODE=1)
+endif()

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# Holds what libptk.so exports, and what the sources mark PTK_API, against tools/exports.txt.
+# cmake -DREADELF= -DNM= -DEXPORTS= -DARCHIVE= -DSHARED= [-DUPDATE=ON] -P check_exports.cmake
+
+function(run out)
+    execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+    string(REPLACE "\n" ";" lines "${text}")
+    set(${out} "${lines}" PARENT_SCOPE)
+endfunction()
+
+# Symbols that the objects define with default visibility: the ones declared PTK_API.
+run(lines "${READELF}" --syms --wide "${ARCHIVE}")
+set(marked "")
+foreach(line IN LISTS lines)
+    if(line MATCHES " (GLOBAL|WEAK) +DEFAULT +([0-9]+|COM) +([A-Za-z_][A-Za-z0-9_]*)")
+        list(APPEND marked "${CMAKE_MATCH_3}")
+    endif()
+endforeach()
+list(FILTER marked EXCLUDE REGEX "^(__|_GLOBAL_)")
+list(REMOVE_DUPLICATES marked)
+list(SORT marked)
+
+if(UPDATE)
+    list(JOIN marked "\n" text)
+    file(WRITE "${EXPORTS}" "${text}\n")
+    message(STATUS "wrote ${EXPORTS}")
+    return()
+endif()
+
+run(lines "${NM}" -D --defined-only "${SHARED}")
+set(exported "")
+foreach(line IN LISTS lines)
+    if(line MATCHES " [B-Z] ([A-Za-z_][A-Za-z0-9_]*)") # A is the version itself
+        list(APPEND exported "${CMAKE_MATCH_1}")
+    endif()
+endforeach()
+list(FILTER exported EXCLUDE REGEX "^(__|_init$|_fini$)")
+list(SORT exported)
+
+file(STRINGS "${EXPORTS}" listed REGEX "^[A-Za-z_]")
+set(sorted ${listed})
+list(SORT sorted)
+
+# Prints what HAVE lacks of WANT.
+set(problems 0)
+function(compare sentence want have)
+    if(have)
+        list(REMOVE_ITEM want ${have})
+    endif()
+    foreach(symbol IN LISTS want)
+        message("${sentence}: ${symbol}")
+        math(EXPR problems "${problems} + 1")
+    endforeach()
+    set(problems ${problems} PARENT_SCOPE)
+endfunction()
+compare("marked PTK_API but not in the list" "${marked}" "${listed}")
+compare("in the list but not defined with PTK_API" "${listed}" "${marked}")
+compare("in the list but not exported by libptk.so" "${listed}" "${exported}")
+compare("exported by libptk.so but not in the list" "${exported}" "${listed}")
+if(NOT "${sorted}" STREQUAL "${listed}")
+    message("the list is not sorted")
+    math(EXPR problems "${problems} + 1")
+endif()
+if(problems GREATER 0)
+    message(FATAL_ERROR "${EXPORTS} disagrees in ${problems} places. If the new set of symbols is meant: ./dev exports")
+endif()
+list(LENGTH listed count)
+message(STATUS "${count} exported symbols, as listed")

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/ptk_assert.h"
+
+#include "base/ptk_report.h"
+#include "sys/ptk_sys.h"
+
+_Noreturn void ptk_assert_failed(const char *file, int line, const char *condition) {
+    ptk_report("ptk: %s:%d: broken invariant: %s", file, line, condition);
+    ptk_sys_real.abort();
+    __builtin_trap();
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slab of equal-sized objects (floor 0). Its memory is type-stable: it goes back only with the whole slab.
+ *
+ * Two kinds. *Warm* (reuse_last == false): last in, first out, for what must be hot. *Quarantined* (reuse_last): first
+ * in, first out, and nothing is reused before PTK_SLAB_QUARANTINE other objects were given back after it, so that a
+ * stale pointer finds a dead mark and not somebody else's object. The first pointer-sized word of a free object is the
+ * slab's; all else stays as the owner left it.
+ */
+#pragma once
+
+#include "base/ptk_queue.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PTK_SLAB_QUARANTINE 1024
+
+typedef struct ptk_slab_chunk ptk_slab_chunk_t;
+
+typedef struct ptk_slab {
+    ptk_slab_chunk_t *chunks;
+    ptk_queue_t freed;        /* objects given back (ptk_queue_node_t at their start) */
+    char *fresh;              /* the rest of the newest chunk, never used yet */
+    char *fresh_end;
+    uint32_t object_bytes;
+    uint32_t freed_count;
+    uint32_t live_count;
+    bool reuse_last;
+} ptk_slab_t;
+
+/* object_bytes is rounded up to a multiple of 64; objects are 64-byte aligned. Allocates nothing. */
+void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last);
+
+/* Free all chunks, and with them whatever is still live. */
+void ptk_slab_fini(ptk_slab_t *slab);
+
+/* An object, or NULL: out of memory. Fresh memory is zeroed; a reused object is as it was but for its first word. */
+void *ptk_slab_take(ptk_slab_t *slab);
+
+/* Give an object back. */
+void ptk_slab_give(ptk_slab_t *slab, void *object);
+
+/* Was `object` ever handed out by this slab (live or free)? Walks the chunks: for reports and checks. */
+bool ptk_slab_contains(const ptk_slab_t *slab, const void *object);
+
+/* Walk every object that was ever handed out, live or free; the owner tells them apart. */
+typedef void (*ptk_slab_visitor_t)(void *context, void *object);
+void ptk_slab_visit(const ptk_slab_t *slab, ptk_slab_visitor_t visitor, void *context);

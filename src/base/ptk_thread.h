@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread block: all of ptk's thread-local state, in one place (floor 0).
+ *
+ * There is one block per OS thread and one pointer to the block in use; NULL means the thread's own. The simulator
+ * swaps that pointer to make the thread act as another host. Everything above asks "which loop am I on", "which system
+ * table", "where do errors go" here, and nowhere else. Green threads never migrate, so the compiler may cache the
+ * block's address across a switch.
+ */
+#pragma once
+
+#include "sys/ptk_sys.h"
+#include <ptk_err.h>
+
+struct ptk_event_loop_platform;
+struct ptk_choice_oracle;
+
+/* Where a failed call leaves its reason. */
+typedef struct ptk_error_slot {
+    ptk_err err;
+    ptk_err cause;
+    int32_t os_err;
+    size_t count;
+} ptk_error_slot_t;
+
+typedef struct ptk_thread_block {
+    struct ptk_event_loop_platform *loop; /* the live loop of this thread, NULL if it has none */
+    void *scheduler;                      /* floor 3's state of that loop, NULL until it is attached */
+    ptk_error_slot_t *errors;             /* the slot in use, NULL: own_errors; repointed at each switch */
+    ptk_error_slot_t *(*locate)(void);    /* with foreign coroutines: finds the slot; NULL otherwise */
+    const ptk_sys_t *sys;                 /* NULL: the real one */
+    struct ptk_choice_oracle *oracle;     /* NULL: every choice is 0 */
+    ptk_error_slot_t own_errors;
+    bool forked; /* this process was forked from one whose loop stood here: objects of that loop answer FORKED */
+} ptk_thread_block_t;
+
+_Static_assert(sizeof(ptk_thread_block_t) <= 128, "the thread block fits into two cache lines");
+
+extern _Thread_local ptk_thread_block_t ptk_thread_own;
+extern _Thread_local ptk_thread_block_t *ptk_thread_in_use;
+
+/* The block in use. */
+static inline ptk_thread_block_t *ptk_thread(void) {
+    return ptk_thread_in_use ? ptk_thread_in_use : &ptk_thread_own;
+}
+
+/* The system table in use. */
+static inline const ptk_sys_t *ptk_sys(void) {
+    const ptk_sys_t *sys = ptk_thread()->sys;
+    return sys ? sys : &ptk_sys_real;
+}
+
+/* The error slot of the running green thread, or of the OS thread. Never NULL. */
+ptk_error_slot_t *ptk_error_slot(void);
+
+/* Record a failure and answer it, so that `return ptk_fail(PTK_ERR_BUSY);` reads well. ptk_fail clears the rest. */
+ptk_err ptk_fail(ptk_err err);
+ptk_err ptk_fail_os(ptk_err err, int os_err);
+ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count);
+
+/* The ptk_err for a negative or positive errno value: PTK_ERR_OS where nothing fits better. */
+ptk_err ptk_err_from_os(int os_err);
+
+/* ptk_fail_os(ptk_err_from_os(e), e). */
+ptk_err ptk_fail_errno(int os_err);

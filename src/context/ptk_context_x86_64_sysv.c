@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a fresh context begins. The stack holds entry and argument; once they are popped it is aligned as a
+ * call wants it. The frame pointer is zero and the return address is undefined for the unwinder, so that
+ * frame-pointer walkers, debuggers and C++ unwinding all end here. An entry that returns is a broken promise
+ * and traps.
+ */
+#include "context/ptk_context.h"
+
+_Static_assert(sizeof(ptk_context_registers_t) == 24, "the assembly knows these offsets");
+
+__asm__(".pushsection .text\n"
+        ".balign 16\n"
+        ".globl ptk_context_start\n"
+        ".hidden ptk_context_start\n"
+        ".type ptk_context_start, @function\n"
+        "ptk_context_start:\n"
+        "    .cfi_startproc\n"
+        "    .cfi_undefined rip\n"
+        "    popq %rax\n"
+        "    popq %rdi\n"
+        "    xorl %ebp, %ebp\n"
+        "    callq *%rax\n"
+        "    ud2\n"
+        "    .cfi_endproc\n"
+        ".size ptk_context_start, .-ptk_context_start\n"
+        ".popsection\n");
+
+void ptk_context_position(const ptk_context_t *context, void **pc_out, void **frame_out) {
+    *pc_out = context->registers.program;
+    *frame_out = context->registers.frame;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The socket verbs of every POSIX platform (floor 2), over the system table.
+ *
+ * EINTR is retried here, at the one place where it can be: every call is non-blocking, so a retry cannot wait. close is
+ * never retried: on Linux the descriptor is gone even if it answers EINTR.
+ *
+ * A connect is started once; from then on each try asks SO_ERROR, and believes its 0 only if the socket has a peer: an
+ * early "writable" proves nothing.
+ */
+#include "platform/ptk_readiness.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+
+static intptr_t try_recv(const ptk_event_op_t *op) {
+    intptr_t result;
+    do {
+        result = ptk_sys()->recv(op->source->handle, op->at.buffer, op->bytes);
+    } while (result == -EINTR);
+    return result;
+}
+
+static intptr_t try_send(const ptk_event_op_t *op) {
+    intptr_t result;
+    do {
+        result = ptk_sys()->send(op->source->handle, op->at.data, op->bytes);
+    } while (result == -EINTR);
+    return result;
+}
+
+static intptr_t try_accept(const ptk_event_op_t *op) {
+    ptk_os_handle_t accepted = PTK_OS_HANDLE_NONE;
+    int result;
+    do {
+        result = ptk_sys()->accept(op->source->handle, op->at.addr, op->addrlen, &accepted);
+    } while (result == -EINTR);
+    return result == 0 ? accepted : result;
+}
+
+/* A handshake is under way: how did it end? */
+static intptr_t ask_connect(const ptk_event_op_t *op) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    int result = ptk_sys()->get_option(op->source->handle, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (result != 0 || error != 0) {
+        return result != 0 ? result : -error;
+    }
+    struct sockaddr_storage peer;
+    length = sizeof peer;
+    result = ptk_sys()->peer_name(op->source->handle, (struct sockaddr *) &peer, &length);
+    return result == -ENOTCONN ? -EAGAIN : result;
+}
+
+static intptr_t try_connect(ptk_event_op_t *op) {
+    if (op->started) {
+        return ask_connect(op);
+    }
+    int result = ptk_sys()->connect(op->source->handle, op->at.target, (socklen_t) op->bytes);
+    bool under_way = result == -EINPROGRESS || result == -EINTR || result == -EALREADY;
+    op->started = under_way;
+    return under_way ? -EAGAIN : result;
+}
+
+static uint32_t ready_bits(unsigned revents) {
+    return (revents & (POLLIN | POLLHUP | POLLERR) ? PTK_READY_READ : 0) |
+           (revents & (POLLOUT | POLLHUP | POLLERR) ? PTK_READY_WRITE : 0) |
+           (revents & (POLLHUP | POLLERR) ? PTK_READY_ERROR : 0);
+}
+
+static intptr_t try_ready(const ptk_event_op_t *op) {
+    struct pollfd entry = {.fd = (int) op->source->handle};
+    entry.events = (short) ((op->events & PTK_READY_READ ? POLLIN : 0) | (op->events & PTK_READY_WRITE ? POLLOUT : 0));
+    int count;
+    do {
+        count = ptk_sys()->poll(&entry, 1, 0);
+    } while (count == -EINTR);
+    if (count < 0) {
+        return count;
+    }
+    if (entry.revents & POLLNVAL) {
+        return -EBADF;
+    }
+    uint32_t ready = ready_bits((unsigned) entry.revents) & (op->events | PTK_READY_ERROR);
+    return ready ? (intptr_t) ready : -EAGAIN;
+}
+
+intptr_t ptk_posix_sock_try(ptk_event_op_t *op) {
+    switch ((ptk_event_op_kind_t) op->kind) {
+    case PTK_OP_RECV:
+        return try_recv(op);
+    case PTK_OP_SEND:
+        return try_send(op);
+    case PTK_OP_ACCEPT:
+        return try_accept(op);
+    case PTK_OP_CONNECT:
+        return try_connect(op);
+    case PTK_OP_READY:
+        break;
+    }
+    return try_ready(op);
+}
+
+static int set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
+    int value = on;
+    return ptk_sys()->set_option(handle, level, name, &value, sizeof value);
+}
+
+static int sock_set_nodelay(ptk_os_handle_t handle, bool on) {
+    return set_flag(handle, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+static int sock_set_reuse(ptk_os_handle_t handle, bool on) {
+    return set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
+}
+
+/* A stream of its own kind: urgent bytes stay in line, small writes go out at once. Accepted sockets inherit both. */
+static int sock_open(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
+    ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
+    int result = ptk_sys()->socket(family, type, protocol, &handle);
+    if (result != 0) {
+        return result;
+    }
+    result = set_flag(handle, SOL_SOCKET, SO_OOBINLINE, true);
+    if (result == 0) {
+        result = sock_set_nodelay(handle, true);
+    }
+    if (result != 0) {
+        ptk_sys()->close(handle);
+        return result;
+    }
+    *handle_out = handle;
+    return 0;
+}
+
+static int sock_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+    return ptk_sys()->bind(handle, addr, addrlen);
+}
+
+static int sock_listen(ptk_os_handle_t handle, int backlog) {
+    return ptk_sys()->listen(handle, backlog > 0 ? backlog : SOMAXCONN);
+}
+
+static int sock_shutdown(ptk_os_handle_t handle, bool read, bool write) {
+    return ptk_sys()->shutdown(handle, read && write ? SHUT_RDWR : (read ? SHUT_RD : SHUT_WR));
+}
+
+static int sock_close(ptk_os_handle_t handle, bool reset) {
+    if (reset) {
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+        (void) ptk_sys()->set_option(handle, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    }
+    return ptk_sys()->close(handle);
+}
+
+static int sock_local_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+    return ptk_sys()->local_name(handle, addr, addrlen);
+}
+
+static int sock_peer_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+    return ptk_sys()->peer_name(handle, addr, addrlen);
+}
+
+const ptk_platform_socket_ops_t ptk_posix_sock_ops = {
+    .open = sock_open,
+    .bind = sock_bind,
+    .listen = sock_listen,
+    .shutdown = sock_shutdown,
+    .close = sock_close,
+    .local_addr = sock_local_addr,
+    .peer_addr = sock_peer_addr,
+    .set_nodelay = sock_set_nodelay,
+    .set_reuse = sock_set_reuse,
+};

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `HOST:PORT` to a socket address and back.
+ *
+ * A text is cut into two spans, host and port, and each is judged on its own; nothing is written to the
+ * caller before both are good. Addresses are copied in and out as bytes, because a caller's sockaddr may be
+ * aligned for nothing.
+ */
+#include <ptk_addr.h>
+
+#include "base/ptk_thread.h"
+#include <string.h>
+
+/* A piece of the caller's text. */
+typedef struct span {
+    const char *start;
+    size_t length;
+} span_t;
+
+/* The longest host with its scope: an IPv6 text (45), '%', an interface's name (15). */
+#define HOST_BYTES_MAX 64
+
+static bool span_is(span_t span, const char *text) {
+    return span.length == strlen(text) && memcmp(span.start, text, span.length) == 0;
+}
+
+/* Copies a span with a final NUL; false if it is empty or does not fit. */
+static bool span_copy(span_t span, char *text_out, size_t text_bytes) {
+    if (span.length == 0 || span.length >= text_bytes) {
+        return false;
+    }
+    memcpy(text_out, span.start, span.length);
+    text_out[span.length] = '\0';
+    return true;
+}
+
+/* All of the span as a decimal number of at most `limit`. */
+static bool span_number(span_t span, uint32_t limit, uint32_t *number_out) {
+    uint64_t number = 0;
+    if (span.length == 0 || span.length > 10) {
+        return false;
+    }
+    for (size_t i = 0; i < span.length; i++) {
+        if (span.start[i] < '0' || span.start[i] > '9') {
+            return false;
+        }
+        number = number * 10 + (uint64_t) (span.start[i] - '0');
+    }
+    *number_out = (uint32_t) number;
+    return number <= limit;
+}
+
+/* "[HOST]:PORT" or "HOST:PORT" into its two spans. */
+static bool split(const char *text, bool *bracketed_out, span_t *host_out, span_t *port_out) {
+    bool bracketed = text[0] == '[';
+    const char *start = bracketed ? text + 1 : text;
+    const char *end = bracketed ? strchr(start, ']') : strrchr(start, ':');
+    if (!end || (bracketed && end[1] != ':')) {
+        return false;
+    }
+    const char *port = bracketed ? end + 2 : end + 1;
+    *bracketed_out = bracketed;
+    *host_out = (span_t) {start, (size_t) (end - start)};
+    *port_out = (span_t) {port, strlen(port)};
+    return true;
+}
+
+/* A port as it stands in a socket address: two bytes, high one first. */
+static in_port_t port_to_network(uint32_t port) {
+    const uint8_t bytes[2] = {(uint8_t) (port >> 8), (uint8_t) port};
+    in_port_t network;
+    memcpy(&network, bytes, sizeof network);
+    return network;
+}
+
+static uint16_t port_from_network(in_port_t network) {
+    uint8_t bytes[2];
+    memcpy(bytes, &network, sizeof bytes);
+    return (uint16_t) (bytes[0] << 8 | bytes[1]);
+}
+
+static bool parse_ipv4(span_t host, uint32_t port, ptk_addr_t *addr) {
+    struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = port_to_network(port)};
+    char text[HOST_BYTES_MAX];
+    if (span_is(host, "localhost")) {
+        host = (span_t) {"127.0.0.1", 9};
+    } else if (host.length == 0 || span_is(host, "*")) {
+        host = (span_t) {"0.0.0.0", 7};
+    }
+    if (!span_copy(host, text, sizeof text) || !ptk_sys_inet_parse(AF_INET, text, &in4.sin_addr)) {
+        return false;
+    }
+    addr->length = sizeof in4;
+    memcpy(&addr->storage, &in4, sizeof in4);
+    return true;
+}
+
+/* What follows the '%': a number, or the name of an interface that exists. */
+static bool parse_scope(span_t scope, uint32_t *scope_out) {
+    char name[HOST_BYTES_MAX];
+    if (span_number(scope, UINT32_MAX, scope_out)) {
+        return true;
+    }
+    if (!span_copy(scope, name, sizeof name)) {
+        return false;
+    }
+    *scope_out = ptk_sys_interface_index(name);
+    return *scope_out != 0;
+}
+
+static bool parse_ipv6(span_t host, uint32_t port, ptk_addr_t *addr) {
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = port_to_network(port)};
+    char text[HOST_BYTES_MAX];
+    const char *percent = memchr(host.start, '%', host.length);
+    if (percent) {
+        span_t scope = {percent + 1, (size_t) (host.start + host.length - (percent + 1))};
+        if (!parse_scope(scope, &in6.sin6_scope_id)) {
+            return false;
+        }
+        host.length = (size_t) (percent - host.start);
+    }
+    if (!span_copy(host, text, sizeof text) || !ptk_sys_inet_parse(AF_INET6, text, &in6.sin6_addr)) {
+        return false;
+    }
+    addr->length = sizeof in6;
+    memcpy(&addr->storage, &in6, sizeof in6);
+    return true;
+}
+
+ptk_err ptk_addr_parse(const char *text, ptk_addr_t *addr_out) {
+    ptk_addr_t addr;
+    span_t host;
+    span_t port_text;
+    bool bracketed;
+    uint32_t port;
+    if (!text || !addr_out || !split(text, &bracketed, &host, &port_text)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if (!span_number(port_text, UINT16_MAX, &port)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    memset(&addr, 0, sizeof addr);
+    if (!(bracketed ? parse_ipv6 : parse_ipv4)(host, port, &addr)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    *addr_out = addr;
+    return PTK_OK;
+}
+
+/* Copies a sockaddr of the given family and size; false if it is another or too short. */
+static bool load(const struct sockaddr *addr, socklen_t addrlen, int family, void *copy_out,
+                 size_t copy_bytes) {
+    sa_family_t found;
+    if (!addr || addrlen < copy_bytes) {
+        return false;
+    }
+    memcpy(&found, (const char *) addr + offsetof(struct sockaddr, sa_family), sizeof found);
+    if (found != family) {
+        return false;
+    }
+    memcpy(copy_out, addr, copy_bytes);
+    return true;
+}
+
+/* Answers the length of the whole text, 0 for an address that has none. */
+static size_t format_any(const struct sockaddr *addr, socklen_t addrlen, char *text_out, size_t text_bytes) {
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+    char host[HOST_BYTES_MAX];
+    if (load(addr, addrlen, AF_INET, &in4, sizeof in4) &&
+        ptk_sys_inet_format(AF_INET, &in4.sin_addr, host, sizeof host)) {
+        return ptk_sys_format(text_out, text_bytes, "%s:%u", host, port_from_network(in4.sin_port));
+    }
+    if (!load(addr, addrlen, AF_INET6, &in6, sizeof in6) ||
+        !ptk_sys_inet_format(AF_INET6, &in6.sin6_addr, host, sizeof host)) {
+        return 0;
+    }
+    unsigned port = port_from_network(in6.sin6_port);
+    if (in6.sin6_scope_id) {
+        return ptk_sys_format(text_out, text_bytes, "[%s%%%u]:%u", host, (unsigned) in6.sin6_scope_id, port);
+    }
+    return ptk_sys_format(text_out, text_bytes, "[%s]:%u", host, port);
+}
+
+ptk_err ptk_addr_format(const struct sockaddr *addr, socklen_t addrlen, char *text_out, size_t text_bytes) {
+    if (!text_out || text_bytes == 0) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    size_t length = format_any(addr, addrlen, text_out, text_bytes);
+    if (length == 0 || length >= text_bytes) {
+        text_out[0] = '\0';
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    return PTK_OK;
+}
+
+uint16_t ptk_addr_port(const struct sockaddr *addr, socklen_t addrlen) {
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+    if (load(addr, addrlen, AF_INET, &in4, sizeof in4)) {
+        return port_from_network(in4.sin_port);
+    }
+    return load(addr, addrlen, AF_INET6, &in6, sizeof in6) ? port_from_network(in6.sin6_port) : 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cancellation (floor 3): scopes, level-triggered and permanent.
+ *
+ * A green thread's scopes form a stack; its implicit scope is the outermost. A scope that is cancelled stays so. What
+ * counts is what can be seen from the innermost scope outwards, up to and including the first shield: a shield hides what
+ * lies beyond it, but has a deadline of its own. The answer is kept in `cancel_pending`, so that the entry check of
+ * every call is one load; it is worked out anew whenever a scope is cancelled, begun or ended.
+ *
+ * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT ends.
+ */
+#include "ptk_scheduler_impl.h"
+
+static ptk_cancel_cause_t visible_cause(const ptk_control_t *control) {
+    for (const ptk_scope_t *scope = control->scope; scope; scope = scope->outer) {
+        if (scope->cause != PTK_CANCEL_NONE || scope->is_shield) {
+            return (ptk_cancel_cause_t) scope->cause;
+        }
+    }
+    return PTK_CANCEL_NONE;
+}
+
+static void refresh(ptk_control_t *control) {
+    control->cancel_pending = visible_cause(control) != PTK_CANCEL_NONE;
+}
+
+static ptk_scope_t *scope_of(ptk_timer_t *timer) {
+    return ptk_container_of(timer, ptk_scope_t, timer);
+}
+
+static void deadline_passed(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+    (void) scheduler;
+    ptk_scope_cancel(scope_of(timer), PTK_CANCEL_DEADLINE);
+}
+
+void ptk_scope_init(ptk_scope_t *scope, ptk_control_t *control) {
+    *scope = (ptk_scope_t){.control = control, .cause = PTK_CANCEL_NONE};
+    scope->timer.heap.index = PTK_HEAP_NONE;
+    scope->timer.expire = deadline_passed;
+}
+
+void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause) {
+    ptk_control_t *control = scope->control;
+    if (scope->cause != PTK_CANCEL_NONE) {
+        return;
+    }
+    scope->cause = (uint8_t) cause;
+    refresh(control);
+    if (control->cancel_pending && control->state == PTK_CONTROL_PARKED) {
+        ptk_wake(control->waits ? &control->waits[0] : &control->wait, PTK_ERR_CANCELED);
+    }
+}
+
+void ptk_cancel_all(ptk_scheduler_t *scheduler, ptk_cancel_cause_t cause) {
+    ptk_list_node_t *node = ptk_list_first(&scheduler->living);
+    for (; node; node = ptk_list_next(&scheduler->living, node)) {
+        ptk_scope_cancel(&ptk_container_of(node, ptk_control_t, living)->implicit_scope, cause);
+    }
+}
+
+ptk_cancel_cause_t ptk_cancel_cause(void) {
+    const ptk_control_t *self = ptk_control_current();
+    return self ? visible_cause(self) : PTK_CANCEL_NONE;
+}
+
+/* --- shields ----------------------------------------------------------------------------------------------------------- */
+
+static ptk_scope_t *shield_scope(ptk_shield_t *shield) {
+    return (ptk_scope_t *) (void *) shield->opaque;
+}
+
+ptk_err ptk_shield_begin(ptk_shield_t *shield, uint32_t timeout_ms) {
+    ptk_control_t *self = ptk_control_current();
+    if (!self) {
+        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    }
+    if (!shield || timeout_ms == 0) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    ptk_scheduler_t *scheduler = self->scheduler;
+    bool limited = timeout_ms != PTK_TIMEOUT_INFINITE;
+    if (limited && !ptk_heap_reserve(&scheduler->heap)) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    ptk_scope_t *scope = shield_scope(shield);
+    ptk_scope_init(scope, self);
+    scope->outer = self->scope;
+    scope->is_shield = true;
+    scope->has_reservation = limited;
+    ptk_deadline_t deadline = ptk_deadline_after_ms(timeout_ms);
+    ptk_timer_arm(scheduler, &scope->timer, &deadline);
+    self->scope = scope;
+    refresh(self);
+    return PTK_OK;
+}
+
+ptk_err ptk_shield_end(ptk_shield_t *shield) {
+    ptk_control_t *self = ptk_control_current();
+    if (!self) {
+        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    }
+    if (!shield || self->scope != shield_scope(shield)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    ptk_scope_t *scope = self->scope;
+    ptk_timer_disarm(self->scheduler, &scope->timer);
+    if (scope->has_reservation) {
+        ptk_heap_unreserve(&self->scheduler->heap);
+    }
+    self->scope = scope->outer;
+    refresh(self);
+    return PTK_OK;
+}

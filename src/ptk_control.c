@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a control block (floor 3).
+ *
+ * Control blocks come from a slab apart from the stacks, so that looking at a parked green thread touches no stack page.
+ * One that has ended keeps its stack, if that is of the default size, and waits in the list of idle ones, last in first
+ * out: a spawn that follows finds block and stack warm, and has only a few fields to set.
+ *
+ * The handle is apart again: it lives until it is joined or detached, and is reused last.
+ */
+#include "ptk_control.h"
+
+#include "ptk_latch.h"
+
+static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+    (void) scheduler;
+    ptk_control_t *control = ptk_container_of(timer, ptk_control_t, timer);
+    ptk_wake(control->waits ? &control->waits[0] : &control->wait, PTK_ERR_TIMEOUT);
+}
+
+static ptk_green_t *take_handle(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    ptk_green_t *handle = ptk_slab_take(&scheduler->handles);
+    if (handle) {
+        handle->loop = scheduler->loop;
+        handle->control = control;
+        handle->result = PTK_OK;
+        handle->state = PTK_GREEN_LIVING;
+        handle->detached = false;
+        handle->joining = false;
+        ptk_list_init(&handle->joiners);
+    }
+    return handle;
+}
+
+/* What a block keeps from one life to the next. */
+static void init_fresh(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    control->scheduler = scheduler;
+    control->timer.heap.index = PTK_HEAP_NONE;
+    control->timer.expire = call_timed_out;
+    control->wait.control = control;
+}
+
+/* --- blocks: a list is linked by run_link --------------------------------------------------------------------------- */
+
+static void push_block(ptk_control_t **list, ptk_control_t *control) {
+    control->run_link.next = *list ? &(*list)->run_link : NULL;
+    *list = control;
+}
+
+static ptk_control_t *pop_block(ptk_control_t **list) {
+    ptk_control_t *control = *list;
+    if (control) {
+        ptk_queue_node_t *next = control->run_link.next;
+        *list = next ? ptk_container_of(next, ptk_control_t, run_link) : NULL;
+    }
+    return control;
+}
+
+static ptk_control_t *take_block(ptk_scheduler_t *scheduler, bool wants_stack) {
+    ptk_control_t *control = wants_stack ? pop_block(&scheduler->idle) : NULL;
+    if (control) {
+        return control;
+    }
+    control = ptk_slab_take(&scheduler->controls);
+    if (control) {
+        init_fresh(scheduler, control);
+        control->slot = NULL;
+    }
+    return control;
+}
+
+/* Off the stack: everything back to where it came from. */
+static void dissolve(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    if (!(control->flags & PTK_CONTROL_FOREIGN)) {
+        ptk_context_fini(&control->context);
+    }
+    if (control->slot) {
+        ptk_stack_give(&scheduler->stacks, control->slot);
+        control->slot = NULL;
+    }
+    ptk_slab_give(&scheduler->controls, control);
+}
+
+static bool has_ordinary_stack(const ptk_control_t *control) {
+    return control->slot && (size_t) (control->slot->high - control->slot->low) < ptk_stack_default_bytes();
+}
+
+/* Perhaps still on the stack in question: a list is all that may be touched. */
+static void retire(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    control->state = PTK_CONTROL_FREE;
+    bool idles = scheduler->keeps_stacks && has_ordinary_stack(control);
+    push_block(idles ? &scheduler->idle : &scheduler->spent, control);
+}
+
+void ptk_control_reap(ptk_scheduler_t *scheduler) {
+    ptk_control_t *control;
+    while ((control = pop_block(&scheduler->spent)) != NULL) {
+        dissolve(scheduler, control);
+    }
+}
+
+void ptk_control_fini(ptk_scheduler_t *scheduler) {
+    ptk_assert(scheduler->live == 0);
+    ptk_control_reap(scheduler);
+    ptk_control_t *control;
+    while ((control = pop_block(&scheduler->idle)) != NULL) {
+        dissolve(scheduler, control);
+    }
+}
+
+/* --- lives ------------------------------------------------------------------------------------------------------------- */
+
+static void begin_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    control->state = PTK_CONTROL_READY;
+    control->flags = 0;
+    control->waits = NULL;
+    control->wait.op = NULL;
+    control->wait.link.next = NULL;
+    control->wait.kind = "start";
+    control->locals = NULL;
+    control->errors = (ptk_error_slot_t){0};
+    ptk_scope_init(&control->implicit_scope, control);
+    control->scope = &control->implicit_scope;
+    control->cancel_pending = false;
+    ptk_list_append(&scheduler->living, &control->living);
+    scheduler->live++;
+    scheduler->spawned++;
+    if (scheduler->stopping) {
+        ptk_scope_cancel(&control->implicit_scope, PTK_CANCEL_STOP);
+    }
+}
+
+ptk_control_t *ptk_control_take(ptk_scheduler_t *scheduler, bool wants_stack) {
+    uint32_t limit = scheduler->loop->options.green_thread_limit;
+    if (limit != 0 && scheduler->live >= limit) {
+        return NULL;
+    }
+    if (!ptk_heap_reserve(&scheduler->heap)) {
+        return NULL;
+    }
+    if (ptk_unlikely(scheduler->spent != NULL)) {
+        ptk_control_reap(scheduler);
+    }
+    ptk_control_t *control = take_block(scheduler, wants_stack);
+    if (!control) {
+        goto no_block;
+    }
+    control->handle = take_handle(scheduler, control);
+    if (!control->handle) {
+        goto no_handle;
+    }
+    begin_life(scheduler, control);
+    return control;
+no_handle:
+    control->flags = PTK_CONTROL_FOREIGN; /* no context of ours yet */
+    retire(scheduler, control);
+no_block:
+    ptk_heap_unreserve(&scheduler->heap);
+    return NULL;
+}
+
+static void end_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    ptk_timer_disarm(scheduler, &control->implicit_scope.timer);
+    if (control->implicit_scope.has_reservation) {
+        ptk_heap_unreserve(&scheduler->heap);
+    }
+    ptk_heap_unreserve(&scheduler->heap);
+    ptk_list_remove(&control->living);
+    scheduler->live--;
+    scheduler->daemons -= control->flags & PTK_SPAWN_DAEMON ? 1 : 0;
+    if (scheduler->hopeful == control) {
+        scheduler->hopeful = NULL;
+    }
+}
+
+static void free_handle(ptk_scheduler_t *scheduler, ptk_green_t *handle) {
+    handle->state = PTK_GREEN_DEAD;
+    handle->control = NULL;
+    ptk_slab_give(&scheduler->handles, handle);
+}
+
+void ptk_control_give_back(ptk_control_t *control) {
+    ptk_scheduler_t *scheduler = control->scheduler;
+    end_life(scheduler, control);
+    free_handle(scheduler, control->handle);
+    scheduler->spawned--;
+    control->flags = PTK_CONTROL_FOREIGN; /* it never got a context */
+    retire(scheduler, control);
+}
+
+void ptk_control_end(ptk_control_t *control, ptk_err result) {
+    ptk_scheduler_t *scheduler = control->scheduler;
+    ptk_green_t *handle = control->handle;
+    end_life(scheduler, control);
+    handle->control = NULL;
+    handle->result = result;
+    handle->state = PTK_GREEN_ENDED;
+    ptk_wake_all(&handle->joiners, PTK_OK);
+    if (handle->detached) {
+        free_handle(scheduler, handle);
+    }
+    retire(scheduler, control);
+}

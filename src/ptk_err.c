@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include <ptk_err.h>
+
+#include "base/ptk_thread.h"
+
+#define CASE_TEXT(name, value, text)                                                                         \
+    case value:                                                                                              \
+        return text;
+#define CASE_NAME(name, value, text)                                                                         \
+    case value:                                                                                              \
+        return #name;
+
+const char *ptk_err_text(ptk_err err) {
+    switch (err) {
+        PTK_ERR_TABLE(CASE_TEXT)
+    default:
+        return "unknown error";
+    }
+}
+
+const char *ptk_err_name(ptk_err err) {
+    switch (err) {
+        PTK_ERR_TABLE(CASE_NAME)
+    default:
+        return "unknown error";
+    }
+}
+
+ptk_err ptk_get_err(void) {
+    return ptk_error_slot()->err;
+}
+
+int ptk_get_os_err(void) {
+    return ptk_error_slot()->os_err;
+}
+
+size_t ptk_get_count(void) {
+    return ptk_error_slot()->count;
+}
+
+ptk_err ptk_get_cause(void) {
+    return ptk_error_slot()->cause;
+}

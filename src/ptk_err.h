@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file ptk_err.h
+ * The errors of ptk: one table, fixed values, and where a failed call leaves its reason.
+ *
+ * Values are never renumbered. 1 to 99 are *conditions* that a protocol handles (a timeout, an end of stream);
+ * 100 to 199 are *failures* (out of resources, a refused connection, misuse).
+ */
+#pragma once
+
+#include <ptk_api.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Every result code: PTK_OK is 0, all others are positive. */
+typedef int32_t ptk_err;
+
+/** name, value, text: the one table that the enumeration and ptk_err_text() are made of. */
+#define PTK_ERR_TABLE(X)                                                                                     \
+    X(PTK_OK, 0, "success")                                                                                  \
+    X(PTK_ERR_TIMEOUT, 1, "the call's own timeout passed")                                                   \
+    X(PTK_ERR_CLOSED, 2, "closed: the peer ended the stream, or the object was closed or destroyed")         \
+    X(PTK_ERR_CANCELED, 3, "the green thread was cancelled")                                                 \
+    X(PTK_ERR_BUSY, 4, "somebody else uses it at this moment")                                               \
+    X(PTK_ERR_TRUNCATED, 5, "the stream ended, or the buffer was full, before the message was whole")        \
+    X(PTK_ERR_SHORT, 6, "the datagram is shorter than was asked for")                                        \
+    X(PTK_ERR_PARTIAL, 7, "a part was sent before the call failed; see ptk_get_count and ptk_get_cause")     \
+    X(PTK_ERR_BROKEN, 8, "an earlier send was cut short, so nothing may follow it")                          \
+    X(PTK_ERR_ABORTED, 9, "the wait was ended by ptk_waitable_abort")                                        \
+    X(PTK_ERR_NO_RESOURCES, 100, "out of memory, descriptors or another resource")                           \
+    X(PTK_ERR_INVALID_PARAM, 101, "an argument is not valid")                                                \
+    X(PTK_ERR_WRONG_THREAD, 102, "the object belongs to another thread's loop")                              \
+    X(PTK_ERR_NOT_GREEN, 103, "a call that may wait was made outside a green thread")                        \
+    X(PTK_ERR_NOT_SUPPORTED, 104, "not supported here")                                                      \
+    X(PTK_ERR_DEADLOCK, 105, "every green thread waits for something that can never come")                   \
+    X(PTK_ERR_FORKED, 106, "the object belongs to the process that forked this one")                         \
+    X(PTK_ERR_PERMISSION, 107, "the operating system does not permit it")                                    \
+    X(PTK_ERR_OS, 108, "the operating system refused; see ptk_get_os_err")                                   \
+    X(PTK_ERR_NO_LOOP, 109, "this thread has no event loop")                                                 \
+    X(PTK_ERR_NETWORK, 120, "network failure; see ptk_get_os_err")                                           \
+    X(PTK_ERR_REFUSED, 121, "connection refused")                                                            \
+    X(PTK_ERR_RESET, 122, "connection reset by the peer")                                                    \
+    X(PTK_ERR_UNREACHABLE, 123, "network or host unreachable")                                               \
+    X(PTK_ERR_PEER_TIMEOUT, 124, "the peer stopped answering: the transport gave up")                        \
+    X(PTK_ERR_ADDRESS_IN_USE, 125, "address already in use")                                                 \
+    X(PTK_ERR_ADDRESS_NOT_AVAILABLE, 126, "address not available")                                           \
+    X(PTK_ERR_NOT_CONNECTED, 127, "the socket is not connected")                                             \
+    X(PTK_ERR_CONNECTED, 128, "the socket is connected already")
+
+#define PTK_ERR_ENUMERATOR(name, value, text) name = value,
+/** The values of #ptk_err. */
+enum ptk_err_value { PTK_ERR_TABLE(PTK_ERR_ENUMERATOR) };
+#undef PTK_ERR_ENUMERATOR
+
+/** The text of an error, "unknown error" for a value that is none. Never parks; any thread; the string is static. */
+PTK_API const char *ptk_err_text(ptk_err err);
+
+/** The name of an error ("PTK_ERR_TIMEOUT"). Never parks; any thread; the string is static. */
+PTK_API const char *ptk_err_name(ptk_err err);
+
+/**
+ * Why the last ptk call of this green thread that failed did so; outside a green thread, of this OS thread.
+ * A call that succeeds leaves it as it is. Never parks; any thread.
+ */
+PTK_API ptk_err ptk_get_err(void);
+
+/** The operating system's error number (errno) behind ptk_get_err(), 0 if there was none. Never parks; any thread. */
+PTK_API int ptk_get_os_err(void);
+
+/** How many bytes the last failed call had moved before it failed (PARTIAL, NO_RESOURCES). Never parks; any thread. */
+PTK_API size_t ptk_get_count(void);
+
+/** What cut the last failed call short (the cause of PTK_ERR_PARTIAL), PTK_OK if nothing. Never parks; any thread. */
+PTK_API ptk_err ptk_get_cause(void);
+
+#ifdef __cplusplus
+}
+#endif

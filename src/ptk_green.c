@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Green threads as users see them (floor 3): go, spawn, join, cancel, detach, sleep, local storage.
+ *
+ * A spawn takes a control block (with a warm stack if there is one), prepares a context that will enter `run_body`,
+ * and queues it. `run_body` is the whole life: the body, the destructors of its local values, the end. It never returns;
+ * the last thing it does is to leave for the next.
+ *
+ * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at the end.
+ */
+#include "ptk_control.h"
+#include "ptk_latch.h"
+
+#include "base/ptk_memory.h"
+#include "base/ptk_report.h"
+#include <string.h>
+
+#define NAME_BYTES 32
+#define SMALLEST_STACK_BYTES 4096
+
+/* --- local storage ---------------------------------------------------------------------------------------------------- */
+
+typedef struct ptk_green_local {
+    struct ptk_green_local *next;
+    const ptk_green_key_t *key;
+    void *value;
+} local_t;
+
+static local_t *find_local(const ptk_control_t *control, const ptk_green_key_t *key) {
+    local_t *local = control->locals;
+    while (local && local->key != key) {
+        local = local->next;
+    }
+    return local;
+}
+
+ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value) {
+    ptk_control_t *self = ptk_control_current();
+    if (!self || !key) {
+        return ptk_fail(self ? PTK_ERR_INVALID_PARAM : PTK_ERR_NOT_GREEN);
+    }
+    local_t *local = find_local(self, key);
+    if (!local) {
+        local = ptk_allocate(sizeof *local);
+        if (!local) {
+            return ptk_fail(PTK_ERR_NO_RESOURCES);
+        }
+        *local = (local_t){.next = self->locals, .key = key};
+        self->locals = local;
+    }
+    local->value = value;
+    return PTK_OK;
+}
+
+void *ptk_green_get_local(const ptk_green_key_t *key) {
+    const ptk_control_t *self = ptk_control_current();
+    const local_t *local = self ? find_local(self, key) : NULL;
+    return local ? local->value : NULL;
+}
+
+/* Newest first; a destructor may set values again, which are then destroyed too. */
+static void destroy_locals(ptk_control_t *control) {
+    local_t *local;
+    while ((local = control->locals) != NULL) {
+        control->locals = local->next;
+        if (local->value && local->key->destructor) {
+            local->key->destructor(local->value);
+        }
+        ptk_release(local);
+    }
+}
+
+/* --- a life ------------------------------------------------------------------------------------------------------------ */
+
+static void report_failure(const ptk_control_t *control, ptk_err result) {
+    bool unseen = control->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
+    if (ptk_unlikely(unseen)) {
+        ptk_log(PTK_LOG_WARNING, "green thread \"%s\" (%s:%d) ended with %s: %s", control->label.name, control->label.file,
+                control->label.line, ptk_err_name(result), ptk_err_text(result));
+    }
+}
+
+/* A green thread that forked and returned in the child would run on the parent's loop. */
+static void refuse_forked(const ptk_control_t *control) {
+    if (ptk_unlikely(ptk_thread()->scheduler != control->scheduler)) {
+        ptk_report("green thread \"%s\" returned in a forked child; leave it with _exit or exec", control->label.name);
+        ptk_sys_real.abort();
+    }
+}
+
+static void live(ptk_control_t *control) {
+    ptk_green_fn fn = control->u.start.fn;
+    void *arg = control->u.start.arg;
+    control->u.run.waits_count = 0;
+    control->u.run.ready = 0;
+    ptk_err result = fn(arg);
+    refuse_forked(control);
+    destroy_locals(control);
+    report_failure(control, result);
+    ptk_control_end(control, result);
+}
+
+static void run_body(void *argument) {
+    ptk_control_t *control = argument;
+    ptk_context_entered(&control->context);
+    live(control);
+    ptk_leave_for_ever(control);
+}
+
+static void run_foreign_body(void *argument) {
+    live(argument);
+}
+
+/* --- spawn ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct spawn_request {
+    ptk_green_options_t options;
+    ptk_green_fn fn;
+    void *arg;
+    ptk_stack_label_t label;
+    bool detached;
+} spawn_request_t;
+
+/* A given name is kept at the top of the stack, which lives as long as it is needed. */
+static void keep_name(ptk_control_t *control, const char *name) {
+    char *place = (char *) control->stack_high - NAME_BYTES;
+    size_t length = strlen(name);
+    length = length < NAME_BYTES - 1 ? length : NAME_BYTES - 1;
+    memcpy(place, name, length);
+    place[length] = '\0';
+    control->label.name = place;
+    control->stack_high = place;
+}
+
+/* The stack: a warm one that came with the block, one from the pool, or the caller's. */
+static ptk_err equip(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
+    if (options->stack) {
+        control->stack_low = options->stack;
+        control->stack_high = (char *) options->stack + options->stack_bytes;
+        return PTK_OK;
+    }
+    if (!control->slot) {
+        int os_err = 0;
+        control->slot = ptk_stack_take(&scheduler->stacks, options->stack_bytes, &control->label, &os_err);
+        if (!control->slot) {
+            return ptk_fail_os(PTK_ERR_NO_RESOURCES, os_err);
+        }
+    }
+    control->stack_low = control->slot->low;
+    control->stack_high = control->slot->high;
+    return PTK_OK;
+}
+
+static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
+    ptk_err err = equip(scheduler, control, options);
+    if (err != PTK_OK) {
+        return err;
+    }
+    if (options->name) {
+        keep_name(control, options->name);
+    }
+    ptk_context_make(&control->context, control->stack_low, control->stack_high, run_body, control);
+    return PTK_OK;
+}
+
+static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
+    const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
+    control->flags |= PTK_CONTROL_FOREIGN;
+    void *coroutine = hooks->spawn(hooks->context, run_foreign_body, control);
+    if (!coroutine) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    *hooks->slot(hooks->context, coroutine) = control;
+    control->stack_low = coroutine;
+    control->label.name = options->name ? "(named by its owner)" : control->label.name;
+    return PTK_OK;
+}
+
+/* The green thread's whole life has a deadline. Room for its timer is kept until it ends. */
+static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_control_t *control, uint32_t lifetime_ms) {
+    ptk_deadline_t deadline = ptk_deadline_after_ms(lifetime_ms);
+    if (lifetime_ms == 0 || deadline.kind == PTK_DEADLINE_NEVER) {
+        return PTK_OK;
+    }
+    if (!ptk_heap_reserve(&scheduler->heap)) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    control->implicit_scope.has_reservation = true;
+    ptk_timer_arm(scheduler, &control->implicit_scope.timer, &deadline);
+    return PTK_OK;
+}
+
+static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
+    const ptk_green_options_t *options = &request->options;
+    bool ordinary = !options->stack && options->stack_bytes <= ptk_stack_default_bytes() && !scheduler->find_current;
+    ptk_control_t *control = ptk_control_take(scheduler, ordinary);
+    if (!control) {
+        ptk_fail(PTK_ERR_NO_RESOURCES);
+        return NULL;
+    }
+    control->label = request->label;
+    control->u.start.fn = request->fn;
+    control->u.start.arg = request->arg;
+    ptk_err err = limit_life(scheduler, control, options->lifetime_ms);
+    if (err == PTK_OK) {
+        err = scheduler->find_current ? start_foreign(scheduler, control, options) : start_native(scheduler, control, options);
+    }
+    if (err != PTK_OK) {
+        ptk_control_give_back(control);
+        return NULL;
+    }
+    control->flags |= (uint8_t) options->flags;
+    scheduler->daemons += options->flags & PTK_SPAWN_DAEMON ? 1 : 0;
+    control->handle->detached = request->detached;
+    ptk_make_ready(control);
+    return control;
+}
+
+static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
+    const ptk_green_options_t *options = &request->options;
+    if (!request->fn || (options->flags & ~(PTK_SPAWN_FP | PTK_SPAWN_DAEMON)) != 0 || options->reserved != 0) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if (options->stack && options->stack_bytes < SMALLEST_STACK_BYTES) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if (scheduler->find_current && !scheduler->hooks.spawn) {
+        return ptk_fail(PTK_ERR_NOT_SUPPORTED);
+    }
+    return PTK_OK;
+}
+
+static ptk_control_t *spawn(ptk_event_loop_platform_t *loop, const spawn_request_t *request) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = ptk_scheduler_attach(loop, &scheduler);
+    if (err != PTK_OK || check_request(scheduler, request) != PTK_OK) {
+        return NULL;
+    }
+    return start(scheduler, request);
+}
+
+ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name, const char *file,
+                  int line) {
+    const spawn_request_t request = {.fn = fn, .arg = arg, .label = {name, file, line}, .detached = true};
+    return spawn(loop, &request) ? PTK_OK : ptk_get_err();
+}
+
+ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options, ptk_green_fn fn,
+                                void *arg, const char *name, const char *file, int line) {
+    spawn_request_t request = {.fn = fn, .arg = arg, .label = {name, file, line}};
+    if (options && ptk_options_copy(&request.options, sizeof request.options, options) != PTK_OK) {
+        ptk_fail(PTK_ERR_INVALID_PARAM);
+        return NULL;
+    }
+    ptk_control_t *control = spawn(loop, &request);
+    return control ? control->handle : NULL;
+}
+
+/* --- handles ---------------------------------------------------------------------------------------------------------------- */
+
+/* May the calling thread use this handle, and is it still somebody's? */
+static ptk_err check_handle(const ptk_green_t *green) {
+    if (!green) {
+        return PTK_ERR_INVALID_PARAM;
+    }
+    if (!ptk_loop_is_mine(green->loop)) {
+        return ptk_loop_refusal();
+    }
+    return green->state == PTK_GREEN_DEAD || green->detached ? PTK_ERR_CLOSED : PTK_OK;
+}
+
+static void free_handle(ptk_green_t *green) {
+    ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
+    green->state = PTK_GREEN_DEAD;
+    ptk_slab_give(&scheduler->handles, green);
+}
+
+static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
+    if (green->joining) {
+        return PTK_ERR_BUSY;
+    }
+    if (green->state == PTK_GREEN_ENDED) {
+        ptk_call_spend(call);
+        return PTK_OK;
+    }
+    if (call->deadline.kind == PTK_DEADLINE_NOW) {
+        return PTK_ERR_TIMEOUT;
+    }
+    green->joining = true;
+    ptk_list_append(&green->joiners, &ptk_wait_plain(call->self, "join", green, false)->link);
+    ptk_err code = ptk_park(call->self, &call->deadline);
+    green->joining = false;
+    return green->state == PTK_GREEN_ENDED ? PTK_OK : code;
+}
+
+ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout_ms) {
+    ptk_call_t call;
+    ptk_err err = check_handle(green);
+    if (err == PTK_OK) {
+        err = ptk_call_begin(&call, green->loop, timeout_ms);
+    }
+    if (err == PTK_OK && call.self && green->control == call.self) {
+        err = PTK_ERR_INVALID_PARAM;
+    }
+    if (err == PTK_OK) {
+        err = check_handle(green); /* the call may have yielded */
+    }
+    if (err == PTK_OK) {
+        err = wait_for_end(green, &call);
+    }
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    if (result_out) {
+        *result_out = green->result;
+    }
+    free_handle(green);
+    return PTK_OK;
+}
+
+ptk_err ptk_green_cancel(ptk_green_t *green) {
+    ptk_err err = check_handle(green);
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    if (green->control) {
+        ptk_scope_cancel(&green->control->implicit_scope, PTK_CANCEL_REQUEST);
+    }
+    return PTK_OK;
+}
+
+ptk_err ptk_green_detach(ptk_green_t *green) {
+    ptk_err err = check_handle(green);
+    if (err == PTK_OK && green->joining) {
+        err = PTK_ERR_BUSY;
+    }
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    green->detached = true;
+    if (green->state == PTK_GREEN_ENDED) {
+        free_handle(green);
+    }
+    return PTK_OK;
+}
+
+ptk_green_t *ptk_green_self(void) {
+    const ptk_control_t *self = ptk_control_current();
+    return self ? self->handle : NULL;
+}
+
+const char *ptk_green_name(ptk_green_t *green) {
+    bool known = green && ptk_loop_is_mine(green->loop) && green->control;
+    return known ? green->control->label.name : "";
+}
+
+/* --- sleep -------------------------------------------------------------------------------------------------------------------- */
+
+static ptk_err sleep_for(ptk_deadline_t deadline) {
+    ptk_control_t *self = ptk_control_current();
+    if (!self) {
+        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    }
+    if (self->cancel_pending) {
+        return ptk_fail(PTK_ERR_CANCELED);
+    }
+    (void) ptk_wait_plain(self, "sleep", NULL, deadline.kind != PTK_DEADLINE_NEVER);
+    ptk_err code = ptk_park(self, &deadline);
+    return code == PTK_ERR_TIMEOUT ? PTK_OK : ptk_fail(code);
+}
+
+ptk_err ptk_sleep_ms(uint32_t ms) {
+    return ms == 0 ? ptk_yield() : sleep_for(ptk_deadline_after_ms(ms));
+}
+
+ptk_err ptk_sleep_until(uint64_t deadline_ns) {
+    if (deadline_ns <= ptk_now_ns()) {
+        return ptk_yield();
+    }
+    bool never = deadline_ns == PTK_TIME_NEVER;
+    return sleep_for((ptk_deadline_t){.kind = never ? PTK_DEADLINE_NEVER : PTK_DEADLINE_ABSOLUTE, .ns = deadline_ns});
+}

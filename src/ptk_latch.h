@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two queues of green threads (floor 3, internal). Both are first come first served, both are plain lists of wait
+ * records, so a waiter that gives up just unlinks itself.
+ *
+ * A *latch* counts events that nobody has taken yet. One event wakes one waiter, which takes the whole count.
+ *
+ * A *turn* is the right to use one direction of something; it is handed over directly, so nobody overtakes. Where
+ * waiting for it is not allowed, taking a taken turn is BUSY.
+ */
+#pragma once
+
+#include "ptk_scheduler_impl.h"
+
+typedef struct ptk_latch {
+    uint64_t count; /* saturates; not 0 only while nobody waits */
+    ptk_list_t waiters;
+} ptk_latch_t;
+
+void ptk_latch_init(ptk_latch_t *latch);
+
+/* `count` events more. */
+void ptk_latch_add(ptk_latch_t *latch, uint64_t count);
+
+/* Take the whole count, 0 if there is none. */
+uint64_t ptk_latch_take(ptk_latch_t *latch);
+
+typedef struct ptk_turn {
+    ptk_list_t waiters;
+    bool taken;
+    bool refuses; /* BUSY instead of a queue */
+} ptk_turn_t;
+
+void ptk_turn_init(ptk_turn_t *turn, bool refuses);
+
+/* Take it, waiting in the queue if need be. OK, BUSY, or why the wait ended; with timeout 0: TIMEOUT. */
+ptk_err ptk_turn_take(ptk_turn_t *turn, ptk_call_t *call, const char *kind, const void *object);
+
+/* Hand it to the first in the queue. */
+void ptk_turn_give(ptk_turn_t *turn);
+
+/* End all waits in a queue with `code`. */
+void ptk_wake_all(ptk_list_t *waiters, ptk_err code);

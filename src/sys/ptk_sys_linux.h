@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* The pieces of the real table on Linux, one file per kind of call (floor 0); ptk_sys.h says what each does.
+ */
+#pragma once
+
+#include "sys/ptk_sys.h"
+#include <errno.h>
+#include <time.h>
+
+/* What the table answers for a call that came back with `result`: errno, negated, on failure. errno itself
+   goes back to what it was before the call. */
+static inline intptr_t ptk_sys_answer(intptr_t result, int errno_before) {
+    if (result >= 0) {
+        return result;
+    }
+    result = -errno;
+    errno = errno_before;
+    return result;
+}
+
+/* Nanoseconds as the system wants them; cut at 68 years, where a 32-bit time_t ends. */
+static inline struct timespec ptk_sys_timespec(uint64_t ns) {
+    uint64_t seconds = ns / UINT64_C(1000000000);
+    struct timespec time = {.tv_sec = INT32_MAX};
+    if (seconds < INT32_MAX) {
+        time.tv_sec = (time_t) seconds;
+        time.tv_nsec = (long) (ns % UINT64_C(1000000000));
+    }
+    return time;
+}
+
+int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out);
+int ptk_sys_linux_unmap(void *memory, size_t bytes);
+int ptk_sys_linux_protect_none(void *memory, size_t bytes);
+int ptk_sys_linux_guard_install(void *memory, size_t bytes);
+int ptk_sys_linux_discard(void *memory, size_t bytes);
+int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector);
+bool ptk_sys_linux_is_readable(const void *memory);
+size_t ptk_sys_linux_page_bytes(void);
+
+int ptk_sys_linux_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out);
+int ptk_sys_linux_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
+int ptk_sys_linux_listen(ptk_os_handle_t handle, int backlog);
+int ptk_sys_linux_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
+                         ptk_os_handle_t *handle_out);
+int ptk_sys_linux_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
+intptr_t ptk_sys_linux_recv(ptk_os_handle_t handle, void *buffer, size_t bytes);
+intptr_t ptk_sys_linux_send(ptk_os_handle_t handle, const void *buffer, size_t bytes);
+int ptk_sys_linux_shutdown(ptk_os_handle_t handle, int how);
+int ptk_sys_linux_close(ptk_os_handle_t handle);
+int ptk_sys_linux_local_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen);
+int ptk_sys_linux_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen);
+int ptk_sys_linux_get_option(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length);
+int ptk_sys_linux_set_option(ptk_os_handle_t handle, int level, int name, const void *value,
+                             socklen_t length);
+
+int ptk_sys_linux_epoll_create(ptk_os_handle_t *handle_out);
+int ptk_sys_linux_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
+                            struct epoll_event *event);
+int ptk_sys_linux_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
+                             int64_t timeout_ns);
+int ptk_sys_linux_poll(struct pollfd *entries, size_t count, int64_t timeout_ns);
+int ptk_sys_linux_timer_open(ptk_os_handle_t *handle_out);
+int ptk_sys_linux_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns);
+int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out);
+int ptk_sys_linux_wake_kick(ptk_os_handle_t wake);
+int ptk_sys_linux_wake_drain(ptk_os_handle_t wake);
+
+/* epoll_wait by the call with whole milliseconds, as kernels before 5.11 need it. */
+int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
+                                int64_t timeout_ns);
+
+int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
+int ptk_sys_linux_signal_stack_install(void **cookie_out);
+void ptk_sys_linux_signal_stack_remove(void *cookie);

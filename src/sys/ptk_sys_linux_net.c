@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets of the real system on Linux. */
+#include "sys/ptk_sys_linux.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+int ptk_sys_linux_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
+    int saved_errno = errno;
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd < 0) {
+        return (int) ptk_sys_answer(fd, saved_errno);
+    }
+    *handle_out = fd;
+    return 0;
+}
+
+int ptk_sys_linux_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(bind((int) handle, addr, addrlen), saved_errno);
+}
+
+int ptk_sys_linux_listen(ptk_os_handle_t handle, int backlog) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(listen((int) handle, backlog), saved_errno);
+}
+
+int ptk_sys_linux_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
+                         ptk_os_handle_t *handle_out) {
+    int saved_errno = errno;
+    int fd = accept4((int) handle, addr, addrlen, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        return (int) ptk_sys_answer(fd, saved_errno);
+    }
+    *handle_out = fd;
+    return 0;
+}
+
+int ptk_sys_linux_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(connect((int) handle, addr, addrlen), saved_errno);
+}
+
+intptr_t ptk_sys_linux_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
+    int saved_errno = errno;
+    return ptk_sys_answer(recv((int) handle, buffer, bytes, MSG_NOSIGNAL | MSG_DONTWAIT), saved_errno);
+}
+
+intptr_t ptk_sys_linux_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
+    int saved_errno = errno;
+    return ptk_sys_answer(send((int) handle, buffer, bytes, MSG_NOSIGNAL | MSG_DONTWAIT), saved_errno);
+}
+
+int ptk_sys_linux_shutdown(ptk_os_handle_t handle, int how) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(shutdown((int) handle, how), saved_errno);
+}
+
+int ptk_sys_linux_close(ptk_os_handle_t handle) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(close((int) handle), saved_errno);
+}
+
+int ptk_sys_linux_local_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(getsockname((int) handle, addr, addrlen), saved_errno);
+}
+
+int ptk_sys_linux_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(getpeername((int) handle, addr, addrlen), saved_errno);
+}
+
+int ptk_sys_linux_get_option(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(getsockopt((int) handle, level, name, value, length), saved_errno);
+}
+
+int ptk_sys_linux_set_option(ptk_os_handle_t handle, int level, int name, const void *value,
+                             socklen_t length) {
+    int saved_errno = errno;
+    return (int) ptk_sys_answer(setsockopt((int) handle, level, name, value, length), saved_errno);
+}

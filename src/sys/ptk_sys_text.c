@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What ptk needs of libc to turn values into text and back. */
+#include "sys/ptk_sys.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+
+size_t ptk_sys_format_list(char *buffer, size_t bytes, const char *format, va_list arguments) {
+    int saved_errno = errno;
+    int length = vsnprintf(buffer, bytes, format, arguments);
+    errno = saved_errno;
+    if (length >= 0) {
+        return (size_t) length;
+    }
+    if (bytes > 0) {
+        buffer[0] = '\0';
+    }
+    return 0;
+}
+
+size_t ptk_sys_format(char *buffer, size_t bytes, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = ptk_sys_format_list(buffer, bytes, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+bool ptk_sys_inet_parse(int family, const char *text, void *address_out) {
+    int saved_errno = errno;
+    int result = inet_pton(family, text, address_out);
+    errno = saved_errno;
+    return result == 1;
+}
+
+bool ptk_sys_inet_format(int family, const void *address, char *text_out, size_t text_bytes) {
+    int saved_errno = errno;
+    const char *text = inet_ntop(family, address, text_out, (socklen_t) text_bytes);
+    errno = saved_errno;
+    return text != NULL;
+}
+
+uint32_t ptk_sys_interface_index(const char *name) {
+    int saved_errno = errno;
+    unsigned index = if_nametoindex(name);
+    errno = saved_errno;
+    return index;
+}

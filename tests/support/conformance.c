@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+#include "conformance.h"
+
+#include "base/ptk_thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- loops ------------------------------------------------------------------------------------------------------- */
+
+bool test_is_foreign(void) {
+    const char *foreign = getenv("PTK_TEST_FOREIGN");
+    return foreign && strcmp(foreign, "1") == 0;
+}
+
+void test_install_foreign(ptk_event_loop_platform_t *loop, bool with_spawn) {
+#ifdef PTK_TEST_HAVE_PCL
+    ptk_scheduler_hooks_t hooks = foreign_pcl_hooks(with_spawn);
+    CHECK_OK(ptk_scheduler_set_hooks(loop, &hooks));
+#else
+    (void) loop;
+    (void) with_spawn;
+    SKIP("built without libpcl");
+#endif
+}
+
+ptk_event_loop_platform_t *test_loop_with(const ptk_event_loop_platform_options_t *options) {
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(options);
+    CHECK(loop != NULL);
+    if (test_is_foreign()) {
+        test_install_foreign(loop, true);
+    }
+    return loop;
+}
+
+ptk_event_loop_platform_t *test_loop(void) {
+    return test_loop_with(NULL);
+}
+
+void test_loop_end(ptk_event_loop_platform_t *loop) {
+    CHECK_OK(ptk_event_loop_platform_destroy(loop));
+}
+
+void test_in_green(ptk_green_fn fn) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_green_t *green = test_spawn(fn, NULL);
+    ptk_err result = PTK_ERR_OS;
+    test_run();
+    CHECK_OK(ptk_green_join(green, &result, 0));
+    CHECK_OK(result);
+    test_loop_end(loop);
+}
+
+void test_run(void) {
+    CHECK_OK(ptk_scheduler_run(NULL));
+}
+
+ptk_scheduler_counters_t test_counters(void) {
+    ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
+    CHECK_OK(ptk_scheduler_counters(NULL, &counters));
+    return counters;
+}
+
+/* --- green threads ----------------------------------------------------------------------------------------------- */
+
+ptk_green_t *test_check_spawned(ptk_green_t *green) {
+    CHECK(green != NULL);
+    return green;
+}
+
+ptk_err test_join(ptk_green_t *green) {
+    ptk_err result = PTK_OK;
+    CHECK_OK(ptk_green_join(green, &result, PTK_TIMEOUT_INFINITE));
+    return result;
+}
+
+void test_yield(void) {
+    CHECK_OK(ptk_yield());
+}
+
+void test_let_poll(void) {
+    CHECK_OK(ptk_sleep_ms(1));
+}
+
+ptk_waitable_t *test_user(void) {
+    ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
+    CHECK(waitable != NULL);
+    return waitable;
+}
+
+ptk_waitable_t *test_fd_waitable(int fd) {
+    ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_SOCKET, PTK_HANDLE_FD(fd));
+    CHECK(waitable != NULL);
+    return waitable;
+}
+
+ptk_waitable_t *test_timer_waitable(uint32_t first_ms, uint32_t period_ms) {
+    ptk_timer_spec_t spec = {.first_ns = first_ms * PTK_NS_PER_MS, .period_ns = period_ms * PTK_NS_PER_MS};
+    ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_TIMER, &spec);
+    CHECK(waitable != NULL);
+    return waitable;
+}
+
+ptk_err test_wait(ptk_waitable_t *waitable, uint32_t timeout_ms) {
+    return ptk_waitable_wait(waitable, PTK_EVENT_READ, timeout_ms);
+}
+
+/* --- the order of events ----------------------------------------------------------------------------------------- */
+
+static char notes[4096];
+static size_t notes_length;
+
+void test_note(char what) {
+    CHECK(notes_length + 1 < sizeof notes);
+    notes[notes_length++] = what;
+    notes[notes_length] = '\0';
+}
+
+const char *test_notes(void) {
+    return notes;
+}
+
+void test_notes_clear(void) {
+    notes_length = 0;
+    notes[0] = '\0';
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------------- */
+
+void test_socketpair(int fds[2]) {
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+}
+
+void test_pipe(int fds[2]) {
+    CHECK_EQ(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+}
+
+void test_close_pair(const int fds[2]) {
+    CHECK_EQ(close(fds[0]), 0);
+    CHECK_EQ(close(fds[1]), 0);
+}
+
+void test_write(int fd, size_t bytes) {
+    static const char zeros[65536];
+    CHECK(bytes <= sizeof zeros);
+    CHECK(write(fd, zeros, bytes) == (ssize_t) bytes);
+}
+
+size_t test_read(int fd, size_t bytes) {
+    static char buffer[65536];
+    CHECK(bytes <= sizeof buffer);
+    ssize_t got = read(fd, buffer, bytes);
+    CHECK(got >= 0);
+    return (size_t) got;
+}
+
+size_t test_fill(int fd) {
+    static const char zeros[65536];
+    size_t total = 0;
+    for (size_t piece = sizeof zeros; piece > 0;) {
+        ssize_t put = write(fd, zeros, piece);
+        if (put > 0) {
+            total += (size_t) put;
+        } else {
+            CHECK(errno == EAGAIN);
+            piece /= 2;
+        }
+    }
+    return total;
+}
+
+/* --- time that the test moves ------------------------------------------------------------------------------------ */
+
+typedef struct clock_state {
+    ptk_sys_t sys;
+    uint64_t now_ns;
+    uint64_t appointment_ns; /* PTK_TIME_NEVER: none */
+    void (*fn)(void *arg);
+    void *arg;
+    bool early;
+} clock_state_t;
+
+static _Thread_local clock_state_t clock_state;
+
+static uint64_t clock_now(void) {
+    return clock_state.now_ns;
+}
+
+/* Let time pass until the appointment, which is then kept, or until `timeout_ns` is over (negative: no limit). */
+static void clock_pass(int64_t timeout_ns) {
+    clock_state_t *state = &clock_state;
+    uint64_t left = state->appointment_ns - state->now_ns;
+    if (state->appointment_ns != PTK_TIME_NEVER && (timeout_ns < 0 || left <= (uint64_t) timeout_ns)) {
+        state->now_ns = state->appointment_ns;
+        state->appointment_ns = PTK_TIME_NEVER;
+        state->fn(state->arg);
+    } else {
+        test_clock_advance((uint64_t) timeout_ns);
+    }
+}
+
+/* One sleep of the poller; `poll` asks the real one. */
+static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *context, int64_t timeout_ns) {
+    int got = poll(context, 0);
+    if (got == 0 && timeout_ns > 1 && clock_state.early) {
+        clock_pass(timeout_ns / 2);
+        return 0;
+    }
+    while (got == 0 && timeout_ns != 0) {
+        uint64_t before_ns = clock_state.now_ns;
+        if (timeout_ns < 0 && clock_state.appointment_ns == PTK_TIME_NEVER) {
+            return poll(context, -1);
+        }
+        clock_pass(timeout_ns);
+        timeout_ns -= timeout_ns < 0 ? 0 : (int64_t) (clock_state.now_ns - before_ns);
+        got = poll(context, 0);
+        if (clock_state.now_ns == PTK_TIME_NEVER) {
+            break;
+        }
+    }
+    return got;
+}
+
+typedef struct epoll_arguments {
+    ptk_os_handle_t epoll;
+    struct epoll_event *events;
+    int capacity;
+} epoll_arguments_t;
+
+static int real_epoll(void *context, int64_t timeout_ns) {
+    epoll_arguments_t *arguments = context;
+    return ptk_sys_real.epoll_wait(arguments->epoll, arguments->events, arguments->capacity, timeout_ns);
+}
+
+static int clock_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
+    epoll_arguments_t arguments = {epoll, events, capacity};
+    return clock_sleep(real_epoll, &arguments, timeout_ns);
+}
+
+typedef struct poll_arguments {
+    struct pollfd *entries;
+    size_t count;
+} poll_arguments_t;
+
+static int real_poll(void *context, int64_t timeout_ns) {
+    poll_arguments_t *arguments = context;
+    return ptk_sys_real.poll(arguments->entries, arguments->count, timeout_ns);
+}
+
+static int clock_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
+    poll_arguments_t arguments = {entries, count};
+    return clock_sleep(real_poll, &arguments, timeout_ns);
+}
+
+void test_clock_begin(uint64_t start_ns) {
+    clock_state = (clock_state_t){.sys = ptk_sys_real, .now_ns = start_ns, .appointment_ns = PTK_TIME_NEVER};
+    clock_state.sys.now_ns = clock_now;
+    clock_state.sys.epoll_wait = clock_epoll;
+    clock_state.sys.poll = clock_poll;
+    ptk_thread()->sys = &clock_state.sys;
+}
+
+void test_clock_end(void) {
+    ptk_thread()->sys = NULL;
+}
+
+void test_clock_advance(uint64_t ns) {
+    uint64_t left = PTK_TIME_NEVER - clock_state.now_ns;
+    clock_state.now_ns += ns < left ? ns : left;
+}
+
+void test_clock_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
+    CHECK(when_ns >= clock_state.now_ns && clock_state.appointment_ns == PTK_TIME_NEVER);
+    clock_state.appointment_ns = when_ns;
+    clock_state.fn = fn;
+    clock_state.arg = arg;
+}
+
+void test_clock_wake_early(bool on) {
+    clock_state.early = on;
+}
+
+/* --- reports and logs -------------------------------------------------------------------------------------------- */
+
+typedef struct capture {
+    char text[65536];
+    size_t length;
+    size_t lines;
+} capture_t;
+
+static capture_t captured_report;
+static capture_t captured_log;
+
+static void capture_line(capture_t *capture, const char *line) {
+    size_t length = strlen(line);
+    if (capture->length + length + 2 <= sizeof capture->text) {
+        memcpy(capture->text + capture->length, line, length);
+        capture->text[capture->length + length] = '\n';
+        capture->length += length + 1;
+        capture->text[capture->length] = '\0';
+    }
+    capture->lines++;
+}
+
+static void capture_report(void *context, const char *line) {
+    capture_line(context, line);
+}
+
+static void capture_log(void *context, ptk_log_level_t level, const char *line) {
+    (void) level;
+    capture_line(context, line);
+}
+
+void test_capture_begin(void) {
+    memset(&captured_report, 0, sizeof captured_report);
+    memset(&captured_log, 0, sizeof captured_log);
+    ptk_set_report_sink(capture_report, &captured_report);
+    ptk_set_log_sink(capture_log, &captured_log);
+}
+
+void test_capture_end(void) {
+    ptk_set_report_sink(NULL, NULL);
+    ptk_set_log_sink(NULL, NULL);
+}
+
+const char *test_captured_report(void) {
+    return captured_report.text;
+}
+
+const char *test_captured_log(void) {
+    return captured_log.text;
+}
+
+bool test_report_has(const char *text) {
+    return strstr(captured_report.text, text) != NULL;
+}
+
+size_t test_log_lines(void) {
+    return captured_log.lines;
+}
+
+/* --- floating-point control words ---------------------------------------------------------------------------------- */
+
+/* Not through <fenv.h>: that would need libm. */
+#if defined(__x86_64__)
+
+bool test_rounding_is_known(void) {
+    return true;
+}
+
+/* Both units number the modes alike: 0 nearest, 1 down, 2 up. */
+void test_rounding_set(test_rounding_t mode) {
+    uint32_t vector = 0;
+    uint16_t scalar = 0;
+    __asm__ volatile("stmxcsr %0" : "=m"(vector));
+    __asm__ volatile("fnstcw %0" : "=m"(scalar));
+    vector = (vector & ~(UINT32_C(3) << 13)) | ((uint32_t) mode << 13);
+    scalar = (uint16_t) ((scalar & ~(3u << 10)) | ((unsigned) mode << 10));
+    __asm__ volatile("ldmxcsr %0" : : "m"(vector));
+    __asm__ volatile("fldcw %0" : : "m"(scalar));
+}
+
+test_rounding_t test_rounding_get(void) {
+    uint32_t vector = 0;
+    uint16_t scalar = 0;
+    __asm__ volatile("stmxcsr %0" : "=m"(vector));
+    __asm__ volatile("fnstcw %0" : "=m"(scalar));
+    CHECK_EQ((vector >> 13) & 3, (scalar >> 10) & 3);
+    return (test_rounding_t) ((vector >> 13) & 3);
+}
+
+#elif defined(__aarch64__)
+
+bool test_rounding_is_known(void) {
+    return true;
+}
+
+/* FPCR.RMode: 0 nearest, 1 up, 2 down. */
+static const uint64_t rounding_bits[] = {0, 2, 1};
+
+void test_rounding_set(test_rounding_t mode) {
+    uint64_t word = 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(word));
+    word = (word & ~(UINT64_C(3) << 22)) | (rounding_bits[mode] << 22);
+    __asm__ volatile("msr fpcr, %0" : : "r"(word));
+}
+
+test_rounding_t test_rounding_get(void) {
+    uint64_t word = 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(word));
+    return (test_rounding_t) rounding_bits[(word >> 22) & 3];
+}
+
+#else
+
+bool test_rounding_is_known(void) {
+    return false;
+}
+
+void test_rounding_set(test_rounding_t mode) {
+    (void) mode;
+}
+
+test_rounding_t test_rounding_get(void) {
+    return TEST_ROUND_NEAREST;
+}
+
+#endif

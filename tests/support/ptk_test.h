@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small test framework. `TEST(name) { ... }` at the start of a line defines a test and registers it.
+ *
+ * The executable runs the test that argv[1] names and leaves with 0 (passed), 77 (skipped) or 1 (failed);
+ * `--list` prints the names; without an argument every test runs in a child process of its own. A check that
+ * fails prints where and what, and ends the process on the spot: it works on any stack and on any thread.
+ *
+ * After each test the runner checks that no descriptor and no ptk allocation is left, and calls what was
+ * registered with ptk_test_at_end().
+ */
+#pragma once
+
+#include <ptk_err.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ptk_test {
+    const char *name;
+    void (*run)(void);
+    struct ptk_test *next;
+} ptk_test_t;
+
+void ptk_test_register(ptk_test_t *test);
+
+/* Call `check` when the test has returned, before descriptors and allocations are counted; in order. */
+void ptk_test_at_end(void (*check)(void));
+
+/* Is PTK_TEST_LONG set, to something else than 0? */
+bool ptk_test_is_long(void);
+
+/* Pseudo-random numbers that are the same in every run; seed 0 is as good as any. */
+typedef struct ptk_test_random {
+    uint64_t state;
+} ptk_test_random_t;
+
+uint64_t ptk_test_random(ptk_test_random_t *random);
+uint64_t ptk_test_random_below(ptk_test_random_t *random, uint64_t limit);
+
+/* Run `body` in a child process, without a core file; answers its wait status (see waitpid), and what it
+   wrote to standard error as a string, cut to fit. */
+int ptk_test_in_child(void (*body)(void *), void *argument, char *output, size_t output_bytes);
+
+/* A value of whatever integer or pointer type, to be compared and printed. */
+typedef struct ptk_test_value {
+    enum { PTK_TEST_SIGNED, PTK_TEST_UNSIGNED, PTK_TEST_POINTER } kind;
+    intmax_t negative; /* kind SIGNED and below zero: the value; else 0 */
+    uintmax_t positive;
+} ptk_test_value_t;
+
+ptk_test_value_t ptk_test_signed(intmax_t value);
+ptk_test_value_t ptk_test_unsigned(uintmax_t value);
+ptk_test_value_t ptk_test_pointer(const volatile void *value);
+
+/* clang-format off */
+#define PTK_TEST_VALUE(x)                                                                                    \
+    _Generic((x),                                                                                            \
+        _Bool: ptk_test_unsigned, char: ptk_test_signed, signed char: ptk_test_signed,                       \
+        short: ptk_test_signed, int: ptk_test_signed, long: ptk_test_signed, long long: ptk_test_signed,     \
+        unsigned char: ptk_test_unsigned, unsigned short: ptk_test_unsigned, unsigned: ptk_test_unsigned,    \
+        unsigned long: ptk_test_unsigned, unsigned long long: ptk_test_unsigned,                             \
+        default: ptk_test_pointer)(x)
+/* clang-format on */
+
+_Noreturn void ptk_test_failed(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+_Noreturn void ptk_test_skipped(const char *reason);
+void ptk_test_check_equal(const char *file, int line, const char *text, ptk_test_value_t got,
+                          ptk_test_value_t expected);
+void ptk_test_check_string(const char *file, int line, const char *text, const char *got,
+                           const char *expected);
+void ptk_test_check_err(const char *file, int line, const char *text, ptk_err got, ptk_err expected);
+
+#define TEST(test_name)                                                                                      \
+    static void test_##test_name(void);                                                                      \
+    __attribute__((constructor)) static void register_##test_name(void) {                                    \
+        static ptk_test_t test = {#test_name, test_##test_name, NULL};                                       \
+        ptk_test_register(&test);                                                                            \
+    }                                                                                                        \
+    static void test_##test_name(void)
+
+/* The condition holds. */
+#define CHECK(condition)                                                                                     \
+    ((condition) ? (void) 0 : ptk_test_failed(__FILE__, __LINE__, "CHECK(%s)", #condition))
+
+/* Two integers, or two pointers, are equal as numbers. */
+#define CHECK_EQ(got, expected)                                                                              \
+    ptk_test_check_equal(__FILE__, __LINE__, "CHECK_EQ(" #got ", " #expected ")", PTK_TEST_VALUE(got),       \
+                         PTK_TEST_VALUE(expected))
+
+/* Two strings are equal; NULL equals only NULL. */
+#define CHECK_STR(got, expected)                                                                             \
+    ptk_test_check_string(__FILE__, __LINE__, "CHECK_STR(" #got ", " #expected ")", got, expected)
+
+/* A call answered PTK_OK; it answered the error that is expected. */
+#define CHECK_OK(call) ptk_test_check_err(__FILE__, __LINE__, "CHECK_OK(" #call ")", call, PTK_OK)
+#define CHECK_ERR(call, expected)                                                                            \
+    ptk_test_check_err(__FILE__, __LINE__, "CHECK_ERR(" #call ", " #expected ")", call, expected)
+
+/* The test cannot run here. */
+#define SKIP(reason) ptk_test_skipped(reason)

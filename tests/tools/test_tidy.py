@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Sees each rule of tools/tidy.py fail on a text that breaks it, and hold its peace on one that does not."""
+
+import contextlib
+import io
+import re
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT / "tools"))
+import tidy  # noqa: E402
+
+FIRST = "/* SPDX-License-Identifier: MIT */\n"
+
+
+class TidyTest(unittest.TestCase):
+    def found(self, text: str, path: str = "src/ptk_a.c") -> list[str]:
+        return [str(violation) for violation in tidy.check(tidy.Source(path, FIRST + text))]
+
+    def assert_found(self, expected: str, text: str, path: str = "src/ptk_a.c") -> None:
+        found = self.found(text, path)
+        self.assertEqual(len(found), 1, found)
+        self.assertIn(expected, found[0])
+
+    def assert_clean(self, text: str, path: str = "src/ptk_a.c") -> None:
+        self.assertEqual(self.found(text, path), [])
+
+    # --- lines ---
+    def test_clean(self) -> None:
+        self.assert_clean("int a(void) {\n    return 0;\n}\n")
+
+    def test_spdx(self) -> None:
+        found = tidy.check(tidy.Source("src/a.c", "int a;\n"))
+        self.assertEqual([str(violation) for violation in found],
+                         ["src/a.c:1: begin the file with /* SPDX-License-Identifier: MIT */"])
+
+    def test_final_newline(self) -> None:
+        self.assert_found(":2: end the file with a newline", "int a;")
+
+    def test_tab(self) -> None:
+        self.assert_found(":2: tab", "\tint a;\n")
+
+    def test_trailing_space(self) -> None:
+        self.assert_found(":2: space at the end", "int a; \n")
+        self.assert_found(":2: space at the end", "int a;\r\n")
+
+    def test_columns(self) -> None:
+        self.assert_clean("// " + 107 * "x" + "\n")
+        self.assert_found(":2: 111 columns", "// " + 108 * "x" + "\n")
+
+    def test_columns_are_those_of_clang_format(self) -> None:
+        match = re.search(r"^ColumnLimit: (\d+)$", (PROJECT / ".clang-format").read_text(), re.MULTILINE)
+        self.assertEqual(match and int(match[1]), tidy.MAX_COLUMNS)
+
+    # --- bans ---
+    def test_calls_banned_in_src(self) -> None:
+        for name in ("strcpy", "strcat", "sprintf", "gets", "atoi", "alloca", "setjmp", "longjmp", "select", "rand",
+                     "time", "printf"):
+            with self.subTest(name):
+                self.assert_found(f":2: {name}: ", f"int a = {name}(b);\n")
+                self.assert_clean(f"int a = ptk_{name}(b); // {name}(x)\nchar *s = \"{name}(x)\";\n")
+
+    def test_format_attribute_and_fprintf_are_no_printf(self) -> None:
+        self.assert_clean("__attribute__((format(printf, 1, 2))) int a(void);\nint b = fprintf(f, c);\n")
+
+    def test_calls_banned_in_src_only(self) -> None:
+        self.assert_clean("int a = printf(b);\n", "examples/a.c")
+
+    def test_sleep_in_tests(self) -> None:
+        for name in ("sleep", "usleep", "nanosleep"):
+            with self.subTest(name):
+                self.assert_found(f":2: {name}: wait for the event", f"int a = {name}(1);\n", "tests/unit/test_a.c")
+        self.assert_clean("int a = ptk_sleep(1);\n", "tests/unit/test_a.c")
+
+    def test_notes_to_self(self) -> None:
+        for word in ("TODO", "FIXME", "XXX"):
+            with self.subTest(word):
+                self.assert_found(f":2: {word}: do it now", f"// {word} later\n", "bench/a.c")
+
+    # --- functions ---
+    def test_long_function(self) -> None:
+        self.assert_clean("int a(void) {\n" + 68 * "    b();\n" + "}\n", "examples/a.c")
+        self.assert_found(":3: a has 71 lines", "\nint a(void) {\n" + 69 * "    b();\n" + "}\n", "examples/a.c")
+
+    def test_functions_are_told_from_other_braces(self) -> None:
+        text = """struct __attribute__((aligned(64))) one { int a; };
+enum two { TWO };
+static int (*const table[])(void) = { three };
+extern "C" {
+struct one *four(struct one *a) {
+    return a;
+}
+}
+#define FIVE(x) do { \\
+} while (0)
+TEST(six) {
+    if (a) { b("}"); } // }
+}
+__attribute__((noinline)) static void seven(int a) { }
+"""
+        names = [(function.name, function.lines) for function in tidy.Source("src/a.c", text).functions]
+        self.assertEqual(names, [("four", 3), ("TEST", 3), ("seven", 1)])
+
+    def test_nesting(self) -> None:
+        three = "int a(void) {\nif (b) {\nfor (;;) {\nwhile (c(d)) {\nX\n}\n}\n}\n}\n"
+        self.assert_clean(three)
+        self.assert_clean(three.replace("X", "struct s e = {{1}, (struct t){2}}; return (struct s){3};"))
+        for block in ("if (f) {\n}", "do {\n} while (0);", "LIST_FOR_EACH(g) {\n}", "if (h)\n;\nelse {\n}"):
+            with self.subTest(block):
+                self.assert_found(":2: a nests 4 blocks", three.replace("X", block))
+        self.assert_clean(three.replace("X", "if (f) {\n}"), "tests/unit/test_a.c")
+
+    def test_long_file(self) -> None:
+        self.assert_clean(499 * "int a;\n")
+        self.assert_found(":501: 501 lines", 500 * "int a;\n")
+        self.assert_clean(600 * "int a;\n", "tests/unit/test_a.c")
+
+    # --- documentation ---
+    def test_public_declarations_are_documented(self) -> None:
+        header = "src/ptk_a.h"
+        self.assert_clean("#define PTK_API\n/** Waits. Parks until b. */\nPTK_API int a(void);\n", header)
+        self.assert_clean("/** Looks. Never parks.\n * @return 0 */\nstatic PTK_API int a(void);\n", header)
+        self.assert_clean("// Looks.\n// never parks\nPTK_API int a(int b);\n", header)
+        self.assert_found(":3: no comment", "\nPTK_API int a(void);\n", header)
+        self.assert_found(":3: no comment", "/** Never parks. */ PTK_API int a(void);\nPTK_API int b(void);\n", header)
+        self.assert_found(":4: no comment", "/** Never parks. */\n\nPTK_API int a(void);\n", header)
+        self.assert_found(":4: no comment", "/** Never parks. */\n#include <b.h>\nPTK_API int a(void);\n", header)
+        self.assert_found(':3: the comment does not say "Parks', "/** Looks. */\nPTK_API int a(void);\n", header)
+
+    def test_only_public_headers_need_it(self) -> None:
+        for path in ("src/ptk_a_impl.h", "src/ptk_event_source.h", "src/base/ptk_b.h", "src/ptk_a.c"):
+            self.assert_clean("PTK_API int a(void);\n", path)
+
+    # --- command ---
+    def test_command(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in (("src/ptk_a.c", FIRST + "int a(void) {\n}\n"), ("bench/b.h", FIRST + "\t\n"),
+                               ("src/readme.md", "\t"), ("other/c.c", "\t")):
+                path = Path(folder, name)
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                code = tidy.main(["--root", folder, "--stats"])
+                Path(folder, "bench/b.h").unlink()
+                clean = tidy.main(["--root", folder])
+        self.assertEqual((code, clean), (1, 0))
+        self.assertIn("bench/b.h:2: tab", output.getvalue())
+        self.assertIn("src: 1 files, 1 functions, median 2 lines, longest 2", output.getvalue())
+        self.assertIn("tidy: 1 files, nothing to say", output.getvalue())
+        self.assertNotIn("other/", output.getvalue())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include <ptk_test.h>
+
+#include "base/ptk_signal_table.h"
+#include "base/ptk_thread.h"
+#include "ptk_test_faults.h"
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static ptk_inbox_t *create_inbox(void) {
+    int os_err = 0;
+    ptk_inbox_t *inbox = ptk_inbox_create(&os_err);
+    CHECK(inbox != NULL);
+    return inbox;
+}
+
+static struct sigaction disposition(int signal_number) {
+    struct sigaction action;
+    CHECK_EQ(sigaction(signal_number, NULL, &action), 0);
+    return action;
+}
+
+/* Take everything; how many nodes there were, and how many arrivals behind `subscription`. */
+static uint32_t drain(ptk_inbox_t *inbox, const ptk_signal_subscription_t *subscription, size_t *nodes_out) {
+    uint32_t arrivals = 0;
+    *nodes_out = 0;
+    ptk_inbox_node_t *next;
+    for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+        next = node->next;
+        ptk_inbox_node_taken(node);
+        ptk_signal_subscription_t *owner = (ptk_signal_subscription_t *) (void *) node;
+        uint32_t count = (uint32_t) atomic_exchange(&owner->count, 0);
+        arrivals += owner == subscription ? count : 0;
+        (*nodes_out)++;
+    }
+    return arrivals;
+}
+
+static void check_arrivals(ptk_inbox_t *inbox, const ptk_signal_subscription_t *subscription,
+                           uint32_t expected) {
+    size_t nodes;
+    CHECK_EQ(drain(inbox, subscription, &nodes), expected);
+    CHECK_EQ(nodes, expected ? 1 : 0);
+}
+
+TEST(p53_a_burst_reaches_every_inbox_and_none_is_lost) {
+    ptk_inbox_t *inboxes[2] = {create_inbox(), create_inbox()};
+    ptk_signal_subscription_t first;
+    ptk_signal_subscription_t second;
+    ptk_signal_subscription_t other;
+    CHECK_OK(ptk_signal_subscribe(&first, inboxes[0], SIGUSR1));
+    CHECK_OK(ptk_signal_subscribe(&second, inboxes[1], SIGUSR1));
+    CHECK_OK(ptk_signal_subscribe(&other, inboxes[1], SIGUSR2));
+    for (int i = 0; i < 1000; i++) {
+        raise(SIGUSR1);
+    }
+    check_arrivals(inboxes[0], &first, 1000);
+    check_arrivals(inboxes[1], &second, 1000);
+    raise(SIGUSR2);
+    check_arrivals(inboxes[0], &first, 0);
+    check_arrivals(inboxes[1], &other, 1);
+    ptk_signal_unsubscribe(&first);
+    raise(SIGUSR1);
+    check_arrivals(inboxes[0], &first, 0);
+    check_arrivals(inboxes[1], &second, 1);
+    ptk_signal_unsubscribe(&second);
+    ptk_signal_unsubscribe(&other);
+    ptk_inbox_release(inboxes[0]);
+    ptk_inbox_release(inboxes[1]);
+}
+
+static void earlier_handler(int signal_number) {
+    (void) signal_number;
+}
+
+TEST(signal_disposition_comes_back_with_the_last) {
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t first;
+    ptk_signal_subscription_t second;
+    struct sigaction before = {.sa_handler = earlier_handler, .sa_flags = SA_NODEFER};
+    CHECK_EQ(sigaction(SIGUSR1, &before, NULL), 0);
+    CHECK_OK(ptk_signal_subscribe(&first, inbox, SIGUSR1));
+    CHECK(disposition(SIGUSR1).sa_handler != earlier_handler);
+    CHECK(disposition(SIGUSR1).sa_flags & SA_RESTART);
+    CHECK_OK(ptk_signal_subscribe(&second, inbox, SIGUSR1));
+    ptk_signal_unsubscribe(&first);
+    CHECK(disposition(SIGUSR1).sa_handler != earlier_handler);
+    ptk_signal_unsubscribe(&second);
+    CHECK(disposition(SIGUSR1).sa_handler == earlier_handler);
+    CHECK(disposition(SIGUSR1).sa_flags & SA_NODEFER);
+    ptk_inbox_release(inbox);
+}
+
+TEST(signal_that_cannot_be_heard_is_refused) {
+    static const int numbers[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                                  0,       -1,      65,      127,    128,    1 << 30};
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t subscription;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        CHECK_ERR(ptk_signal_subscribe(&subscription, inbox, numbers[i]), PTK_ERR_INVALID_PARAM);
+    }
+    CHECK_EQ(inbox->references, 1);
+    ptk_inbox_release(inbox);
+}
+
+TEST(signal_table_can_be_full) {
+    enum { SLOTS = 1024 };
+    static ptk_signal_subscription_t subscriptions[SLOTS];
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t one_more;
+    size_t nodes;
+    for (int i = 0; i < SLOTS; i++) {
+        CHECK_OK(ptk_signal_subscribe(&subscriptions[i], inbox, SIGUSR1));
+    }
+    CHECK_ERR(ptk_signal_subscribe(&one_more, inbox, SIGUSR1), PTK_ERR_NO_RESOURCES);
+    raise(SIGUSR1);
+    drain(inbox, NULL, &nodes);
+    CHECK_EQ(nodes, SLOTS);
+    ptk_signal_unsubscribe(&subscriptions[500]);
+    CHECK_OK(ptk_signal_subscribe(&one_more, inbox, SIGUSR2));
+    CHECK_EQ(one_more.slot, 500);
+    ptk_signal_unsubscribe(&one_more);
+    for (int i = 0; i < SLOTS; i++) {
+        if (i != 500) {
+            ptk_signal_unsubscribe(&subscriptions[i]);
+        }
+    }
+    CHECK_EQ(inbox->references, 1);
+    ptk_inbox_release(inbox);
+}
+
+TEST(signal_count_saturates) {
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t subscription;
+    CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGUSR1));
+    subscription.count = UINT32_MAX - 1;
+    for (int i = 0; i < 3; i++) {
+        raise(SIGUSR1);
+    }
+    check_arrivals(inbox, &subscription, UINT32_MAX);
+    ptk_signal_unsubscribe(&subscription);
+    ptk_inbox_release(inbox);
+}
+
+static int spoiling_kick(ptk_os_handle_t wake) {
+    errno = EXDEV;
+    return ptk_sys_real.wake_kick(wake);
+}
+
+TEST(signal_handler_leaves_errno) {
+    ptk_sys_t table = ptk_sys_real;
+    ptk_signal_subscription_t subscription;
+    table.wake_kick = spoiling_kick;
+    ptk_thread()->sys = &table;
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_thread()->sys = NULL;
+    CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGUSR1));
+    CHECK(ptk_inbox_prepare_sleep(inbox));
+    errno = 4711;
+    raise(SIGUSR1);
+    CHECK_EQ(errno, 4711);
+    check_arrivals(inbox, &subscription, 1);
+    ptk_signal_unsubscribe(&subscription);
+    ptk_inbox_release(inbox);
+}
+
+TEST(signal_that_the_system_refuses_leaves_nothing_p55) {
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t subscription;
+    struct sigaction before = disposition(SIGUSR1);
+    ptk_test_faults_install();
+    ptk_test_fault(PTK_FAULT_signal_action, 1, EINVAL, PTK_TEST_ONCE);
+    CHECK_ERR(ptk_signal_subscribe(&subscription, inbox, SIGUSR1), PTK_ERR_INVALID_PARAM);
+    CHECK_EQ(ptk_get_os_err(), EINVAL);
+    CHECK_EQ(inbox->references, 1);
+    CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGUSR1));
+    CHECK_EQ(subscription.slot, 0);
+    ptk_signal_unsubscribe(&subscription);
+    ptk_test_faults_remove();
+    CHECK(disposition(SIGUSR1).sa_handler == before.sa_handler);
+    ptk_inbox_release(inbox);
+}
+
+/* A thread that is hit by signals all the time. */
+static atomic_bool hit_stop;
+
+static void *be_hit(void *argument) {
+    (void) argument;
+    while (!atomic_load(&hit_stop)) {
+        raise(SIGUSR1);
+    }
+    return NULL;
+}
+
+/* Memory that goes right after unsubscribe: a handler that still looks at it is found by the sanitizers, or
+   by the check of the canary that the handler would have written to. */
+TEST(p63_unsubscribe_waits_for_handlers_on_other_threads) {
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t always;
+    pthread_t thread;
+    size_t nodes;
+    CHECK_OK(ptk_signal_subscribe(&always, inbox, SIGUSR1));
+    CHECK_EQ(pthread_create(&thread, NULL, be_hit, NULL), 0);
+    for (int i = 0; i < 3000; i++) {
+        ptk_signal_subscription_t *brief = malloc(sizeof *brief);
+        CHECK(brief != NULL);
+        CHECK_OK(ptk_signal_subscribe(brief, inbox, SIGUSR1));
+        sched_yield();
+        ptk_signal_unsubscribe(brief);
+        drain(inbox, brief, &nodes);
+        memset(brief, 0, sizeof *brief);
+        sched_yield();
+        CHECK_EQ(atomic_load(&brief->count), 0);
+        free(brief);
+    }
+    atomic_store(&hit_stop, true);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    ptk_signal_unsubscribe(&always);
+    ptk_inbox_release(inbox);
+}
+
+static void *subscribe_often(void *argument) {
+    ptk_inbox_t *inbox = argument;
+    for (int i = 0; i < 1000; i++) {
+        ptk_signal_subscription_t subscription;
+        size_t nodes;
+        CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGUSR1 + i % 2 * (SIGUSR2 - SIGUSR1)));
+        ptk_signal_unsubscribe(&subscription);
+        drain(inbox, &subscription, &nodes);
+    }
+    return NULL;
+}
+
+TEST(signal_table_from_several_threads) {
+    pthread_t threads[3];
+    ptk_inbox_t *inboxes[3];
+    struct sigaction before = disposition(SIGUSR1);
+    for (int i = 0; i < 3; i++) {
+        inboxes[i] = create_inbox();
+        CHECK_EQ(pthread_create(&threads[i], NULL, subscribe_often, inboxes[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+        CHECK_EQ(inboxes[i]->references, 1);
+        ptk_inbox_release(inboxes[i]);
+    }
+    CHECK(disposition(SIGUSR1).sa_handler == before.sa_handler);
+}
+
+static void die_of_the_signal(void *argument) {
+    ptk_signal_subscription_t *subscription = argument;
+    CHECK(disposition(SIGTERM).sa_handler == SIG_DFL);
+    ptk_signal_unsubscribe(subscription);
+    ptk_signal_subscription_t own;
+    ptk_inbox_t *inbox = create_inbox();
+    CHECK_OK(ptk_signal_subscribe(&own, inbox, SIGTERM));
+    raise(SIGTERM);
+    check_arrivals(inbox, &own, 1);
+    ptk_signal_unsubscribe(&own);
+    raise(SIGTERM);
+}
+
+TEST(p52_a_forked_child_has_the_earlier_dispositions) {
+    ptk_inbox_t *inbox = create_inbox();
+    ptk_signal_subscription_t subscription;
+    char output[1000];
+    signal(SIGTERM, SIG_DFL);
+    CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGTERM));
+    int status = ptk_test_in_child(die_of_the_signal, &subscription, output, sizeof output);
+    CHECK_STR(output, "");
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    raise(SIGTERM);
+    check_arrivals(inbox, &subscription, 1);
+    ptk_signal_unsubscribe(&subscription);
+    ptk_inbox_release(inbox);
+}

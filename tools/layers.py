@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds the sources to their floors: a file includes, and needs at link time, only its own floor or lower ones.
+
+Checked from the text: includes, platform #ifs, descriptors above the platform floor. Checked from the objects of a
+build (--build): upward symbols, cycles between files, and OS symbols outside src/sys.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from c_source import Violation, blank, line_of
+
+# The floors, lowest first; a file belongs to the first row with a pattern that it matches. `*` crosses folders.
+FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (0, ("src/base/*", "src/sys/*", "src/sim/net/*", "src/ptk_err.*", "src/ptk_time.*", "src/ptk_os_net.h",
+         "src/ptk_api.h", "src/ptk_log.h", "src/ptk_alloc.h", "src/ptk_version.*", "src/ptk_addr.*")),
+    (1, ("src/context/*", "src/ptk_event_source.h")),
+    (2, ("src/ptk_event_loop_platform.*", "src/ptk_event_loop_platform_impl.h", "src/platform/*")),
+    (3, ("src/ptk_scheduler*", "src/ptk_green*", "src/ptk_op*", "src/ptk_park*", "src/ptk_timer*",
+         "src/ptk_cancel*", "src/ptk_foreign*", "src/ptk_dump*")),
+    (4, ("src/ptk_waitable*", "src/ptk_signaler*")),
+    (5, ("src/ptk_sock*", "src/ptk_diagnose*", "src/sim/*")),
+    (6, ("src/ptk.h",)),  # includes every public header, and nothing includes it
+)
+PLATFORM_FLOOR = 2
+
+# Where an #if may ask for the platform or the CPU.
+CONDITIONALS_ALLOWED = ("src/sys/*", "src/context/*", "src/platform/*", "src/ptk_os_net.h", "src/ptk_api.h")
+PLATFORM_MACRO = re.compile(
+    r"\b(__(linux|gnu_linux|unix|ANDROID|APPLE|MACH|FreeBSD|NetBSD|OpenBSD|DragonFly|sun|CYGWIN|MINGW32|MINGW64|GLIBC"
+    r"|GLIBC_MINOR|UCLIBC|BIONIC)_{0,2}"
+    r"|__(x86_64|amd64|i386|aarch64|arm|riscv|powerpc|powerpc64|s390x|mips|sparc|loongarch)(__)?"
+    r"|__(SSE|AVX|ARM|CET)\w*|_WIN32|_WIN64|WIN32|WIN64|_M_\w+|linux|unix)\b")
+
+# Symbols that any object may need although no ptk object defines them.
+RUNTIME_SYMBOL = re.compile(
+    r"__errno_location|(mem|str)[a-z]+|bcmp|__(mem|str)[a-z]+_chk"  # errno, memory and strings
+    r"|__(asan|tsan|ubsan|lsan|msan|sanitizer|gcov|llvm|profc)_\w+|llvm_\w+"  # sanitizers, coverage
+    r"|__stack_chk_(fail|guard)|_GLOBAL_OFFSET_TABLE_|_TLS_MODULE_BASE_|__tls_get_addr"  # code generation
+    r"|__[a-z]+[sdt]i[234]|__aarch64_\w+|__clear_cache")  # libgcc
+CONTEXT_SYMBOL = re.compile(r"(get|set|make|swap)context")
+OBJECT_FOLDER = "CMakeFiles/ptk_objects.dir"
+
+
+@dataclass
+class Object:
+    """One compiled source: what it defines for others and what it needs from them."""
+
+    defined: set[str] = field(default_factory=set)
+    needed: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Tree:
+    """The sources, by their path from the root, with comments blanked; the objects that a build made of them."""
+
+    texts: dict[str, str]
+    objects: dict[str, Object] = field(default_factory=dict)
+
+
+Graph = Mapping[str, Mapping[str, list[str]]]  # file -> file that it needs -> why (symbols)
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def floor_of(path: str) -> int | None:
+    return next((floor for floor, patterns in FLOORS if matches(path, patterns)), None)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+def read_tree(root: Path) -> Tree:
+    paths = sorted(path for path in (root / "src").rglob("*") if path.suffix in (".c", ".h", ".S"))
+    return Tree({str(path.relative_to(root)): blank(path.read_text(), strings=False) for path in paths})
+
+
+def read_object(path: Path) -> Object:
+    listing = subprocess.run(["nm", "-P", str(path)], check=True, capture_output=True, text=True).stdout
+    found = Object()
+    for name, kind, *_ in map(str.split, listing.splitlines()):
+        if kind in ("U", "w", "v"):
+            found.needed.add(name)
+        elif kind.isupper():
+            found.defined.add(name)
+    return found
+
+
+def read_objects(tree: Tree, build: Path) -> None:
+    """Adds the build's objects to the tree; one whose source is gone is a leftover and does not count."""
+    folder = build / OBJECT_FOLDER
+    for path in sorted(folder.rglob("*.o")):
+        source = str(path.relative_to(folder))[: -len(".o")]
+        if source in tree.texts:
+            tree.objects[source] = read_object(path)
+
+
+# --- graphs ----------------------------------------------------------------------------------------------------------
+def symbol_graph(tree: Tree) -> Graph:
+    definers: dict[str, list[str]] = defaultdict(list)
+    for file, found in tree.objects.items():
+        for symbol in found.defined:
+            definers[symbol].append(file)
+    graph: dict[str, dict[str, list[str]]] = {}
+    for file, found in tree.objects.items():
+        edges: dict[str, list[str]] = defaultdict(list)
+        for symbol in sorted(found.needed):
+            for definer in definers.get(symbol, ()):
+                edges[definer].append(symbol)
+        graph[file] = {other: edges[other] for other in sorted(edges) if other != file}
+    return graph
+
+
+def includes(tree: Tree, file: str) -> Iterator[tuple[int, str]]:
+    """Line and path of each ptk header that the file includes."""
+    for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', tree.texts[file], re.MULTILINE):
+        beside = str(Path(file).parent / match[1])
+        for path in (beside, f"src/{match[1]}"):
+            if path in tree.texts:
+                yield line_of(tree.texts[file], match.start(1)), path
+                break
+
+
+def include_graph(tree: Tree) -> Graph:
+    return {file: {path: ["#include"] for _, path in includes(tree, file) if path != file} for file in tree.texts}
+
+
+def path_between(graph: Graph, start: str, goal: str) -> list[str]:
+    """The shortest way along the edges; from a file to itself it is the shortest cycle. Empty: there is none."""
+    came_from: dict[str, str] = {}
+    queue = deque([start])
+    while queue:
+        file = queue.popleft()
+        for other in graph.get(file, {}):
+            if other == goal:
+                way = [goal, file]
+                while file != start:
+                    file = came_from[file]
+                    way.append(file)
+                return way[::-1]
+            if other not in came_from and other != start:
+                came_from[other] = file
+                queue.append(other)
+    return []
+
+
+def cycles(graph: Graph) -> Iterator[list[str]]:
+    """One shortest cycle for each knot of files; a file is named in at most one of them."""
+    seen: set[str] = set()
+    for file in sorted(graph):
+        way = [] if file in seen else path_between(graph, file, file)
+        if way and not seen.intersection(way):
+            seen.update(way)
+            yield way
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+def line_with(tree: Tree, file: str, word: str) -> int:
+    match = re.search(rf"\b{re.escape(word)}\b", tree.texts[file])
+    return line_of(tree.texts[file], match.start()) if match else 1
+
+
+def check_rows(tree: Tree) -> Iterator[Violation]:
+    for file in tree.texts:
+        if floor_of(file) is None:
+            yield Violation(file, 1, "is on no floor; give it a row in FLOORS of tools/layers.py")
+
+
+def check_includes(tree: Tree) -> Iterator[Violation]:
+    for file in tree.texts:
+        floor = floor_of(file)
+        for line, path in includes(tree, file):
+            above = floor_of(path)
+            if floor is not None and above is not None and above > floor:
+                yield Violation(file, line, f"floor {floor} includes {path} of floor {above}")
+
+
+def describe_cycle(graph: Graph, way: list[str]) -> str:
+    steps = (f"{file} -> {other} ({', '.join(graph[file][other])})" for file, other in zip(way, way[1:]))
+    return "cycle: " + "; ".join(steps)
+
+
+def check_include_cycles(tree: Tree) -> Iterator[Violation]:
+    graph = include_graph(tree)
+    for way in cycles(graph):
+        line = next(line for line, path in includes(tree, way[0]) if path == way[1])
+        yield Violation(way[0], line, describe_cycle(graph, way))
+
+
+def check_conditionals(tree: Tree) -> Iterator[Violation]:
+    directive = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b(?:\\\n|[^\n])*", re.MULTILINE)
+    for file, text in tree.texts.items():
+        if matches(file, CONDITIONALS_ALLOWED):
+            continue
+        for match in directive.finditer(text):
+            macro = PLATFORM_MACRO.search(match.group())
+            if macro:
+                line = line_of(text, match.start())
+                yield Violation(file, line, f"#if on {macro.group()}; only {', '.join(CONDITIONALS_ALLOWED)} may")
+
+
+def check_descriptors(tree: Tree) -> Iterator[Violation]:
+    descriptor = re.compile(r"\bint\s+\**\s*(?:\w*_)?fds?(?:_out)?\b(?!\s*\()")
+    for file, text in tree.texts.items():
+        if (floor_of(file) or 0) <= PLATFORM_FLOOR:
+            continue
+        for match in descriptor.finditer(text):
+            yield Violation(file, line_of(text, match.start()),
+                            f"'{match.group()}' above floor {PLATFORM_FLOOR}; use ptk_os_handle_t")
+
+
+def check_upward_symbols(tree: Tree) -> Iterator[Violation]:
+    for file, edges in symbol_graph(tree).items():
+        floor = floor_of(file)
+        for other, symbols in edges.items():
+            above = floor_of(other)
+            if floor is not None and above is not None and above > floor:
+                for symbol in symbols:
+                    yield Violation(file, line_with(tree, file, symbol),
+                                    f"floor {floor} needs {symbol} of {other}, floor {above}")
+
+
+def check_symbol_cycles(tree: Tree) -> Iterator[Violation]:
+    graph = symbol_graph(tree)
+    for way in cycles(graph):
+        yield Violation(way[0], line_with(tree, way[0], graph[way[0]][way[1]][0]), describe_cycle(graph, way))
+
+
+def os_symbol_allowed(file: str, symbol: str) -> bool:
+    if file.startswith("src/sys/") or RUNTIME_SYMBOL.fullmatch(symbol):
+        return True
+    return file.startswith("src/context/") and CONTEXT_SYMBOL.fullmatch(symbol) is not None
+
+
+def check_os_symbols(tree: Tree) -> Iterator[Violation]:
+    defined = set[str]().union(*(found.defined for found in tree.objects.values()))
+    for file, found in tree.objects.items():
+        for symbol in sorted(found.needed - defined):
+            if not os_symbol_allowed(file, symbol):
+                yield Violation(file, line_with(tree, file, symbol),
+                                f"needs {symbol}, which ptk does not define; only src/sys calls the system")
+
+
+TEXT_RULES: tuple[Callable[[Tree], Iterator[Violation]], ...] = (
+    check_rows, check_includes, check_include_cycles, check_conditionals, check_descriptors)
+OBJECT_RULES: tuple[Callable[[Tree], Iterator[Violation]], ...] = (
+    check_upward_symbols, check_symbol_cycles, check_os_symbols)
+
+
+# --- command ---------------------------------------------------------------------------------------------------------
+def print_graph(tree: Tree) -> None:
+    for file, edges in sorted(symbol_graph(tree).items(), key=lambda item: (floor_of(item[0]) or 0, item[0])):
+        print(f"{floor_of(file)} {file}")
+        for other, symbols in edges.items():
+            print(f"    {floor_of(other)} {other}: {' '.join(symbols)}")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--build", type=Path, help="a build directory; without it only the text is checked")
+    parser.add_argument("--graph", action="store_true", help="print which file needs which symbols of which")
+    options = parser.parse_args(arguments)
+    if options.graph and not options.build:
+        parser.error("--graph needs --build")
+
+    tree = read_tree(options.root)
+    rules = TEXT_RULES
+    if options.build:
+        read_objects(tree, options.build)
+        rules += OBJECT_RULES
+        if not tree.objects:
+            print(f"{options.build}: has no objects of these sources in {OBJECT_FOLDER}; build first", file=sys.stderr)
+            return 2
+    if options.graph:
+        print_graph(tree)
+        return 0
+    violations = sorted(violation for rule in rules for violation in rule(tree))
+    for violation in violations:
+        print(violation)
+    if violations:
+        return 1
+    edges = sum(len(edges) for edges in symbol_graph(tree).values())
+    print(f"layers: {len(tree.texts)} files, {len(tree.objects)} objects, {edges} symbol edges, all on their floors")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds the C sources to the project's style; every message says what to do instead."""
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from c_source import Violation, blank, line_of
+
+FOLDERS = ("src/", "examples/", "tests/", "bench/")
+MAX_COLUMNS = 110
+MAX_FUNCTION_LINES = 70
+MAX_FILE_LINES = 500  # of a .c in src
+AIM_FILE_LINES = 200  # only counted by --stats
+MAX_NESTING = 3  # control blocks inside each other, in src
+SPDX = "SPDX-License-Identifier: MIT"
+
+
+@dataclass(frozen=True)
+class Ban:
+    """A pattern that must not occur, where, and the cure."""
+
+    pattern: str
+    folders: tuple[str, ...]
+    cure: str
+    in_comments: bool = False
+
+
+def call(names: str) -> str:
+    return rf"\b(?:{names})\s*\("
+
+
+BANS = (
+    Ban(call("strcpy|strcat"), ("src/",), "copy with a length: memcpy, or snprintf into a buffer whose size is known"),
+    Ban(call("sprintf|vsprintf"), ("src/",), "use snprintf and look at what it returns"),
+    Ban(call("gets"), FOLDERS, "use fgets"),
+    Ban(call("atoi|atol"), ("src/",), "use strtol and look at errno and the end"),
+    Ban(call("alloca"), ("src/",), "a green thread's stack is small: use the object's memory or the allocator"),
+    Ban(call("_?setjmp|_?longjmp|sigsetjmp|siglongjmp"), ("src/",), "return an error; stacks switch in src/context"),
+    Ban(call("select"), ("src/",), "select cannot hold large descriptors: use the platform's poller"),
+    Ban(call("rand|srand|random"), ("src/",), "use ptk_choice or the random entry of ptk_sys_t"),
+    Ban(call("time|gettimeofday"), ("src/",), "wall clocks jump: use the monotonic clock, ptk_now_ns"),
+    Ban(call("printf|puts"), ("src/",), "a library does not write to stdout: use the log or report sink"),
+    Ban(call("sleep|usleep|nanosleep|clock_nanosleep"), ("tests/",), "wait for the event itself; no test sleeps"),
+    Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
+)
+# Words that the sources do not speak, each with its cure.
+WORDS: tuple[Ban, ...] = ()
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function's definition: its first and last line, and its deepest nesting of control blocks."""
+
+    name: str
+    line: int
+    last_line: int
+    nesting: int
+
+    @property
+    def lines(self) -> int:
+        return self.last_line - self.line + 1
+
+
+@dataclass
+class Source:
+    path: str
+    text: str
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    @cached_property
+    def code(self) -> str:
+        """The text without comments, the inside of strings and preprocessor lines; all lines in their place."""
+        directive = re.compile(r"^[ \t]*#(?:\\\n|[^\n])*", re.MULTILINE)
+        return directive.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), blank(self.text))
+
+    @cached_property
+    def functions(self) -> list[Function]:
+        return list(find_functions(self.code))
+
+    @property
+    def is_public_header(self) -> bool:
+        return bool(re.fullmatch(r"src/ptk\w*\.h", self.path)) and not re.search(
+            r"_impl\.h|/ptk_event_source\.h", self.path)
+
+
+# --- functions -------------------------------------------------------------------------------------------------------
+def name_of_function(head: str) -> str | None:
+    """The name of the function that HEAD, the text before a brace at the outermost level, defines; None if none."""
+    plain = re.sub(r"__attribute__\s*\(\(.*?\)\)|\b_Alignas\s*\([^)]*\)", " ", head, flags=re.DOTALL)
+    match = re.search(r"(\w+)\s*\(", plain)
+    if match is None or "=" in plain or not re.search(r"\)[\s\w]*$", plain):
+        return None
+    return match[1]
+
+
+def opens_control_block(before: str) -> bool:
+    """Is the brace after BEFORE that of `if (...) {`, `else {` or `FOR_EACH(...) {`, not of a value or a bare block?"""
+    before = before.rstrip()
+    if re.search(r"\b(?:else|do)$", before):
+        return True
+    if not before.endswith(")"):
+        return False
+    depth = 0
+    for offset in range(len(before) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(before[offset], 0)
+        if depth == 0:
+            match = re.search(r"(\w+)\s*$", before[:offset])
+            return match is not None and match[1] not in ("return", "sizeof", "_Alignof")
+    return False
+
+
+def body_end(code: str, opening: int) -> tuple[int, int]:
+    """From the brace that opens a body: the offset of the one that closes it, and the deepest control nesting."""
+    blocks: list[bool] = []
+    deepest = 0
+    for match in re.finditer(r"[{}]", code[opening:]):
+        offset = opening + match.start()
+        if match.group() == "{":
+            blocks.append(offset > opening and opens_control_block(code[opening:offset]))
+            deepest = max(deepest, sum(blocks))
+        else:
+            blocks.pop()
+            if not blocks:
+                return offset, deepest
+    return len(code), deepest
+
+
+def find_functions(code: str) -> Iterator[Function]:
+    head_start = 0
+    offset = 0
+    while match := re.compile(r"[{};]").search(code, offset):
+        offset = match.end()
+        head = code[head_start : match.start()]
+        if match.group() == "{" and not re.search(r'\bextern\s*"[^"]*"\s*$', head):
+            end, nesting = body_end(code, match.start())
+            name = name_of_function(head)
+            if name is not None:
+                first = head_start + len(head) - len(head.lstrip())
+                yield Function(name, line_of(code, first), line_of(code, end), nesting)
+            offset = end + 1
+        head_start = offset
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+def check_lines(source: Source) -> Iterator[Violation]:
+    if SPDX not in source.lines[0]:
+        yield Violation(source.path, 1, f"begin the file with /* {SPDX} */")
+    if source.lines[-1] != "":
+        yield Violation(source.path, len(source.lines), "end the file with a newline")
+    for number, line in enumerate(source.lines, 1):
+        if "\t" in line:
+            yield Violation(source.path, number, "tab: indent with four spaces (./dev fix)")
+        if line != line.rstrip():
+            yield Violation(source.path, number, "space at the end of the line: remove it (./dev fix)")
+        if len(line) > MAX_COLUMNS:
+            yield Violation(source.path, number, f"{len(line)} columns: break the line at {MAX_COLUMNS} (./dev fix)")
+
+
+def check_bans(source: Source) -> Iterator[Violation]:
+    for ban in BANS + WORDS:
+        if not source.path.startswith(ban.folders):
+            continue
+        for match in re.finditer(ban.pattern, source.text if ban.in_comments else source.code):
+            found = match.group().rstrip("( ")
+            yield Violation(source.path, line_of(source.text, match.start()), f"{found}: {ban.cure}")
+
+
+def check_functions(source: Source) -> Iterator[Violation]:
+    for function in source.functions:
+        if function.lines > MAX_FUNCTION_LINES:
+            yield Violation(source.path, function.line,
+                            f"{function.name} has {function.lines} lines, more than {MAX_FUNCTION_LINES}: split it")
+        if function.nesting > MAX_NESTING and source.path.startswith("src/"):
+            yield Violation(source.path, function.line,
+                            f"{function.name} nests {function.nesting} blocks, more than {MAX_NESTING}: return early, "
+                            "or move the inner block into a function")
+
+
+def check_length(source: Source) -> Iterator[Violation]:
+    count = len(source.lines) - 1
+    if re.fullmatch(r"src/.*\.c", source.path) and count > MAX_FILE_LINES:
+        yield Violation(source.path, MAX_FILE_LINES + 1, f"{count} lines, more than {MAX_FILE_LINES}: split the file")
+
+
+def check_documentation(source: Source) -> Iterator[Violation]:
+    """Each PTK_API declaration of a public header has a comment right before it, which says whether it parks."""
+    if not source.is_public_header:
+        return
+    without_comments = blank(source.text)
+    for match in re.finditer(r"\bPTK_API\b", source.code):
+        # What belongs to the declaration begins after the one before it, or after the last preprocessor line.
+        start = max(source.code.rfind(mark, 0, match.start()) + 1 for mark in ";{}")
+        for directive in re.finditer(r"^[ \t]*#(?:\\\n|[^\n])*", without_comments[: match.start()], re.MULTILINE):
+            start = max(start, directive.end())
+        comment = re.search(r"(/\*(?:(?!\*/).)*\*/[ \t]*\n?|(?://[^\n]*\n[ \t]*)+)[ \t]*(?:[\w(][\w\s()]*)?\Z",
+                            source.text[start : match.start()], re.DOTALL)
+        line = line_of(source.text, match.start())
+        if comment is None:
+            yield Violation(source.path, line, "no comment before this declaration: write its contract")
+        elif not re.search(r"\bparks\b", comment[1], re.IGNORECASE):
+            yield Violation(source.path, line, 'the comment does not say "Parks ..." or "Never parks": add it')
+
+
+RULES: tuple[Callable[[Source], Iterator[Violation]], ...] = (
+    check_lines, check_bans, check_functions, check_length, check_documentation)
+
+
+# --- command ---------------------------------------------------------------------------------------------------------
+def list_files(root: Path) -> list[str]:
+    """What git tracks or would track; without git, everything."""
+    listing = subprocess.run(["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"],
+                             capture_output=True, text=True) if (root / ".git").exists() else None
+    if listing is not None and listing.returncode == 0:
+        names = [name for name in listing.stdout.splitlines() if (root / name).is_file()]
+    else:
+        names = [str(path.relative_to(root)) for folder in FOLDERS for path in (root / folder).rglob("*")]
+    return sorted(name for name in set(names) if name.startswith(FOLDERS) and name.endswith((".c", ".h")))
+
+
+def check(source: Source) -> list[Violation]:
+    return [violation for rule in RULES for violation in rule(source)]
+
+
+def print_stats(sources: list[Source]) -> None:
+    core = [source for source in sources if source.path.startswith("src/")]
+    lengths = [function.lines for source in core for function in source.functions]
+    median = statistics.median(lengths) if lengths else 0
+    longest = max(lengths, default=0)
+    print(f"src: {len(core)} files, {len(lengths)} functions, median {median:g} lines, longest {longest}")
+    for source in core:
+        if source.path.endswith(".c") and len(source.lines) - 1 > AIM_FILE_LINES:
+            print(f"over {AIM_FILE_LINES} lines: {source.path} ({len(source.lines) - 1})")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--stats", action="store_true", help="also print the lengths of functions and files in src")
+    options = parser.parse_args(arguments)
+
+    sources = [Source(name, (options.root / name).read_bytes().decode()) for name in list_files(options.root)]
+    violations = sorted(violation for source in sources for violation in check(source))
+    for violation in violations:
+        print(violation)
+    if options.stats:
+        print_stats(sources)
+    if violations:
+        return 1
+    print(f"tidy: {len(sources)} files, nothing to say")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
