@@ -94,6 +94,21 @@ ptk_err ptk_shield_begin(ptk_shield_t *shield, uint32_t timeout_ms) {
     return PTK_OK;
 }
 
+static void leave_innermost(ptk_control_t *control) {
+    ptk_scope_t *scope = control->scope;
+    ptk_timer_disarm(control->scheduler, &scope->timer);
+    if (scope->has_reservation) {
+        ptk_heap_unreserve(&control->scheduler->heap);
+    }
+    control->scope = scope->outer;
+}
+
+void ptk_scopes_end(ptk_control_t *control) {
+    while (control->scope) {
+        leave_innermost(control);
+    }
+}
+
 ptk_err ptk_shield_end(ptk_shield_t *shield) {
     ptk_control_t *self = ptk_control_current();
     if (!self) {
@@ -102,12 +117,7 @@ ptk_err ptk_shield_end(ptk_shield_t *shield) {
     if (!shield || self->scope != shield_scope(shield)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
-    ptk_scope_t *scope = self->scope;
-    ptk_timer_disarm(self->scheduler, &scope->timer);
-    if (scope->has_reservation) {
-        ptk_heap_unreserve(&self->scheduler->heap);
-    }
-    self->scope = scope->outer;
+    leave_innermost(self);
     refresh(self);
     return PTK_OK;
 }

@@ -12,6 +12,8 @@
 
 #include "ptk_latch.h"
 
+#include "base/ptk_memory.h"
+
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     (void) scheduler;
     ptk_control_t *control = ptk_container_of(timer, ptk_control_t, timer);
@@ -71,7 +73,9 @@ static ptk_control_t *take_block(ptk_scheduler_t *scheduler, bool wants_stack) {
 
 /* Off the stack: everything back to where it came from. */
 static void dissolve(ptk_scheduler_t *scheduler, ptk_control_t *control) {
-    if (!(control->flags & PTK_CONTROL_FOREIGN)) {
+    if (control->flags & PTK_CONTROL_FOREIGN) {
+        ptk_release(control->stack_high);
+    } else if (!(control->flags & PTK_CONTROL_BARE)) {
         ptk_context_fini(&control->context);
     }
     if (control->slot) {
@@ -113,6 +117,7 @@ void ptk_control_fini(ptk_scheduler_t *scheduler) {
 static void begin_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->state = PTK_CONTROL_READY;
     control->flags = 0;
+    control->stack_high = NULL;
     control->waits = NULL;
     control->wait.op = NULL;
     control->wait.link.next = NULL;
@@ -152,7 +157,7 @@ ptk_control_t *ptk_control_take(ptk_scheduler_t *scheduler, bool wants_stack) {
     begin_life(scheduler, control);
     return control;
 no_handle:
-    control->flags = PTK_CONTROL_FOREIGN; /* no context of ours yet */
+    control->flags = PTK_CONTROL_BARE;
     retire(scheduler, control);
 no_block:
     ptk_heap_unreserve(&scheduler->heap);
@@ -160,10 +165,7 @@ no_block:
 }
 
 static void end_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
-    ptk_timer_disarm(scheduler, &control->implicit_scope.timer);
-    if (control->implicit_scope.has_reservation) {
-        ptk_heap_unreserve(&scheduler->heap);
-    }
+    ptk_scopes_end(control);
     ptk_heap_unreserve(&scheduler->heap);
     ptk_list_remove(&control->living);
     scheduler->live--;
@@ -184,7 +186,7 @@ void ptk_control_give_back(ptk_control_t *control) {
     end_life(scheduler, control);
     free_handle(scheduler, control->handle);
     scheduler->spawned--;
-    control->flags = PTK_CONTROL_FOREIGN; /* it never got a context */
+    control->flags = (control->flags & PTK_CONTROL_FOREIGN) | PTK_CONTROL_BARE;
     retire(scheduler, control);
 }
 

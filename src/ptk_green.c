@@ -121,15 +121,27 @@ typedef struct spawn_request {
     bool detached;
 } spawn_request_t;
 
-/* A given name is kept at the top of the stack, which lives as long as it is needed. */
-static void keep_name(ptk_control_t *control, const char *name) {
-    char *place = (char *) control->stack_high - NAME_BYTES;
+static void copy_name(ptk_control_t *control, char *place, const char *name) {
     size_t length = strlen(name);
     length = length < NAME_BYTES - 1 ? length : NAME_BYTES - 1;
     memcpy(place, name, length);
     place[length] = '\0';
     control->label.name = place;
-    control->stack_high = place;
+}
+
+/* A given name is kept at the top of the stack, which lives as long as it is needed. */
+static void keep_name(ptk_control_t *control, const char *name) {
+    control->stack_high = (char *) control->stack_high - NAME_BYTES;
+    copy_name(control, control->stack_high, name);
+}
+
+/* A foreign stack is not ours to write to. */
+static bool keep_foreign_name(ptk_control_t *control, const char *name) {
+    control->stack_high = ptk_allocate(NAME_BYTES);
+    if (control->stack_high) {
+        copy_name(control, control->stack_high, name);
+    }
+    return control->stack_high != NULL;
 }
 
 /* The stack: a warm one that came with the block, one from the pool, or the caller's. */
@@ -166,13 +178,15 @@ static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control, 
 static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
     control->flags |= PTK_CONTROL_FOREIGN;
+    if (options->name && !keep_foreign_name(control, options->name)) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
     void *coroutine = hooks->spawn(hooks->context, run_foreign_body, control);
     if (!coroutine) {
         return ptk_fail(PTK_ERR_NO_RESOURCES);
     }
     *hooks->slot(hooks->context, coroutine) = control;
     control->stack_low = coroutine;
-    control->label.name = options->name ? "(named by its owner)" : control->label.name;
     return PTK_OK;
 }
 
@@ -319,7 +333,7 @@ ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout
 }
 
 ptk_err ptk_green_cancel(ptk_green_t *green) {
-    ptk_err err = check_handle(green);
+    ptk_err err = green && green == ptk_green_self() ? PTK_OK : check_handle(green);
     if (err != PTK_OK) {
         return ptk_fail(err);
     }

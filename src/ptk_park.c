@@ -159,21 +159,6 @@ void ptk_leave_for_ever(ptk_control_t *self) {
 
 /* --- park and wake ---------------------------------------------------------------------------------------------------- */
 
-ptk_err ptk_park(ptk_control_t *self, ptk_deadline_t *deadline) {
-    ptk_scheduler_t *scheduler = self->scheduler;
-    ptk_assert(self->state == PTK_CONTROL_READY && deadline->kind != PTK_DEADLINE_NOW);
-    self->state = PTK_CONTROL_PARKED;
-    self->since_ns = scheduler->now_ns;
-    ptk_timer_arm(scheduler, &self->timer, deadline);
-    leave(scheduler, self);
-    ptk_assert(self->state == PTK_CONTROL_READY && self->timer.state == PTK_TIMER_IDLE);
-    if (deadline->kind == PTK_DEADLINE_RELATIVE && !self->timer.relative) {
-        deadline->kind = PTK_DEADLINE_ABSOLUTE;
-        deadline->ns = self->timer.value_ns;
-    }
-    return self->wake_code;
-}
-
 void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     if (ptk_list_is_linked(&wait->link)) {
         ptk_list_remove(&wait->link);
@@ -184,10 +169,34 @@ void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     }
 }
 
-static __attribute__((noinline)) void withdraw_all(ptk_control_t *control) {
+/* Off everything that the green thread waits for. */
+static void withdraw_all(ptk_control_t *control) {
+    if (ptk_likely(!control->waits)) {
+        ptk_withdraw(control->scheduler, &control->wait);
+        return;
+    }
     for (size_t i = 0; i < control->u.run.waits_count; i++) {
         ptk_withdraw(control->scheduler, &control->waits[i]);
     }
+}
+
+ptk_err ptk_park(ptk_control_t *self, ptk_deadline_t *deadline) {
+    ptk_scheduler_t *scheduler = self->scheduler;
+    ptk_assert(self->state == PTK_CONTROL_READY && deadline->kind != PTK_DEADLINE_NOW);
+    if (ptk_unlikely(self->cancel_pending)) {
+        withdraw_all(self); /* cancelled in the middle of a call that parks again */
+        return PTK_ERR_CANCELED;
+    }
+    self->state = PTK_CONTROL_PARKED;
+    self->since_ns = scheduler->now_ns;
+    ptk_timer_arm(scheduler, &self->timer, deadline);
+    leave(scheduler, self);
+    ptk_assert(self->state == PTK_CONTROL_READY && self->timer.state == PTK_TIMER_IDLE);
+    if (deadline->kind == PTK_DEADLINE_RELATIVE && !self->timer.relative) {
+        deadline->kind = PTK_DEADLINE_ABSOLUTE;
+        deadline->ns = self->timer.value_ns;
+    }
+    return self->wake_code;
 }
 
 void ptk_make_ready(ptk_control_t *control) {
@@ -202,11 +211,7 @@ void ptk_make_ready(ptk_control_t *control) {
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_control_t *control = wait->control;
     ptk_assert(control->state == PTK_CONTROL_PARKED);
-    if (ptk_unlikely(control->waits != NULL)) {
-        withdraw_all(control);
-    } else {
-        ptk_withdraw(control->scheduler, wait);
-    }
+    withdraw_all(control);
     ptk_timer_disarm(control->scheduler, &control->timer);
     control->wake_code = code;
     control->woken_by = wait;
@@ -240,6 +245,7 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     ptk_control_t *next = pick(scheduler);
     if (next != &scheduler->root) {
         switch_to(scheduler, &scheduler->root, next);
+        scheduler->switches--; /* the way back is none to a green thread */
     }
 }
 

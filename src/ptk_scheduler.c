@@ -227,7 +227,8 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
     if (err != PTK_OK) {
         return err;
     }
-    err = take_turn(scheduler, limit_after(scheduler, timeout_ms));
+    bool over = scheduler->live == scheduler->daemons; /* then there is nothing to wait for */
+    err = take_turn(scheduler, limit_after(scheduler, over ? 0 : timeout_ms));
     int os_err = ptk_get_os_err();
     size_t runnable = ptk_queue_count(&scheduler->run_queue);
     if (runnable > 0) {
@@ -248,6 +249,14 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
         scheduler->stopping = false;
     }
     return scheduler->live > scheduler->daemons ? PTK_OK : PTK_ERR_CLOSED;
+}
+
+void ptk_scheduler_catch_up(ptk_scheduler_t *scheduler) {
+    ptk_drain_inbox(scheduler);
+    if (!scheduler->active) {
+        ptk_timer_read_clock(scheduler);
+        ptk_timer_expire_due(scheduler);
+    }
 }
 
 ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop) {
@@ -395,6 +404,9 @@ ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **
         mine->attachment.detach = detach;
         mine->attachment.exposed = show_outside;
         ptk_thread()->scheduler = scheduler;
+        if (mine->is_exposed) {
+            show_outside(mine);
+        }
     }
     *scheduler_out = mine->attachment.data;
     return PTK_OK;

@@ -88,6 +88,7 @@ typedef struct ptk_wait {
 enum { PTK_CONTROL_FREE, PTK_CONTROL_READY, PTK_CONTROL_PARKED };
 
 /* More than PTK_SPAWN_*: what a control block is. */
+#define PTK_CONTROL_BARE 0x20u     /* it never got a context */
 #define PTK_CONTROL_FOREIGN 0x40u  /* a coroutine of another library's */
 #define PTK_CONTROL_HOPEFUL 0x80u  /* its wait can end by an event from outside: no deadlock */
 
@@ -99,7 +100,6 @@ struct ptk_control {
     uint8_t state;
     uint8_t flags;
     bool cancel_pending; /* an unmasked cancel: calls that may park answer CANCELED */
-    bool is_root;
     ptk_green_t *handle;
     ptk_scope_t *scope; /* the innermost */
     ptk_error_slot_t errors;
@@ -124,8 +124,8 @@ struct ptk_control {
     } u;
     uint64_t last_count;
     ptk_stack_label_t label;
-    void *stack_low; /* foreign: the coroutine */
-    void *stack_high;
+    void *stack_low;  /* foreign: the coroutine */
+    void *stack_high; /* foreign: the copy of its name, or NULL */
     ptk_stack_slot_t *slot; /* NULL: the caller's own stack, or foreign */
     struct ptk_green_local *locals;
 };
@@ -285,6 +285,9 @@ void ptk_scope_init(ptk_scope_t *scope, ptk_control_t *control);
 /* Cancel a scope for ever: its green thread's waits end now, unless a shield further in hides it. */
 void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause);
 
+/* A green thread ends: leave all its scopes, whatever shields are still open. */
+void ptk_scopes_end(ptk_control_t *control);
+
 /* Cancel every living green thread of the loop. */
 void ptk_cancel_all(ptk_scheduler_t *scheduler, ptk_cancel_cause_t cause);
 
@@ -297,6 +300,9 @@ void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title);
 /* Resolve `loop` (NULL: the current one) and attach its scheduler if it has none. WRONG_THREAD, FORKED, NO_LOOP,
    NO_RESOURCES. */
 ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out);
+
+/* For a look with timeout 0: what has come from other threads, and, outside run and poll, what has fallen due. */
+void ptk_scheduler_catch_up(ptk_scheduler_t *scheduler);
 
 /* A service's state, made of `state_bytes` zeroed bytes at first use; NULL: out of memory. */
 void *ptk_scheduler_service(ptk_scheduler_t *scheduler, ptk_service_id_t id, size_t state_bytes,

@@ -2,10 +2,13 @@
 /*
  * Signalers (floor 4): how other threads and signal handlers reach a USER waitable.
  *
- * A signaler is counted and lives apart from waitable and loop; it keeps the inbox alive, not the loop. Signalling adds to
- * the count, and posts the one embedded node unless it is posted already; the loop takes the node, clears `posted`, and
- * only then takes the count, so an event that comes in between is either in this count or posts again. A posted node
- * holds a reference: whoever lets go last, a thread or the loop, frees it.
+ * A signaler lives apart from waitable and loop. Signalling adds to the count, and posts the one embedded node unless it
+ * is posted already; the loop takes the node, clears `posted`, and only then takes the count, so an event that comes in
+ * between is either in this count or posts again.
+ *
+ * Two counts. *Holders* are the users' references and a posted node: as long as there is one, the signaler keeps the inbox
+ * alive, and the loop knows by the inbox's count that somebody outside may still wake it. *Shares* keep the memory: the
+ * waitable has one until it is destroyed, all holders together have the other.
  */
 #include "ptk_waitable_impl.h"
 
@@ -13,10 +16,11 @@
 
 struct ptk_signaler {
     ptk_inbox_node_t node;
-    ptk_inbox_t *inbox; /* counted */
+    ptk_inbox_t *inbox; /* counted while there are holders */
     ptk_latch_t *latch; /* owner thread only; NULL once it is gone */
     atomic_uint_least64_t count;
-    atomic_uint references;
+    atomic_uint holders;
+    atomic_uint shares;
     atomic_bool posted;
     atomic_bool closed;
 };
@@ -40,15 +44,27 @@ ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_latch_t *lat
     signaler->node.deliver = deliver;
     signaler->inbox = scheduler->inbox;
     signaler->latch = latch;
-    ptk_inbox_reference(signaler->inbox);
-    atomic_init(&signaler->references, 1);
+    atomic_init(&signaler->shares, 1);
     return signaler;
+}
+
+static void drop_share(ptk_signaler_t *signaler) {
+    if (atomic_fetch_sub_explicit(&signaler->shares, 1, memory_order_acq_rel) == 1) {
+        ptk_release(signaler);
+    }
+}
+
+void ptk_signaler_hand_out(ptk_signaler_t *signaler) {
+    if (atomic_fetch_add(&signaler->holders, 1) == 0) {
+        atomic_fetch_add(&signaler->shares, 1);
+        ptk_inbox_reference(signaler->inbox);
+    }
 }
 
 void ptk_signaler_close(ptk_signaler_t *signaler) {
     signaler->latch = NULL;
     atomic_store(&signaler->closed, true);
-    ptk_signaler_release(signaler);
+    drop_share(signaler);
 }
 
 static void add_saturating(atomic_uint_least64_t *count) {
@@ -68,22 +84,27 @@ ptk_err ptk_signaler_signal(ptk_signaler_t *signaler) {
     if (atomic_exchange(&signaler->posted, true)) {
         return PTK_OK;
     }
-    atomic_fetch_add(&signaler->references, 1);
+    atomic_fetch_add(&signaler->holders, 1);
     if (ptk_inbox_push(signaler->inbox, &signaler->node)) {
         return PTK_OK;
     }
-    atomic_fetch_sub(&signaler->references, 1); /* the caller's own reference keeps it alive */
+    atomic_fetch_sub(&signaler->holders, 1); /* the caller is a holder, so this is not the last */
     return PTK_ERR_CLOSED;
 }
 
 ptk_signaler_t *ptk_signaler_reference(ptk_signaler_t *signaler) {
-    atomic_fetch_add_explicit(&signaler->references, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&signaler->holders, 1, memory_order_relaxed);
     return signaler;
 }
 
 void ptk_signaler_release(ptk_signaler_t *signaler) {
-    if (signaler && atomic_fetch_sub_explicit(&signaler->references, 1, memory_order_acq_rel) == 1) {
-        ptk_inbox_release(signaler->inbox);
-        ptk_release(signaler);
+    if (!signaler) {
+        return;
+    }
+    ptk_inbox_t *inbox = signaler->inbox;
+    if (atomic_fetch_sub_explicit(&signaler->holders, 1, memory_order_acq_rel) == 1) {
+        drop_share(signaler);
+        ptk_inbox_kick(inbox); /* the loop may have slept in the hope of this signaler */
+        ptk_inbox_release(inbox);
     }
 }

@@ -81,6 +81,8 @@ static bool died_in_backlog(int os_err) {
     case EHOSTUNREACH:
     case ENONET:
     case EOPNOTSUPP:
+    case ECONNRESET:
+    case ETIMEDOUT:
     case EPERM: /* a firewall forbade it */
         return true;
     default:
@@ -112,6 +114,17 @@ static ptk_err wait_for_handle(ptk_sock_t *listener, ptk_call_t *call, uint64_t 
     return code;
 }
 
+/* Before asking again at once: the call's deadline holds, and others get their turn. */
+static ptk_err pass(ptk_call_t *call) {
+    ptk_deadline_fix(&call->deadline);
+    bool is_over = call->deadline.kind == PTK_DEADLINE_NOW ||
+                   (call->deadline.kind == PTK_DEADLINE_ABSOLUTE && call->deadline.ns <= ptk_now_ns());
+    if (is_over) {
+        return PTK_ERR_TIMEOUT;
+    }
+    return call->scheduler->budget > 0 ? PTK_OK : ptk_yield();
+}
+
 /* The next connection's handle. OK with op->result >= 0, or why not. */
 static ptk_err accept_handle(ptk_sock_t *sock, ptk_call_t *call) {
     ptk_event_op_t *op = &sock->inbound;
@@ -125,8 +138,8 @@ static ptk_err accept_handle(ptk_sock_t *sock, ptk_call_t *call) {
         if (is_short_of_resources(os_err)) {
             call->os_err = os_err;
             err = wait_for_handle(sock, call, &backoff_ns);
-        } else if (!died_in_backlog(os_err)) {
-            err = ptk_call_errno(call, op->result);
+        } else {
+            err = died_in_backlog(os_err) ? pass(call) : ptk_call_errno(call, op->result);
         }
         if (err != PTK_OK || sock->is_closed) {
             return err != PTK_OK ? err : PTK_ERR_CLOSED;

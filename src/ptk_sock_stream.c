@@ -52,6 +52,11 @@ typedef struct transfer {
     size_t moved;
 } transfer_t;
 
+/* Connected, or about to be: the system may know of a connection before its caller does. */
+static bool may_transfer(const ptk_sock_t *sock) {
+    return sock->state == PTK_SOCK_CONNECTED || sock->state == PTK_SOCK_CONNECTING;
+}
+
 static ptk_err receive_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer) {
     ptk_event_op_t *op = &sock->inbound;
     op->kind = PTK_OP_RECV;
@@ -95,7 +100,7 @@ static ptk_err receive_call(ptk_sock_t *sock, transfer_t *transfer, uint32_t tim
     if (err != PTK_OK) {
         return err;
     }
-    if (sock->state == PTK_SOCK_LISTENING) {
+    if (!may_transfer(sock)) {
         return ptk_sock_finish(sock, &call, PTK_ERR_NOT_CONNECTED);
     }
     err = ptk_turn_take(&sock->inbound_turn, &call, "turn", sock);
@@ -172,6 +177,9 @@ static ptk_err send_call(ptk_sock_t *sock, transfer_t *transfer, bool resumes, u
     ptk_err err = ptk_sock_begin(sock, &call, timeout_ms);
     if (err != PTK_OK) {
         return err;
+    }
+    if (!may_transfer(sock)) {
+        return ptk_sock_finish(sock, &call, PTK_ERR_NOT_CONNECTED);
     }
     err = ptk_turn_take(&sock->outbound_turn, &call, "turn to send", sock);
     if (err != PTK_OK || sock->is_closed) {

@@ -90,7 +90,7 @@ static ptk_err feed_by_descriptor(ptk_waitable_t *waitable, void *platform_handl
     set_subject(waitable, &subject);
     ptk_call_t call = {.scheduler = scheduler_of(waitable)};
     waitable->ops[0].events = PTK_EVENT_READ;
-    if (foreign->source.handle < 0 || (ptk_op_try(&call, &waitable->ops[0]) == PTK_OK && waitable->ops[0].result < 0)) {
+    if (ptk_op_try(&call, &waitable->ops[0]) == PTK_OK && waitable->ops[0].result < 0) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     int result = waitable->loop->ops->attach(waitable->loop, &foreign->source);
@@ -285,6 +285,9 @@ uint32_t ptk_waitable_allowed(const ptk_waitable_t *waitable) {
 
 static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
     static const char *const kinds[] = {"socket", "timer", "signal", "user event"};
+    if (call->deadline.kind == PTK_DEADLINE_NOW) {
+        ptk_scheduler_catch_up(call->scheduler);
+    }
     uint64_t count = ptk_latch_take(&waitable->latch);
     if (count > 0) {
         ptk_call_spend(call);
@@ -417,5 +420,6 @@ ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable) {
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
-    return ptk_signaler_reference(waitable->u.signaler);
+    ptk_signaler_hand_out(waitable->u.signaler);
+    return waitable->u.signaler;
 }

@@ -67,8 +67,11 @@ ptk_err ptk_waitable_check(const ptk_waitable_t *waitable);
 
 /* --- signalers (ptk_signaler.c) ------------------------------------------------------------------------------------ */
 
-/* A signaler that feeds `latch`, with one reference, the waitable's; NULL: out of memory. */
+/* A signaler that feeds `latch`, held by nobody but its waitable; NULL: out of memory. */
 ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_latch_t *latch);
 
-/* The latch is going: signals answer CLOSED from now on. Gives the waitable's reference back. Owner thread. */
+/* One more holder. Owner thread. */
+void ptk_signaler_hand_out(ptk_signaler_t *signaler);
+
+/* The latch is going: signals answer CLOSED from now on, and the memory goes with the last holder. Owner thread. */
 void ptk_signaler_close(ptk_signaler_t *signaler);

@@ -11,6 +11,7 @@
 #include "platform/ptk_readiness.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -58,8 +59,15 @@ static intptr_t try_connect(ptk_event_op_t *op) {
     if (op->started) {
         return ask_connect(op);
     }
-    int result = ptk_sys()->connect(op->source->handle, op->at.target, (socklen_t) op->bytes);
-    bool under_way = result == -EINPROGRESS || result == -EINTR || result == -EALREADY;
+    int result;
+    bool interrupted = false;
+    while ((result = ptk_sys()->connect(op->source->handle, op->at.target, (socklen_t) op->bytes)) == -EINTR) {
+        interrupted = true; /* it may have begun or not: ask again */
+    }
+    if (interrupted && result == -EISCONN) {
+        return 0;
+    }
+    bool under_way = result == -EINPROGRESS || result == -EALREADY;
     op->started = under_way;
     return under_way ? -EAGAIN : result;
 }
@@ -71,6 +79,9 @@ static uint32_t ready_bits(unsigned revents) {
 }
 
 static intptr_t try_ready(const ptk_event_op_t *op) {
+    if (op->source->handle < 0 || op->source->handle > INT_MAX) {
+        return -EBADF;
+    }
     struct pollfd entry = {.fd = (int) op->source->handle};
     entry.events = (short) ((op->events & PTK_READY_READ ? POLLIN : 0) | (op->events & PTK_READY_WRITE ? POLLOUT : 0));
     int count;
