@@ -27,6 +27,8 @@ static ptk_green_t *take_handle(ptk_scheduler_t *scheduler, ptk_control_t *contr
         handle->control = control;
         handle->result = PTK_OK;
         handle->state = PTK_GREEN_LIVING;
+        handle->name = NULL;
+        handle->name_copy = NULL;
         handle->detached = false;
         handle->joining = false;
         ptk_list_init(&handle->joiners);
@@ -73,9 +75,7 @@ static ptk_control_t *take_block(ptk_scheduler_t *scheduler, bool wants_stack) {
 
 /* Off the stack: everything back to where it came from. */
 static void dissolve(ptk_scheduler_t *scheduler, ptk_control_t *control) {
-    if (control->flags & PTK_CONTROL_FOREIGN) {
-        ptk_release(control->stack_high);
-    } else if (!(control->flags & PTK_CONTROL_BARE)) {
+    if (!(control->flags & (PTK_CONTROL_FOREIGN | PTK_CONTROL_BARE))) {
         ptk_context_fini(&control->context);
     }
     if (control->slot) {
@@ -92,6 +92,7 @@ static bool has_ordinary_stack(const ptk_control_t *control) {
 /* Perhaps still on the stack in question: a list is all that may be touched. */
 static void retire(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->state = PTK_CONTROL_FREE;
+    control->label.name = "(none: it has ended)";
     bool idles = scheduler->keeps_stacks && has_ordinary_stack(control);
     push_block(idles ? &scheduler->idle : &scheduler->spent, control);
 }
@@ -103,6 +104,11 @@ void ptk_control_reap(ptk_scheduler_t *scheduler) {
     }
 }
 
+static void release_name(void *context, void *object) {
+    (void) context;
+    ptk_release(((ptk_green_t *) object)->name_copy);
+}
+
 void ptk_control_fini(ptk_scheduler_t *scheduler) {
     ptk_assert(scheduler->live == 0);
     ptk_control_reap(scheduler);
@@ -110,6 +116,7 @@ void ptk_control_fini(ptk_scheduler_t *scheduler) {
     while ((control = pop_block(&scheduler->idle)) != NULL) {
         dissolve(scheduler, control);
     }
+    ptk_slab_visit(&scheduler->handles, release_name, NULL);
 }
 
 /* --- lives ------------------------------------------------------------------------------------------------------------- */
@@ -117,7 +124,6 @@ void ptk_control_fini(ptk_scheduler_t *scheduler) {
 static void begin_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->state = PTK_CONTROL_READY;
     control->flags = 0;
-    control->stack_high = NULL;
     control->waits = NULL;
     control->wait.op = NULL;
     control->wait.link.next = NULL;
@@ -175,16 +181,20 @@ static void end_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     }
 }
 
-static void free_handle(ptk_scheduler_t *scheduler, ptk_green_t *handle) {
+void ptk_control_free_handle(ptk_scheduler_t *scheduler, ptk_green_t *handle) {
     handle->state = PTK_GREEN_DEAD;
     handle->control = NULL;
+    if (handle->name_copy) {
+        ptk_release(handle->name_copy);
+        handle->name_copy = NULL;
+    }
     ptk_slab_give(&scheduler->handles, handle);
 }
 
 void ptk_control_give_back(ptk_control_t *control) {
     ptk_scheduler_t *scheduler = control->scheduler;
     end_life(scheduler, control);
-    free_handle(scheduler, control->handle);
+    ptk_control_free_handle(scheduler, control->handle);
     scheduler->spawned--;
     control->flags = (control->flags & PTK_CONTROL_FOREIGN) | PTK_CONTROL_BARE;
     retire(scheduler, control);
@@ -199,7 +209,7 @@ void ptk_control_end(ptk_control_t *control, ptk_err result) {
     handle->state = PTK_GREEN_ENDED;
     ptk_wake_all(&handle->joiners, PTK_OK);
     if (handle->detached) {
-        free_handle(scheduler, handle);
+        ptk_control_free_handle(scheduler, handle);
     }
     retire(scheduler, control);
 }

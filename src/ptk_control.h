@@ -19,6 +19,9 @@ void ptk_control_give_back(ptk_control_t *control);
  */
 void ptk_control_end(ptk_control_t *control, ptk_err result);
 
+/* The end of a handle: joined, detached, or of one that never ran. */
+void ptk_control_free_handle(ptk_scheduler_t *scheduler, ptk_green_t *handle);
+
 /* Give back what ended green threads could not give back themselves. Not from an ended green thread's stack. */
 void ptk_control_reap(ptk_scheduler_t *scheduler);
 

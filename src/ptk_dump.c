@@ -12,11 +12,18 @@
 
 #define FRAMES 32
 
+static bool is_running(const ptk_scheduler_t *scheduler, const ptk_control_t *control) {
+    if (control->flags & PTK_CONTROL_FOREIGN) {
+        return scheduler->hooks.current(scheduler->hooks.context) == control->stack_low;
+    }
+    return control == scheduler->current;
+}
+
 static const char *state_text(const ptk_scheduler_t *scheduler, const ptk_control_t *control) {
     if (control->state == PTK_CONTROL_PARKED) {
         return "parked";
     }
-    return control == scheduler->current ? "running" : "runnable";
+    return is_running(scheduler, control) ? "running" : "runnable";
 }
 
 static uint64_t milliseconds_between(uint64_t earlier_ns, uint64_t later_ns) {

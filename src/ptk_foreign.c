@@ -81,7 +81,7 @@ ptk_err ptk_foreign_forget(void *coroutine) {
     if (!control) {
         return PTK_OK;
     }
-    if (control->state == PTK_CONTROL_PARKED) {
+    if (control->flags & PTK_CONTROL_SUSPENDED) {
         return ptk_fail(PTK_ERR_BUSY);
     }
     *slot = NULL;

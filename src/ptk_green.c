@@ -121,27 +121,19 @@ typedef struct spawn_request {
     bool detached;
 } spawn_request_t;
 
-static void copy_name(ptk_control_t *control, char *place, const char *name) {
-    size_t length = strlen(name);
-    length = length < NAME_BYTES - 1 ? length : NAME_BYTES - 1;
-    memcpy(place, name, length);
-    place[length] = '\0';
-    control->label.name = place;
-}
-
-/* A given name is kept at the top of the stack, which lives as long as it is needed. */
-static void keep_name(ptk_control_t *control, const char *name) {
-    control->stack_high = (char *) control->stack_high - NAME_BYTES;
-    copy_name(control, control->stack_high, name);
-}
-
-/* A foreign stack is not ours to write to. */
-static bool keep_foreign_name(ptk_control_t *control, const char *name) {
-    control->stack_high = ptk_allocate(NAME_BYTES);
-    if (control->stack_high) {
-        copy_name(control, control->stack_high, name);
+/* The handle keeps a copy of a given name for as long as it lives. */
+static ptk_err keep_name(ptk_control_t *control, const char *name) {
+    size_t length = strnlen(name, NAME_BYTES - 1);
+    char *copy = ptk_allocate(length + 1);
+    if (!copy) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
     }
-    return control->stack_high != NULL;
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    control->handle->name_copy = copy;
+    control->handle->name = copy;
+    control->label.name = copy;
+    return PTK_OK;
 }
 
 /* The stack: a warm one that came with the block, one from the pool, or the caller's. */
@@ -168,9 +160,6 @@ static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control, 
     if (err != PTK_OK) {
         return err;
     }
-    if (options->name) {
-        keep_name(control, options->name);
-    }
     ptk_context_make(&control->context, control->stack_low, control->stack_high, run_body, control);
     return PTK_OK;
 }
@@ -178,9 +167,6 @@ static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control, 
 static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
     control->flags |= PTK_CONTROL_FOREIGN;
-    if (options->name && !keep_foreign_name(control, options->name)) {
-        return ptk_fail(PTK_ERR_NO_RESOURCES);
-    }
     void *coroutine = hooks->spawn(hooks->context, run_foreign_body, control);
     if (!coroutine) {
         return ptk_fail(PTK_ERR_NO_RESOURCES);
@@ -213,9 +199,13 @@ static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *r
         return NULL;
     }
     control->label = request->label;
+    control->handle->name = request->label.name;
     control->u.start.fn = request->fn;
     control->u.start.arg = request->arg;
-    ptk_err err = limit_life(scheduler, control, options->lifetime_ms);
+    ptk_err err = options->name ? keep_name(control, options->name) : PTK_OK;
+    if (err == PTK_OK) {
+        err = limit_life(scheduler, control, options->lifetime_ms);
+    }
     if (err == PTK_OK) {
         err = scheduler->find_current ? start_foreign(scheduler, control, options) : start_native(scheduler, control, options);
     }
@@ -283,12 +273,6 @@ static ptk_err check_handle(const ptk_green_t *green) {
     return green->state == PTK_GREEN_DEAD || green->detached ? PTK_ERR_CLOSED : PTK_OK;
 }
 
-static void free_handle(ptk_green_t *green) {
-    ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
-    green->state = PTK_GREEN_DEAD;
-    ptk_slab_give(&scheduler->handles, green);
-}
-
 static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
     if (green->joining) {
         return PTK_ERR_BUSY;
@@ -328,7 +312,7 @@ ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout
     if (result_out) {
         *result_out = green->result;
     }
-    free_handle(green);
+    ptk_control_free_handle(ptk_thread()->scheduler, green);
     return PTK_OK;
 }
 
@@ -353,7 +337,7 @@ ptk_err ptk_green_detach(ptk_green_t *green) {
     }
     green->detached = true;
     if (green->state == PTK_GREEN_ENDED) {
-        free_handle(green);
+        ptk_control_free_handle(ptk_thread()->scheduler, green);
     }
     return PTK_OK;
 }
@@ -364,8 +348,8 @@ ptk_green_t *ptk_green_self(void) {
 }
 
 const char *ptk_green_name(ptk_green_t *green) {
-    bool known = green && ptk_loop_is_mine(green->loop) && green->control;
-    return known ? green->control->label.name : "";
+    bool known = green && ptk_loop_is_mine(green->loop) && (green == ptk_green_self() || check_handle(green) == PTK_OK);
+    return known ? green->name : "";
 }
 
 /* --- sleep -------------------------------------------------------------------------------------------------------------------- */

@@ -111,9 +111,11 @@ static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler,
     ptk_fp_load(&own);
 }
 
-static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler) {
+static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_control_t *self) {
     int saved_errno = *scheduler->errno_place;
+    self->flags |= PTK_CONTROL_SUSPENDED;
     scheduler->hooks.suspend(scheduler->hooks.context);
+    self->flags &= (uint8_t) ~PTK_CONTROL_SUSPENDED;
     *scheduler->errno_place = saved_errno;
 }
 
@@ -132,7 +134,7 @@ static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
 static inline __attribute__((always_inline)) void leave(ptk_scheduler_t *scheduler, ptk_control_t *self) {
     if (ptk_unlikely(self->flags & (PTK_CONTROL_FOREIGN | PTK_SPAWN_FP))) {
         if (self->flags & PTK_CONTROL_FOREIGN) {
-            suspend_foreign(scheduler);
+            suspend_foreign(scheduler, self);
         } else {
             switch_with_fp(scheduler, self, pick(scheduler));
         }

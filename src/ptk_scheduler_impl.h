@@ -88,6 +88,7 @@ typedef struct ptk_wait {
 enum { PTK_CONTROL_FREE, PTK_CONTROL_READY, PTK_CONTROL_PARKED };
 
 /* More than PTK_SPAWN_*: what a control block is. */
+#define PTK_CONTROL_SUSPENDED 0x10u /* foreign, and inside `suspend` */
 #define PTK_CONTROL_BARE 0x20u     /* it never got a context */
 #define PTK_CONTROL_FOREIGN 0x40u  /* a coroutine of another library's */
 #define PTK_CONTROL_HOPEFUL 0x80u  /* its wait can end by an event from outside: no deadlock */
@@ -125,7 +126,7 @@ struct ptk_control {
     uint64_t last_count;
     ptk_stack_label_t label;
     void *stack_low;  /* foreign: the coroutine */
-    void *stack_high; /* foreign: the copy of its name, or NULL */
+    void *stack_high;
     ptk_stack_slot_t *slot; /* NULL: the caller's own stack, or foreign */
     struct ptk_green_local *locals;
 };
@@ -137,6 +138,8 @@ struct ptk_green {
     ptk_event_loop_platform_t *loop;
     ptk_control_t *control; /* NULL once it has ended */
     ptk_list_t joiners;
+    const char *name; /* a static string, or the copy */
+    char *name_copy;
     ptk_err result;
     uint8_t state;
     bool detached;

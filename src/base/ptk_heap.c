@@ -18,20 +18,20 @@
 #define CAPACITY_FIRST 64u
 #define CAPACITY_MAX   (UINT32_MAX / 2)
 
-static bool is_before(const ptk_heap_entry_t *left, const ptk_heap_entry_t *right) {
+static inline bool is_before(const ptk_heap_entry_t *left, const ptk_heap_entry_t *right) {
     if (left->deadline_ns != right->deadline_ns) {
         return left->deadline_ns < right->deadline_ns;
     }
     return left->order < right->order;
 }
 
-static void put(ptk_heap_entry_t *entries, uint32_t index, ptk_heap_entry_t entry) {
+static inline void put(ptk_heap_entry_t *entries, uint32_t index, ptk_heap_entry_t entry) {
     entries[index] = entry;
     entry.item->index = index;
 }
 
 /* The hole at `hole` rises while its parent comes after `entry`. */
-static void rise(ptk_heap_t *heap, uint32_t hole, ptk_heap_entry_t entry) {
+static inline void rise(ptk_heap_t *heap, uint32_t hole, ptk_heap_entry_t entry) {
     ptk_heap_entry_t *entries = heap->entries;
     while (hole > 0) {
         uint32_t parent = (hole - 1) / ARITY;
@@ -119,11 +119,11 @@ void ptk_heap_insert(ptk_heap_t *heap, ptk_heap_item_t *item, uint64_t deadline_
 void ptk_heap_remove(ptk_heap_t *heap, ptk_heap_item_t *item) {
     uint32_t hole = item->index;
     ptk_assert(hole < heap->count && heap->entries[hole].item == item);
-    ptk_heap_entry_t last = heap->entries[--heap->count];
     item->index = PTK_HEAP_NONE;
-    if (hole == heap->count) {
+    if (hole == --heap->count) {
         return;
     }
+    ptk_heap_entry_t last = heap->entries[heap->count];
     if (hole > 0 && is_before(&last, &heap->entries[(hole - 1) / ARITY])) {
         rise(heap, hole, last);
     } else {
