@@ -184,17 +184,18 @@ int ptk_test_in_child(void (*body)(void *), void *argument, char *output, size_t
 /* How many descriptors are open, the one that reads the directory aside. -1: it cannot be told. */
 static int count_descriptors(bool print) {
     DIR *directory = opendir("/proc/self/fd");
+    int own = directory ? dirfd(directory) : -1;
     int count = 0;
-    if (!directory) {
+    if (own < 0) {
         return -1;
     }
     for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
         char target[256];
-        if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(directory)) {
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == own) {
             continue;
         }
         count++;
-        ssize_t length = print ? readlinkat(dirfd(directory), entry->d_name, target, sizeof target) : -1;
+        ssize_t length = print ? readlinkat(own, entry->d_name, target, sizeof target) : -1;
         if (length > 0) {
             fprintf(stderr, "  descriptor %s: %.*s\n", entry->d_name, (int) length, target);
         }

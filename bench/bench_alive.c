@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Many green threads alive at once, all parked on one USER waitable.
+ *
+ * alive:  nanoseconds per green thread to create them, park them all, wake them and see them end, on memory
+ * that was never touched before. The floor does it with bare contexts on slots of 64 KiB. memory: what a
+ * parked one costs: resident bytes, and the page tables beside them, from /proc/self/status. The floor is
+ * what a bare context on such a slot costs: the page that its stack's top lies in, the page table above it,
+ *         and its control block of one cache line.
+ */
+#include "bench.h"
+#include "floor_stacks.h"
+#include "floor_switch.h"
+
+#include <ptk.h>
+#include <stdlib.h>
+
+/* What the process takes, in KiB. */
+typedef struct footprint {
+    uint64_t resident;
+    uint64_t tables;
+} footprint_t;
+
+static footprint_t footprint_now(void) {
+    footprint_t now = {bench_proc_kib("/proc/self/status", "VmRSS:"),
+                       bench_proc_kib("/proc/self/status", "VmPTE:")};
+    return now;
+}
+
+/* The metrics of this file, whichever the bench shows. */
+enum { METRIC_NS, METRIC_RESIDENT, METRIC_TABLES };
+
+static void put_metrics(size_t count, footprint_t before, footprint_t full, uint64_t spent_ns,
+                        double *metrics_out) {
+    metrics_out[METRIC_NS] = (double) spent_ns / (double) count;
+    metrics_out[METRIC_RESIDENT] = (double) (full.resident - before.resident) / (double) count;
+    metrics_out[METRIC_TABLES] = (double) (full.tables - before.tables) / (double) count;
+}
+
+/* --- ptk
+ * -------------------------------------------------------------------------------------------------------- */
+
+typedef struct crowd {
+    ptk_waitable_t *gate;
+    size_t wanted;
+    size_t parked;
+    size_t ended;
+    footprint_t full;
+    uint64_t spent_on_looking_ns;
+} crowd_t;
+
+static ptk_err ptk_member(void *argument) {
+    crowd_t *crowd = argument;
+    crowd->parked++;
+    (void) ptk_waitable_wait(crowd->gate, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    crowd->ended++;
+    return PTK_OK;
+}
+
+/* Runs behind the members, which are all parked when its turn comes. */
+static ptk_err ptk_opener(void *argument) {
+    crowd_t *crowd = argument;
+    while (crowd->parked < crowd->wanted) {
+        (void) ptk_yield();
+    }
+    uint64_t began_ns = bench_now_ns();
+    crowd->full = footprint_now();
+    crowd->spent_on_looking_ns = bench_now_ns() - began_ns;
+    return ptk_waitable_abort(crowd->gate);
+}
+
+static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
+    (void) quick;
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    crowd_t crowd = {.wanted = bench->count};
+    crowd.gate = loop ? ptk_waitable_create(loop, PTK_WAITABLE_USER, NULL) : NULL;
+    if (!crowd.gate) {
+        return false;
+    }
+    footprint_t before = footprint_now();
+    uint64_t began_ns = bench_now_ns();
+    for (size_t index = 0; index < crowd.wanted; index++) {
+        if (ptk_go(loop, ptk_member, &crowd) != PTK_OK) {
+            return false;
+        }
+    }
+    bool ran = ptk_go(loop, ptk_opener, &crowd) == PTK_OK && ptk_scheduler_run(loop) == PTK_OK;
+    uint64_t spent_ns = bench_now_ns() - began_ns - crowd.spent_on_looking_ns;
+    put_metrics(crowd.wanted, before, crowd.full, spent_ns, metrics_out);
+    return ran && crowd.ended == crowd.wanted;
+}
+
+/* --- floor
+ * ------------------------------------------------------------------------------------------------------ */
+
+typedef struct floor_member {
+    floor_context_t context; /* first: a context is its member */
+    floor_context_t *home;
+} floor_member_t;
+
+static void floor_park_and_end(floor_context_t *self) {
+    floor_member_t *member = (floor_member_t *) self;
+    floor_switch(&member->context, member->home);
+    floor_switch(&member->context, member->home);
+}
+
+static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out) {
+    (void) quick;
+    size_t count = bench->count;
+    floor_context_t home = {0};
+    footprint_t before = footprint_now();
+    uint64_t began_ns = bench_now_ns();
+    floor_stacks_t stacks = floor_stacks_map(count);
+    floor_member_t *members = aligned_alloc(64, count * sizeof(*members));
+    if (!stacks.base || !members) {
+        return false;
+    }
+    for (size_t index = 0; index < count; index++) {
+        members[index].home = &home;
+        floor_prepare(&members[index].context, floor_stacks_high(&stacks, index), floor_park_and_end);
+        floor_switch(&home, &members[index].context);
+    }
+    uint64_t looked_ns = bench_now_ns();
+    footprint_t full = footprint_now();
+    looked_ns = bench_now_ns() - looked_ns;
+    for (size_t index = 0; index < count; index++) {
+        floor_switch(&home, &members[index].context);
+    }
+    put_metrics(count, before, full, bench_now_ns() - began_ns - looked_ns, metrics_out);
+    return true;
+}
+
+#define ALIVE_VARIANTS                                                                                       \
+    {                                                                                                        \
+        {"ptk", measure_ptk},                                                                                \
+        {"bare contexts", measure_floor},                                                                    \
+    }
+#define ALIVE_METRICS                                                                                        \
+    {                                                                                                        \
+        {"", "ns", false},                                                                                   \
+        {"resident", "KiB", false},                                                                          \
+        {"page tables", "KiB", false},                                                                       \
+    }
+
+const bench_t bench_alive[] = {
+    {.name = "alive-100000",
+     .what = "100,000 green threads: create all, park all, end all",
+     .count = 100000,
+     .rounds_max_quick = 3,
+     .memory_mib = 1024,
+     .variants = ALIVE_VARIANTS,
+     .metrics = ALIVE_METRICS,
+     .figures = {{METRIC_NS, 1, BENCH_GOAL_NONE, 0}}},
+    {.name = "memory-100000",
+     .what = "memory per parked green thread, 100,000 of them",
+     .count = 100000,
+     .rounds_max = 3,
+     .rounds_max_quick = 1,
+     .memory_mib = 1024,
+     .variants = ALIVE_VARIANTS,
+     .metrics = ALIVE_METRICS,
+     .figures = {{METRIC_RESIDENT, 1, BENCH_GOAL_NONE, 0}, {METRIC_TABLES, 1, BENCH_GOAL_NONE, 0}}},
+    {.name = "memory-1000000",
+     .what = "memory per parked green thread, 1,000,000 of them",
+     .count = 1000000,
+     .rounds_max = 3,
+     .rounds_max_quick = 1,
+     .slow = true,
+     .memory_mib = 7168,
+     .variants = ALIVE_VARIANTS,
+     .metrics = ALIVE_METRICS,
+     .figures = {{METRIC_RESIDENT, 1, BENCH_GOAL_VALUE, 4.6}, {METRIC_TABLES, 1, BENCH_GOAL_NONE, 0}}},
+    {.name = NULL},
+};

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Accepting: who gets which connection, addresses, timeouts. */
+#include "test_sock.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define WAITERS 5
+
+static void echo_once(ptk_sock_t *sock, int peer) {
+    char got[4];
+    CHECK_EQ(send(peer, "ping", 4, MSG_NOSIGNAL), 4);
+    CHECK_OK(ptk_sock_recv(sock, got, 4, SOCK_FOREVER));
+    CHECK_OK(ptk_sock_send(sock, got, 4, SOCK_FOREVER));
+    peer_read(peer, got, 4);
+    CHECK(memcmp(got, "ping", 4) == 0);
+}
+
+static void end_both(ptk_sock_t *sock, int peer) {
+    ptk_sock_close(sock);
+    CHECK_EQ(close(peer), 0);
+}
+
+/* --- order --- */
+
+/* Which peer a task got is told by the peer's address. */
+static void check_accepted(const sock_task_t *task, int peer) {
+    ptk_addr_t addr = peer_local_addr(peer);
+    CHECK(task->accepted != NULL);
+    CHECK(sock_same_addr(&task->accepted_addr, &addr));
+    CHECK_EQ(task->accepted_addr.length, addr.length);
+}
+
+static void start_waiters(sock_task_t tasks[WAITERS], ptk_sock_t *listener) {
+    for (int i = 0; i < WAITERS; i++) {
+        tasks[i] = (sock_task_t) {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+        sock_task_start(&tasks[i]);
+    }
+    sock_settle();
+}
+
+static ptk_err one_by_one(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(WAITERS, &addr);
+    sock_task_t tasks[WAITERS];
+    start_waiters(tasks, listener);
+    for (int i = 0; i < WAITERS; i++) {
+        int peer = peer_connect(&addr);
+        CHECK_OK(sock_task_join(&tasks[i]));
+        for (int j = i + 1; j < WAITERS; j++) {
+            CHECK(!tasks[j].ended);
+        }
+        check_accepted(&tasks[i], peer);
+        echo_once(tasks[i].accepted, peer);
+        end_both(tasks[i].accepted, peer);
+    }
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(p06_accept_serves_many_waiters_first_come_first_served) {
+    sock_in_green(one_by_one);
+}
+
+TEST(p06_accept_serves_many_waiters_first_come_first_served_ipv6) {
+    sock_use_ipv6();
+    sock_in_green(one_by_one);
+}
+
+/* All connections are there when the waiters look: each gets one, in their order. */
+static ptk_err all_at_once(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(2 * WAITERS, &addr);
+    sock_task_t tasks[WAITERS];
+    int peers[WAITERS];
+    start_waiters(tasks, listener);
+    for (int i = 0; i < WAITERS; i++) {
+        peers[i] = peer_connect(&addr);
+    }
+    for (int i = 0; i < WAITERS; i++) {
+        CHECK_OK(sock_task_join(&tasks[i]));
+        check_accepted(&tasks[i], peers[i]);
+        CHECK(i == 0 || tasks[i].order > tasks[i - 1].order);
+        end_both(tasks[i].accepted, peers[i]);
+    }
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(p01_accept_finds_every_connection_of_one_report) {
+    sock_in_green(all_at_once);
+}
+
+/* Waiters that leave the queue take nothing with them; who is behind them gets the connection. */
+static ptk_err some_leave(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(5, &addr);
+    sock_task_t tasks[3] = {
+        {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = 20},
+        {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER},
+        {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER},
+    };
+    for (int i = 0; i < 3; i++) {
+        sock_task_start(&tasks[i]);
+    }
+    sock_settle();
+    CHECK_OK(ptk_green_cancel(tasks[1].green));
+    CHECK_ERR(sock_task_join(&tasks[1]), PTK_ERR_CANCELED);
+    CHECK_ERR(sock_task_join(&tasks[0]), PTK_ERR_TIMEOUT);
+    CHECK(!tasks[2].ended);
+    int peer = peer_connect(&addr);
+    CHECK_OK(sock_task_join(&tasks[2]));
+    check_accepted(&tasks[2], peer);
+    end_both(tasks[2].accepted, peer);
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(p46_accept_waiters_that_leave_take_no_connection_with_them) {
+    sock_in_green(some_leave);
+}
+
+/* The head of the queue is cancelled just when the connection is there: somebody gets it. */
+static ptk_err cancel_the_head(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(5, &addr);
+    int listener_fd = sock_world.last_fd;
+    sock_task_t tasks[2];
+    for (int i = 0; i < 2; i++) {
+        tasks[i] = (sock_task_t) {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+        sock_task_start(&tasks[i]);
+    }
+    sock_settle();
+    int peer = peer_connect(&addr);
+    peer_await(listener_fd, POLLIN);
+    CHECK_OK(ptk_green_cancel(tasks[0].green));
+    ptk_err err = sock_task_join(&tasks[0]);
+    if (err == PTK_OK) {
+        CHECK_OK(ptk_green_cancel(tasks[1].green));
+        CHECK_ERR(sock_task_join(&tasks[1]), PTK_ERR_CANCELED);
+        end_both(tasks[0].accepted, peer);
+    } else {
+        CHECK_ERR(err, PTK_ERR_CANCELED);
+        CHECK_OK(sock_task_join(&tasks[1]));
+        end_both(tasks[1].accepted, peer);
+    }
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(p46_accept_cancelled_when_the_connection_is_there_loses_nothing) {
+    sock_in_green(cancel_the_head);
+}
+
+/* --- timeouts and addresses --- */
+
+TEST(accept_with_timeout_0_works_outside_green_threads) {
+    sock_world_begin();
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(5, &addr);
+    int listener_fd = sock_world.last_fd;
+    for (int i = 0; i < 3; i++) {
+        CHECK(ptk_sock_accept(listener, NULL, NULL, 0) == NULL);
+        CHECK_ERR(ptk_get_err(), PTK_ERR_TIMEOUT);
+        int peer = peer_connect(&addr);
+        peer_await(listener_fd, POLLIN);
+        ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, 0);
+        CHECK(sock != NULL);
+        end_both(sock, peer);
+    }
+    ptk_sock_close(listener);
+    test_loop_end(loop);
+}
+
+static ptk_err addresses(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(5, &addr);
+    unsigned char cut[8] = {0, 0, 0, 0, 0xa5, 0xa5, 0xa5, 0xa5};
+    socklen_t room = 4;
+    int peers[2] = {peer_connect(&addr), peer_connect(&addr)};
+    ptk_addr_t far = peer_local_addr(peers[0]);
+    ptk_sock_t *first = ptk_sock_accept(listener, (struct sockaddr *) (void *) cut, &room, SOCK_FOREVER);
+    ptk_sock_t *second = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
+    CHECK(first != NULL && second != NULL);
+    CHECK_EQ(room, far.length);
+    CHECK(memcmp(cut, &far.storage, 4) == 0 && cut[4] == 0xa5 && cut[7] == 0xa5);
+    ptk_addr_t seen = {.length = sizeof seen.storage};
+    CHECK_OK(ptk_sock_peer_addr(first, (struct sockaddr *) &seen.storage, &seen.length));
+    CHECK(sock_same_addr(&seen, &far));
+    CHECK_OK(ptk_sock_local_addr(second, (struct sockaddr *) &seen.storage, &seen.length));
+    CHECK(sock_same_addr(&seen, &addr));
+    end_both(first, peers[0]);
+    end_both(second, peers[1]);
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(accept_gives_the_address_that_there_is_room_for) {
+    sock_in_green(addresses);
+}
+
+TEST(accept_gives_the_address_that_there_is_room_for_ipv6) {
+    sock_use_ipv6();
+    sock_in_green(addresses);
+}
+
+/* The address goes to the caller's memory also when the caller was parked. */
+static ptk_err parked_with_a_small_room(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(5, &addr);
+    sock_task_t task = {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+    sock_task_start(&task);
+    sock_settle();
+    int peer = peer_connect(&addr);
+    CHECK_OK(sock_task_join(&task));
+    check_accepted(&task, peer);
+    end_both(task.accepted, peer);
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(accept_gives_the_address_to_a_caller_that_was_parked) {
+    sock_in_green(parked_with_a_small_room);
+}
+
+static ptk_err closed_peer(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    char byte;
+    ptk_sock_t *listener = sock_listener(5, &addr);
+    int listener_fd = sock_world.last_fd;
+    int peer = peer_connect(&addr);
+    peer_await(listener_fd, POLLIN);
+    CHECK_EQ(send(peer, "x", 1, MSG_NOSIGNAL), 1);
+    CHECK_EQ(close(peer), 0);
+    ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
+    CHECK(sock != NULL);
+    CHECK_OK(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER));
+    CHECK_ERR(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    ptk_sock_close(sock);
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(accept_gives_a_connection_whose_peer_has_closed_already) {
+    sock_in_green(closed_peer);
+}
+
+/* Connections that are reset in the backlog are given with their reset, or not at all; the next is fine. */
+static ptk_err reset_in_the_backlog(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(10, &addr);
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    for (int i = 0; i < 3; i++) {
+        int gone = peer_connect(&addr);
+        CHECK_EQ(setsockopt(gone, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+        CHECK_EQ(close(gone), 0);
+    }
+    int peer = peer_connect(&addr);
+    ptk_addr_t far = peer_local_addr(peer);
+    for (bool found = false; !found;) {
+        sock_task_t task = {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+        CHECK_OK(sock_task_call(&task));
+        found = sock_same_addr(&task.accepted_addr, &far);
+        if (found) {
+            echo_once(task.accepted, peer);
+        }
+        ptk_sock_close(task.accepted);
+    }
+    CHECK_EQ(close(peer), 0);
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(p15_accept_survives_connections_that_are_reset_in_the_backlog) {
+    sock_in_green(reset_in_the_backlog);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Coroutines of another library (libpcl): its own ones wait for ptk's waitables. That green threads which its spawn hook
+ * makes behave like ptk's own is what the rest of the suite shows in the configuration with PTK_TEST_FOREIGN=1.
+ */
+#include "conformance.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef PTK_TEST_HAVE_PCL
+
+static ptk_event_loop_platform_t *loop_without_spawn(void) {
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    CHECK(loop != NULL);
+    test_install_foreign(loop, false);
+    return loop;
+}
+
+static ptk_err answer_ok(void *arg) {
+    (void) arg;
+    return PTK_OK;
+}
+
+/* End a coroutine of the test's own: ptk forgets it, libpcl frees it. */
+static void finish(void *coroutine) {
+    CHECK(foreign_pcl_has_ended(coroutine));
+    CHECK_OK(ptk_foreign_forget(coroutine));
+    foreign_pcl_free(coroutine);
+}
+
+/* Poll until `coroutine` has ended. */
+static void poll_until_ended(const void *coroutine) {
+    while (!foreign_pcl_has_ended(coroutine)) {
+        CHECK_OK(ptk_scheduler_poll(NULL, PTK_TIMEOUT_INFINITE, NULL));
+    }
+}
+
+/* --- hooks ---------------------------------------------------------------------------------------------------------------- */
+
+TEST(foreign_without_spawn_go_and_spawn_are_not_supported) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    CHECK_ERR(ptk_go(loop, answer_ok, NULL), PTK_ERR_NOT_SUPPORTED);
+    CHECK(ptk_green_spawn(loop, NULL, answer_ok, NULL) == NULL);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_NOT_SUPPORTED);
+    CHECK_EQ(test_counters().green_threads, 0);
+    test_loop_end(loop);
+}
+
+TEST(foreign_hooks_that_are_not_whole_are_invalid) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    ptk_scheduler_hooks_t whole = foreign_pcl_hooks(true);
+    ptk_scheduler_hooks_t hooks = whole;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, NULL), PTK_ERR_INVALID_PARAM);
+    hooks.current = NULL;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    hooks = whole;
+    hooks.suspend = NULL;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    hooks = whole;
+    hooks.resume = NULL;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    hooks = whole;
+    hooks.slot = NULL;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    hooks = whole;
+    hooks.struct_size = (uint32_t) offsetof(ptk_scheduler_hooks_t, slot);
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    hooks.struct_size = 0;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    CHECK_OK(ptk_scheduler_set_hooks(loop, &whole));
+    test_loop_end(loop);
+}
+
+typedef struct longer_hooks {
+    ptk_scheduler_hooks_t known;
+    void *unknown;
+} longer_hooks_t;
+
+TEST(foreign_hooks_of_other_versions) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    longer_hooks_t longer = {.known = foreign_pcl_hooks(true), .unknown = &longer};
+    longer.known.struct_size = sizeof longer;
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &longer.known), PTK_ERR_INVALID_PARAM);
+    ptk_scheduler_hooks_t earlier = longer.known;
+    earlier.struct_size = (uint32_t) offsetof(ptk_scheduler_hooks_t, spawn); /* spawn came later */
+    CHECK_OK(ptk_scheduler_set_hooks(loop, &earlier));
+    CHECK_ERR(ptk_go(loop, answer_ok, NULL), PTK_ERR_NOT_SUPPORTED);
+    test_loop_end(loop);
+}
+
+TEST(foreign_hooks_after_the_first_green_thread_are_busy) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    ptk_scheduler_hooks_t hooks = foreign_pcl_hooks(true);
+    CHECK_OK(ptk_go(loop, answer_ok, NULL));
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_BUSY);
+    test_run();
+    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_BUSY);
+    test_loop_end(loop);
+}
+
+/* --- coroutines that libpcl made ------------------------------------------------------------------------------------------ */
+
+static void wait_for_all_kinds(void *arg) {
+    int *fds = arg;
+    ptk_waitable_t *timer = test_timer_waitable(2, 0);
+    ptk_waitable_t *user = test_user();
+    ptk_waitable_t *readable = test_fd_waitable(fds[0]);
+    CHECK(ptk_green_self() != NULL);
+    CHECK_OK(test_wait(timer, PTK_TIMEOUT_INFINITE));
+    CHECK_ERR(test_wait(user, 1), PTK_ERR_TIMEOUT);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_TIMEOUT);
+    CHECK_OK(ptk_sleep_ms(1));
+    CHECK_OK(ptk_yield());
+    test_note('a');
+    CHECK_OK(test_wait(readable, PTK_TIMEOUT_INFINITE));
+    CHECK_EQ(ptk_waitable_ready(), PTK_EVENT_READ);
+    CHECK_EQ(test_read(fds[0], 1), 1);
+    test_note('b');
+    ptk_waitable_destroy(timer);
+    ptk_waitable_destroy(user);
+    ptk_waitable_destroy(readable);
+}
+
+TEST(foreign_coroutine_of_the_library_waits_for_waitables) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    int fds[2];
+    test_pipe(fds);
+    void *coroutine = foreign_pcl_start(wait_for_all_kinds, fds);
+    CHECK(!foreign_pcl_has_ended(coroutine));
+    CHECK(ptk_green_self() == NULL);
+    while (strcmp(test_notes(), "a") != 0) {
+        CHECK_OK(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL));
+    }
+    test_write(fds[1], 1);
+    poll_until_ended(coroutine);
+    CHECK_STR(test_notes(), "ab");
+    finish(coroutine);
+    test_close_pair(fds);
+    test_loop_end(loop);
+}
+
+static void wait_once(void *user) {
+    CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+    test_note('w');
+}
+
+static void signal_once(void *user) {
+    CHECK_OK(ptk_waitable_signal(user));
+    test_note('s');
+}
+
+TEST(foreign_coroutines_wake_each_other) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    void *waiter = foreign_pcl_start(wait_once, user);
+    void *signaler = foreign_pcl_start(signal_once, user);
+    CHECK(foreign_pcl_has_ended(signaler));
+    CHECK_STR(test_notes(), "s");
+    poll_until_ended(waiter);
+    CHECK_STR(test_notes(), "sw");
+    finish(waiter);
+    finish(signaler);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+static ptk_err wait_as_green(void *user) {
+    CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+    test_note('g');
+    return PTK_OK;
+}
+
+TEST(foreign_coroutines_beside_green_threads) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    void *waiter = foreign_pcl_start(wait_once, user);
+    test_go(wait_as_green, user);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK_OK(ptk_waitable_signal(user));
+    CHECK_OK(ptk_waitable_signal(user));
+    poll_until_ended(waiter);
+    finish(waiter);
+    test_run();
+    CHECK_STR(test_notes(), "wg");
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+/* --- forget ------------------------------------------------------------------------------------------------------------------ */
+
+TEST(foreign_forget_of_one_that_is_parked_is_busy) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    void *waiter = foreign_pcl_start(wait_once, user);
+    CHECK_ERR(ptk_foreign_forget(waiter), PTK_ERR_BUSY);
+    CHECK_ERR(ptk_event_loop_platform_destroy(loop), PTK_ERR_BUSY);
+    CHECK_OK(ptk_waitable_signal(user));
+    CHECK_ERR(ptk_foreign_forget(waiter), PTK_ERR_BUSY); /* woken, but not yet continued: still inside ptk */
+    poll_until_ended(waiter);
+    finish(waiter);
+    CHECK_EQ(test_counters().green_threads, 0);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(foreign_forget_twice_and_of_nothing) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    CHECK_OK(ptk_waitable_signal(user));
+    void *waiter = foreign_pcl_start(wait_once, user); /* ready at once: never parked */
+    CHECK(foreign_pcl_has_ended(waiter));
+    CHECK_OK(ptk_foreign_forget(waiter));
+    CHECK_OK(ptk_foreign_forget(waiter));
+    foreign_pcl_free(waiter);
+    CHECK_ERR(ptk_foreign_forget(NULL), PTK_ERR_INVALID_PARAM);
+    CHECK_EQ(test_counters().green_threads, 0);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(foreign_forget_many) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    for (int i = 0; i < 200; i++) {
+        void *waiter = foreign_pcl_start(wait_once, user);
+        CHECK_OK(ptk_waitable_signal(user));
+        poll_until_ended(waiter);
+        finish(waiter);
+    }
+    CHECK_EQ(test_counters().green_threads, 0);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+/* --- errors, cancel ------------------------------------------------------------------------------------------------------- */
+
+static void keep_error_and_errno(void *user) {
+    CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);
+    errno = EXDEV;
+    CHECK_OK(ptk_sleep_ms(1));
+    CHECK_EQ(errno, EXDEV);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_TIMEOUT);
+    test_note('k');
+}
+
+TEST(p36_foreign_errors_and_errno_are_per_coroutine) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    void *keeper = foreign_pcl_start(keep_error_and_errno, user);
+    CHECK_ERR(ptk_green_join(NULL, NULL, 0), PTK_ERR_INVALID_PARAM);
+    errno = EPERM;
+    poll_until_ended(keeper);
+    CHECK_STR(test_notes(), "k");
+    CHECK_ERR(ptk_get_err(), PTK_ERR_INVALID_PARAM);
+    finish(keeper);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+static void wait_until_stopped(void *user) {
+    CHECK_ERR(test_wait(user, PTK_TIMEOUT_INFINITE), PTK_ERR_CANCELED);
+    CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_STOP);
+    CHECK_ERR(test_wait(user, 1), PTK_ERR_CANCELED);
+    test_note('c');
+}
+
+TEST(foreign_coroutine_is_canceled_by_stop) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    void *waiter = foreign_pcl_start(wait_until_stopped, user);
+    CHECK_OK(ptk_scheduler_stop(loop));
+    poll_until_ended(waiter);
+    CHECK_STR(test_notes(), "c");
+    finish(waiter);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+static void wait_for_an_answer(void *user) {
+    ptk_err err = test_wait(user, PTK_TIMEOUT_INFINITE);
+    CHECK(err == PTK_ERR_CLOSED || err == PTK_ERR_ABORTED);
+    test_note(err == PTK_ERR_CLOSED ? 'c' : 'a');
+}
+
+TEST(p05_foreign_coroutine_is_woken_by_abort_and_destroy) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    ptk_waitable_t *user = test_user();
+    void *first = foreign_pcl_start(wait_for_an_answer, user);
+    CHECK_OK(ptk_waitable_abort(user));
+    poll_until_ended(first);
+    void *second = foreign_pcl_start(wait_for_an_answer, user);
+    ptk_waitable_destroy(user);
+    poll_until_ended(second);
+    CHECK_STR(test_notes(), "ac");
+    finish(first);
+    finish(second);
+    test_loop_end(loop);
+}
+
+TEST(p45_foreign_green_threads_that_are_parked_make_destroy_busy) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    test_go(wait_as_green, user);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK_ERR(ptk_event_loop_platform_destroy(loop), PTK_ERR_BUSY);
+    CHECK_OK(ptk_waitable_signal(user));
+    test_run();
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+#endif

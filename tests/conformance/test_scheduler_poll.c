@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* ptk_scheduler_poll(), what it says about the next call, and the descriptor that embeds a loop in another one. */
+#include "conformance.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+static ptk_err yield_thrice(void *letter) {
+    for (int i = 0; i < 3; i++) {
+        test_note(*(const char *) letter);
+        test_yield();
+    }
+    return PTK_OK;
+}
+
+static ptk_err sleep_some_ms(void *ms) {
+    CHECK_OK(ptk_sleep_ms(*(uint32_t *) ms));
+    test_note('s');
+    return PTK_OK;
+}
+
+static ptk_err wait_for(void *waitable) {
+    CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
+    test_note('w');
+    return PTK_OK;
+}
+
+static ptk_err wait_until_canceled(void *arg) {
+    (void) arg;
+    CHECK_ERR(ptk_sleep_ms(PTK_TIMEOUT_INFINITE), PTK_ERR_CANCELED);
+    return PTK_OK;
+}
+
+/* --- poll ----------------------------------------------------------------------------------------------------------- */
+
+TEST(poll_of_nothing_is_closed) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    uint32_t next_ms = 7;
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_CLOSED);
+    CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
+    CHECK_ERR(ptk_scheduler_poll(NULL, 0, NULL), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_CLOSED);
+    test_loop_end(loop);
+}
+
+TEST(poll_runs_each_runnable_green_thread_once) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    uint32_t next_ms = 7;
+    test_go(yield_thrice, "a");
+    test_go(yield_thrice, "b");
+    CHECK_OK(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms));
+    CHECK_STR(test_notes(), "ab");
+    CHECK_EQ(next_ms, 0);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_STR(test_notes(), "abab");
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_STR(test_notes(), "ababab");
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_CLOSED);
+    CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
+    test_loop_end(loop);
+}
+
+TEST(poll_says_when_the_next_deadline_is_and_rounds_up) {
+    test_clock_begin(1000);
+    ptk_event_loop_platform_t *loop = test_loop();
+    uint32_t ms[] = {50, 20};
+    uint32_t next_ms = 7;
+    test_go(sleep_some_ms, &ms[0]);
+    test_go(sleep_some_ms, &ms[1]);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_EQ(next_ms, 20);
+    test_clock_advance(1);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_EQ(next_ms, 20);
+    test_clock_advance(19 * PTK_NS_PER_MS);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_EQ(next_ms, 1);
+    CHECK_STR(test_notes(), "");
+    test_clock_advance(PTK_NS_PER_MS);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_STR(test_notes(), "s");
+    CHECK_EQ(next_ms, 30);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms), PTK_ERR_CLOSED);
+    CHECK_STR(test_notes(), "ss");
+    CHECK_EQ(ptk_now_ns(), 1000 + 50 * PTK_NS_PER_MS);
+    test_loop_end(loop);
+    test_clock_end();
+}
+
+TEST(poll_waits_no_longer_than_it_may) {
+    test_clock_begin(1000);
+    ptk_event_loop_platform_t *loop = test_loop();
+    uint32_t ms = 50;
+    uint32_t next_ms = 7;
+    test_go(sleep_some_ms, &ms);
+    CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms)); /* starts it */
+    CHECK_EQ(ptk_now_ns(), 1000);
+    CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms));
+    CHECK_EQ(ptk_now_ns(), 1000 + 10 * PTK_NS_PER_MS);
+    CHECK_EQ(next_ms, 40);
+    CHECK_ERR(ptk_scheduler_poll(loop, 41, &next_ms), PTK_ERR_CLOSED);
+    CHECK_EQ(ptk_now_ns(), 1000 + 50 * PTK_NS_PER_MS);
+    test_loop_end(loop);
+    test_clock_end();
+}
+
+TEST(poll_with_only_events_to_come_says_infinite) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    uint32_t next_ms = 7;
+    test_go(wait_for, user);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
+    CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
+    CHECK_OK(ptk_waitable_signal(user));
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms), PTK_ERR_CLOSED);
+    CHECK_STR(test_notes(), "w");
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(poll_never_reports_a_deadlock) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    test_capture_begin();
+    test_go(wait_for, user);
+    for (int i = 0; i < 10; i++) {
+        CHECK_OK(ptk_scheduler_poll(loop, 1, NULL));
+    }
+    CHECK_STR(test_captured_report(), "");
+    test_capture_end();
+    CHECK_OK(ptk_waitable_signal(user));
+    test_run();
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(poll_with_daemons_alone_is_closed) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
+    options.flags = PTK_SPAWN_DAEMON;
+    CHECK_OK(ptk_green_detach(ptk_green_spawn(loop, &options, wait_until_canceled, NULL)));
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
+    CHECK_EQ(test_counters().green_threads, 1);
+    test_run();
+    CHECK_EQ(test_counters().green_threads, 0);
+    test_loop_end(loop);
+}
+
+TEST(poll_delivers_descriptors) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fds[2];
+    test_pipe(fds);
+    ptk_waitable_t *readable = test_fd_waitable(fds[0]);
+    test_go(wait_for, readable);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    test_write(fds[1], 1);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_CLOSED);
+    CHECK_STR(test_notes(), "w");
+    ptk_waitable_destroy(readable);
+    test_close_pair(fds);
+    test_loop_end(loop);
+}
+
+/* --- the loop's descriptor ------------------------------------------------------------------------------------------ */
+
+/* The loop's descriptor; leaves the test where there is none. */
+static int exposed(ptk_event_loop_platform_t *loop) {
+    ptk_os_handle_t fd = ptk_event_loop_platform_fd(loop);
+    if (strcmp(ptk_event_loop_platform_name(loop), "epoll") != 0) {
+        CHECK(fd == PTK_OS_HANDLE_NONE);
+        CHECK_ERR(ptk_get_err(), PTK_ERR_NOT_SUPPORTED);
+        SKIP("only epoll has a descriptor of its own");
+    }
+    CHECK(fd != PTK_OS_HANDLE_NONE);
+    CHECK(fd == ptk_event_loop_platform_fd(NULL));
+    return (int) fd;
+}
+
+static bool is_readable(int fd, int timeout_ms) {
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int got = poll(&entry, 1, timeout_ms);
+    CHECK(got >= 0);
+    return got == 1;
+}
+
+/* Drive the loop by its descriptor alone until no green thread is left; answers how many turns that took. */
+static size_t drive_by_descriptor(ptk_event_loop_platform_t *loop, int fd) {
+    size_t turns = 0;
+    do {
+        CHECK(is_readable(fd, -1));
+        turns++;
+    } while (ptk_scheduler_poll(loop, 0, NULL) == PTK_OK);
+    return turns;
+}
+
+TEST(fd_is_quiet_while_there_is_nothing_to_do) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fd = exposed(loop);
+    ptk_waitable_t *user = test_user();
+    test_go(wait_for, user);
+    CHECK(is_readable(fd, 0));
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK(!is_readable(fd, 0));
+    CHECK_OK(ptk_waitable_signal(user));
+    CHECK(is_readable(fd, 0));
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
+    CHECK_STR(test_notes(), "w");
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(fd_shows_runnable_green_threads) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fd = exposed(loop);
+    test_go(yield_thrice, "a");
+    test_go(yield_thrice, "b");
+    CHECK(drive_by_descriptor(loop, fd) >= 4);
+    CHECK_STR(test_notes(), "ababab");
+    test_loop_end(loop);
+}
+
+TEST(fd_shows_deadlines) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fd = exposed(loop);
+    uint32_t ms[] = {8, 3};
+    uint64_t start = ptk_now_ns();
+    test_go(sleep_some_ms, &ms[0]);
+    test_go(sleep_some_ms, &ms[1]);
+    size_t turns = drive_by_descriptor(loop, fd);
+    CHECK(ptk_now_ns() - start >= 8 * PTK_NS_PER_MS);
+    CHECK_STR(test_notes(), "ss");
+    CHECK(turns <= 20);
+    test_loop_end(loop);
+}
+
+TEST(fd_shows_deadlines_armed_before_it_was_asked_for) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    uint32_t ms = 3;
+    test_go(sleep_some_ms, &ms);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    drive_by_descriptor(loop, exposed(loop));
+    CHECK_STR(test_notes(), "s");
+    test_loop_end(loop);
+}
+
+TEST(fd_shows_timer_waitables_and_descriptors) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fd = exposed(loop);
+    int fds[2];
+    test_pipe(fds);
+    ptk_waitable_t *timer = test_timer_waitable(3, 0);
+    ptk_waitable_t *readable = test_fd_waitable(fds[0]);
+    test_write(fds[1], 1);
+    test_go(wait_for, timer);
+    test_go(wait_for, readable);
+    drive_by_descriptor(loop, fd);
+    CHECK_STR(test_notes(), "ww");
+    ptk_waitable_destroy(timer);
+    ptk_waitable_destroy(readable);
+    test_close_pair(fds);
+    test_loop_end(loop);
+}
+
+static void *signal_once(void *signaler) {
+    CHECK_OK(ptk_signaler_signal(signaler));
+    return NULL;
+}
+
+TEST(fd_shows_signals_of_other_threads) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fd = exposed(loop);
+    ptk_waitable_t *user = test_user();
+    ptk_signaler_t *signaler = ptk_waitable_signaler(user);
+    pthread_t thread;
+    test_go(wait_for, user);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    CHECK(!is_readable(fd, 0));
+    CHECK_EQ(pthread_create(&thread, NULL, signal_once, signaler), 0);
+    drive_by_descriptor(loop, fd);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_STR(test_notes(), "w");
+    ptk_signaler_release(signaler);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(fd_that_was_asked_for_does_not_disturb_run) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    exposed(loop);
+    uint32_t ms[] = {2, 1};
+    test_go(sleep_some_ms, &ms[0]);
+    test_go(sleep_some_ms, &ms[1]);
+    test_go(yield_thrice, "a");
+    test_run();
+    CHECK_STR(test_notes(), "aaass");
+    test_loop_end(loop);
+}

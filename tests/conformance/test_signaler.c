@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Signalers: other threads and signal handlers wake a USER waitable, and never touch one that is gone. */
+#include "conformance.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+
+#define THREADS 4
+#define SIGNALS 5000
+
+/* --- counts ------------------------------------------------------------------------------------------------------------- */
+
+static void *signal_many_times(void *signaler) {
+    for (int i = 0; i < SIGNALS; i++) {
+        CHECK_OK(ptk_signaler_signal(signaler));
+    }
+    ptk_signaler_release(signaler);
+    return NULL;
+}
+
+static ptk_err take_all(void *user) {
+    uint64_t total = 0;
+    while (total < (uint64_t) THREADS * SIGNALS) {
+        CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+        total += ptk_waitable_count();
+    }
+    CHECK_EQ(total, (uint64_t) THREADS * SIGNALS);
+    CHECK_ERR(test_wait(user, 1), PTK_ERR_TIMEOUT);
+    return PTK_OK;
+}
+
+TEST(p50_signals_of_many_threads_are_all_counted) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    ptk_signaler_t *signaler = ptk_waitable_signaler(user);
+    pthread_t threads[THREADS];
+    CHECK(signaler != NULL);
+    test_go(take_all, user);
+    for (size_t i = 0; i < THREADS; i++) {
+        CHECK(ptk_signaler_reference(signaler) == signaler);
+        CHECK_EQ(pthread_create(&threads[i], NULL, signal_many_times, signaler), 0);
+    }
+    test_run();
+    for (size_t i = 0; i < THREADS; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+    ptk_signaler_release(signaler);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+/* Ping-pong: after each signal the loop goes back to sleep, so that each wake races with going to sleep. */
+typedef struct rally {
+    ptk_waitable_t *user;
+    ptk_signaler_t *signaler;
+    atomic_uint returned;
+} rally_t;
+
+#define RALLIES 2000
+
+static void *serve(void *arg) {
+    rally_t *rally = arg;
+    for (unsigned i = 0; i < RALLIES; i++) {
+        while (atomic_load(&rally->returned) < i) {
+        }
+        CHECK_OK(ptk_signaler_signal(rally->signaler));
+    }
+    return NULL;
+}
+
+static ptk_err play_back(void *arg) {
+    rally_t *rally = arg;
+    for (unsigned i = 0; i < RALLIES; i++) {
+        CHECK_OK(test_wait(rally->user, PTK_TIMEOUT_INFINITE));
+        CHECK_EQ(ptk_waitable_count(), 1);
+        atomic_store(&rally->returned, i + 1);
+    }
+    return PTK_OK;
+}
+
+TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    rally_t rally = {.user = test_user()};
+    pthread_t thread;
+    rally.signaler = ptk_waitable_signaler(rally.user);
+    test_go(play_back, &rally);
+    CHECK_EQ(pthread_create(&thread, NULL, serve, &rally), 0);
+    test_run();
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    ptk_signaler_release(rally.signaler);
+    ptk_waitable_destroy(rally.user);
+    test_loop_end(loop);
+}
+
+/* --- one thread: what signal promises ------------------------------------------------------------------------------------ */
+
+static ptk_err wait_and_note(void *user) {
+    ptk_err err = test_wait(user, PTK_TIMEOUT_INFINITE);
+    test_note(err == PTK_OK ? 'o' : 'x');
+    return PTK_OK;
+}
+
+static ptk_err signal_from_the_own_thread(void *arg) {
+    (void) arg;
+    ptk_waitable_t *user = test_user();
+    ptk_signaler_t *first = ptk_waitable_signaler(user);
+    ptk_signaler_t *second = ptk_waitable_signaler(user);
+    CHECK_OK(ptk_signaler_signal(first));
+    CHECK_OK(ptk_signaler_signal(first));
+    CHECK_OK(ptk_signaler_signal(second));
+    CHECK_OK(ptk_waitable_signal(user));
+    test_let_poll();
+    CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+    CHECK_EQ(ptk_waitable_count(), 4);
+    test_go(wait_and_note, user);
+    test_go(wait_and_note, user);
+    test_yield();
+    CHECK_OK(ptk_signaler_signal(second));
+    test_let_poll();
+    CHECK_STR(test_notes(), "o");
+    CHECK_OK(ptk_signaler_signal(first));
+    test_let_poll();
+    CHECK_STR(test_notes(), "oo");
+    ptk_signaler_release(first);
+    ptk_signaler_release(second);
+    ptk_signaler_release(NULL);
+    ptk_waitable_destroy(user);
+    return PTK_OK;
+}
+
+TEST(signaler_on_the_own_thread) {
+    test_in_green(signal_from_the_own_thread);
+}
+
+TEST(signaler_is_seen_by_timeout_zero_outside) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    ptk_signaler_t *signaler = ptk_waitable_signaler(user);
+    CHECK_OK(ptk_signaler_signal(signaler));
+    CHECK_OK(ptk_signaler_signal(signaler));
+    CHECK_OK(test_wait(user, 0));
+    CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);
+    ptk_signaler_release(signaler);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+/* --- handlers ------------------------------------------------------------------------------------------------------------ */
+
+static ptk_signaler_t *handler_signaler;
+
+static void signal_in_handler(int number) {
+    (void) number;
+    (void) ptk_signaler_signal(handler_signaler);
+}
+
+static ptk_err hear_the_handler(void *user) {
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+        CHECK_EQ(ptk_waitable_count(), 2);
+    }
+    return PTK_OK;
+}
+
+/* An interval timer of the system: the handler strikes anywhere in the scheduler, and in the poller's sleep. */
+static ptk_err hear_an_interval_timer(void *user) {
+    struct itimerval interval = {{0, 300}, {0, 300}};
+    uint64_t total = 0;
+    CHECK_EQ(setitimer(ITIMER_REAL, &interval, NULL), 0);
+    while (total < 50) {
+        CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+        total += ptk_waitable_count();
+        for (int i = 0; i < 100; i++) {
+            test_yield();
+        }
+    }
+    interval = (struct itimerval){{0, 0}, {0, 0}};
+    CHECK_EQ(setitimer(ITIMER_REAL, &interval, NULL), 0);
+    return PTK_OK;
+}
+
+static void with_handler(int number, ptk_green_fn fn) {
+    struct sigaction action = {.sa_handler = signal_in_handler};
+    CHECK_EQ(sigaction(number, &action, NULL), 0);
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    handler_signaler = ptk_waitable_signaler(user);
+    test_go(fn, user);
+    test_run();
+    action.sa_handler = SIG_IGN;
+    CHECK_EQ(sigaction(number, &action, NULL), 0);
+    ptk_signaler_release(handler_signaler);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+TEST(signaler_in_a_signal_handler) {
+    with_handler(SIGUSR1, hear_the_handler);
+}
+
+TEST(p50_signaler_in_a_handler_that_strikes_anywhere) {
+    with_handler(SIGALRM, hear_an_interval_timer);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
+
+TEST(p63_signal_after_destroy_is_closed) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    ptk_signaler_t *signaler = ptk_waitable_signaler(user);
+    CHECK_OK(ptk_signaler_signal(signaler));
+    ptk_waitable_destroy(user); /* with its message still in the inbox */
+    CHECK_ERR(ptk_signaler_signal(signaler), PTK_ERR_CLOSED);
+    test_run();
+    CHECK_ERR(ptk_signaler_signal(signaler), PTK_ERR_CLOSED);
+    ptk_signaler_release(signaler);
+    test_loop_end(loop);
+}
+
+TEST(p63_signal_after_the_loop_is_closed) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *destroyed = test_user();
+    ptk_waitable_t *left = test_user();
+    ptk_signaler_t *signalers[] = {ptk_waitable_signaler(destroyed), ptk_waitable_signaler(left)};
+    CHECK_OK(ptk_signaler_signal(signalers[0]));
+    CHECK_OK(ptk_signaler_signal(signalers[1]));
+    ptk_waitable_destroy(destroyed);
+    test_loop_end(loop);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_ERR(ptk_signaler_signal(signalers[i]), PTK_ERR_CLOSED);
+        CHECK(ptk_signaler_reference(signalers[i]) == signalers[i]);
+        ptk_signaler_release(signalers[i]);
+        CHECK_ERR(ptk_signaler_signal(signalers[i]), PTK_ERR_CLOSED);
+        ptk_signaler_release(signalers[i]);
+    }
+}
+
+TEST(p63_release_with_the_message_still_in_the_inbox) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    ptk_signaler_t *signaler = ptk_waitable_signaler(user);
+    CHECK_OK(ptk_signaler_signal(signaler));
+    ptk_signaler_release(signaler);
+    CHECK_OK(test_wait(user, 0));
+    signaler = ptk_waitable_signaler(user);
+    CHECK_OK(ptk_signaler_signal(signaler));
+    ptk_signaler_release(signaler);
+    ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+typedef struct race {
+    ptk_signaler_t *signaler;
+    pthread_barrier_t *barrier;
+    uint64_t accepted;
+} race_t;
+
+static void *signal_until_closed(void *arg) {
+    race_t *race = arg;
+    pthread_barrier_wait(race->barrier);
+    while (ptk_signaler_signal(race->signaler) == PTK_OK) {
+        race->accepted++;
+    }
+    CHECK_ERR(ptk_signaler_signal(race->signaler), PTK_ERR_CLOSED);
+    ptk_signaler_release(race->signaler);
+    return NULL;
+}
+
+static ptk_err take_some_and_destroy(void *user) {
+    for (int i = 0; i < 5; i++) {
+        CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
+    }
+    ptk_waitable_destroy(user);
+    return PTK_OK;
+}
+
+/* Destroying the waitable, or the whole loop, while two threads signal as fast as they can. */
+static void race_signal_and_destroy(bool with_loop) {
+    pthread_barrier_t barrier;
+    pthread_t threads[2];
+    race_t races[2];
+    CHECK_EQ(pthread_barrier_init(&barrier, NULL, 3), 0);
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    for (size_t i = 0; i < 2; i++) {
+        races[i] = (race_t){ptk_waitable_signaler(user), &barrier, 0};
+        CHECK_EQ(pthread_create(&threads[i], NULL, signal_until_closed, &races[i]), 0);
+    }
+    pthread_barrier_wait(&barrier);
+    if (!with_loop) {
+        test_go(take_some_and_destroy, user);
+        test_run();
+    }
+    test_loop_end(loop);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+    CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
+}
+
+TEST(p63_signal_against_destroy) {
+    for (int i = 0; i < 20; i++) {
+        race_signal_and_destroy(false);
+    }
+}
+
+TEST(p63_signal_against_the_end_of_the_loop) {
+    for (int i = 0; i < 20; i++) {
+        race_signal_and_destroy(true);
+    }
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the socket tests share: the world below ptk, pairs of a ptk socket and a plain descriptor, and tasks.
+ *
+ * The *world* is a system table over the real one. It counts calls, tells which descriptor a socket has, and
+ * lets a test look in or answer before each call. Its clock is the one of conformance.h that only moves when
+ * the poller would sleep, so `sock_settle()` means: everything that can happen has happened, and all green
+ * threads but this one are parked. A test may also replace an entry of `sock_world.table`; `sock_world.below`
+ * is what it then calls itself.
+ *
+ * A *peer* is a plain non-blocking descriptor of the test's own. What is written to it has arrived at ptk's
+ * end when the call returns, so nothing depends on how fast the kernel is.
+ *
+ * A *task* is one socket call on a green thread of its own, with its outcome.
+ */
+#pragma once
+
+#include "base/ptk_thread.h"
+#include "conformance.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#define SOCK_FOREVER PTK_TIMEOUT_INFINITE
+
+/* --- the world --- */
+
+typedef enum sock_call {
+    SOCK_CALL_SOCKET,
+    SOCK_CALL_BIND,
+    SOCK_CALL_LISTEN,
+    SOCK_CALL_ACCEPT,
+    SOCK_CALL_CONNECT,
+    SOCK_CALL_RECV,
+    SOCK_CALL_SEND,
+    SOCK_CALL_SHUTDOWN,
+    SOCK_CALL_CLOSE,
+    SOCK_CALL_LOCAL_NAME,
+    SOCK_CALL_PEER_NAME,
+    SOCK_CALL_GET_OPTION,
+    SOCK_CALL_SET_OPTION,
+    SOCK_CALL_EPOLL_CTL,
+    SOCK_CALL_POLL, /* epoll_wait and poll */
+    SOCK_CALLS,
+} sock_call_t;
+
+#define SOCK_WORLD_FDS 4096
+
+typedef struct sock_world {
+    ptk_sys_t below;
+    ptk_sys_t table;
+    int last_fd; /* the newest that socket or accept gave */
+    uint64_t calls[SOCK_CALLS];
+    /* If set: asked before each call (fd is -1 where there is none). Non-zero is answered instead of the
+     * call. */
+    int (*before)(sock_call_t call, int fd);
+    /* If set: told after each call. */
+    void (*after)(sock_call_t call, int fd, intptr_t result);
+    /* The next time that the poller would sleep it reports these events for `fake_fd` instead, `fakes` times.
+     */
+    int fake_fd;
+    uint32_t fake_events;
+    int fakes;
+    /* Events that the poller keeps for itself when it reports about `masked_fd` (-1: none). */
+    int masked_fd;
+    uint32_t masked_events;
+    uint64_t tick_ns; /* how far the clock moves each time it is read */
+    struct epoll_event registered[SOCK_WORLD_FDS];
+} sock_world_t;
+
+extern sock_world_t sock_world;
+
+/* Put the world below this thread; before test_loop(). */
+void sock_world_begin(void);
+
+/* fn in a green thread of a loop in the world, as test_in_green(). */
+void sock_in_green(ptk_green_fn fn);
+
+/* From a green thread: let everything happen that can. */
+void sock_settle(void);
+
+/* --- addresses and listeners --- */
+
+/* The family that pairs and listeners use; AF_INET at first. */
+extern int sock_family;
+
+/* sock_family becomes AF_INET6; skips the test where there is no ::1. */
+void sock_use_ipv6(void);
+
+/* The loopback address of sock_family with port 0. */
+ptk_addr_t sock_loopback(void);
+
+/* Do two addresses have the same host and port? */
+bool sock_same_addr(const ptk_addr_t *a, const ptk_addr_t *b);
+
+/* A listening ptk socket on a port of its own. */
+ptk_sock_t *sock_listener(int backlog, ptk_addr_t *addr_out);
+
+/* The same as a plain descriptor; and one that answers nobody, because its backlog is full (peer_full_end
+ * ends it). */
+int peer_listener(int backlog, ptk_addr_t *addr_out);
+typedef struct peer_full {
+    ptk_addr_t addr;
+    int listener;
+    int clients[8];
+    int client_count;
+} peer_full_t;
+peer_full_t peer_full_begin(void);
+void peer_full_end(peer_full_t *full);
+
+/* A plain non-blocking TCP descriptor; the address it is bound to; one that is connected to `addr`. */
+int peer_open(void);
+ptk_addr_t peer_local_addr(int fd);
+int peer_connect(const ptk_addr_t *addr);
+
+/* The next connection of a plain listener, blocking the thread until it is there. */
+int peer_accept(int listener);
+
+/* Wait (blocking the thread) until the kernel reports one of `events` for `fd`. */
+void peer_await(int fd, short events);
+
+/* --- pairs --- */
+
+typedef struct sock_pair {
+    ptk_sock_t *sock;
+    int fd;   /* the descriptor beneath `sock`, to look at only */
+    int peer; /* the other end; -1 once it is closed */
+} sock_pair_t;
+
+/* A ptk socket that accepted a plain one; with small kernel buffers. Neither parks. */
+sock_pair_t sock_pair(void);
+sock_pair_t sock_pair_narrow(void);
+
+/* Two ptk sockets. From a green thread. */
+void sock_pair_green(ptk_sock_t *ends_out[2]);
+
+/* Close what is open. */
+void sock_pair_end(sock_pair_t *pair);
+
+/* The peer sends bytes; ends its stream; resets the connection. It has arrived when the call returns. */
+void peer_write(const sock_pair_t *pair, const void *bytes, size_t count);
+void peer_finish(const sock_pair_t *pair);
+void peer_reset(sock_pair_t *pair);
+
+/* Read what is there now, at most `count`; -1: an error, which is in errno. Read exactly `count`, blocking
+ * the thread. */
+ssize_t peer_read_now(int fd, void *buffer, size_t count);
+void peer_read(int fd, void *buffer, size_t count);
+
+/* Fill an empty stream towards the peer until nothing more goes in, and nothing that is on its way can change
+   that. How many bytes it was. */
+size_t sock_fill_stream(const sock_pair_t *pair);
+
+/* A green thread takes what arrives at the peer until it has `count` bytes; between looks it lets others run.
+ */
+void peer_drain(int fd, void *buffer, size_t count);
+
+/* Has the peer's stream ended here (false: it is open; bytes and errors fail the test)? */
+bool peer_at_end(int fd);
+
+/* --- bytes that can be told apart --- */
+
+/* `count` bytes of the pattern from `start` on; are they that? */
+void sock_fill(void *buffer, size_t count, size_t start);
+bool sock_is_filled(const void *buffer, size_t count, size_t start);
+
+/* --- tasks --- */
+
+typedef enum sock_verb {
+    SOCK_RECV,
+    SOCK_RECV_SOME,
+    SOCK_SEND,
+    SOCK_SEND_SOME,
+    SOCK_ACCEPT,
+    SOCK_CONNECT,
+    SOCK_WAIT,
+} sock_verb_t;
+
+typedef struct sock_task {
+    sock_verb_t verb;
+    ptk_sock_t *sock;
+    void *buffer; /* RECV*, SEND* */
+    size_t length;
+    uint32_t events;        /* WAIT: on the socket's own waitable */
+    const ptk_addr_t *addr; /* CONNECT */
+    uint32_t timeout_ms;
+    /* What came of it. */
+    ptk_green_t *green;
+    bool ended;
+    uint32_t order; /* 1: the first task that ended */
+    ptk_err err;
+    ptk_err cause; /* ptk_get_cause() where err is not OK */
+    size_t count;  /* of *_SOME; else ptk_get_count() where err is not OK */
+    ptk_sock_t *accepted;
+    ptk_addr_t accepted_addr;
+} sock_task_t;
+
+/* Make the call on the calling green thread. */
+ptk_err sock_task_call(sock_task_t *task);
+
+/* Start it on a green thread of its own (it runs when the caller parks). Join: its error. */
+void sock_task_start(sock_task_t *task);
+ptk_err sock_task_join(sock_task_t *task);
+
+/* Every verb that takes a timeout answers `err`. */
+void sock_check_all_calls(ptk_sock_t *sock, uint32_t timeout_ms, ptk_err err);
