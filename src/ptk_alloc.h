@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_alloc.h
- * The allocator hook: where every byte of ptk's own bookkeeping comes from (stacks are mapped, not allocated).
+ * The allocator hook: where every byte of ptk's own bookkeeping comes from (stacks are mapped, not
+ * allocated).
  */
 #pragma once
 
@@ -15,7 +16,8 @@ extern "C" {
 
 /** An allocator: both functions may be called from any thread. */
 typedef struct ptk_allocator {
-    /** Like realloc(3): NULL with a size allocates, NULL as the answer means out of memory. Never called with size 0. */
+    /** Like realloc(3): NULL with a size allocates, NULL as the answer means out of memory. Never called with
+     * size 0. */
     void *(*reallocate)(void *context, void *memory, size_t size);
     /** Like free(3); never called with NULL. */
     void (*release)(void *context, void *memory);
@@ -24,8 +26,8 @@ typedef struct ptk_allocator {
 } ptk_allocator_t;
 
 /**
- * Replace the process-wide allocator; NULL goes back to libc's. The struct is copied. Call it before anything of ptk
- * was allocated (PTK_ERR_BUSY otherwise). Never parks; any one thread.
+ * Replace the process-wide allocator; NULL goes back to libc's. The struct is copied. Call it before anything
+ * of ptk was allocated (PTK_ERR_BUSY otherwise). Never parks; any one thread.
  */
 PTK_API ptk_err ptk_set_allocator(const ptk_allocator_t *allocator);
 

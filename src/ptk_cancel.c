@@ -2,12 +2,14 @@
 /*
  * Cancellation (floor 3): scopes, level-triggered and permanent.
  *
- * A green thread's scopes form a stack; its implicit scope is the outermost. A scope that is cancelled stays so. What
- * counts is what can be seen from the innermost scope outwards, up to and including the first shield: a shield hides what
- * lies beyond it, but has a deadline of its own. The answer is kept in `cancel_pending`, so that the entry check of
- * every call is one load; it is worked out anew whenever a scope is cancelled, begun or ended.
+ * A green thread's scopes form a stack; its implicit scope is the outermost. A scope that is cancelled stays
+ * so. What counts is what can be seen from the innermost scope outwards, up to and including the first
+ * shield: a shield hides what lies beyond it, but has a deadline of its own. The answer is kept in
+ * `cancel_pending`, so that the entry check of every call is one load; it is worked out anew whenever a scope
+ * is cancelled, begun or ended.
  *
- * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT ends.
+ * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT
+ * ends.
  */
 #include "ptk_scheduler_impl.h"
 
@@ -34,7 +36,7 @@ static void deadline_passed(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
 }
 
 void ptk_scope_init(ptk_scope_t *scope, ptk_control_t *control) {
-    *scope = (ptk_scope_t){.control = control, .cause = PTK_CANCEL_NONE};
+    *scope = (ptk_scope_t) {.control = control, .cause = PTK_CANCEL_NONE};
     scope->timer.heap.index = PTK_HEAP_NONE;
     scope->timer.expire = deadline_passed;
 }
@@ -63,7 +65,7 @@ ptk_cancel_cause_t ptk_cancel_cause(void) {
     return self ? visible_cause(self) : PTK_CANCEL_NONE;
 }
 
-/* --- shields ----------------------------------------------------------------------------------------------------------- */
+/* --- shields --- */
 
 static ptk_scope_t *shield_scope(ptk_shield_t *shield) {
     return (ptk_scope_t *) (void *) shield->opaque;

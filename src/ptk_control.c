@@ -44,7 +44,7 @@ static void init_fresh(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->wait.control = control;
 }
 
-/* --- blocks: a list is linked by run_link --------------------------------------------------------------------------- */
+/* --- blocks: a list is linked by run_link --- */
 
 static void push_block(ptk_control_t **list, ptk_control_t *control) {
     control->run_link.next = *list ? &(*list)->run_link : NULL;
@@ -119,7 +119,7 @@ void ptk_control_fini(ptk_scheduler_t *scheduler) {
     ptk_slab_visit(&scheduler->handles, release_name, NULL);
 }
 
-/* --- lives ------------------------------------------------------------------------------------------------------------- */
+/* --- lives --- */
 
 static void begin_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->state = PTK_CONTROL_READY;

@@ -17,7 +17,8 @@ static ptk_err dump_whenever(void *arg) {
 }
 
 ptk_err ptk_scheduler_dump_on_signal(ptk_event_loop_platform_t *loop, int signo) {
-    const ptk_green_options_t options = {.struct_size = sizeof options, .flags = PTK_SPAWN_DAEMON, .name = "dump on signal"};
+    const ptk_green_options_t options = {
+        .struct_size = sizeof options, .flags = PTK_SPAWN_DAEMON, .name = "dump on signal"};
     ptk_waitable_t *signal = ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(signo));
     if (!signal) {
         return ptk_get_err();

@@ -12,8 +12,9 @@ extern "C" {
 #endif
 
 /**
- * From now on `signo` makes the loop print ptk_scheduler_dump(): `ptk_scheduler_dump_on_signal(loop, SIGUSR1);`. A daemon
- * green thread waits for the signal. Never parks; owner thread. INVALID_PARAM (a signal that cannot be caught), NO_RESOURCES.
+ * From now on `signo` makes the loop print ptk_scheduler_dump(): `ptk_scheduler_dump_on_signal(loop,
+ * SIGUSR1);`. A daemon green thread waits for the signal. Never parks; owner thread. INVALID_PARAM (a signal
+ * that cannot be caught), NO_RESOURCES.
  */
 PTK_API ptk_err ptk_scheduler_dump_on_signal(ptk_event_loop_platform_t *loop, int signo);
 

@@ -2,8 +2,8 @@
 /*
  * Reports (floor 3): every green thread of a loop, one paragraph each, on the report sink.
  *
- * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an object: both
- * stand in its wait record, so no higher floor is asked.
+ * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an
+ * object: both stand in its wait record, so no higher floor is asked.
  */
 #include "ptk_scheduler_impl.h"
 
@@ -34,7 +34,8 @@ static void report_timer(const char *what, const ptk_timer_t *timer, uint64_t no
     if (timer->state == PTK_TIMER_IDLE) {
         return;
     }
-    uint64_t left = timer->relative ? timer->value_ns / PTK_NS_PER_MS : milliseconds_between(now_ns, timer->value_ns);
+    uint64_t left =
+        timer->relative ? timer->value_ns / PTK_NS_PER_MS : milliseconds_between(now_ns, timer->value_ns);
     ptk_report("    %s in %llu ms", what, (unsigned long long) left);
 }
 
@@ -88,8 +89,9 @@ static void report_stack(const ptk_scheduler_t *scheduler, const ptk_control_t *
 }
 
 static void report_control(const ptk_scheduler_t *scheduler, const ptk_control_t *control, uint64_t now_ns) {
-    ptk_report("green thread \"%s\": %s%s, spawned at %s:%d", control->label.name, state_text(scheduler, control),
-               control->flags & PTK_SPAWN_DAEMON ? " (daemon)" : "", control->label.file, control->label.line);
+    ptk_report("green thread \"%s\": %s%s, spawned at %s:%d", control->label.name,
+               state_text(scheduler, control), control->flags & PTK_SPAWN_DAEMON ? " (daemon)" : "",
+               control->label.file, control->label.line);
     report_waits(control, now_ns);
     report_scopes(control, now_ns);
     report_stack(scheduler, control);

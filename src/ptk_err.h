@@ -3,8 +3,8 @@
  * @file ptk_err.h
  * The errors of ptk: one table, fixed values, and where a failed call leaves its reason.
  *
- * Values are never renumbered. 1 to 99 are *conditions* that a protocol handles (a timeout, an end of stream);
- * 100 to 199 are *failures* (out of resources, a refused connection, misuse).
+ * Values are never renumbered. 1 to 99 are *conditions* that a protocol handles (a timeout, an end of
+ * stream); 100 to 199 are *failures* (out of resources, a refused connection, misuse).
  */
 #pragma once
 
@@ -56,7 +56,8 @@ typedef int32_t ptk_err;
 enum ptk_err_value { PTK_ERR_TABLE(PTK_ERR_ENUMERATOR) };
 #undef PTK_ERR_ENUMERATOR
 
-/** The text of an error, "unknown error" for a value that is none. Never parks; any thread; the string is static. */
+/** The text of an error, "unknown error" for a value that is none. Never parks; any thread; the string is
+ * static. */
 PTK_API const char *ptk_err_text(ptk_err err);
 
 /** The name of an error ("PTK_ERR_TIMEOUT"). Never parks; any thread; the string is static. */
@@ -68,13 +69,16 @@ PTK_API const char *ptk_err_name(ptk_err err);
  */
 PTK_API ptk_err ptk_get_err(void);
 
-/** The operating system's error number (errno) behind ptk_get_err(), 0 if there was none. Never parks; any thread. */
+/** The operating system's error number (errno) behind ptk_get_err(), 0 if there was none. Never parks; any
+ * thread. */
 PTK_API int ptk_get_os_err(void);
 
-/** How many bytes the last failed call had moved before it failed (PARTIAL, NO_RESOURCES). Never parks; any thread. */
+/** How many bytes the last failed call had moved before it failed (PARTIAL, NO_RESOURCES). Never parks; any
+ * thread. */
 PTK_API size_t ptk_get_count(void);
 
-/** What cut the last failed call short (the cause of PTK_ERR_PARTIAL), PTK_OK if nothing. Never parks; any thread. */
+/** What cut the last failed call short (the cause of PTK_ERR_PARTIAL), PTK_OK if nothing. Never parks; any
+ * thread. */
 PTK_API ptk_err ptk_get_cause(void);
 
 #ifdef __cplusplus

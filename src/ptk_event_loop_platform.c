@@ -2,12 +2,13 @@
 /*
  * Creating and destroying the loop of a thread (floor 2).
  *
- * A thread has at most one live loop, and the thread block points at it: that pointer is the whole of ownership.
- * `object->loop == ptk_thread()->loop` is the owner check of every public call. A fork leaves the child with a cleared
- * pointer and a mark, so the child's use of the parent's objects is refused without looking into them.
+ * A thread has at most one live loop, and the thread block points at it: that pointer is the whole of
+ * ownership. `object->loop == ptk_thread()->loop` is the owner check of every public call. A fork leaves the
+ * child with a cleared pointer and a mark, so the child's use of the parent's objects is refused without
+ * looking into them.
  *
- * The loop knows nothing of green threads: the scheduler hangs itself on as the attachment, and its `detach` is asked
- * first when the loop is destroyed.
+ * The loop knows nothing of green threads: the scheduler hangs itself on as the attachment, and its `detach`
+ * is asked first when the loop is destroyed.
  */
 #include "ptk_event_loop_platform_impl.h"
 
@@ -19,7 +20,7 @@
 
 static const ptk_platform_ops_t *const platforms[] = {&ptk_platform_epoll, &ptk_platform_poll};
 
-#define PLATFORM_COUNT (sizeof(platforms) / sizeof(platforms[0]))
+#define PLATFORM_COUNT             (sizeof(platforms) / sizeof(platforms[0]))
 #define DESTROY_TIMEOUT_DEFAULT_MS 5000
 
 ptk_err ptk_options_copy(void *copy_out, size_t known_bytes, const void *options) {
@@ -54,7 +55,8 @@ ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platfor
     return PTK_OK;
 }
 
-/* The child of a fork has the thread that forked and no other; its loop shares kernel objects with the parent's. */
+/* The child of a fork has the thread that forked and no other; its loop shares kernel objects with the
+ * parent's. */
 static void poison_after_fork(void) {
     ptk_thread_block_t *block = ptk_thread();
     block->forked = block->forked || block->loop != NULL;
@@ -135,7 +137,8 @@ static ptk_event_loop_platform_t *open_chosen_loop(const char *option) {
     return open_loop(ops);
 }
 
-ptk_event_loop_platform_t *ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *options) {
+ptk_event_loop_platform_t *
+ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *options) {
     ptk_event_loop_platform_options_t copy = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     if (options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK) {
         ptk_fail(PTK_ERR_INVALID_PARAM);

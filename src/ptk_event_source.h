@@ -2,13 +2,13 @@
 /*
  * The two records that cross the boundary between the platform and the scheduler (floor 1, internal).
  *
- * A *source* is a persistent registration of one handle. It remembers readiness, and knows the one operation that is
- * pending in each direction.
+ * A *source* is a persistent registration of one handle. It remembers readiness, and knows the one operation
+ * that is pending in each direction.
  *
- * An *operation* is one submission with one end. Its owner fills in what is wanted and submits it; the platform answers
- * DONE (the result is in it) or PENDING. A pending operation belongs to the platform until it comes back from poll:
- * DONE, or, from readiness platforms, RETRY: the platform has let go, and the waiter submits it again on its own stack.
- * While it is pending, nobody but the platform touches it or its buffer.
+ * An *operation* is one submission with one end. Its owner fills in what is wanted and submits it; the
+ * platform answers DONE (the result is in it) or PENDING. A pending operation belongs to the platform until
+ * it comes back from poll: DONE, or, from readiness platforms, RETRY: the platform has let go, and the waiter
+ * submits it again on its own stack. While it is pending, nobody but the platform touches it or its buffer.
  *
  *     IDLE --submit--> DONE
  *     IDLE --submit--> PENDING --poll--> RETRY | DONE
@@ -20,7 +20,7 @@
 #include <ptk_os_net.h>
 
 /* Directions, ready bits and interest. The first three have the values of PTK_EVENT_READ, WRITE and ERROR. */
-#define PTK_READY_READ 1u
+#define PTK_READY_READ  1u
 #define PTK_READY_WRITE 2u
 #define PTK_READY_ERROR 4u
 /* Latched: a hang-up, an error or an urgent mark was seen, so a short receive does not mean drained. */
@@ -76,7 +76,8 @@ struct ptk_event_source {
     ptk_event_source_t *next; /* the next source on the same handle (FOREIGN only) */
     uint32_t registration;    /* the platform's */
     uint8_t mode;
-    uint8_t ready;            /* OWNED: sticky; a clear bit means "would block when last tried" */
+    uint8_t ready; /* OWNED: sticky; a clear bit means "would block when last tried" */
     bool attached;
-    bool short_means_drained; /* an internet stream with SO_OOBINLINE: see DESIGN of receives in ptk_readiness.c */
+    bool short_means_drained; /* an internet stream with SO_OOBINLINE: see DESIGN of receives in
+                                 ptk_readiness.c */
 };

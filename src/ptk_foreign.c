@@ -2,12 +2,13 @@
 /*
  * Foreign coroutines (floor 3): another library owns the stacks, ptk the waiting.
  *
- * Each coroutine that calls ptk has a control block, hung into the pointer that the library keeps for it: made by its
- * first call that may park, or by spawn. From there on everything is as for green threads of ptk's own, but for two
- * lines: leaving is the library's `suspend`, and the root continues a coroutine with `resume`.
+ * Each coroutine that calls ptk has a control block, hung into the pointer that the library keeps for it:
+ * made by its first call that may park, or by spawn. From there on everything is as for green threads of
+ * ptk's own, but for two lines: leaving is the library's `suspend`, and the root continues a coroutine with
+ * `resume`.
  *
- * A coroutine that ptk did not spawn is unknown until its first call, and again once it is forgotten. It counts as
- * living in between.
+ * A coroutine that ptk did not spawn is unknown until its first call, and again once it is forgotten. It
+ * counts as living in between.
  */
 #include "ptk_control.h"
 
@@ -21,7 +22,7 @@ static ptk_control_t *adopt(ptk_scheduler_t *scheduler, void *coroutine, void **
     }
     control->flags |= PTK_CONTROL_FOREIGN;
     control->stack_low = coroutine;
-    control->label = (ptk_stack_label_t){"(foreign coroutine)", "(unknown)", 0};
+    control->label = (ptk_stack_label_t) {"(foreign coroutine)", "(unknown)", 0};
     control->handle->detached = true;
     control->u.run.waits_count = 0;
     control->u.run.ready = 0;

@@ -18,7 +18,7 @@
 #define NAME_BYTES 32
 #define SMALLEST_STACK_BYTES 4096
 
-/* --- local storage ---------------------------------------------------------------------------------------------------- */
+/* --- local storage --- */
 
 typedef struct ptk_green_local {
     struct ptk_green_local *next;
@@ -70,7 +70,7 @@ static void destroy_locals(ptk_control_t *control) {
     }
 }
 
-/* --- a life ------------------------------------------------------------------------------------------------------------ */
+/* --- a life --- */
 
 static void report_failure(const ptk_control_t *control, ptk_err result) {
     bool unseen = control->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
@@ -111,7 +111,7 @@ static void run_foreign_body(void *argument) {
     live(argument);
 }
 
-/* --- spawn ---------------------------------------------------------------------------------------------------------------- */
+/* --- spawn --- */
 
 typedef struct spawn_request {
     ptk_green_options_t options;
@@ -260,7 +260,7 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
     return control ? control->handle : NULL;
 }
 
-/* --- handles ---------------------------------------------------------------------------------------------------------------- */
+/* --- handles --- */
 
 /* May the calling thread use this handle, and is it still somebody's? */
 static ptk_err check_handle(const ptk_green_t *green) {
@@ -352,7 +352,7 @@ const char *ptk_green_name(ptk_green_t *green) {
     return known ? green->name : "";
 }
 
-/* --- sleep -------------------------------------------------------------------------------------------------------------------- */
+/* --- sleep --- */
 
 static ptk_err sleep_for(ptk_deadline_t deadline) {
     ptk_control_t *self = ptk_control_current();

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two queues of green threads (floor 3, internal). Both are first come first served, both are plain lists of wait
- * records, so a waiter that gives up just unlinks itself.
+ * Two queues of green threads (floor 3, internal). Both are first come first served, both are plain lists of
+ * wait records, so a waiter that gives up just unlinks itself.
  *
  * A *latch* counts events that nobody has taken yet. One event wakes one waiter, which takes the whole count.
  *
- * A *turn* is the right to use one direction of something; it is handed over directly, so nobody overtakes. Where
- * waiting for it is not allowed, taking a taken turn is BUSY.
+ * A *turn* is the right to use one direction of something; it is handed over directly, so nobody overtakes.
+ * Where waiting for it is not allowed, taking a taken turn is BUSY.
  */
 #pragma once
 

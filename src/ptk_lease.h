@@ -2,9 +2,9 @@
 /*
  * Closing an object that green threads are inside of (floor 3, internal).
  *
- * Whoever may park inside a call on an object enters its lease first and leaves it last. Closing ends the object's waits
- * at once, but its memory goes back only when the last one has left; each learns from `closed` that it must not touch
- * anything else of the object.
+ * Whoever may park inside a call on an object enters its lease first and leaves it last. Closing ends the
+ * object's waits at once, but its memory goes back only when the last one has left; each learns from `closed`
+ * that it must not touch anything else of the object.
  */
 #pragma once
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Submit, park, submit again (floor 3): the one function behind every socket call and every wait for a descriptor.
+ * Submit, park, submit again (floor 3): the one function behind every socket call and every wait for a
+ * descriptor.
  *
- * A walk through one receive: submit tries recv(2), which would block; the operation pends and the green thread parks on
- * its wait record. The poll turn gets an event, the platform hands the operation back as RETRY, ptk_op_deliver wakes the
- * record, and the green thread submits once more on its own stack: now recv(2) has data.
+ * A walk through one receive: submit tries recv(2), which would block; the operation pends and the green
+ * thread parks on its wait record. The poll turn gets an event, the platform hands the operation back as
+ * RETRY, ptk_op_deliver wakes the record, and the green thread submits once more on its own stack: now
+ * recv(2) has data.
  *
- * And through one timeout: the timer expires, ptk_wake takes the operation back from the platform, the green thread makes
- * one last try on its own stack. If that finds data the call succeeds, late; else it answers TIMEOUT.
+ * And through one timeout: the timer expires, ptk_wake takes the operation back from the platform, the green
+ * thread makes one last try on its own stack. If that finds data the call succeeds, late; else it answers
+ * TIMEOUT.
  */
 #include "ptk_op.h"
 

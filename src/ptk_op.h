@@ -5,10 +5,10 @@
 #include "ptk_scheduler_impl.h"
 
 /*
- * Submit `op`, park until it is done, submit again after a RETRY. OK: it is done and op->result says how (never -EAGAIN).
- * Otherwise it did not happen: TIMEOUT, CANCELED, or the code of whoever ended the wait (CLOSED, ABORTED). After TIMEOUT and
- * CANCELED one last try was made, so a result that was ready wins. CLOSED also if its source was detached meanwhile:
- * the memory of `op` must outlast the call.
+ * Submit `op`, park until it is done, submit again after a RETRY. OK: it is done and op->result says how
+ * (never -EAGAIN). Otherwise it did not happen: TIMEOUT, CANCELED, or the code of whoever ended the wait
+ * (CLOSED, ABORTED). After TIMEOUT and CANCELED one last try was made, so a result that was ready wins.
+ * CLOSED also if its source was detached meanwhile: the memory of `op` must outlast the call.
  */
 ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object);
 

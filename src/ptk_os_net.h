@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_os_net.h
- * The operating system's socket types (struct sockaddr, socklen_t, AF_INET, SOCK_STREAM, ...), wherever they live.
+ * The operating system's socket types (struct sockaddr, socklen_t, AF_INET, SOCK_STREAM, ...), wherever they
+ * live.
  */
 #pragma once
 
@@ -21,4 +22,4 @@
 typedef intptr_t ptk_os_handle_t;
 
 /** The value of a handle that is none. */
-#define PTK_OS_HANDLE_NONE ((ptk_os_handle_t) -1)
+#define PTK_OS_HANDLE_NONE ((ptk_os_handle_t) - 1)

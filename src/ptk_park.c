@@ -26,7 +26,7 @@ static ptk_control_t *control_of(ptk_queue_node_t *node) {
     return ptk_container_of(node, ptk_control_t, run_link);
 }
 
-/* --- the inbox ------------------------------------------------------------------------------------------------------ */
+/* --- the inbox --- */
 
 void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
     ptk_inbox_node_t *node = ptk_inbox_take(scheduler->inbox);
@@ -38,7 +38,7 @@ void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
     }
 }
 
-/* --- who runs next -------------------------------------------------------------------------------------------------- */
+/* --- who runs next --- */
 
 /* Hand out the next portion of picks: 1 under an oracle, so that each is its choice. */
 static void grant_picks(ptk_scheduler_t *scheduler) {
@@ -86,7 +86,7 @@ static inline ptk_control_t *pick(ptk_scheduler_t *scheduler) {
     return ptk_likely(node != NULL) ? control_of(node) : &scheduler->root;
 }
 
-/* --- switching ------------------------------------------------------------------------------------------------------- */
+/* --- switching --- */
 
 static inline void arrive_at(ptk_scheduler_t *scheduler, ptk_control_t *next) {
     scheduler->current = next;
@@ -96,10 +96,11 @@ static inline void arrive_at(ptk_scheduler_t *scheduler, ptk_control_t *next) {
 
 static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *scheduler, ptk_control_t *self,
                                                             ptk_control_t *next) {
-    int saved_errno = *scheduler->errno_place;
+    int *errno_place = scheduler->errno_place; /* all that lives across the switch, so all that is spilled */
+    int saved_errno = *errno_place;
     arrive_at(scheduler, next);
     ptk_context_switch(&self->context, &next->context);
-    *scheduler->errno_place = saved_errno;
+    *errno_place = saved_errno;
 }
 
 /* A green thread with floating-point control words of its own leaves the loop's behind. */
@@ -159,7 +160,7 @@ void ptk_leave_for_ever(ptk_control_t *self) {
     __builtin_unreachable();
 }
 
-/* --- park and wake ---------------------------------------------------------------------------------------------------- */
+/* --- park and wake --- */
 
 void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     if (ptk_list_is_linked(&wait->link)) {
@@ -220,7 +221,7 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_make_ready(control);
 }
 
-/* --- the root ---------------------------------------------------------------------------------------------------------- */
+/* --- the root --- */
 
 static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     size_t count = ptk_queue_count(&scheduler->run_queue);
@@ -251,7 +252,7 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     }
 }
 
-/* --- calls --------------------------------------------------------------------------------------------------------------- */
+/* --- calls --- */
 
 static inline ptk_err yield_ready(ptk_scheduler_t *scheduler, ptk_control_t *self) {
     if (ptk_unlikely(self->cancel_pending)) {
@@ -262,15 +263,20 @@ static inline ptk_err yield_ready(ptk_scheduler_t *scheduler, ptk_control_t *sel
     return PTK_OK;
 }
 
+static __attribute__((noinline)) ptk_err yield_foreign(ptk_scheduler_t *scheduler) {
+    ptk_control_t *self = ptk_scheduler_current(scheduler);
+    return self ? yield_ready(scheduler, self) : ptk_fail(PTK_ERR_NOT_GREEN);
+}
+
 ptk_err ptk_yield(void) {
     ptk_thread_block_t *block = ptk_thread();
     ptk_scheduler_t *scheduler = block->scheduler;
     if (ptk_unlikely(!scheduler)) {
         return ptk_fail(block->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
     }
-    ptk_control_t *self = ptk_scheduler_current(scheduler);
+    ptk_control_t *self = scheduler->current;
     if (ptk_unlikely(!self)) {
-        return ptk_fail(PTK_ERR_NOT_GREEN);
+        return yield_foreign(scheduler);
     }
     return yield_ready(scheduler, self);
 }

@@ -2,16 +2,16 @@
 /*
  * The scheduler of a loop (floor 3): attach, run, poll, stop, and the end.
  *
- * Run alternates two things on the caller's context, the root: the *poll turn*, and running what is runnable. A turn is:
- * read the clock (which settles new timers), poll (without waiting if anything is runnable, else until the earliest
- * deadline), read again if it waited, deliver what came, drain the inbox, let timers expire. Polling comes before
- * expiring, so data beats the timeout that falls due in the same turn.
+ * Run alternates two things on the caller's context, the root: the *poll turn*, and running what is runnable.
+ * A turn is: read the clock (which settles new timers), poll (without waiting if anything is runnable, else
+ * until the earliest deadline), read again if it waited, deliver what came, drain the inbox, let timers
+ * expire. Polling comes before expiring, so data beats the timeout that falls due in the same turn.
  *
- * Where the loop is driven from outside (ptk_scheduler_poll), one turn and one round are taken per call, and between
- * calls the platform's descriptor shows deadlines (its alarm) and runnable work (a kick).
+ * Where the loop is driven from outside (ptk_scheduler_poll), one turn and one round are taken per call, and
+ * between calls the platform's descriptor shows deadlines (its alarm) and runnable work (a kick).
  *
- * The loop is over when nobody but daemons lives: they are cancelled then, as everybody is after a stop, and so is
- * whoever is spawned until run returns.
+ * The loop is over when nobody but daemons lives: they are cancelled then, as everybody is after a stop, and
+ * so is whoever is spawned until run returns.
  */
 #include "ptk_control.h"
 #include "ptk_op.h"
@@ -22,9 +22,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* --- the turn ---------------------------------------------------------------------------------------------------------- */
+/* --- the turn --- */
 
-/* Hand finished operations to their waiters. An oracle says in which order, and how many stay for the next turn. */
+/* Hand finished operations to their waiters. An oracle says in which order, and how many stay for the next
+ * turn. */
 static void deliver_finished(ptk_scheduler_t *scheduler) {
     size_t left = 0;
     for (ptk_list_node_t *node = ptk_list_first(&scheduler->finished); node && scheduler->block->oracle;
@@ -37,7 +38,8 @@ static void deliver_finished(ptk_scheduler_t *scheduler) {
             return;
         }
         ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
-        for (size_t skip = left ? ptk_choice(PTK_CHOICE_EVENT_ORDER, (uint32_t) left + 1) : 0; skip > 0; skip--) {
+        for (size_t skip = left ? ptk_choice(PTK_CHOICE_EVENT_ORDER, (uint32_t) left + 1) : 0; skip > 0;
+             skip--) {
             node = node->next;
         }
         ptk_list_remove(node);
@@ -79,7 +81,7 @@ static ptk_err take_turn(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     return err;
 }
 
-/* --- deadlock ------------------------------------------------------------------------------------------------------------ */
+/* --- deadlock --- */
 
 /* Can this one still be woken by something other than a green thread? */
 static bool is_hopeful(const ptk_control_t *control) {
@@ -111,12 +113,13 @@ static bool anybody_hopeful(ptk_scheduler_t *scheduler) {
 }
 
 static bool is_deadlocked(ptk_scheduler_t *scheduler) {
-    bool others_may_act = has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) || scheduler->find_current ||
+    bool others_may_act = has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) ||
+                          scheduler->find_current ||
                           ptk_inbox_references(scheduler->inbox) > 1 + scheduler->subscriptions;
     return !others_may_act && !anybody_hopeful(scheduler);
 }
 
-/* --- run ------------------------------------------------------------------------------------------------------------------- */
+/* --- run --- */
 
 static void enter(ptk_scheduler_t *scheduler) {
     scheduler->active = true;
@@ -185,7 +188,7 @@ ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop) {
     return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);
 }
 
-/* --- poll -------------------------------------------------------------------------------------------------------------------- */
+/* --- poll --- */
 
 /* Milliseconds until there is something to do, rounded up. */
 static uint32_t next_ms(const ptk_scheduler_t *scheduler) {
@@ -268,7 +271,7 @@ ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop) {
     return err;
 }
 
-/* --- looking inside ------------------------------------------------------------------------------------------------------------ */
+/* --- looking inside --- */
 
 ptk_err ptk_scheduler_dump(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_t *scheduler = NULL;
@@ -304,7 +307,7 @@ ptk_err ptk_scheduler_counters(ptk_event_loop_platform_t *loop, ptk_scheduler_co
     return PTK_OK;
 }
 
-/* --- attach and detach ---------------------------------------------------------------------------------------------------------- */
+/* --- attach and detach --- */
 
 void *ptk_scheduler_service(ptk_scheduler_t *scheduler, ptk_service_id_t id, size_t state_bytes,
                             void (*init)(ptk_scheduler_t *scheduler, void *state),

@@ -32,7 +32,7 @@ typedef struct ptk_timer ptk_timer_t;
 /* A wake code that never leaves ptk: submit the operation again. */
 #define PTK_WAKE_RETRY ((ptk_err) -1)
 
-/* --- deadlines and timers ---------------------------------------------------------------------------------------- */
+/* --- deadlines and timers --- */
 
 /* When a call gives up. Relative until a clock reading fixes its base, which happens once. */
 typedef struct ptk_deadline {
@@ -61,7 +61,7 @@ uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler);
 /* Let every timer whose deadline has been reached at the last reading expire, in order. */
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler);
 
-/* --- scopes ------------------------------------------------------------------------------------------------------ */
+/* --- scopes --- */
 
 typedef struct ptk_scope {
     struct ptk_scope *outer; /* NULL: the implicit scope of a green thread */
@@ -74,7 +74,7 @@ typedef struct ptk_scope {
 
 _Static_assert(sizeof(ptk_scope_t) <= sizeof(ptk_shield_t), "a shield is a scope");
 
-/* --- waiting ----------------------------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 typedef struct ptk_wait {
     ptk_list_node_t link; /* in the queue of what it waits for */
@@ -242,7 +242,7 @@ static inline ptk_wait_t *ptk_wait_plain(ptk_control_t *self, const char *kind, 
     return &self->wait;
 }
 
-/* --- a public call that may park ---------------------------------------------------------------------------------- */
+/* --- a public call that may park --- */
 
 typedef struct ptk_call {
     ptk_scheduler_t *scheduler;
@@ -281,7 +281,7 @@ static inline void ptk_call_spend(ptk_call_t *call) {
     }
 }
 
-/* --- scopes (ptk_cancel.c) ------------------------------------------------------------------------------------------ */
+/* --- scopes (ptk_cancel.c) --- */
 
 void ptk_scope_init(ptk_scope_t *scope, ptk_control_t *control);
 
@@ -294,11 +294,11 @@ void ptk_scopes_end(ptk_control_t *control);
 /* Cancel every living green thread of the loop. */
 void ptk_cancel_all(ptk_scheduler_t *scheduler, ptk_cancel_cause_t cause);
 
-/* --- reports (ptk_dump.c) ------------------------------------------------------------------------------------------ */
+/* --- reports (ptk_dump.c) --- */
 
 void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title);
 
-/* --- the scheduler of a loop (ptk_scheduler.c) ----------------------------------------------------------------------- */
+/* --- the scheduler of a loop (ptk_scheduler.c) --- */
 
 /* Resolve `loop` (NULL: the current one) and attach its scheduler if it has none. WRONG_THREAD, FORKED, NO_LOOP,
    NO_RESOURCES. */

@@ -2,13 +2,13 @@
 /*
  * Signalers (floor 4): how other threads and signal handlers reach a USER waitable.
  *
- * A signaler lives apart from waitable and loop. Signalling adds to the count, and posts the one embedded node unless it
- * is posted already; the loop takes the node, clears `posted`, and only then takes the count, so an event that comes in
- * between is either in this count or posts again.
+ * A signaler lives apart from waitable and loop. Signalling adds to the count, and posts the one embedded
+ * node unless it is posted already; the loop takes the node, clears `posted`, and only then takes the count,
+ * so an event that comes in between is either in this count or posts again.
  *
- * Two counts. *Holders* are the users' references and a posted node: as long as there is one, the signaler keeps the inbox
- * alive, and the loop knows by the inbox's count that somebody outside may still wake it. *Shares* keep the memory: the
- * waitable has one until it is destroyed, all holders together have the other.
+ * Two counts. *Holders* are the users' references and a posted node: as long as there is one, the signaler
+ * keeps the inbox alive, and the loop knows by the inbox's count that somebody outside may still wake it.
+ * *Shares* keep the memory: the waitable has one until it is destroyed, all holders together have the other.
  */
 #include "ptk_waitable_impl.h"
 

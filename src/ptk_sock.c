@@ -2,9 +2,9 @@
 /*
  * The life of a socket, and the calls that never wait (floor 5).
  *
- * Closing ends every wait on the socket with CLOSED, deregisters it, closes the handle, in this order and at once. The
- * memory follows when the last green thread has left its call, and is then reused last, so that a stale pointer finds
- * `is_closed` and not somebody else's socket.
+ * Closing ends every wait on the socket with CLOSED, deregisters it, closes the handle, in this order and at
+ * once. The memory follows when the last green thread has left its call, and is then reused last, so that a
+ * stale pointer finds `is_closed` and not somebody else's socket.
  */
 #include "ptk_sock_impl.h"
 
@@ -15,7 +15,7 @@ static const ptk_platform_socket_ops_t *verbs(const ptk_sock_t *sock) {
     return sock->loop->ops->sockets;
 }
 
-/* --- the slab --------------------------------------------------------------------------------------------------------------- */
+/* --- the slab --- */
 
 static void close_if_open(void *context, void *object) {
     ptk_sock_t *sock = object;
@@ -63,8 +63,8 @@ ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
     if (!sock) {
         return NULL;
     }
-    *sock = (ptk_sock_t){.loop = scheduler->loop, .lease = {.release = give_back}};
-    sock->source = (ptk_event_source_t){.handle = PTK_OS_HANDLE_NONE, .mode = PTK_SOURCE_OWNED};
+    *sock = (ptk_sock_t) {.loop = scheduler->loop, .lease = {.release = give_back}};
+    sock->source = (ptk_event_source_t) {.handle = PTK_OS_HANDLE_NONE, .mode = PTK_SOURCE_OWNED};
     sock->inbound.source = &sock->source;
     sock->outbound.source = &sock->source;
     ptk_turn_init(&sock->inbound_turn, true);
@@ -89,7 +89,7 @@ void ptk_sock_equip(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t s
     sock->loop->ops->set_handle(sock->loop, &sock->source, handle);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------------------- */
+/* --- calls --- */
 
 ptk_err ptk_sock_check(const ptk_sock_t *sock) {
     if (!sock) {
@@ -131,10 +131,11 @@ void ptk_sock_give_turn(ptk_sock_t *sock, ptk_turn_t *turn) {
     }
 }
 
-/* --- open and close --------------------------------------------------------------------------------------------------------- */
+/* --- open and close --- */
 
 static bool is_supported(int family, int type, int protocol) {
-    return (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP);
+    return (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM &&
+           (protocol == 0 || protocol == IPPROTO_TCP);
 }
 
 ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int proto) {
@@ -198,7 +199,7 @@ void ptk_sock_abort(ptk_sock_t *sock) {
     close_sock(sock, true);
 }
 
-/* --- verbs that never wait --------------------------------------------------------------------------------------------------- */
+/* --- verbs that never wait --- */
 
 static ptk_err answer(int result) {
     return result == 0 ? PTK_OK : ptk_fail_errno(-result);
@@ -234,7 +235,8 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction) {
     if (err != PTK_OK || !known) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
     }
-    int result = verbs(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, direction & PTK_SOCK_WRITE);
+    int result =
+        verbs(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, direction & PTK_SOCK_WRITE);
     return answer(result);
 }
 

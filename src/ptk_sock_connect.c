@@ -2,22 +2,23 @@
 /*
  * Making connections (floor 5): connect and accept.
  *
- * Connect drives the outbound operation to its end. An attempt that its caller gave up goes on in the kernel, and nobody
- * could tell what it will become: the socket is spoiled. Only an attempt that was started with timeout 0 may be continued.
+ * Connect drives the outbound operation to its end. An attempt that its caller gave up goes on in the kernel,
+ * and nobody could tell what it will become: the socket is spoiled. Only an attempt that was started with
+ * timeout 0 may be continued.
  *
- * Accept reserves the socket before it asks the kernel, so a connection that was taken is never lost to a lack of
- * memory. Connections that died in the backlog are skipped. When descriptors or kernel memory are short, asking again at
- * once would spin, because the listener stays readable: accept leaves the listener alone, and waits until a socket of
- * this loop is closed or some time has passed, longer each time.
+ * Accept reserves the socket before it asks the kernel, so a connection that was taken is never lost to a
+ * lack of memory. Connections that died in the backlog are skipped. When descriptors or kernel memory are
+ * short, asking again at once would spin, because the listener stays readable: accept leaves the listener
+ * alone, and waits until a socket of this loop is closed or some time has passed, longer each time.
  */
 #include "ptk_sock_impl.h"
 
 #include <errno.h>
 
 #define BACKOFF_FIRST_NS (10 * PTK_NS_PER_MS)
-#define BACKOFF_LAST_NS (1000 * PTK_NS_PER_MS)
+#define BACKOFF_LAST_NS  (1000 * PTK_NS_PER_MS)
 
-/* --- connect ------------------------------------------------------------------------------------------------------------------- */
+/* --- connect --- */
 
 static ptk_err check_connect(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
@@ -33,7 +34,8 @@ static ptk_err check_connect(const ptk_sock_t *sock) {
     return PTK_ERR_INVALID_PARAM;
 }
 
-static ptk_err connect_in_turn(ptk_sock_t *sock, ptk_call_t *call, const struct sockaddr *addr, socklen_t addrlen) {
+static ptk_err connect_in_turn(ptk_sock_t *sock, ptk_call_t *call, const struct sockaddr *addr,
+                               socklen_t addrlen) {
     ptk_event_op_t *op = &sock->outbound;
     op->kind = PTK_OP_CONNECT;
     op->started = sock->state == PTK_SOCK_CONNECTING;
@@ -52,7 +54,8 @@ static ptk_err connect_in_turn(ptk_sock_t *sock, ptk_call_t *call, const struct 
     return err;
 }
 
-ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen, uint32_t timeout_ms) {
+ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen,
+                         uint32_t timeout_ms) {
     ptk_call_t call;
     ptk_err err = addr ? ptk_sock_begin(sock, &call, timeout_ms) : ptk_fail(PTK_ERR_INVALID_PARAM);
     if (err != PTK_OK) {
@@ -67,9 +70,10 @@ ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_
     return ptk_sock_finish(sock, &call, err);
 }
 
-/* --- accept -------------------------------------------------------------------------------------------------------------------- */
+/* --- accept --- */
 
-/* accept(2): a connection that failed before it was taken, and network errors that are pending on the new socket. */
+/* accept(2): a connection that failed before it was taken, and network errors that are pending on the new
+ * socket. */
 static bool died_in_backlog(int os_err) {
     switch (os_err) {
     case ECONNABORTED:
@@ -178,7 +182,8 @@ static ptk_sock_t *accept_call(ptk_sock_t *sock, ptk_call_t *call, struct sockad
     return accepted;
 }
 
-ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct sockaddr *addr, socklen_t *addrlen, uint32_t timeout_ms) {
+ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct sockaddr *addr, socklen_t *addrlen,
+                            uint32_t timeout_ms) {
     ptk_call_t call;
     if ((addr == NULL) != (addrlen == NULL)) {
         ptk_fail(PTK_ERR_INVALID_PARAM);

@@ -2,9 +2,9 @@
 /*
  * The inside of sockets (floor 5).
  *
- * A socket is a source with one operation per direction, and a turn per direction that says who drives it: receive and
- * accept take the inbound one, send and connect the outbound one. Whoever is inside a call that may park is inside the
- * lease, so close may come at any time.
+ * A socket is a source with one operation per direction, and a turn per direction that says who drives it:
+ * receive and accept take the inbound one, send and connect the outbound one. Whoever is inside a call that
+ * may park is inside the lease, so close may come at any time.
  */
 #pragma once
 
@@ -55,8 +55,8 @@ void ptk_sock_equip(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t s
 /* OK if the calling thread may use the socket, and it is not closed. */
 ptk_err ptk_sock_check(const ptk_sock_t *sock);
 
-/* Begin a call on it: ptk_sock_check, ptk_call_begin, and the lease. Undo with ptk_sock_finish, which answers `err` in the
-   way of public calls: CLOSED if the socket was closed meanwhile and nothing had succeeded. */
+/* Begin a call on it: ptk_sock_check, ptk_call_begin, and the lease. Undo with ptk_sock_finish, which answers
+   `err` in the way of public calls: CLOSED if the socket was closed meanwhile and nothing had succeeded. */
 ptk_err ptk_sock_begin(ptk_sock_t *sock, ptk_call_t *call, uint32_t timeout_ms);
 ptk_err ptk_sock_finish(ptk_sock_t *sock, const ptk_call_t *call, ptk_err err);
 

@@ -2,19 +2,19 @@
 /*
  * Receiving and sending on streams (floor 5).
  *
- * A receive fills the caller's buffer from the carry first, then from the operation, until it has what was asked for. If
- * it has to end before that, what it got goes into the carry: the stream as the caller sees it has lost nothing. The carry
- * is empty whenever a receive goes to the operation, so keeping is a plain copy.
+ * A receive fills the caller's buffer from the carry first, then from the operation, until it has what was
+ * asked for. If it has to end before that, what it got goes into the carry: the stream as the caller sees it
+ * has lost nothing. The carry is empty whenever a receive goes to the operation, so keeping is a plain copy.
  *
- * A send drives the operation until all is out. One that is cut short leaves half a frame in the stream, and the
- * socket is broken until somebody who knows where the frame stands goes on with send_some.
+ * A send drives the operation until all is out. One that is cut short leaves half a frame in the stream, and
+ * the socket is broken until somebody who knows where the frame stands goes on with send_some.
  */
 #include "ptk_sock_impl.h"
 
 #include "base/ptk_memory.h"
 #include <string.h>
 
-/* --- the carry --------------------------------------------------------------------------------------------------------------- */
+/* --- the carry --- */
 
 static size_t take_carry(ptk_sock_t *sock, char *buffer, size_t bytes) {
     size_t taken = sock->carry_bytes < bytes ? sock->carry_bytes : bytes;
@@ -43,7 +43,7 @@ static bool keep_carry(ptk_sock_t *sock, const char *buffer, size_t bytes) {
     return true;
 }
 
-/* --- receive ------------------------------------------------------------------------------------------------------------------- */
+/* --- receive --- */
 
 typedef struct transfer {
     char *buffer;
@@ -85,7 +85,8 @@ static ptk_err receive(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer)
     return err;
 }
 
-/* A receive that failed in the middle: the bytes go to the carry, or, without memory, stay in the caller's buffer. */
+/* A receive that failed in the middle: the bytes go to the carry, or, without memory, stay in the caller's
+ * buffer. */
 static ptk_err give_up_receive(ptk_sock_t *sock, ptk_call_t *call, const transfer_t *transfer, ptk_err err) {
     if (transfer->moved == 0 || sock->is_closed || keep_carry(sock, transfer->buffer, transfer->moved)) {
         return ptk_sock_finish(sock, call, err);
@@ -123,7 +124,8 @@ ptk_err ptk_sock_recv(ptk_sock_t *sock, void *buf, size_t len, uint32_t timeout_
     return receive_call(sock, &transfer, timeout_ms);
 }
 
-ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len, size_t *received_out, uint32_t timeout_ms) {
+ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len, size_t *received_out,
+                           uint32_t timeout_ms) {
     if (!buf || len == 0 || !received_out) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
@@ -133,7 +135,7 @@ ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len, size_t *rece
     return err;
 }
 
-/* --- send ----------------------------------------------------------------------------------------------------------------------- */
+/* --- send --- */
 
 static ptk_err send_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer) {
     ptk_event_op_t *op = &sock->outbound;
@@ -211,7 +213,8 @@ ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, size_t len, uint32_t ti
     return send_call(sock, &transfer, false, timeout_ms);
 }
 
-ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *buf, size_t len, size_t *sent_out, uint32_t timeout_ms) {
+ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *buf, size_t len, size_t *sent_out,
+                           uint32_t timeout_ms) {
     if (!buf || len == 0 || !sent_out) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }

@@ -22,8 +22,8 @@ extern "C" {
 #define PTK_NS_PER_MS UINT64_C(1000000)
 
 /**
- * The monotonic clock in nanoseconds (CLOCK_MONOTONIC: it does not count while the machine is suspended, and never
- * steps); under simulation, virtual time. Never parks; any thread.
+ * The monotonic clock in nanoseconds (CLOCK_MONOTONIC: it does not count while the machine is suspended, and
+ * never steps); under simulation, virtual time. Never parks; any thread.
  */
 PTK_API uint64_t ptk_now_ns(void);
 

@@ -2,10 +2,10 @@
 /*
  * Timers and deadlines (floor 3).
  *
- * Most timeouts never fire, so arming one is made of a link: it joins the list of new timers with its duration. At the
- * next clock reading the survivors get that reading as their base and enter the heap. The reading is later than the
- * call, so a timeout is never early; it is late by at most the time between the two. A timeout that ends before the next
- * reading has cost a link and an unlink.
+ * Most timeouts never fire, so arming one is made of a link: it joins the list of new timers with its
+ * duration. At the next clock reading the survivors get that reading as their base and enter the heap. The
+ * reading is later than the call, so a timeout is never early; it is late by at most the time between the
+ * two. A timeout that ends before the next reading has cost a link and an unlink.
  *
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */
@@ -19,12 +19,12 @@ static uint64_t add_saturating(uint64_t a, uint64_t b) {
 
 ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms) {
     if (timeout_ms == PTK_TIMEOUT_INFINITE) {
-        return (ptk_deadline_t){.kind = PTK_DEADLINE_NEVER};
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_NEVER};
     }
     if (timeout_ms == 0) {
-        return (ptk_deadline_t){.kind = PTK_DEADLINE_NOW};
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_NOW};
     }
-    return (ptk_deadline_t){.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * PTK_NS_PER_MS};
+    return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * PTK_NS_PER_MS};
 }
 
 void ptk_deadline_fix(ptk_deadline_t *deadline) {

@@ -15,7 +15,8 @@ extern "C" {
 #define PTK_VERSION_MINOR 1
 #define PTK_VERSION_PATCH 0
 
-/** The version of the library at run time, "MAJOR.MINOR.PATCH". Never parks; any thread; the string is static. */
+/** The version of the library at run time, "MAJOR.MINOR.PATCH". Never parks; any thread; the string is
+ * static. */
 PTK_API const char *ptk_version(void);
 
 #ifdef __cplusplus

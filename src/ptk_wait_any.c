@@ -2,10 +2,10 @@
 /*
  * Waiting for the first of several (floor 4).
  *
- * Look, arm, park, and look again. *Looking* goes through the items in order and takes the first event that is there.
- * *Arming* queues one wait record per item, all on this call's stack: in a latch, in the queue of a turn that somebody
- * else has, or on a READY operation. Whoever wakes one record takes all others off first (ptk_wake), so exactly one
- * event is ever taken.
+ * Look, arm, park, and look again. *Looking* goes through the items in order and takes the first event that
+ * is there. *Arming* queues one wait record per item, all on this call's stack: in a latch, in the queue of a
+ * turn that somebody else has, or on a READY operation. Whoever wakes one record takes all others off first
+ * (ptk_wake), so exactly one event is ever taken.
  *
  * Turns that were won on the way are kept until the end of the call, then handed on.
  */
@@ -38,7 +38,7 @@ static ptk_event_op_t *op_of(const ptk_waitable_wait_item_t *item) {
     return &item->waitable->ops[wanted(item) & PTK_EVENT_READ ? 0 : 1];
 }
 
-/* --- turns ---------------------------------------------------------------------------------------------------------------- */
+/* --- turns --- */
 
 /* The first turn that item `i` still lacks, NULL if it has all. */
 static ptk_turn_t *missing_turn(const any_t *any, size_t i, size_t *direction_out) {
@@ -53,7 +53,8 @@ static ptk_turn_t *missing_turn(const any_t *any, size_t i, size_t *direction_ou
     return NULL;
 }
 
-/* Take what turns are free. BUSY if one is taken that nobody may wait for; TIMEOUT: there is one to wait for. */
+/* Take what turns are free. BUSY if one is taken that nobody may wait for; TIMEOUT: there is one to wait for.
+ */
 static ptk_err take_turns(any_t *any, size_t i) {
     size_t direction = 0;
     ptk_turn_t *turn;
@@ -78,7 +79,7 @@ static void give_turns(any_t *any) {
     }
 }
 
-/* --- look -------------------------------------------------------------------------------------------------------------------- */
+/* --- look --- */
 
 static ptk_err look_at_latch(any_t *any, ptk_waitable_wait_item_t *item) {
     uint64_t count = ptk_latch_take(&item->waitable->latch);
@@ -125,7 +126,7 @@ static ptk_err look(any_t *any) {
     return PTK_ERR_TIMEOUT;
 }
 
-/* --- arm ---------------------------------------------------------------------------------------------------------------------- */
+/* --- arm --- */
 
 /* False: it became ready in between; look again. */
 static bool arm_socket(any_t *any, size_t i) {
@@ -152,7 +153,8 @@ static bool arm(any_t *any) {
     bool hopeful = false;
     for (size_t i = 0; i < any->count; i++) {
         const ptk_waitable_wait_item_t *item = &any->items[i];
-        any->waits[i] = (ptk_wait_t){.control = any->call.self, .kind = "any of several", .object = item->waitable};
+        any->waits[i] =
+            (ptk_wait_t) {.control = any->call.self, .kind = "any of several", .object = item->waitable};
         hopeful = hopeful || item->waitable->type != PTK_WAITABLE_USER;
         if (!is_socket(item)) {
             ptk_list_append(&item->waitable->latch.waiters, &any->waits[i].link);
@@ -167,7 +169,7 @@ static bool arm(any_t *any) {
     return true;
 }
 
-/* --- park ------------------------------------------------------------------------------------------------------------------------ */
+/* --- park --- */
 
 /* Was anything closed while we were away? Then that is the outcome. */
 static bool finds_closed(any_t *any) {
@@ -229,7 +231,7 @@ static ptk_err wait_for_any(any_t *any) {
     return code;
 }
 
-/* --- the call ---------------------------------------------------------------------------------------------------------------------- */
+/* --- the call --- */
 
 static ptk_lease_t *lease_of(const ptk_waitable_wait_item_t *item) {
     return is_socket(item) ? item->waitable->subject.lease : &item->waitable->lease;
@@ -281,7 +283,7 @@ ptk_err ptk_waitable_wait_any(ptk_waitable_wait_item_t *items, size_t item_count
     any_t any;
     any.items = items;
     any.count = item_count;
-    any.call = (ptk_call_t){0};
+    any.call = (ptk_call_t) {0};
     memset(any.turns, 0, item_count);
     ptk_err err = begin(&any, timeout_ms);
     if (err == PTK_OK) {

@@ -2,12 +2,12 @@
 /*
  * Waitables (floor 4): creating, destroying, and waiting for one.
  *
- * Two shapes. TIMER, SIGNAL and USER are a *latch*: events are counted there until somebody takes them, and a wait for one
- * touches nothing but the latch. SOCKET is a *subject*: a source, the turns of its two directions, and a READY operation
- * that asks poll(2) and pends until the platform has news.
+ * Two shapes. TIMER, SIGNAL and USER are a *latch*: events are counted there until somebody takes them, and a
+ * wait for one touches nothing but the latch. SOCKET is a *subject*: a source, the turns of its two
+ * directions, and a READY operation that asks poll(2) and pends until the platform has news.
  *
- * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. A socket's waitable uses the
- * socket's subject, so it takes the same turns as the socket's calls.
+ * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. A socket's waitable
+ * uses the socket's subject, so it takes the same turns as the socket's calls.
  *
  * ptk_wait_any.c waits for several.
  */
@@ -20,7 +20,7 @@ typedef struct waitables {
     ptk_slab_t slab;
 } waitables_t;
 
-/* --- the slab ------------------------------------------------------------------------------------------------------------- */
+/* --- the slab --- */
 
 static void end_if_living(void *context, void *object) {
     ptk_waitable_t *waitable = object;
@@ -43,7 +43,8 @@ static void fini_waitables(ptk_scheduler_t *scheduler, void *state) {
 }
 
 static waitables_t *waitables_of(ptk_scheduler_t *scheduler) {
-    return ptk_scheduler_service(scheduler, PTK_SERVICE_WAITABLES, sizeof(waitables_t), init_waitables, fini_waitables);
+    return ptk_scheduler_service(scheduler, PTK_SERVICE_WAITABLES, sizeof(waitables_t), init_waitables,
+                                 fini_waitables);
 }
 
 static void give_back(ptk_lease_t *lease) {
@@ -59,12 +60,13 @@ static ptk_waitable_t *take(ptk_scheduler_t *scheduler, ptk_waitable_type_t type
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
-    *waitable = (ptk_waitable_t){.loop = scheduler->loop, .type = (uint8_t) type, .lease = {.release = give_back}};
+    *waitable =
+        (ptk_waitable_t) {.loop = scheduler->loop, .type = (uint8_t) type, .lease = {.release = give_back}};
     ptk_latch_init(&waitable->latch);
     return waitable;
 }
 
-/* --- what feeds it ---------------------------------------------------------------------------------------------------------- */
+/* --- what feeds it --- */
 
 static ptk_scheduler_t *scheduler_of(const ptk_waitable_t *waitable) {
     return waitable->loop->attachment.data;
@@ -72,13 +74,14 @@ static ptk_scheduler_t *scheduler_of(const ptk_waitable_t *waitable) {
 
 static void set_subject(ptk_waitable_t *waitable, const ptk_waitable_subject_t *subject) {
     waitable->subject = *subject;
-    waitable->ops[0] = (ptk_event_op_t){.kind = PTK_OP_READY, .source = subject->source};
-    waitable->ops[1] = (ptk_event_op_t){.kind = PTK_OP_READY, .source = subject->source};
+    waitable->ops[0] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
+    waitable->ops[1] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
 }
 
 static ptk_err feed_by_descriptor(ptk_waitable_t *waitable, void *platform_handle) {
     ptk_waitable_foreign_t *foreign = &waitable->u.foreign;
-    foreign->source = (ptk_event_source_t){.handle = (ptk_os_handle_t) platform_handle, .mode = PTK_SOURCE_FOREIGN};
+    foreign->source =
+        (ptk_event_source_t) {.handle = (ptk_os_handle_t) platform_handle, .mode = PTK_SOURCE_FOREIGN};
     ptk_turn_init(&foreign->turns[0], true);
     ptk_turn_init(&foreign->turns[1], true);
     const ptk_waitable_subject_t subject = {
@@ -123,7 +126,7 @@ static ptk_err feed_by_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *s
     }
     ptk_waitable_timer_t *feed = &waitable->u.timer;
     feed->period_ns = spec->period_ns;
-    feed->timer = (ptk_timer_t){.heap = {PTK_HEAP_NONE}, .expire = timer_fired};
+    feed->timer = (ptk_timer_t) {.heap = {PTK_HEAP_NONE}, .expire = timer_fired};
     ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
     ptk_deadline_fix(&first);
     ptk_timer_arm(scheduler, &feed->timer, &first);
@@ -188,9 +191,10 @@ static void starve(ptk_waitable_t *waitable) {
     }
 }
 
-/* --- create and destroy ----------------------------------------------------------------------------------------------------- */
+/* --- create and destroy --- */
 
-ptk_waitable_t *ptk_waitable_create(ptk_event_loop_platform_t *loop, ptk_waitable_type_t type, void *platform_handle) {
+ptk_waitable_t *ptk_waitable_create(ptk_event_loop_platform_t *loop, ptk_waitable_type_t type,
+                                    void *platform_handle) {
     ptk_scheduler_t *scheduler = NULL;
     if (ptk_scheduler_attach(loop, &scheduler) != PTK_OK) {
         return NULL;
@@ -280,8 +284,7 @@ uint32_t ptk_waitable_allowed(const ptk_waitable_t *waitable) {
     return waitable->type == PTK_WAITABLE_SOCKET ? waitable->subject.allowed : PTK_EVENT_READ;
 }
 
-/* --- waiting for one ---------------------------------------------------------------------------------------------------------- */
-
+/* --- waiting for one --- */
 
 static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
     static const char *const kinds[] = {"socket", "timer", "signal", "user event"};
@@ -300,7 +303,8 @@ static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
     ptk_wait_t *wait = ptk_wait_plain(call->self, kinds[waitable->type], waitable, hopeful);
     ptk_list_append(&waitable->latch.waiters, &wait->link);
     ptk_err code = ptk_park(call->self, &call->deadline);
-    return code == PTK_OK ? ptk_waitable_took(call, PTK_EVENT_READ, wait->count) : code; /* the waitable may be gone */
+    return code == PTK_OK ? ptk_waitable_took(call, PTK_EVENT_READ, wait->count)
+                          : code; /* the waitable may be gone */
 }
 
 /* Inside the lease, with the turns of all directions in `events`. */
@@ -319,8 +323,10 @@ static ptk_err wait_in_turn(ptk_waitable_t *waitable, uint32_t events, ptk_call_
     return err == PTK_OK ? ptk_waitable_took(call, (uint32_t) op->result, 0) : err;
 }
 
-/* Take the turns of `events` one after the other, wait, hand them on. A closed subject is not touched any more. */
-static ptk_err wait_with_turns(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call, size_t direction) {
+/* Take the turns of `events` one after the other, wait, hand them on. A closed subject is not touched any
+ * more. */
+static ptk_err wait_with_turns(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call,
+                               size_t direction) {
     const ptk_waitable_subject_t subject = waitable->subject;
     if (direction == 2) {
         return wait_in_turn(waitable, events, call);
@@ -382,7 +388,7 @@ uint64_t ptk_waitable_count(void) {
     return self ? self->last_count : 0;
 }
 
-/* --- signal and abort ------------------------------------------------------------------------------------------------------------ */
+/* --- signal and abort --- */
 
 static ptk_err check_user(const ptk_waitable_t *waitable) {
     ptk_err err = ptk_waitable_check(waitable);

@@ -2,8 +2,9 @@
 /*
  * The inside of waitables (floor 4): their records, and how a service lends its own source to users.
  *
- *     TIMER, SIGNAL, USER   a latch, and what feeds it: a timer, a signal subscription, signal calls and a signaler
- *     SOCKET                a source, two turns (who may wait for reading, who for writing), and an operation for each
+ *     TIMER, SIGNAL, USER   a latch, and what feeds it: a timer, a signal subscription, signal calls and a
+ * signaler SOCKET                a source, two turns (who may wait for reading, who for writing), and an
+ * operation for each
  */
 #pragma once
 
@@ -13,7 +14,8 @@
 #include "ptk_op.h"
 #include <ptk_waitable.h>
 
-/* What a SOCKET waitable waits on. The waitable's own for a foreign descriptor; a socket's for a socket's waitable. */
+/* What a SOCKET waitable waits on. The waitable's own for a foreign descriptor; a socket's for a socket's
+ * waitable. */
 typedef struct ptk_waitable_subject {
     ptk_lease_t *lease;
     ptk_event_source_t *source;
@@ -38,8 +40,8 @@ struct ptk_waitable {
     ptk_lease_t lease;
     uint8_t type;
     bool is_dead;
-    bool is_lent;      /* a service's: users do not destroy it */
-    ptk_latch_t latch; /* TIMER, SIGNAL, USER */
+    bool is_lent;                   /* a service's: users do not destroy it */
+    ptk_latch_t latch;              /* TIMER, SIGNAL, USER */
     ptk_waitable_subject_t subject; /* SOCKET */
     ptk_event_op_t ops[2];
     union {
@@ -50,8 +52,8 @@ struct ptk_waitable {
     } u;
 };
 
-/* A waitable for a service's subject; NULL: out of memory. Stop ends its waits (CLOSED) and refuses new ones; end gives it
-   back, once nobody is inside the subject's lease. */
+/* A waitable for a service's subject; NULL: out of memory. Stop ends its waits (CLOSED) and refuses new ones;
+   end gives it back, once nobody is inside the subject's lease. */
 ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable_subject_t *subject);
 void ptk_waitable_stop(ptk_waitable_t *waitable);
 void ptk_waitable_end(ptk_waitable_t *waitable);
@@ -65,7 +67,7 @@ uint32_t ptk_waitable_allowed(const ptk_waitable_t *waitable);
 /* OK if the calling thread may use the waitable, and it is not gone. */
 ptk_err ptk_waitable_check(const ptk_waitable_t *waitable);
 
-/* --- signalers (ptk_signaler.c) ------------------------------------------------------------------------------------ */
+/* --- signalers (ptk_signaler.c) --- */
 
 /* A signaler that feeds `latch`, held by nobody but its waitable; NULL: out of memory. */
 ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_latch_t *latch);
@@ -73,5 +75,6 @@ ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_latch_t *lat
 /* One more holder. Owner thread. */
 void ptk_signaler_hand_out(ptk_signaler_t *signaler);
 
-/* The latch is going: signals answer CLOSED from now on, and the memory goes with the last holder. Owner thread. */
+/* The latch is going: signals answer CLOSED from now on, and the memory goes with the last holder. Owner
+ * thread. */
 void ptk_signaler_close(ptk_signaler_t *signaler);

@@ -17,6 +17,7 @@ _Noreturn void ptk_assert_failed(const char *file, int line, const char *conditi
 #define ptk_assert_debug(condition) ((void) 0)
 #endif
 
-#define ptk_likely(condition) __builtin_expect(!!(condition), 1)
+#define ptk_likely(condition)   __builtin_expect(!!(condition), 1)
 #define ptk_unlikely(condition) __builtin_expect(!!(condition), 0)
-#define ptk_container_of(pointer, type, member) ((type *) (void *) ((char *) (pointer) -offsetof(type, member)))
+#define ptk_container_of(pointer, type, member)                                                              \
+    ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))

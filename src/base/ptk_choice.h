@@ -2,8 +2,8 @@
 /*
  * The oracle of every nondeterministic decision (floor 0).
  *
- * `ptk_choice(site, n)` answers a number below n; 0 is always the benign choice, and the answer without an oracle.
- * Sites are stable identifiers: they never change their meaning, so that a recorded tape stays valid.
+ * `ptk_choice(site, n)` answers a number below n; 0 is always the benign choice, and the answer without an
+ * oracle. Sites are stable identifiers: they never change their meaning, so that a recorded tape stays valid.
  */
 #pragma once
 

@@ -8,9 +8,9 @@
  *         ... run the program under &tree.oracle ...
  *     } while (ptk_choice_tree_next(&tree));
  *
- * A run replays a prefix of decisions and takes 0 beyond it; `next` steps the last decision that has another answer.
- * At most `depth_limit` decisions of a run branch; those beyond get 0. A program that decides differently under the
- * same prefix is not deterministic: that is reported and aborts.
+ * A run replays a prefix of decisions and takes 0 beyond it; `next` steps the last decision that has another
+ * answer. At most `depth_limit` decisions of a run branch; those beyond get 0. A program that decides
+ * differently under the same prefix is not deterministic: that is reported and aborts.
  */
 #pragma once
 

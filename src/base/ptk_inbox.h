@@ -2,11 +2,12 @@
 /*
  * The many-to-one inbox of a loop (floor 0): the only thing that other threads and signal handlers may touch.
  *
- * Producers push an embedded node and kick; the one consumer takes everything at once, in the order of pushing. The
- * inbox is counted and lives apart from its loop, so a producer that outlives the loop finds a closed inbox, not a
- * freed one. No wake is lost (P50): a producer pushes, then exchanges `kicked`, then kicks if it was clear; the
- * consumer clears `kicked`, then looks at the list again, and only then sleeps. Closing is one step of the list itself:
- * no node gets in behind it. Nothing here locks, so a signal handler may push.
+ * Producers push an embedded node and kick; the one consumer takes everything at once, in the order of
+ * pushing. The inbox is counted and lives apart from its loop, so a producer that outlives the loop finds a
+ * closed inbox, not a freed one. No wake is lost (P50): a producer pushes, then exchanges `kicked`, then
+ * kicks if it was clear; the consumer clears `kicked`, then looks at the list again, and only then sleeps.
+ * Closing is one step of the list itself: no node gets in behind it. Nothing here locks, so a signal handler
+ * may push.
  */
 #pragma once
 
@@ -16,8 +17,10 @@
 
 typedef struct ptk_inbox_node {
     struct ptk_inbox_node *next;
-    void (*deliver)(struct ptk_inbox_node *node); /* what the consumer's loop does with it; set before the first push */
-    atomic_bool queued; /* set by the producer that pushed it, cleared by the consumer before it looks at the count */
+    void (*deliver)(
+        struct ptk_inbox_node *node); /* what the consumer's loop does with it; set before the first push */
+    atomic_bool
+        queued; /* set by the producer that pushed it, cleared by the consumer before it looks at the count */
 } ptk_inbox_node_t;
 
 /* What `head` holds once the inbox is closed. */
@@ -34,18 +37,20 @@ typedef struct ptk_inbox {
     void *memory;              /* the allocation that holds it */
 } ptk_inbox_t;
 
-/* A new inbox with one reference and its wake descriptor; NULL: out of memory or descriptors (errno in *os_err_out). */
+/* A new inbox with one reference and its wake descriptor; NULL: out of memory or descriptors (errno in
+ * *os_err_out). */
 ptk_inbox_t *ptk_inbox_create(int *os_err_out);
 
 /* One more, one fewer; the last one closes the wake and frees it. Any thread. */
 void ptk_inbox_reference(ptk_inbox_t *inbox);
 void ptk_inbox_release(ptk_inbox_t *inbox);
 
-/* The loop is going: from now on push answers false. Consumer only. Nodes that are still queued stay with the caller
-   of the next ptk_inbox_take. */
+/* The loop is going: from now on push answers false. Consumer only. Nodes that are still queued stay with the
+   caller of the next ptk_inbox_take. */
 void ptk_inbox_close(ptk_inbox_t *inbox);
 
-/* Queue `node` unless it is queued already, and wake the consumer. False: closed. Any thread, signal handlers. */
+/* Queue `node` unless it is queued already, and wake the consumer. False: closed. Any thread, signal
+ * handlers. */
 bool ptk_inbox_push(ptk_inbox_t *inbox, ptk_inbox_node_t *node);
 
 /* Wake the consumer without a message. Any thread, signal handlers. */
@@ -58,14 +63,14 @@ static inline bool ptk_inbox_has_some(const ptk_inbox_t *inbox) {
     return (uintptr_t) head > (uintptr_t) PTK_INBOX_CLOSED;
 }
 
-/* Take all nodes, oldest first, linked by next; NULL if none. Consumer only. The consumer reads a node's `next`, then
-   clears its `queued` (with ptk_inbox_node_taken), then reads what the node stands for: from the second step on the
-   node may be pushed again. */
+/* Take all nodes, oldest first, linked by next; NULL if none. Consumer only. The consumer reads a node's
+   `next`, then clears its `queued` (with ptk_inbox_node_taken), then reads what the node stands for: from the
+   second step on the node may be pushed again. */
 ptk_inbox_node_t *ptk_inbox_take(ptk_inbox_t *inbox);
 void ptk_inbox_node_taken(ptk_inbox_node_t *node);
 
-/* Before a sleep: allow kicks, then answer whether it is safe to sleep (nothing queued, no kick since the last sleep).
-   When it answers false, kicks are not needed again. Consumer only. */
+/* Before a sleep: allow kicks, then answer whether it is safe to sleep (nothing queued, no kick since the
+   last sleep). When it answers false, kicks are not needed again. Consumer only. */
 bool ptk_inbox_prepare_sleep(ptk_inbox_t *inbox);
 
 /* After the sleep: kicks are not needed for now. Consumer only. */

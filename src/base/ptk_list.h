@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An intrusive doubly-linked list with a sentinel (floor 0). A node that is in no list has next == NULL, so that
- * "is it queued" needs no flag, and removing is idempotent only where the caller asks first.
+ * An intrusive doubly-linked list with a sentinel (floor 0). A node that is in no list has next == NULL, so
+ * that "is it queued" needs no flag, and removing is idempotent only where the caller asks first.
  */
 #pragma once
 

@@ -2,10 +2,10 @@
 /*
  * The thread block: all of ptk's thread-local state, in one place (floor 0).
  *
- * There is one block per OS thread and one pointer to the block in use; NULL means the thread's own. The simulator
- * swaps that pointer to make the thread act as another host. Everything above asks "which loop am I on", "which system
- * table", "where do errors go" here, and nowhere else. Green threads never migrate, so the compiler may cache the
- * block's address across a switch.
+ * There is one block per OS thread and one pointer to the block in use; NULL means the thread's own. The
+ * simulator swaps that pointer to make the thread act as another host. Everything above asks "which loop am I
+ * on", "which system table", "where do errors go" here, and nowhere else. Green threads never migrate, so the
+ * compiler may cache the block's address across a switch.
  */
 #pragma once
 
@@ -31,7 +31,8 @@ typedef struct ptk_thread_block {
     const ptk_sys_t *sys;                 /* NULL: the real one */
     struct ptk_choice_oracle *oracle;     /* NULL: every choice is 0 */
     ptk_error_slot_t own_errors;
-    bool forked; /* this process was forked from one whose loop stood here: objects of that loop answer FORKED */
+    bool forked; /* this process was forked from one whose loop stood here: objects of that loop answer FORKED
+                  */
 } ptk_thread_block_t;
 
 _Static_assert(sizeof(ptk_thread_block_t) <= 128, "the thread block fits into two cache lines");
@@ -53,7 +54,8 @@ static inline const ptk_sys_t *ptk_sys(void) {
 /* The error slot of the running green thread, or of the OS thread. Never NULL. */
 ptk_error_slot_t *ptk_error_slot(void);
 
-/* Record a failure and answer it, so that `return ptk_fail(PTK_ERR_BUSY);` reads well. ptk_fail clears the rest. */
+/* Record a failure and answer it, so that `return ptk_fail(PTK_ERR_BUSY);` reads well. ptk_fail clears the
+ * rest. */
 ptk_err ptk_fail(ptk_err err);
 ptk_err ptk_fail_os(ptk_err err, int os_err);
 ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count);

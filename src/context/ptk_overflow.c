@@ -34,7 +34,7 @@ static struct sigaction earlier_bus;
 static atomic_bool installed;
 static atomic_uintptr_t last_reported;
 
-/* --- The report -------------------------------------------------------------------------------------- */
+/* --- The report --- */
 
 static void add_text(line_t *line, const char *text) {
     while (*text && line->length < LINE_BYTES) {
@@ -83,7 +83,7 @@ static void report_if_ours(const void *address) {
     }
 }
 
-/* --- What comes after it ----------------------------------------------------------------------------- */
+/* --- What comes after it --- */
 
 /* Positive codes come from the kernel for the instruction that runs now. */
 static bool was_sent(const siginfo_t *info) {
@@ -119,7 +119,7 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
     }
 }
 
-/* --- Installing -------------------------------------------------------------------------------------- */
+/* --- Installing --- */
 
 /* What was there is read first, so that the handler never runs without knowing it. */
 static int install(int signal_number, struct sigaction *earlier) {

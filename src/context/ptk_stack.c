@@ -49,7 +49,7 @@ static size_t class_of(const ptk_stack_pool_t *pool, size_t bytes) {
     return too_large ? PTK_STACK_CLASSES : class_index;
 }
 
-/* --- Arenas ------------------------------------------------------------------------------------------ */
+/* --- Arenas --- */
 
 /* Maps as many of `count` slots as there is room for, at least one; 0 or a negative errno value. */
 static int map_slots(size_t slot_bytes, size_t *count, void **memory_out) {
@@ -131,7 +131,7 @@ void ptk_stack_pool_fini(ptk_stack_pool_t *pool) {
     memset(pool->fresh, 0, sizeof pool->fresh);
 }
 
-/* --- Slots ------------------------------------------------------------------------------------------- */
+/* --- Slots --- */
 
 /* The slot at `index`, handed out for the first time, its guard in place; NULL: no guard could be had. */
 static ptk_stack_slot_t *slot_first_use(const ptk_stack_pool_t *pool, ptk_stack_arena_t *arena, size_t index,
@@ -238,7 +238,7 @@ void ptk_stack_give(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot) {
     pool->free[arena->class_index] = slot;
 }
 
-/* --- How deep ---------------------------------------------------------------------------------------- */
+/* --- How deep --- */
 
 size_t ptk_stack_high_water(const void *low, const void *high) {
     unsigned char resident[64];

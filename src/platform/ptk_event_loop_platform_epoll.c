@@ -2,23 +2,23 @@
 /*
  * Linux epoll (floor 2): the platform contract over epoll(7).
  *
- * ptk's own sockets are added once, edge-triggered in both directions, at the first operation that pends: an ADD
- * reports what is ready at that moment, so nothing that came earlier is missed. Foreign handles are level-triggered and
- * one-shot: a MOD (an ADD where the owner closed and reopened the number) before each park, nothing afterwards. What epoll
- * hands back is place and generation of a registration, never a descriptor: epoll watches open file descriptions,
- * which can outlive the descriptor that was added.
+ * ptk's own sockets are added once, edge-triggered in both directions, at the first operation that pends: an
+ * ADD reports what is ready at that moment, so nothing that came earlier is missed. Foreign handles are
+ * level-triggered and one-shot: a MOD (an ADD where the owner closed and reopened the number) before each
+ * park, nothing afterwards. What epoll hands back is place and generation of a registration, never a
+ * descriptor: epoll watches open file descriptions, which can outlive the descriptor that was added.
  *
- * The token of the inbox's wake is all ones, that of the alarm one less: the alarm is a timerfd that exists once somebody
- * outside watches the epoll descriptor.
+ * The token of the inbox's wake is all ones, that of the alarm one less: the alarm is a timerfd that exists
+ * once somebody outside watches the epoll descriptor.
  */
 #include "platform/ptk_readiness.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 
-#define TOKEN_WAKE UINT64_MAX
+#define TOKEN_WAKE  UINT64_MAX
 #define TOKEN_ALARM (UINT64_MAX - 1)
-#define BATCH 256
+#define BATCH       256
 
 typedef struct epoll_loop {
     ptk_readiness_t readiness;
@@ -32,7 +32,8 @@ static epoll_loop_t *epoll_loop(ptk_event_loop_platform_t *loop) {
 }
 
 static uint32_t epoll_bits(uint32_t interest) {
-    return (interest & PTK_READY_READ ? (uint32_t) EPOLLIN : 0) | (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0);
+    return (interest & PTK_READY_READ ? (uint32_t) EPOLLIN : 0) |
+           (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0);
 }
 
 static uint32_t ready_bits(uint32_t events) {
@@ -45,7 +46,8 @@ static uint32_t ready_bits(uint32_t events) {
 /* A foreign registration is for one report. The owner may have closed the number, reopened it, or both. */
 static int arm_foreign(epoll_loop_t *self, ptk_registration_t *registration, struct epoll_event *event) {
     const ptk_sys_t *sys = ptk_sys();
-    int result = sys->epoll_ctl(self->epoll, registration->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, registration->handle, event);
+    int result = sys->epoll_ctl(self->epoll, registration->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+                                registration->handle, event);
     if (result == -ENOENT) {
         result = sys->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, event);
     } else if (result == -EEXIST) {
@@ -69,7 +71,8 @@ static int epoll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t i
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     ptk_registration_t *registration = &readiness->registrations[index];
     if (interest == 0) {
-        return 0; /* an edge that nobody waits for only sets a bit; a one-shot report that comes now is dropped */
+        return 0; /* an edge that nobody waits for only sets a bit; a one-shot report that comes now is
+                     dropped */
     }
     struct epoll_event event = {.events = epoll_bits(interest) | EPOLLONESHOT};
     event.data.u64 = (uint64_t) registration->generation << 32 | index;
@@ -86,10 +89,12 @@ static void epoll_forget(ptk_readiness_t *readiness, uint32_t index) {
     }
 }
 
-/* Some of the sources of a shared foreign registration may go on waiting: the report used it up, so ask again. */
+/* Some of the sources of a shared foreign registration may go on waiting: the report used it up, so ask
+ * again. */
 static void rearm_rest(ptk_readiness_t *readiness, uint32_t index) {
     uint32_t rest = 0;
-    for (ptk_event_source_t *source = readiness->registrations[index].sources; source; source = source->next) {
+    for (ptk_event_source_t *source = readiness->registrations[index].sources; source;
+         source = source->next) {
         rest |= (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
     }
     if (rest != 0 && readiness->registrations[index].sources->mode == PTK_SOURCE_FOREIGN) {
@@ -118,10 +123,12 @@ static void deliver_any(epoll_loop_t *self, const struct epoll_event *event, ptk
     }
 }
 
-static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns, ptk_list_t *finished) {
+static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
+                      ptk_list_t *finished) {
     epoll_loop_t *self = epoll_loop(loop);
     loop->polls++;
-    int count = ptk_sys()->epoll_wait(self->epoll, self->batch, BATCH, ptk_readiness_timeout(now_ns, deadline_ns));
+    int count =
+        ptk_sys()->epoll_wait(self->epoll, self->batch, BATCH, ptk_readiness_timeout(now_ns, deadline_ns));
     if (count < 0) {
         return count == -EINTR ? 0 : count;
     }

@@ -2,9 +2,10 @@
 /*
  * poll(2) (floor 2): the platform contract on any POSIX system.
  *
- * One pollfd per registration, at the same index, and one more at the front for the inbox's wake. An entry that nobody
- * waits for has descriptor -1, so that the kernel skips it: a hang-up is reported whether it was asked for or not, and
- * would spin the loop. poll is level-triggered, so a registration is interested exactly while an operation pends.
+ * One pollfd per registration, at the same index, and one more at the front for the inbox's wake. An entry
+ * that nobody waits for has descriptor -1, so that the kernel skips it: a hang-up is reported whether it was
+ * asked for or not, and would spin the loop. poll is level-triggered, so a registration is interested exactly
+ * while an operation pends.
  */
 #include "platform/ptk_readiness.h"
 
@@ -30,7 +31,7 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
         return false;
     }
     for (uint32_t i = readiness->count; i < capacity; i++) {
-        grown[FRONT + i] = (struct pollfd){.fd = -1};
+        grown[FRONT + i] = (struct pollfd) {.fd = -1};
     }
     self->entries = grown;
     return true;
@@ -62,17 +63,20 @@ static void deliver(poll_loop_t *self, uint32_t index, ptk_list_t *finished) {
     entry->revents = 0;
     ptk_readiness_deliver(&self->readiness, index, ready, finished);
     uint32_t rest = 0;
-    for (ptk_event_source_t *source = self->readiness.registrations[index].sources; source; source = source->next) {
+    for (ptk_event_source_t *source = self->readiness.registrations[index].sources; source;
+         source = source->next) {
         rest |= (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
     }
     (void) poll_interest(&self->readiness, index, rest);
 }
 
-static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns, ptk_list_t *finished) {
+static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
+                     ptk_list_t *finished) {
     poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
     uint32_t places = self->readiness.count;
     loop->polls++;
-    int count = ptk_sys()->poll(self->entries, FRONT + (size_t) places, ptk_readiness_timeout(now_ns, deadline_ns));
+    int count =
+        ptk_sys()->poll(self->entries, FRONT + (size_t) places, ptk_readiness_timeout(now_ns, deadline_ns));
     if (count <= 0) {
         return count == -EINTR ? 0 : count;
     }
@@ -98,7 +102,7 @@ static int poll_open(ptk_event_loop_platform_t *loop) {
     if (!self->entries) {
         return -ENOMEM;
     }
-    self->entries[0] = (struct pollfd){.fd = (int) loop->inbox->wake, .events = POLLIN};
+    self->entries[0] = (struct pollfd) {.fd = (int) loop->inbox->wake, .events = POLLIN};
     return 0;
 }
 

@@ -2,11 +2,11 @@
 /*
  * The socket verbs of every POSIX platform (floor 2), over the system table.
  *
- * EINTR is retried here, at the one place where it can be: every call is non-blocking, so a retry cannot wait. close is
- * never retried: on Linux the descriptor is gone even if it answers EINTR.
+ * EINTR is retried here, at the one place where it can be: every call is non-blocking, so a retry cannot
+ * wait. close is never retried: on Linux the descriptor is gone even if it answers EINTR.
  *
- * A connect is started once; from then on each try asks SO_ERROR, and believes its 0 only if the socket has a peer: an
- * early "writable" proves nothing.
+ * A connect is started once; from then on each try asks SO_ERROR, and believes its 0 only if the socket has a
+ * peer: an early "writable" proves nothing.
  */
 #include "platform/ptk_readiness.h"
 
@@ -61,7 +61,8 @@ static intptr_t try_connect(ptk_event_op_t *op) {
     }
     int result;
     bool interrupted = false;
-    while ((result = ptk_sys()->connect(op->source->handle, op->at.target, (socklen_t) op->bytes)) == -EINTR) {
+    while ((result = ptk_sys()->connect(op->source->handle, op->at.target, (socklen_t) op->bytes)) ==
+           -EINTR) {
         interrupted = true; /* it may have begun or not: ask again */
     }
     if (interrupted && result == -EISCONN) {
@@ -83,7 +84,8 @@ static intptr_t try_ready(const ptk_event_op_t *op) {
         return -EBADF;
     }
     struct pollfd entry = {.fd = (int) op->source->handle};
-    entry.events = (short) ((op->events & PTK_READY_READ ? POLLIN : 0) | (op->events & PTK_READY_WRITE ? POLLOUT : 0));
+    entry.events =
+        (short) ((op->events & PTK_READY_READ ? POLLIN : 0) | (op->events & PTK_READY_WRITE ? POLLOUT : 0));
     int count;
     do {
         count = ptk_sys()->poll(&entry, 1, 0);
@@ -127,7 +129,8 @@ static int sock_set_reuse(ptk_os_handle_t handle, bool on) {
     return set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
 }
 
-/* A stream of its own kind: urgent bytes stay in line, small writes go out at once. Accepted sockets inherit both. */
+/* A stream of its own kind: urgent bytes stay in line, small writes go out at once. Accepted sockets inherit
+ * both. */
 static int sock_open(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
     ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
     int result = ptk_sys()->socket(family, type, protocol, &handle);

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Readiness platforms (floor 2): an operation is a system call that is tried, and tried again when the kernel says so.
+ * Readiness platforms (floor 2): an operation is a system call that is tried, and tried again when the kernel
+ * says so.
  *
- * submit tries at once, unless the direction's ready bit is clear, which means that the last try would have blocked and
- * nothing has been reported since. Would it block, the bit is cleared and the operation pends: it is the source's one
- * pending operation in that direction, and the kernel is asked to report the direction. A report takes the operation
- * off the source and hands it back as RETRY; what happens then happens on the waiter's own stack. Readiness is
- * a hint everywhere.
+ * submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
+ * blocked and nothing has been reported since. Would it block, the bit is cleared and the operation pends: it
+ * is the source's one pending operation in that direction, and the kernel is asked to report the direction. A
+ * report takes the operation off the source and hands it back as RETRY; what happens then happens on the
+ * waiter's own stack. Readiness is a hint everywhere.
  *
- * OWNED sources (ptk's own sockets) keep one registration for life and remember readiness: bits are set by reports and
- * cleared by EAGAIN, or by a receive that got less than it asked for. The latter only for internet streams with
- * SO_OOBINLINE on which no hang-up, error or urgent mark was ever reported: there, and only there, a short receive
- * means that the queue was empty, and a byte that comes later is reported as news.
+ * OWNED sources (ptk's own sockets) keep one registration for life and remember readiness: bits are set by
+ * reports and cleared by EAGAIN, or by a receive that got less than it asked for. The latter only for
+ * internet streams with SO_OOBINLINE on which no hang-up, error or urgent mark was ever reported: there, and
+ * only there, a short receive means that the queue was empty, and a byte that comes later is reported as
+ * news.
  *
- * FOREIGN sources belong to somebody who reads behind our back, so nothing is remembered: each submission asks poll(2)
- * first, and each pend is a registration for one report. Sources on the same handle share the registration, because the
- * kernel has one per handle.
+ * FOREIGN sources belong to somebody who reads behind our back, so nothing is remembered: each submission
+ * asks poll(2) first, and each pend is a registration for one report. Sources on the same handle share the
+ * registration, because the kernel has one per handle.
  *
- * A registration's place is reused only under a new generation. What the kernel hands back names place and generation, so
- * an event of a socket that was closed earlier in the same batch is dropped.
+ * A registration's place is reused only under a new generation. What the kernel hands back names place and
+ * generation, so an event of a socket that was closed earlier in the same batch is dropped.
  */
 #include "platform/ptk_readiness.h"
 
@@ -48,7 +50,7 @@ static ptk_readiness_t *readiness(ptk_event_loop_platform_t *loop) {
     return ptk_container_of(loop, ptk_readiness_t, loop);
 }
 
-/* --- places ------------------------------------------------------------------------------------------------------ */
+/* --- places --- */
 
 static bool grow_registrations(ptk_readiness_t *self) {
     uint32_t capacity = self->capacity ? self->capacity * 2 : FIRST_CAPACITY;
@@ -75,7 +77,7 @@ static uint32_t take_place(ptk_readiness_t *self) {
         return PTK_REGISTRATION_NONE;
     }
     index = self->count++;
-    self->registrations[index] = (ptk_registration_t){.generation = 1};
+    self->registrations[index] = (ptk_registration_t) {.generation = 1};
     return index;
 }
 
@@ -88,7 +90,7 @@ static void free_place(ptk_readiness_t *self, uint32_t index) {
     self->first_free = index;
 }
 
-/* --- sources ----------------------------------------------------------------------------------------------------- */
+/* --- sources --- */
 
 /* Room in the table of foreign handles. */
 static bool know_handle(ptk_readiness_t *self, size_t handle) {
@@ -141,7 +143,8 @@ int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *so
     return 0;
 }
 
-void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source, ptk_os_handle_t handle) {
+void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
+                              ptk_os_handle_t handle) {
     source->handle = handle;
     readiness(loop)->registrations[source->registration].handle = handle;
 }
@@ -171,7 +174,7 @@ void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *s
     free_place(self, source->registration);
 }
 
-/* --- operations -------------------------------------------------------------------------------------------------- */
+/* --- operations --- */
 
 static uint32_t directions(const ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
@@ -233,11 +236,12 @@ static ptk_event_op_state_t pend(ptk_readiness_t *self, ptk_event_op_t *op) {
     return PTK_OP_PENDING;
 }
 
-/* Was the queue empty after this receive? Then the next one need not be tried before the kernel reports news. */
+/* Was the queue empty after this receive? Then the next one need not be tried before the kernel reports news.
+ */
 static bool is_drained(const ptk_event_op_t *op, intptr_t result) {
     const ptk_event_source_t *source = op->source;
-    return op->kind == PTK_OP_RECV && result > 0 && (size_t) result < op->bytes && source->short_means_drained &&
-           !(source->ready & PTK_READY_UNSURE);
+    return op->kind == PTK_OP_RECV && result > 0 && (size_t) result < op->bytes &&
+           source->short_means_drained && !(source->ready & PTK_READY_UNSURE);
 }
 
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
@@ -264,7 +268,8 @@ bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     if (op->state == PTK_OP_PENDING) {
         ptk_readiness_t *self = readiness(loop);
         unhook(op);
-        (void) tell_interest(self, op->source->registration); /* only ever asks for less: cannot fail in a way that matters */
+        (void) tell_interest(
+            self, op->source->registration); /* only ever asks for less: cannot fail in a way that matters */
     }
     op->state = PTK_OP_IDLE;
     return true;

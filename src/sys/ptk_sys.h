@@ -2,12 +2,13 @@
 /*
  * The one table of every operating-system call that ptk makes (floor 0).
  *
- * All code above reaches the system through `ptk_sys()`: the table of the thread block in use, or the real one. A
- * simulated host, a fault injector or a test hangs its own table into its thread block. Whoever touches memory from a
- * signal handler, or maps stacks, uses `ptk_sys_real` whatever the block says: those are process-wide.
+ * All code above reaches the system through `ptk_sys()`: the table of the thread block in use, or the real
+ * one. A simulated host, a fault injector or a test hangs its own table into its thread block. Whoever
+ * touches memory from a signal handler, or maps stacks, uses `ptk_sys_real` whatever the block says: those
+ * are process-wide.
  *
- * Convention: a call that can fail answers a negative errno value and never touches errno. Nothing here retries:
- * EINTR is passed up. Every descriptor is made close-on-exec, and every socket non-blocking.
+ * Convention: a call that can fail answers a negative errno value and never touches errno. Nothing here
+ * retries: EINTR is passed up. Every descriptor is made close-on-exec, and every socket non-blocking.
  */
 #pragma once
 
@@ -45,14 +46,15 @@ typedef struct ptk_sys {
     int (*guard_install)(void *memory, size_t bytes); /* MADV_GUARD_INSTALL; may lie, see guard_holds */
     int (*discard)(void *memory, size_t bytes);       /* give the pages back, keep the range */
     int (*resident)(void *memory, size_t bytes, unsigned char *vector); /* mincore */
-    bool (*is_readable)(const void *memory);          /* asks the kernel to read one byte: false is EFAULT */
+    bool (*is_readable)(const void *memory); /* asks the kernel to read one byte: false is EFAULT */
     size_t (*page_bytes)(void);
 
     /* Sockets. */
     int (*socket)(int family, int type, int protocol, ptk_os_handle_t *handle_out);
     int (*bind)(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
     int (*listen)(ptk_os_handle_t handle, int backlog);
-    int (*accept)(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen, ptk_os_handle_t *handle_out);
+    int (*accept)(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
+                  ptk_os_handle_t *handle_out);
     int (*connect)(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
     intptr_t (*recv)(ptk_os_handle_t handle, void *buffer, size_t bytes);
     intptr_t (*send)(ptk_os_handle_t handle, const void *buffer, size_t bytes); /* never raises SIGPIPE */
@@ -69,7 +71,8 @@ typedef struct ptk_sys {
     int (*epoll_wait)(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns);
     int (*poll)(struct pollfd *entries, size_t count, int64_t timeout_ns);
     int (*timer_open)(ptk_os_handle_t *handle_out);
-    int (*timer_set)(ptk_os_handle_t timer, uint64_t deadline_ns); /* absolute, monotonic; PTK_TIME_NEVER disarms */
+    int (*timer_set)(ptk_os_handle_t timer,
+                     uint64_t deadline_ns); /* absolute, monotonic; PTK_TIME_NEVER disarms */
 
     /* A wake: a descriptor that becomes readable when kicked. wake_kick is async-signal-safe. */
     int (*wake_open)(ptk_os_handle_t *handle_out);
@@ -78,7 +81,8 @@ typedef struct ptk_sys {
 
     /* Signals and the process. */
     int (*signal_action)(int signal_number, const struct sigaction *action, struct sigaction *old_out);
-    int (*signal_stack_install)(void **cookie_out); /* an alternate stack for this thread, unless it has one */
+    int (*signal_stack_install)(
+        void **cookie_out); /* an alternate stack for this thread, unless it has one */
     void (*signal_stack_remove)(void *cookie);
     int (*at_fork_child)(void (*handler)(void));
     void (*thread_yield)(void);
@@ -92,7 +96,8 @@ typedef struct ptk_sys {
 extern const ptk_sys_t ptk_sys_real;
 
 /* printf into a buffer, always terminated; answers the length that the whole text would have had. */
-size_t ptk_sys_format(char *buffer, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+size_t ptk_sys_format(char *buffer, size_t bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 size_t ptk_sys_format_list(char *buffer, size_t bytes, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 
