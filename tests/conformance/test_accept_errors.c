@@ -335,6 +335,35 @@ TEST(p14_accept_in_a_shortage_can_be_cancelled_and_closed) {
     sock_in_green(leave_the_shortage);
 }
 
+/* Two listeners are short. Closing the second wakes its own waiter at once, whoever else is first in the
+ * queue. */
+static ptk_err close_the_second_listener(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *second = sock_listener(5, &addr);
+    shortage_t shortage = shortage_begin();
+    sock_task_t tasks[2] = {
+        {.verb = SOCK_ACCEPT, .sock = shortage.listener, .timeout_ms = SOCK_FOREVER},
+        {.verb = SOCK_ACCEPT, .sock = second, .timeout_ms = SOCK_FOREVER},
+    };
+    sock_task_start(&tasks[0]);
+    sock_task_start(&tasks[1]);
+    CHECK_OK(ptk_sleep_ms(2000));
+    CHECK(!tasks[0].ended && !tasks[1].ended);
+    ptk_sock_close(second);
+    sock_settle();
+    CHECK(tasks[1].ended);
+    CHECK_ERR(sock_task_join(&tasks[1]), PTK_ERR_CLOSED);
+    CHECK_OK(sock_task_join(&tasks[0]));
+    give_descriptors_back();
+    shortage_end(&shortage, tasks[0].accepted);
+    return PTK_OK;
+}
+
+TEST(p05_close_of_a_listener_that_is_short_of_descriptors) {
+    sock_in_green(close_the_second_listener);
+}
+
 /* The waiter is parked for a connection. When it comes there is no descriptor, and the waiter is cancelled.
  */
 static ptk_err cancel_into_a_shortage(void *unused) {

@@ -322,6 +322,51 @@ TEST(sock_used_after_close_answers_closed_for_1000_other_closes) {
     sock_in_green(use_after_close);
 }
 
+/* --- a description that outlives its descriptor --- */
+
+static int refuse_to_spin(sock_call_t call, int fd) {
+    (void) fd;
+    CHECK(call != SOCK_CALL_POLL || sock_world.calls[SOCK_CALL_POLL] < 200);
+    return 0;
+}
+
+/* A duplicate (a forked child's, say) keeps the connection open, and what happens to it is nobody's any more.
+ */
+static ptk_err duplicate_outlives(void *unused) {
+    (void) unused;
+    sock_pair_t pair = sock_pair();
+    char got[4];
+    sock_task_t task = {
+        .verb = SOCK_RECV, .sock = pair.sock, .buffer = got, .length = 4, .timeout_ms = SOCK_FOREVER};
+    sock_task_start(&task);
+    sock_settle();
+    int duplicate = fcntl(pair.fd, F_DUPFD_CLOEXEC, 0);
+    CHECK(duplicate >= 0);
+    ptk_sock_close(pair.sock);
+    CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
+    sock_pair_t next = sock_pair(); /* has the descriptor, or its place */
+    sock_world.calls[SOCK_CALL_POLL] = 0;
+    sock_world.before = refuse_to_spin;
+    uint64_t events = test_counters().events;
+    CHECK_EQ(send(pair.peer, "late", 4, MSG_NOSIGNAL), 4);
+    task.sock = next.sock;
+    sock_task_start(&task);
+    CHECK_OK(ptk_sleep_ms(100));
+    CHECK(!task.ended);
+    CHECK(test_counters().events - events <= 2);
+    peer_write(&next, "mine", 4);
+    CHECK_OK(sock_task_join(&task));
+    CHECK(memcmp(got, "mine", 4) == 0);
+    CHECK_EQ(close(duplicate), 0);
+    sock_pair_end(&pair);
+    sock_pair_end(&next);
+    return PTK_OK;
+}
+
+TEST(p04_close_of_a_socket_that_was_duplicated_ends_its_events) {
+    sock_in_green(duplicate_outlives);
+}
+
 /* --- a descriptor that is reused in the batch --- */
 
 typedef struct batch {

@@ -245,7 +245,10 @@ static ptk_err broken_but_readable(void *unused) {
     sock_pair_t pair = sock_pair_narrow();
     char got[4];
     static char message[1 << 20];
+    size_t count = 9;
     CHECK_ERR(ptk_sock_send(pair.sock, message, sizeof message, 5), PTK_ERR_PARTIAL);
+    CHECK_ERR(ptk_sock_send_some(pair.sock, message, sizeof message, &count, 5), PTK_ERR_TIMEOUT);
+    CHECK_EQ(count, 0);
     peer_write(&pair, "data", 4);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER));
     CHECK(memcmp(got, "data", 4) == 0);

@@ -116,6 +116,7 @@ static ptk_err bytes_one_by_one(void *unused) {
     size_t count = 0;
     CHECK_ERR(ptk_sock_recv_some(pair.sock, got, MESSAGE, &count, 0), PTK_ERR_TIMEOUT);
     CHECK_ERR(ptk_sock_recv_some(pair.sock, got, MESSAGE, &count, 20), PTK_ERR_TIMEOUT);
+    CHECK_EQ(count, 0);
     sock_pair_end(&pair);
     return PTK_OK;
 }

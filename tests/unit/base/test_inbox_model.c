@@ -326,7 +326,7 @@ TEST(p50_model_one_message) {
 
 TEST(p50_model_one_node_twice) {
     void (*const bodies[])(void) = {send_first_twice, consume};
-    CHECK(check_all(bodies, 2, 2, ptk_test_is_long() ? UNBOUNDED : BOUNDED, ALL_RECEIVED) > 50);
+    CHECK(check_all(bodies, 2, 2, ptk_test_is_long() ? 8 : BOUNDED, ALL_RECEIVED) > 50);
 }
 
 TEST(p50_model_two_producers_one_node) {

@@ -201,7 +201,7 @@ __attribute__((noinline)) static uint64_t mix_across(away_t *away, uint64_t seed
     return (a ^ b << 1 ^ c << 2 ^ d << 3 ^ e << 4 ^ f << 5) + (uint64_t) (u + v + w + x + y + z);
 }
 
-TEST(registers_survive_a_switch) { /* P37 */
+TEST(p37_registers_survive_a_switch) { /* P37 */
     away_t poison;
     away_t harmless;
     begin();
@@ -300,7 +300,7 @@ static void round_up(void *argument) {
     }
 }
 
-TEST(a_rounding_mode_stays_with_its_context) { /* P37 */
+TEST(p37_a_rounding_mode_stays_with_its_context) { /* P37 */
     away_t away;
     ptk_fp_words_t now;
     bool rounds = rounds_as_told();

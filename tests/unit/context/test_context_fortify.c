@@ -28,7 +28,7 @@ static void copy_and_switch(void *argument) {
     }
 }
 
-TEST(fortified_code_may_switch_both_ways) { /* P41 */
+TEST(p41_fortified_code_may_switch_both_ways) { /* P41 */
     ptk_stack_pool_t pool;
     ptk_stack_slot_t *stack[2];
     int os_err = 0;

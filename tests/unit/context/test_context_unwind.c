@@ -90,7 +90,7 @@ static void unwind(void) {
     unwound_to = _Unwind_Backtrace(note_frame, NULL);
 }
 
-TEST(the_unwinder_ends_at_the_entry) { /* P39 */
+TEST(p39_the_unwinder_ends_at_the_entry) { /* P39 */
     call_away(unwind);
     CHECK_EQ((int) unwound_to, (int) _URC_END_OF_STACK);
     check_frames(unwound, unwound_count);
@@ -104,7 +104,7 @@ static void list(void) {
     listed_count = backtrace(listed, FRAMES);
 }
 
-TEST(backtrace_of_libc_ends_at_the_entry) { /* P39 */
+TEST(p39_backtrace_of_libc_ends_at_the_entry) { /* P39 */
     call_away(list);
     CHECK(listed_count > 0 && listed_count < FRAMES);
     check_frames((const void *const *) listed, (size_t) listed_count);

@@ -112,7 +112,7 @@ static void check_no_report(void) {
 
 /* --- tests --------------------------------------------------------------------------------------- */
 
-TEST(an_overflow_names_the_green_thread) { /* P42 */
+TEST(p42_an_overflow_names_the_green_thread) { /* P42 */
     ptk_test_random_t random = {1};
     for (int i = 0; i < 4; i++) {
         size_t victim = (size_t) ptk_test_random_below(&random, COUNT);
@@ -233,7 +233,7 @@ CLASH_PROTECTION __attribute__((noinline)) static void large_frame(void) {
     __asm__ volatile("" : : "r"(frame) : "memory");
 }
 
-TEST(a_large_frame_does_not_jump_the_guard) { /* P43 */
+TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
     if (!HAVE_CLASH_PROTECTION) {
         SKIP("this compiler cannot be told to probe each page in one function alone");
     }

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The demonstration, small: it ends well, without errors, and shows its table."""
+
+import os
+import pty
+import re
+import subprocess
+
+from harness import LIMIT_S, check, check_equal, example, read_line, run, running
+
+ROWS = ("conversations at once", "requests answered and verified", "requests per second", "latency p50", "latency p99",
+        "resident bytes per conversation", "switches per second", "errors")
+
+
+def table_of(output: str) -> dict[str, float]:
+    """The numbers of the table by what stands before them."""
+    found = {}
+    for name, number in re.findall(r"^  (\w[\w ]*?)  +([\d,.]+)(?: ms)?$", output, re.MULTILINE):
+        found[name] = float(number.replace(",", ""))
+    return found
+
+
+def check_demo(platform: str) -> None:
+    done = run(example("modbus_demo"), "--seconds", "1", "--conversations", "50", "--platform", platform)
+    if done.returncode != 0:
+        print(done.stdout, done.stderr)
+    check_equal((done.returncode, done.stderr), (0, ""), f"the demonstration ends well on {platform}")
+    table = table_of(done.stdout)
+    for row in ROWS:
+        check(row in table, f"  the table says: {row} {table.get(row)}")
+    check_equal((table["conversations at once"], table["errors"]), (50, 0), "  50 conversations, no errors")
+    check(table["requests answered and verified"] > 0, "  requests were answered")
+    check(table["latency p50"] <= table["latency p99"], "  p50 is not over p99")
+    check("  1 s: " in done.stdout, "  progress is a plain line where there is no terminal")
+    check("modbus_server --listen" in done.stdout and "mbpoll" in done.stdout, "  it says what to try next")
+
+
+def check_terminal() -> None:
+    """On a terminal the line of progress is rewritten in its place."""
+    ours, theirs = pty.openpty()
+    words = [example("modbus_demo"), "--seconds", "1", "--conversations", "5"]
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=theirs)
+    running.append(process)
+    os.close(theirs)
+    output = b""
+    try:
+        while part := os.read(ours, 4096):
+            output += part
+    except OSError:  # how Linux says that the last writer is gone
+        pass
+    check_equal(process.wait(LIMIT_S), 0, "it ends well on a terminal")
+    lines = output.replace(b"\r\n", b"\n").split(b"\n")
+    check(any(b"\rconnecting" in line and b"\r  1 s: " in line for line in lines), "  progress is one line there")
+
+
+def check_orphan() -> None:
+    """When the client process is killed, the server process ends by itself: the pipe that both write to is closed."""
+    words = [example("modbus_demo"), "--seconds", "600", "--conversations", "5"]
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    running.append(process)
+    while "  1 s: " not in read_line(process.stdout):
+        pass
+    process.kill()
+    while read_line(process.stdout):
+        pass
+    check(True, "the server process does not outlive a killed client process")
+
+
+def check_arguments() -> None:
+    bad = (["--seconds", "0"], ["--conversations", "0"], ["--conversations", "10001"], ["--platform", "abacus"], ["x"])
+    for words in bad:
+        done = run(example("modbus_demo"), *words)
+        check(done.returncode == 2 and done.stderr != "", f"bad arguments {words}: {done.stderr.splitlines()[0]}")
+
+
+def main() -> None:
+    os.environ.pop("PTK_PLATFORM", None)
+    for platform in ("epoll", "poll"):
+        check_demo(platform)
+    check_terminal()
+    check_orphan()
+    check_arguments()
+
+
+main()
