@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# examples/NAME.c is one program each, examples/modbus/ the code they share, bench/*.c one program.
+# examples/NAME.c is one program each, examples/modbus/ and examples/support/ the code they share, bench/*.c one
+# program.
 
 # A program of this tree: linked against libptk.a, placed under FOLDER of the build directory.
 function(ptk_add_program target folder)
@@ -11,7 +12,8 @@ function(ptk_add_program target folder)
     endif()
 endfunction()
 
-file(GLOB modbus_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/modbus/*.c")
+file(GLOB modbus_sources CONFIGURE_DEPENDS
+    "${PROJECT_SOURCE_DIR}/examples/modbus/*.c" "${PROJECT_SOURCE_DIR}/examples/support/*.c")
 if(modbus_sources)
     add_library(modbus_example STATIC ${modbus_sources})
     target_link_libraries(modbus_example PUBLIC ptk_static PRIVATE ptk_common)

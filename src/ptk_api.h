@@ -5,6 +5,8 @@
  */
 #pragma once
 
+/** @def PTK_API
+ * Marks what the library exports. */
 #if defined(_WIN32)
 #if defined(PTK_BUILDING_SHARED)
 #define PTK_API __declspec(dllexport)
@@ -17,6 +19,8 @@
 #define PTK_API
 #endif
 
+/** @def PTK_PRINTF
+ * Lets the compiler check a format string against its arguments. */
 #if defined(__GNUC__)
 #define PTK_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
 #else

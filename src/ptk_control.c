@@ -10,7 +10,7 @@
  */
 #include "ptk_control.h"
 
-#include "ptk_latch.h"
+#include "ptk_latch_impl.h"
 
 #include "base/ptk_memory.h"
 

@@ -51,6 +51,7 @@ typedef int32_t ptk_err;
     X(PTK_ERR_NOT_CONNECTED, 127, "the socket is not connected")                                             \
     X(PTK_ERR_CONNECTED, 128, "the socket is connected already")
 
+/** Makes an enumerator of a row. */
 #define PTK_ERR_ENUMERATOR(name, value, text) name = value,
 /** The values of #ptk_err. */
 enum ptk_err_value { PTK_ERR_TABLE(PTK_ERR_ENUMERATOR) };

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/** The event loop of one OS thread. */
 typedef struct ptk_event_loop_platform ptk_event_loop_platform_t;
 
 /** Options for ptk_event_loop_platform_create_with(). Zero in a field means its default. */

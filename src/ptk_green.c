@@ -9,7 +9,7 @@
  * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at the end.
  */
 #include "ptk_control.h"
-#include "ptk_latch.h"
+#include "ptk_latch_impl.h"
 
 #include "base/ptk_memory.h"
 #include "base/ptk_report.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Latches and turns (floor 3): see ptk_latch.h for the model. */
-#include "ptk_latch.h"
+/* Latches and turns (floor 3): see ptk_latch_impl.h for the model. */
+#include "ptk_latch_impl.h"
 
 static ptk_wait_t *first_waiter(const ptk_list_t *waiters) {
     ptk_list_node_t *node = ptk_list_first(waiters);

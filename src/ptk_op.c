@@ -12,7 +12,7 @@
  * thread makes one last try on its own stack. If that finds data the call succeeds, late; else it answers
  * TIMEOUT.
  */
-#include "ptk_op.h"
+#include "ptk_op_impl.h"
 
 #include <errno.h>
 

@@ -14,7 +14,7 @@
  * so is whoever is spawned until run returns.
  */
 #include "ptk_control.h"
-#include "ptk_op.h"
+#include "ptk_op_impl.h"
 
 #include "base/ptk_choice.h"
 #include "base/ptk_memory.h"
@@ -24,26 +24,41 @@
 
 /* --- the turn --- */
 
-/* Hand finished operations to their waiters. An oracle says in which order, and how many stay for the next
- * turn. */
-static void deliver_finished(ptk_scheduler_t *scheduler) {
-    size_t left = 0;
-    for (ptk_list_node_t *node = ptk_list_first(&scheduler->finished); node && scheduler->block->oracle;
-         node = ptk_list_next(&scheduler->finished, node)) {
-        left++;
+static size_t count_finished(const ptk_scheduler_t *scheduler) {
+    size_t count = 0;
+    ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
+    for (; node; node = ptk_list_next(&scheduler->finished, node)) {
+        count++;
     }
+    return count;
+}
+
+static void deliver_at(ptk_scheduler_t *scheduler, size_t index) {
+    ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
+    while (index-- > 0) {
+        node = node->next;
+    }
+    ptk_list_remove(node);
+    ptk_op_deliver(ptk_container_of(node, ptk_event_op_t, link));
+}
+
+/* The oracle says how many stay for the next turn, and in which order the others are delivered. */
+static void deliver_as_chosen(ptk_scheduler_t *scheduler) {
+    size_t left = count_finished(scheduler);
     size_t stay = left ? ptk_choice(PTK_CHOICE_BATCH_END, (uint32_t) left) : 0;
+    for (; left > stay; left--) {
+        deliver_at(scheduler, ptk_choice(PTK_CHOICE_EVENT_ORDER, (uint32_t) left));
+    }
+}
+
+/* Hand finished operations to their waiters. */
+static void deliver_finished(ptk_scheduler_t *scheduler) {
+    if (ptk_unlikely(scheduler->block->oracle != NULL)) {
+        deliver_as_chosen(scheduler);
+        return;
+    }
     while (!ptk_list_is_empty(&scheduler->finished)) {
-        if (left && left-- == stay) {
-            return;
-        }
-        ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
-        for (size_t skip = left ? ptk_choice(PTK_CHOICE_EVENT_ORDER, (uint32_t) left + 1) : 0; skip > 0;
-             skip--) {
-            node = node->next;
-        }
-        ptk_list_remove(node);
-        ptk_op_deliver(ptk_container_of(node, ptk_event_op_t, link));
+        deliver_at(scheduler, 0);
     }
 }
 

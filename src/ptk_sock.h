@@ -20,6 +20,7 @@
 extern "C" {
 #endif
 
+/** A socket. */
 typedef struct ptk_sock ptk_sock_t;
 
 /**

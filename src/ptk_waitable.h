@@ -17,7 +17,9 @@
 extern "C" {
 #endif
 
+/** Something that a green thread can wait for. */
 typedef struct ptk_waitable ptk_waitable_t;
+/** The event loop of one OS thread. */
 typedef struct ptk_event_loop_platform ptk_event_loop_platform_t;
 
 /** What a waitable is. The comment says what `platform_handle` must be. */

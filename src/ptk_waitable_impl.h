@@ -9,9 +9,9 @@
 #pragma once
 
 #include "base/ptk_signal_table.h"
-#include "ptk_latch.h"
-#include "ptk_lease.h"
-#include "ptk_op.h"
+#include "ptk_latch_impl.h"
+#include "ptk_lease_impl.h"
+#include "ptk_op_impl.h"
 #include <ptk_waitable.h>
 
 /* What a SOCKET waitable waits on. The waitable's own for a foreign descriptor; a socket's for a socket's

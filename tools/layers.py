@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ("src/ptk_event_loop_platform.*", "src/ptk_event_loop_platform_impl.h", "src/platform/*")),
     (3, ("src/ptk_scheduler*", "src/ptk_green*", "src/ptk_op*", "src/ptk_park*", "src/ptk_timer*",
          "src/ptk_cancel*", "src/ptk_foreign*", "src/ptk_dump*", "src/ptk_control*", "src/ptk_latch*",
-         "src/ptk_lease.h")),
+         "src/ptk_lease*")),
     (4, ("src/ptk_waitable*", "src/ptk_wait_any.c", "src/ptk_signaler*")),
     (5, ("src/ptk_sock*", "src/ptk_diagnose*", "src/sim/*")),
     (6, ("src/ptk.h",)),  # includes every public header, and nothing includes it

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * modbus_demo: a Modbus server in one process, and in another thousands of clients that talk to it all at
+ * once. Each client is a green thread with a connection of its own, written as plain blocking code in
+ * converse(); all of them share one OS thread, and so do the server's.
+ *
+ * A conversation writes registers that are its own, reads them back, and compares, again and again. A
+ * conversation that fails in any way ends and is an error. One more green thread, direct(), leads through
+ * three acts:
+ *
+ *     ramp      start conversations, but so that only RAMP_WINDOW of them are without their first answer: the
+ *               server's listen backlog never overflows. Who has the first answer waits at the starting line.
+ *     measure   open the starting line and let them run for the given time; once a second, say how it goes.
+ *     end       ask the server what it cost, and let every conversation end after its current round.
+ */
+#include "modbus/modbus_client.h"
+#include "modbus/server_process.h"
+#include "support/histogram.h"
+#include "support/program.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONVERSATIONS_MOST 10000
+#define RAMP_WINDOW        256
+#define TIMEOUT_MS         30000
+#define DESCRIPTORS_SPARE  32 /* what a process needs besides its connections */
+#define ROUND_REGISTERS    10 /* written and read back in each round */
+#define NS_PER_SECOND      (1000 * PTK_NS_PER_MS)
+
+static const char help[] =
+    "usage: modbus_demo [--seconds N] [--conversations N] [--platform NAME]\n"
+    "  --seconds N        how long to measure (default 10)\n"
+    "  --conversations N  how many at once (default: as many as the descriptor limit allows, up to 10,000)\n"
+    "  --platform NAME    epoll or poll; the best one if not given\n";
+
+typedef struct demo demo_t;
+
+typedef struct conversation {
+    demo_t *demo;
+    uint32_t index;
+} conversation_t;
+
+/* Everything that the conversations share. They run on one OS thread, so there is nothing to lock. */
+struct demo {
+    uint32_t seconds;
+    uint32_t conversations;
+    const char *platform;
+    conversation_t *conversation_of; /* by index */
+    server_process_t server;
+    server_report_t server_begin;
+    server_report_t server_end;
+    ptk_waitable_t *settled_event; /* signalled whenever `settled` grows */
+    ptk_waitable_t *starting_line; /* waits on it are aborted when the measurement begins */
+    uint32_t started;
+    uint32_t settled; /* had their first round, well or not */
+    bool measuring;
+    bool over;
+    uint64_t begin_ns;
+    uint64_t end_ns;
+    uint64_t begin_switches;
+    uint64_t end_switches;
+    uint64_t begin_resident_bytes;
+    uint64_t end_resident_bytes;
+    uint64_t requests;
+    uint64_t errors;
+    const char *first_error;
+    histogram_t latency_ns;
+};
+
+/* --- a conversation ------------------------------------------------------------------------------ */
+
+static void note_error(demo_t *demo, const char *text) {
+    demo->errors++;
+    if (!demo->first_error) {
+        demo->first_error = text;
+    }
+}
+
+/* Count a request that began at `begin_ns` and has ended; did it end well? */
+static bool account(demo_t *demo, uint64_t begin_ns, modbus_result_t result) {
+    if (!modbus_is_ok(result)) {
+        note_error(demo, modbus_result_text(result));
+        return false;
+    }
+    if (demo->measuring) {
+        histogram_add(&demo->latency_ns, ptk_now_ns() - begin_ns);
+        demo->requests++;
+    }
+    return true;
+}
+
+/* Write registers, read them back, compare. The place and the values are this conversation's own. */
+static bool run_round(const conversation_t *self, modbus_client_t *client, uint32_t round) {
+    demo_t *demo = self->demo;
+    uint8_t unit = (uint8_t) (1 + self->index % SERVER_PROCESS_UNITS);
+    uint16_t address = (uint16_t) (self->index / SERVER_PROCESS_UNITS * ROUND_REGISTERS);
+    modbus_range_t range = {address, ROUND_REGISTERS};
+    uint16_t written[ROUND_REGISTERS];
+    uint16_t found[ROUND_REGISTERS] = {0};
+    for (uint32_t i = 0; i < ROUND_REGISTERS; i++) {
+        written[i] = (uint16_t) (self->index * 31 + round * 7 + i);
+    }
+    uint64_t begin_ns = ptk_now_ns();
+    if (!account(demo, begin_ns, modbus_write_registers(client, unit, range, written))) {
+        return false;
+    }
+    begin_ns = ptk_now_ns();
+    if (!account(demo, begin_ns, modbus_read_holding_registers(client, unit, range, found))) {
+        return false;
+    }
+    if (memcmp(written, found, sizeof written) != 0) {
+        note_error(demo, "the registers do not hold what was written");
+        return false;
+    }
+    return true;
+}
+
+static bool open_conversation(const conversation_t *self, modbus_client_t *client) {
+    ptk_err err = modbus_client_connect(client, &self->demo->server.first.address, TIMEOUT_MS);
+    if (err) {
+        note_error(self->demo, ptk_err_text(err));
+    }
+    return !err && run_round(self, client, 0);
+}
+
+static ptk_err converse(void *arg) {
+    const conversation_t *self = arg;
+    demo_t *demo = self->demo;
+    modbus_client_t client;
+    bool good = open_conversation(self, &client);
+    demo->settled++;
+    ptk_waitable_signal(demo->settled_event);
+    if (good && !demo->measuring && !demo->over) {
+        ptk_waitable_wait(demo->starting_line, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    }
+    for (uint32_t round = 1; good && !demo->over; round++) {
+        good = run_round(self, &client, round);
+    }
+    modbus_client_close(&client);
+    return PTK_OK;
+}
+
+/* --- the director -------------------------------------------------------------------------------- */
+
+/* A line of progress: over the last one on a terminal, under it elsewhere. */
+static void show(const char *line) {
+    if (isatty(STDOUT_FILENO)) {
+        printf("\r%-78s", line);
+    } else {
+        printf("%s\n", line);
+    }
+    fflush(stdout);
+}
+
+static void show_ramp(const demo_t *demo) {
+    char line[80];
+    snprintf(line, sizeof line, "connecting: %" PRIu32 " of %" PRIu32, demo->settled, demo->conversations);
+    show(line);
+}
+
+static void show_second(const demo_t *demo, uint32_t second, uint64_t requests_before) {
+    char line[80];
+    snprintf(line, sizeof line,
+             "%3" PRIu32 " s: %" PRIu64 " requests, %" PRIu64 " in the last second, %" PRIu64 " errors",
+             second, demo->requests, demo->requests - requests_before, demo->errors);
+    show(line);
+}
+
+/* Start as many conversations as the window allows. */
+static ptk_err start_some(demo_t *demo) {
+    ptk_err err = PTK_OK;
+    while (!err && demo->started < demo->conversations && demo->started - demo->settled < RAMP_WINDOW) {
+        conversation_t *next = &demo->conversation_of[demo->started];
+        *next = (conversation_t) {demo, demo->started++};
+        err = ptk_go(NULL, converse, next);
+    }
+    return err;
+}
+
+static ptk_err ramp_up(demo_t *demo) {
+    uint64_t next_line_ns = ptk_now_ns() + NS_PER_SECOND;
+    while (demo->settled < demo->conversations) {
+        ptk_err err = start_some(demo);
+        if (!err) {
+            err = ptk_waitable_wait(demo->settled_event, PTK_EVENT_READ, 1000);
+        }
+        if (err && err != PTK_ERR_TIMEOUT) {
+            return err;
+        }
+        if (ptk_now_ns() >= next_line_ns) {
+            show_ramp(demo);
+            next_line_ns += NS_PER_SECOND;
+        }
+    }
+    show_ramp(demo);
+    return PTK_OK;
+}
+
+static uint64_t own_switches(void) {
+    ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
+    ptk_scheduler_counters(NULL, &counters);
+    return counters.switches;
+}
+
+static ptk_err measure(demo_t *demo) {
+    ptk_err err = server_process_ask(&demo->server, &demo->server_begin, TIMEOUT_MS);
+    demo->begin_switches = own_switches();
+    demo->begin_ns = ptk_now_ns();
+    demo->measuring = true;
+    ptk_waitable_abort(demo->starting_line);
+    for (uint32_t second = 1; !err && second <= demo->seconds; second++) {
+        uint64_t requests_before = demo->requests;
+        err = ptk_sleep_until(demo->begin_ns + second * NS_PER_SECOND);
+        show_second(demo, second, requests_before);
+    }
+    demo->measuring = false;
+    demo->end_ns = ptk_now_ns();
+    demo->end_switches = own_switches();
+    demo->end_resident_bytes = process_resident_bytes();
+    return err ? err : server_process_ask(&demo->server, &demo->server_end, TIMEOUT_MS);
+}
+
+static ptk_err direct(void *arg) {
+    demo_t *demo = arg;
+    demo->begin_resident_bytes = process_resident_bytes();
+    ptk_err err = ramp_up(demo);
+    if (!err) {
+        err = measure(demo);
+    }
+    if (err) {
+        note_error(demo, ptk_err_text(err));
+    }
+    demo->over = true;
+    ptk_waitable_abort(demo->starting_line);
+    return err;
+}
+
+/* --- the table ----------------------------------------------------------------------------------- */
+
+/* A whole number with commas between the thousands, in a buffer that lasts for the next few calls. */
+static const char *commas(uint64_t value) {
+    static char buffers[4][32];
+    static unsigned turn;
+    char *text = buffers[turn++ % 4];
+    char digits[24];
+    int count = snprintf(digits, sizeof digits, "%" PRIu64, value);
+    char *at = text;
+    for (int i = 0; i < count; i++) {
+        if (i > 0 && (count - i) % 3 == 0) {
+            *at++ = ',';
+        }
+        *at++ = digits[i];
+    }
+    *at = '\0';
+    return text;
+}
+
+static uint64_t per_second(const demo_t *demo, uint64_t count) {
+    uint64_t ns = demo->end_ns - demo->begin_ns;
+    return ns > 0 ? (uint64_t) ((double) count * (double) NS_PER_SECOND / (double) ns) : 0;
+}
+
+static uint64_t growth_per_conversation(const demo_t *demo, uint64_t before, uint64_t after) {
+    return after > before ? (after - before) / demo->conversations : 0;
+}
+
+static void print_table(const demo_t *demo) {
+    double p50_ms = (double) histogram_percentile(&demo->latency_ns, 50) / (double) PTK_NS_PER_MS;
+    double p99_ms = (double) histogram_percentile(&demo->latency_ns, 99) / (double) PTK_NS_PER_MS;
+    uint64_t server_bytes =
+        growth_per_conversation(demo, demo->server.first.resident_bytes, demo->server_end.resident_bytes);
+    uint64_t client_bytes =
+        growth_per_conversation(demo, demo->begin_resident_bytes, demo->end_resident_bytes);
+    uint64_t server_switches = per_second(demo, demo->server_end.switches - demo->server_begin.switches);
+    uint64_t client_switches = per_second(demo, demo->end_switches - demo->begin_switches);
+    printf("\n\n");
+    printf("  %-34s %14s\n", "conversations at once", commas(demo->conversations));
+    printf("  %-34s %14s\n", "requests answered and verified", commas(demo->requests));
+    printf("  %-34s %14s\n", "requests per second", commas(per_second(demo, demo->requests)));
+    printf("  %-34s %11.2f ms\n", "latency p50", p50_ms);
+    printf("  %-34s %11.2f ms\n", "latency p99", p99_ms);
+    printf("  %-34s %14s\n", "resident bytes per conversation", commas(server_bytes));
+    printf("  %-34s %14s\n", "  the same in the client process", commas(client_bytes));
+    printf("  %-34s %14s\n", "switches per second", commas(server_switches));
+    printf("  %-34s %14s\n", "  the same in the client process", commas(client_switches));
+    printf("  %-34s %14s\n", "errors", commas(demo->errors));
+    if (demo->first_error) {
+        printf("\nthe first error: %s\n", demo->first_error);
+    }
+}
+
+static void print_next_steps(const char *program) {
+    const char *slash = strrchr(program, '/');
+    int folder_length = slash ? (int) (slash - program) + 1 : 0;
+    printf("\nServer and client each ran on one OS thread. Every conversation always had a request under "
+           "way, so\n"
+           "the latency is mostly the wait for its turn.\n\n"
+           "To try by hand: start the server in one terminal,\n\n"
+           "  %.*smodbus_server --listen 127.0.0.1:1502\n\n"
+           "and in another talk to it with ptk's client, or with somebody else's:\n\n"
+           "  %.*smodbus_client 127.0.0.1:1502 write-registers 0 11 22 33\n"
+           "  %.*smodbus_client 127.0.0.1:1502 read-holding 0 3\n"
+           "  mbpoll -m tcp -p 1502 -a 1 -t 4 -r 1 -c 3 -1 127.0.0.1\n\n"
+           "The README shows how such a server is written.\n",
+           folder_length, program, folder_length, program, folder_length, program);
+}
+
+/* --- the program --------------------------------------------------------------------------------- */
+
+static void read_arguments(demo_t *demo, int argc, char **argv) {
+    static const struct option known[] = {{"seconds", required_argument, NULL, 's'},
+                                          {"conversations", required_argument, NULL, 'c'},
+                                          {"platform", required_argument, NULL, 'p'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int letter;
+    while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (letter) {
+        case 's':
+            demo->seconds = program_number("--seconds", optarg, 1, 3600);
+            break;
+        case 'c':
+            demo->conversations = program_number("--conversations", optarg, 1, CONVERSATIONS_MOST);
+            break;
+        case 'p':
+            demo->platform = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(EXIT_SUCCESS);
+        default:
+            program_bad_usage("modbus_demo: bad option");
+        }
+    }
+    if (optind < argc) {
+        program_bad_usage("modbus_demo: it takes no other words");
+    }
+}
+
+static void fit_descriptor_limit(demo_t *demo) {
+    uint32_t limit = program_raise_descriptor_limit();
+    uint32_t most = limit > DESCRIPTORS_SPARE ? limit - DESCRIPTORS_SPARE : 1;
+    if (demo->conversations > most) {
+        printf("a process may hold %" PRIu32 " descriptors here, so there are fewer conversations\n", limit);
+        demo->conversations = most;
+    }
+}
+
+/* The client process, from its loop's creation to its end; false on failure. */
+static bool run_client(demo_t *demo) {
+    demo->conversation_of = calloc(demo->conversations, sizeof *demo->conversation_of);
+    ptk_event_loop_platform_t *loop = program_loop(demo->platform);
+    demo->settled_event = ptk_waitable_create(loop, PTK_WAITABLE_USER, NULL);
+    demo->starting_line = ptk_waitable_create(loop, PTK_WAITABLE_USER, NULL);
+    bool good = false;
+    if (demo->conversation_of && demo->settled_event && demo->starting_line) {
+        good = program_run(loop, direct, demo) == EXIT_SUCCESS;
+    } else {
+        fputs("modbus_demo: out of memory\n", stderr);
+        ptk_event_loop_platform_destroy(loop);
+    }
+    free(demo->conversation_of);
+    return good;
+}
+
+int main(int argc, char **argv) {
+    static demo_t demo = {.seconds = 10, .conversations = CONVERSATIONS_MOST};
+    read_arguments(&demo, argc, argv);
+    ptk_event_loop_platform_destroy(
+        program_loop(demo.platform)); /* a bad name ends it here, and not in two places */
+    fit_descriptor_limit(&demo);
+    printf("%s Modbus conversations for %" PRIu32 " seconds: clients here, server in another process\n",
+           commas(demo.conversations), demo.seconds);
+    if (!server_process_start(&demo.server, demo.platform)) {
+        return EXIT_FAILURE;
+    }
+    bool good = run_client(&demo);
+    if (!server_process_stop(&demo.server)) {
+        note_error(&demo, "the server process did not end well");
+    }
+    print_table(&demo);
+    print_next_steps(argv[0]);
+    return good && demo.errors == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
