@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench_load.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define DESCRIPTORS_LOOKED_AT 256
 
 void load_meter_mark(load_meter_t *meter) {
     uint32_t phase = atomic_load_explicit(&meter->page->phase, memory_order_acquire);
@@ -50,7 +55,30 @@ bool load_begin(load_t *load, const bench_t *bench, load_kind_t kind, bool quick
     return load->client > 0;
 }
 
+bool load_tune(int fd) {
+    static const char reno[] = "reno";
+    int on = 1;
+    return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno) - 1) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0;
+}
+
+/* Tunes every listening socket of the process: there is one. */
+static bool tune_listener(void) {
+    bool tuned = false;
+    for (int fd = 0; fd < DESCRIPTORS_LOOKED_AT; fd++) {
+        int listens = 0;
+        socklen_t length = sizeof(listens);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens) {
+            tuned = load_tune(fd);
+        }
+    }
+    return tuned;
+}
+
 bool load_serve_at(load_t *load, uint16_t port) {
+    if (!tune_listener()) {
+        return false;
+    }
     bool told = write(load->port_pipe[1], &port, sizeof(port)) == (ssize_t) sizeof(port);
     (void) close(load->port_pipe[1]);
     return told;

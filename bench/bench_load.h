@@ -71,10 +71,16 @@ static inline bool load_is_done(const load_meter_t *meter) {
     return meter->seen == LOAD_DONE;
 }
 
+/* What both sides of every connection are given, whatever the system's defaults: plain Reno (others pace what
+   they send, so that timers do a changing share of the work) and Nagle's algorithm off. */
+bool load_tune(int fd);
+
 /* Before the server does anything: fork the client. False: it could not. */
 bool load_begin(load_t *load, const bench_t *bench, load_kind_t kind, bool quick);
 
-/* The server listens: the client may connect `load->connections` times. */
+/* The server listens: the client may connect `load->connections` times. The listener is tuned first, and what
+   it accepts inherits that; it is looked for among the process's descriptors, so that all servers are treated
+   alike. */
 bool load_serve_at(load_t *load, uint16_t port);
 
 /* The server has ended: wait for the client. False: one of them failed, or the interval was not measured. */

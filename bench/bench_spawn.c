@@ -143,6 +143,7 @@ static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out)
 const bench_t bench_spawn[] = {
     {.name = "spawn",
      .what = "spawn, run and join a green thread",
+     .rounds_times = 4,
      .variants = {{"ptk", measure_ptk}, {"prepare, switch, back", measure_floor}},
      .metrics = {{"", "ns", false}},
      .figures = {{0, 1, BENCH_GOAL_RATIO, 3.5}}},

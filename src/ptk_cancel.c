@@ -13,6 +13,8 @@
  */
 #include "ptk_scheduler_impl.h"
 
+#include "base/ptk_memory.h"
+
 static ptk_cancel_cause_t visible_cause(const ptk_control_t *control) {
     for (const ptk_scope_t *scope = control->scope; scope; scope = scope->outer) {
         if (scope->cause != PTK_CANCEL_NONE || scope->is_shield) {
@@ -67,33 +69,23 @@ ptk_cancel_cause_t ptk_cancel_cause(void) {
 
 /* --- shields --- */
 
-static ptk_scope_t *shield_scope(ptk_shield_t *shield) {
-    return (ptk_scope_t *) (void *) shield->opaque;
-}
-
-ptk_err ptk_shield_begin(ptk_shield_t *shield, uint32_t timeout_ms) {
-    ptk_control_t *self = ptk_control_current();
-    if (!self) {
-        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+/* A shield's scope is ptk's memory, so that one that was left open is found when its green thread ends. */
+static ptk_scope_t *make_shield(ptk_control_t *self, bool limited) {
+    if (limited && !ptk_heap_reserve(&self->scheduler->heap)) {
+        return NULL;
     }
-    if (!shield || timeout_ms == 0) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    ptk_scope_t *scope = ptk_allocate(sizeof *scope);
+    if (!scope) {
+        if (limited) {
+            ptk_heap_unreserve(&self->scheduler->heap);
+        }
+        return NULL;
     }
-    ptk_scheduler_t *scheduler = self->scheduler;
-    bool limited = timeout_ms != PTK_TIMEOUT_INFINITE;
-    if (limited && !ptk_heap_reserve(&scheduler->heap)) {
-        return ptk_fail(PTK_ERR_NO_RESOURCES);
-    }
-    ptk_scope_t *scope = shield_scope(shield);
     ptk_scope_init(scope, self);
     scope->outer = self->scope;
     scope->is_shield = true;
     scope->has_reservation = limited;
-    ptk_deadline_t deadline = ptk_deadline_after_ms(timeout_ms);
-    ptk_timer_arm(scheduler, &scope->timer, &deadline);
-    self->scope = scope;
-    refresh(self);
-    return PTK_OK;
+    return scope;
 }
 
 static void leave_innermost(ptk_control_t *control) {
@@ -103,6 +95,9 @@ static void leave_innermost(ptk_control_t *control) {
         ptk_heap_unreserve(&control->scheduler->heap);
     }
     control->scope = scope->outer;
+    if (scope->is_shield) {
+        ptk_release(scope);
+    }
 }
 
 void ptk_scopes_end(ptk_control_t *control) {
@@ -111,13 +106,39 @@ void ptk_scopes_end(ptk_control_t *control) {
     }
 }
 
+static ptk_err check_shield(const ptk_control_t *self, const ptk_shield_t *shield) {
+    if (!self) {
+        return ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN;
+    }
+    return shield ? PTK_OK : PTK_ERR_INVALID_PARAM;
+}
+
+ptk_err ptk_shield_begin(ptk_shield_t *shield, uint32_t timeout_ms) {
+    ptk_control_t *self = ptk_control_current();
+    ptk_err err = check_shield(self, shield);
+    if (err != PTK_OK || timeout_ms == 0) {
+        return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
+    }
+    ptk_scope_t *scope = make_shield(self, timeout_ms != PTK_TIMEOUT_INFINITE);
+    if (!scope) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    ptk_deadline_t deadline = ptk_deadline_after_ms(timeout_ms);
+    ptk_timer_arm(self->scheduler, &scope->timer, &deadline);
+    shield->opaque[0] = (uintptr_t) scope;
+    self->scope = scope;
+    refresh(self);
+    return PTK_OK;
+}
+
 ptk_err ptk_shield_end(ptk_shield_t *shield) {
     ptk_control_t *self = ptk_control_current();
-    if (!self) {
-        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    ptk_err err = check_shield(self, shield);
+    if (err == PTK_OK && (shield->opaque[0] != (uintptr_t) self->scope || !self->scope->is_shield)) {
+        err = PTK_ERR_INVALID_PARAM;
     }
-    if (!shield || self->scope != shield_scope(shield)) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    if (err != PTK_OK) {
+        return ptk_fail(err);
     }
     leave_innermost(self);
     refresh(self);

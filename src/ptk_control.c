@@ -10,8 +10,6 @@
  */
 #include "ptk_control.h"
 
-#include "ptk_latch_impl.h"
-
 #include "base/ptk_memory.h"
 
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
@@ -20,28 +18,28 @@ static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     ptk_wake(control->waits ? &control->waits[0] : &control->wait, PTK_ERR_TIMEOUT);
 }
 
-static ptk_green_t *take_handle(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+static ptk_green_t *take_handle(ptk_scheduler_t *scheduler) {
     ptk_green_t *handle = ptk_slab_take(&scheduler->handles);
-    if (handle) {
+    if (handle && !handle->loop) { /* its first time */
         handle->loop = scheduler->loop;
-        handle->control = control;
-        handle->result = PTK_OK;
-        handle->state = PTK_GREEN_LIVING;
-        handle->name = NULL;
-        handle->name_copy = NULL;
-        handle->detached = false;
-        handle->joining = false;
         ptk_list_init(&handle->joiners);
     }
     return handle;
 }
 
-/* What a block keeps from one life to the next. */
+/* What a block keeps from one life to the next, and how each end leaves it. */
 static void init_fresh(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->scheduler = scheduler;
     control->timer.heap.index = PTK_HEAP_NONE;
     control->timer.expire = call_timed_out;
     control->wait.control = control;
+    control->wait.op = NULL;
+    control->wait.link.next = NULL;
+    control->waits = NULL;
+    control->locals = NULL;
+    control->slot = NULL;
+    control->keeps_stack = false;
+    ptk_scope_init(&control->implicit_scope, control);
 }
 
 /* --- blocks: a list is linked by run_link --- */
@@ -54,23 +52,28 @@ static void push_block(ptk_control_t **list, ptk_control_t *control) {
 static ptk_control_t *pop_block(ptk_control_t **list) {
     ptk_control_t *control = *list;
     if (control) {
-        ptk_queue_node_t *next = control->run_link.next;
-        *list = next ? ptk_container_of(next, ptk_control_t, run_link) : NULL;
+        *list = ptk_control_next(control);
     }
+    return control;
+}
+
+/* A block holds room for its timer in the heap for as long as it is not in the slab. */
+static ptk_control_t *take_fresh_block(ptk_scheduler_t *scheduler) {
+    if (!ptk_heap_reserve(&scheduler->heap)) {
+        return NULL;
+    }
+    ptk_control_t *control = ptk_slab_take(&scheduler->controls);
+    if (!control) {
+        ptk_heap_unreserve(&scheduler->heap);
+        return NULL;
+    }
+    init_fresh(scheduler, control);
     return control;
 }
 
 static ptk_control_t *take_block(ptk_scheduler_t *scheduler, bool wants_stack) {
     ptk_control_t *control = wants_stack ? pop_block(&scheduler->idle) : NULL;
-    if (control) {
-        return control;
-    }
-    control = ptk_slab_take(&scheduler->controls);
-    if (control) {
-        init_fresh(scheduler, control);
-        control->slot = NULL;
-    }
-    return control;
+    return control ? control : take_fresh_block(scheduler);
 }
 
 /* Off the stack: everything back to where it came from. */
@@ -82,19 +85,15 @@ static void dissolve(ptk_scheduler_t *scheduler, ptk_control_t *control) {
         ptk_stack_give(&scheduler->stacks, control->slot);
         control->slot = NULL;
     }
+    ptk_heap_unreserve(&scheduler->heap);
     ptk_slab_give(&scheduler->controls, control);
-}
-
-static bool has_ordinary_stack(const ptk_control_t *control) {
-    return control->slot && (size_t) (control->slot->high - control->slot->low) < ptk_stack_default_bytes();
 }
 
 /* Perhaps still on the stack in question: a list is all that may be touched. */
 static void retire(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     control->state = PTK_CONTROL_FREE;
     control->label.name = "(none: it has ended)";
-    bool idles = scheduler->keeps_stacks && has_ordinary_stack(control);
-    push_block(idles ? &scheduler->idle : &scheduler->spent, control);
+    push_block(control->keeps_stack ? &scheduler->idle : &scheduler->spent, control);
 }
 
 void ptk_control_reap(ptk_scheduler_t *scheduler) {
@@ -121,32 +120,9 @@ void ptk_control_fini(ptk_scheduler_t *scheduler) {
 
 /* --- lives --- */
 
-static void begin_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
-    control->state = PTK_CONTROL_READY;
-    control->flags = 0;
-    control->waits = NULL;
-    control->wait.op = NULL;
-    control->wait.link.next = NULL;
-    control->wait.kind = "start";
-    control->locals = NULL;
-    control->errors = (ptk_error_slot_t){0};
-    ptk_scope_init(&control->implicit_scope, control);
-    control->scope = &control->implicit_scope;
-    control->cancel_pending = false;
-    ptk_list_append(&scheduler->living, &control->living);
-    scheduler->live++;
-    scheduler->spawned++;
-    if (scheduler->stopping) {
-        ptk_scope_cancel(&control->implicit_scope, PTK_CANCEL_STOP);
-    }
-}
-
 ptk_control_t *ptk_control_take(ptk_scheduler_t *scheduler, bool wants_stack) {
     uint32_t limit = scheduler->loop->options.green_thread_limit;
     if (limit != 0 && scheduler->live >= limit) {
-        return NULL;
-    }
-    if (!ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
     }
     if (ptk_unlikely(scheduler->spent != NULL)) {
@@ -154,25 +130,30 @@ ptk_control_t *ptk_control_take(ptk_scheduler_t *scheduler, bool wants_stack) {
     }
     ptk_control_t *control = take_block(scheduler, wants_stack);
     if (!control) {
-        goto no_block;
+        return NULL;
     }
-    control->handle = take_handle(scheduler, control);
-    if (!control->handle) {
-        goto no_handle;
+    ptk_green_t *handle = take_handle(scheduler);
+    if (!handle) {
+        control->flags = PTK_CONTROL_BARE;
+        retire(scheduler, control);
+        return NULL;
     }
-    begin_life(scheduler, control);
+    ptk_control_begin(scheduler, control, handle);
+    if (scheduler->stopping) {
+        ptk_scope_cancel(&control->implicit_scope, PTK_CANCEL_STOP);
+    }
     return control;
-no_handle:
-    control->flags = PTK_CONTROL_BARE;
-    retire(scheduler, control);
-no_block:
-    ptk_heap_unreserve(&scheduler->heap);
-    return NULL;
 }
 
-static void end_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
-    ptk_scopes_end(control);
-    ptk_heap_unreserve(&scheduler->heap);
+static bool has_limited_scopes(const ptk_control_t *control) {
+    const ptk_scope_t *implicit = &control->implicit_scope;
+    return control->scope != implicit || implicit->has_reservation;
+}
+
+static inline void end_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
+    if (ptk_unlikely(has_limited_scopes(control))) {
+        ptk_scopes_end(control);
+    }
     ptk_list_remove(&control->living);
     scheduler->live--;
     scheduler->daemons -= control->flags & PTK_SPAWN_DAEMON ? 1 : 0;
@@ -181,14 +162,9 @@ static void end_life(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     }
 }
 
-void ptk_control_free_handle(ptk_scheduler_t *scheduler, ptk_green_t *handle) {
-    handle->state = PTK_GREEN_DEAD;
-    handle->control = NULL;
-    if (handle->name_copy) {
-        ptk_release(handle->name_copy);
-        handle->name_copy = NULL;
-    }
-    ptk_slab_give(&scheduler->handles, handle);
+void ptk_control_free_name(ptk_green_t *handle) {
+    ptk_release(handle->name_copy);
+    handle->name_copy = NULL;
 }
 
 void ptk_control_give_back(ptk_control_t *control) {
@@ -207,7 +183,10 @@ void ptk_control_end(ptk_control_t *control, ptk_err result) {
     handle->control = NULL;
     handle->result = result;
     handle->state = PTK_GREEN_ENDED;
-    ptk_wake_all(&handle->joiners, PTK_OK);
+    ptk_list_node_t *joiner = ptk_list_first(&handle->joiners);
+    if (joiner) { /* one at most */
+        ptk_wake(ptk_container_of(joiner, ptk_wait_t, link), PTK_OK);
+    }
     if (handle->detached) {
         ptk_control_free_handle(scheduler, handle);
     }

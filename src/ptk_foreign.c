@@ -3,7 +3,7 @@
  * Foreign coroutines (floor 3): another library owns the stacks, ptk the waiting.
  *
  * Each coroutine that calls ptk has a control block, hung into the pointer that the library keeps for it:
- * made by its first call that may park, or by spawn. From there on everything is as for green threads of
+ * made by the first call that asks who is running, or by spawn. From there on everything is as for green threads of
  * ptk's own, but for two lines: leaving is the library's `suspend`, and the root continues a coroutine with
  * `resume`.
  *
@@ -26,6 +26,7 @@ static ptk_control_t *adopt(ptk_scheduler_t *scheduler, void *coroutine, void **
     control->handle->detached = true;
     control->u.run.waits_count = 0;
     control->u.run.ready = 0;
+    control->last_count = 0;
     *slot = control;
     return control;
 }
@@ -82,10 +83,11 @@ ptk_err ptk_foreign_forget(void *coroutine) {
     if (!control) {
         return PTK_OK;
     }
-    if (control->flags & PTK_CONTROL_SUSPENDED) {
+    if (control->flags & (PTK_CONTROL_SUSPENDED | PTK_CONTROL_HOOKED)) {
         return ptk_fail(PTK_ERR_BUSY);
     }
     *slot = NULL;
+    ptk_locals_end(control);
     ptk_control_end(control, PTK_OK);
     return PTK_OK;
 }

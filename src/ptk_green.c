@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Green threads as users see them (floor 3): go, spawn, join, cancel, detach, sleep, local storage.
+ * Green threads as users see them (floor 3): go, spawn, join, cancel, detach, sleep.
  *
  * A spawn takes a control block (with a warm stack if there is one), prepares a context that will enter `run_body`,
  * and queues it. `run_body` is the whole life: the body, the destructors of its local values, the end. It never returns;
@@ -17,58 +17,6 @@
 
 #define NAME_BYTES 32
 #define SMALLEST_STACK_BYTES 4096
-
-/* --- local storage --- */
-
-typedef struct ptk_green_local {
-    struct ptk_green_local *next;
-    const ptk_green_key_t *key;
-    void *value;
-} local_t;
-
-static local_t *find_local(const ptk_control_t *control, const ptk_green_key_t *key) {
-    local_t *local = control->locals;
-    while (local && local->key != key) {
-        local = local->next;
-    }
-    return local;
-}
-
-ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value) {
-    ptk_control_t *self = ptk_control_current();
-    if (!self || !key) {
-        return ptk_fail(self ? PTK_ERR_INVALID_PARAM : PTK_ERR_NOT_GREEN);
-    }
-    local_t *local = find_local(self, key);
-    if (!local) {
-        local = ptk_allocate(sizeof *local);
-        if (!local) {
-            return ptk_fail(PTK_ERR_NO_RESOURCES);
-        }
-        *local = (local_t){.next = self->locals, .key = key};
-        self->locals = local;
-    }
-    local->value = value;
-    return PTK_OK;
-}
-
-void *ptk_green_get_local(const ptk_green_key_t *key) {
-    const ptk_control_t *self = ptk_control_current();
-    const local_t *local = self ? find_local(self, key) : NULL;
-    return local ? local->value : NULL;
-}
-
-/* Newest first; a destructor may set values again, which are then destroyed too. */
-static void destroy_locals(ptk_control_t *control) {
-    local_t *local;
-    while ((local = control->locals) != NULL) {
-        control->locals = local->next;
-        if (local->value && local->key->destructor) {
-            local->key->destructor(local->value);
-        }
-        ptk_release(local);
-    }
-}
 
 /* --- a life --- */
 
@@ -93,9 +41,10 @@ static void live(ptk_control_t *control) {
     void *arg = control->u.start.arg;
     control->u.run.waits_count = 0;
     control->u.run.ready = 0;
+    control->last_count = 0;
     ptk_err result = fn(arg);
     refuse_forked(control);
-    destroy_locals(control);
+    ptk_locals_end(control);
     report_failure(control, result);
     ptk_control_end(control, result);
 }
@@ -103,12 +52,17 @@ static void live(ptk_control_t *control) {
 static void run_body(void *argument) {
     ptk_control_t *control = argument;
     ptk_context_entered(&control->context);
-    live(control);
-    ptk_leave_for_ever(control);
+    ptk_live_for_ever(control, live);
 }
 
+/* The library may use the coroutine again afterwards: ptk's slot in it is empty then. */
 static void run_foreign_body(void *argument) {
-    live(argument);
+    ptk_control_t *control = argument;
+    const ptk_scheduler_hooks_t *hooks = &control->scheduler->hooks;
+    void **slot = hooks->slot(hooks->context, control->stack_low);
+    control->flags &= (uint8_t) ~PTK_CONTROL_SUSPENDED;
+    live(control);
+    *slot = NULL;
 }
 
 /* --- spawn --- */
@@ -118,8 +72,28 @@ typedef struct spawn_request {
     ptk_green_fn fn;
     void *arg;
     ptk_stack_label_t label;
-    bool detached;
 } spawn_request_t;
+
+/* The common case: no options, and a block waits on its warm stack. Else NULL. */
+static inline __attribute__((always_inline)) ptk_control_t *spawn_warm(const ptk_event_loop_platform_t *loop,
+                                                                       ptk_green_fn fn, void *arg, const char *name,
+                                                                       const char *file, int line) {
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    if (ptk_unlikely(!scheduler || !fn || (loop && loop != scheduler->loop))) {
+        return NULL;
+    }
+    ptk_control_t *control = ptk_control_take_warm(scheduler);
+    if (ptk_likely(control != NULL)) {
+        control->label.name = name;
+        control->label.file = file;
+        control->label.line = line;
+        control->u.start.fn = fn;
+        control->u.start.arg = arg;
+        control->handle->name = name;
+        ptk_make_ready(control);
+    }
+    return control;
+}
 
 /* The handle keeps a copy of a given name for as long as it lives. */
 static ptk_err keep_name(ptk_control_t *control, const char *name) {
@@ -136,37 +110,39 @@ static ptk_err keep_name(ptk_control_t *control, const char *name) {
     return PTK_OK;
 }
 
-/* The stack: a warm one that came with the block, one from the pool, or the caller's. */
+/* The stack: one from the pool, or the caller's. */
 static ptk_err equip(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
     if (options->stack) {
         control->stack_low = options->stack;
         control->stack_high = (char *) options->stack + options->stack_bytes;
         return PTK_OK;
     }
+    int os_err = 0;
+    control->slot = ptk_stack_take(&scheduler->stacks, options->stack_bytes, &control->label, &os_err);
     if (!control->slot) {
-        int os_err = 0;
-        control->slot = ptk_stack_take(&scheduler->stacks, options->stack_bytes, &control->label, &os_err);
-        if (!control->slot) {
-            return ptk_fail_os(PTK_ERR_NO_RESOURCES, os_err);
-        }
+        return ptk_fail_os(PTK_ERR_NO_RESOURCES, os_err);
     }
     control->stack_low = control->slot->low;
     control->stack_high = control->slot->high;
+    size_t bytes = (size_t) (control->slot->high - control->slot->low);
+    control->keeps_stack = scheduler->keeps_stacks && bytes < ptk_stack_default_bytes();
     return PTK_OK;
 }
 
 static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
-    ptk_err err = equip(scheduler, control, options);
-    if (err != PTK_OK) {
-        return err;
+    if (control->keeps_stack) {
+        return PTK_OK; /* it waits on it for its next life */
     }
-    ptk_context_make(&control->context, control->stack_low, control->stack_high, run_body, control);
-    return PTK_OK;
+    ptk_err err = equip(scheduler, control, options);
+    if (err == PTK_OK) {
+        ptk_context_make(&control->context, control->stack_low, control->stack_high, run_body, control);
+    }
+    return err;
 }
 
-static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
+static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_control_t *control) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
-    control->flags |= PTK_CONTROL_FOREIGN;
+    control->flags |= PTK_CONTROL_FOREIGN | PTK_CONTROL_HOOKED | PTK_CONTROL_SUSPENDED;
     void *coroutine = hooks->spawn(hooks->context, run_foreign_body, control);
     if (!coroutine) {
         return ptk_fail(PTK_ERR_NO_RESOURCES);
@@ -207,7 +183,7 @@ static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *r
         err = limit_life(scheduler, control, options->lifetime_ms);
     }
     if (err == PTK_OK) {
-        err = scheduler->find_current ? start_foreign(scheduler, control, options) : start_native(scheduler, control, options);
+        err = scheduler->find_current ? start_foreign(scheduler, control) : start_native(scheduler, control, options);
     }
     if (err != PTK_OK) {
         ptk_control_give_back(control);
@@ -215,7 +191,6 @@ static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *r
     }
     control->flags |= (uint8_t) options->flags;
     scheduler->daemons += options->flags & PTK_SPAWN_DAEMON ? 1 : 0;
-    control->handle->detached = request->detached;
     ptk_make_ready(control);
     return control;
 }
@@ -243,21 +218,37 @@ static ptk_control_t *spawn(ptk_event_loop_platform_t *loop, const spawn_request
     return start(scheduler, request);
 }
 
-ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name, const char *file,
-                  int line) {
-    const spawn_request_t request = {.fn = fn, .arg = arg, .label = {name, file, line}, .detached = true};
-    return spawn(loop, &request) ? PTK_OK : ptk_get_err();
-}
-
-ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options, ptk_green_fn fn,
-                                void *arg, const char *name, const char *file, int line) {
-    spawn_request_t request = {.fn = fn, .arg = arg, .label = {name, file, line}};
+static __attribute__((noinline)) ptk_control_t *spawn_cold(ptk_event_loop_platform_t *loop,
+                                                           const ptk_green_options_t *options, ptk_green_fn fn,
+                                                           void *arg, ptk_stack_label_t label) {
+    spawn_request_t request = {.fn = fn, .arg = arg, .label = label};
     if (options && ptk_options_copy(&request.options, sizeof request.options, options) != PTK_OK) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
     }
-    ptk_control_t *control = spawn(loop, &request);
-    return control ? control->handle : NULL;
+    return spawn(loop, &request);
+}
+
+ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name, const char *file,
+                  int line) {
+    ptk_control_t *control = spawn_warm(loop, fn, arg, name, file, line);
+    if (ptk_unlikely(!control)) {
+        control = spawn_cold(loop, NULL, fn, arg, (ptk_stack_label_t) {name, file, line});
+    }
+    if (ptk_unlikely(!control)) {
+        return ptk_get_err();
+    }
+    control->handle->detached = true;
+    return PTK_OK;
+}
+
+ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options, ptk_green_fn fn,
+                                void *arg, const char *name, const char *file, int line) {
+    ptk_control_t *control = ptk_unlikely(options != NULL) ? NULL : spawn_warm(loop, fn, arg, name, file, line);
+    if (ptk_unlikely(!control)) {
+        control = spawn_cold(loop, options, fn, arg, (ptk_stack_label_t) {name, file, line});
+    }
+    return ptk_likely(control != NULL) ? control->handle : NULL;
 }
 
 /* --- handles --- */
@@ -278,7 +269,6 @@ static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
         return PTK_ERR_BUSY;
     }
     if (green->state == PTK_GREEN_ENDED) {
-        ptk_call_spend(call);
         return PTK_OK;
     }
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
@@ -312,7 +302,7 @@ ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout
     if (result_out) {
         *result_out = green->result;
     }
-    ptk_control_free_handle(ptk_thread()->scheduler, green);
+    ptk_control_free_handle(call.scheduler, green);
     return PTK_OK;
 }
 

@@ -130,7 +130,7 @@ PTK_API ptk_cancel_cause_t ptk_cancel_cause(void);
 
 /** A shield, on the caller's stack: between begin and end, cancels and deadlines from outside are hidden. */
 typedef struct ptk_shield {
-    uintptr_t opaque[12]; /**< ptk's. */
+    uintptr_t opaque[4]; /**< ptk's. */
 } ptk_shield_t;
 
 /**

@@ -14,6 +14,17 @@ void ptk_wake_all(ptk_list_t *waiters, ptk_err code) {
     }
 }
 
+void ptk_wake_those(ptk_list_t *waiters, const void *object, ptk_err code) {
+    ptk_list_node_t *node = ptk_list_first(waiters);
+    while (node) {
+        ptk_wait_t *wait = ptk_container_of(node, ptk_wait_t, link);
+        node = ptk_list_next(waiters, node);
+        if (wait->object == object) {
+            ptk_wake(wait, code);
+        }
+    }
+}
+
 void ptk_latch_init(ptk_latch_t *latch) {
     latch->count = 0;
     ptk_list_init(&latch->waiters);

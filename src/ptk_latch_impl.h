@@ -39,5 +39,8 @@ ptk_err ptk_turn_take(ptk_turn_t *turn, ptk_call_t *call, const char *kind, cons
 /* Hand it to the first in the queue. */
 void ptk_turn_give(ptk_turn_t *turn);
 
+/* End the waits in a queue that are for `object` with `code`. */
+void ptk_wake_those(ptk_list_t *waiters, const void *object, ptk_err code);
+
 /* End all waits in a queue with `code`. */
 void ptk_wake_all(ptk_list_t *waiters, ptk_err code);

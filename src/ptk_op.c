@@ -26,7 +26,6 @@ ptk_err ptk_op_try(ptk_call_t *call, ptk_event_op_t *op) {
     ptk_event_op_state_t state = submit(call, op);
     ptk_assert(state == PTK_OP_DONE);
     op->state = PTK_OP_IDLE;
-    ptk_call_spend(call);
     return op->result == -EAGAIN ? PTK_ERR_TIMEOUT : PTK_OK;
 }
 
@@ -36,6 +35,7 @@ static ptk_err park_on(ptk_call_t *call, ptk_event_op_t *op, const char *kind, c
     op->waiter = wait;
     ptk_err code = ptk_park(call->self, &call->deadline);
     wait->op = NULL;
+    op->waiter = NULL;
     return op->source->attached ? code : PTK_ERR_CLOSED;
 }
 
@@ -52,10 +52,8 @@ ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, cons
         return ptk_op_try(call, op);
     }
     op->once = false;
-    bool parked = false;
     while (submit(call, op) != PTK_OP_DONE) {
         ptk_err code = park_on(call, op, kind, object);
-        parked = true;
         if (code == PTK_OK) {
             break;
         }
@@ -64,9 +62,6 @@ ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, cons
         }
     }
     op->state = PTK_OP_IDLE;
-    if (!parked) {
-        ptk_call_spend(call);
-    }
     return PTK_OK;
 }
 
@@ -75,7 +70,23 @@ void ptk_op_deliver(ptk_event_op_t *op) {
 }
 
 void ptk_op_end(ptk_event_op_t *op, ptk_err code) {
+    ptk_wait_t *wait = op->waiter;
     if (op->state != PTK_OP_IDLE) {
-        ptk_wake(op->waiter, code);
+        ptk_wake(wait, code);
+    } else if (wait && wait->control->wake_code == PTK_WAKE_RETRY) {
+        wait->control->wake_code = code; /* woken to try again, and not yet there */
+        wait->control->woken_by = wait;
     }
+}
+
+ptk_err ptk_call_continue(ptk_call_t *call) {
+    ptk_call_spend(call);
+    if (call->scheduler->budget > 0 || call->deadline.kind == PTK_DEADLINE_NOW) {
+        return PTK_OK;
+    }
+    ptk_deadline_fix(&call->deadline);
+    if (call->deadline.kind == PTK_DEADLINE_ABSOLUTE && call->deadline.ns <= ptk_sys()->now_ns()) {
+        return PTK_ERR_TIMEOUT;
+    }
+    return ptk_yield();
 }

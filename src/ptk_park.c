@@ -45,7 +45,7 @@ static void grant_picks(ptk_scheduler_t *scheduler) {
     uint64_t most = scheduler->block->oracle ? 1 : PICKS_PER_READING;
     uint64_t chunk = scheduler->quota < most ? scheduler->quota : most;
     scheduler->quota -= chunk;
-    scheduler->picks_left = (uint32_t) chunk + 1;
+    scheduler->reading_at = scheduler->switches + chunk + 1;
 }
 
 static ptk_control_t *take_first(ptk_scheduler_t *scheduler) {
@@ -57,7 +57,8 @@ static ptk_control_t *take_first(ptk_scheduler_t *scheduler) {
 }
 
 static bool turn_is_due(ptk_scheduler_t *scheduler) {
-    if (ptk_timer_read_clock(scheduler) - scheduler->last_turn_ns >= TURN_INTERVAL_NS) {
+    bool waited = ptk_timer_read_clock(scheduler) - scheduler->last_turn_ns >= TURN_INTERVAL_NS;
+    if (waited || scheduler->budget == 0) {
         return true;
     }
     return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TURN, 2) == 1;
@@ -65,42 +66,61 @@ static bool turn_is_due(ptk_scheduler_t *scheduler) {
 
 /* A portion of picks is used up: read the clock, and go on with the next portion unless it is the root's turn. */
 static __attribute__((noinline)) ptk_control_t *pick_slowly(ptk_scheduler_t *scheduler) {
+    scheduler->switches--; /* not yet */
     bool due = turn_is_due(scheduler);
     if (scheduler->quota == 0 || (due && scheduler->takes_turns)) {
         return &scheduler->root;
     }
     grant_picks(scheduler);
-    scheduler->picks_left--;
     ptk_drain_inbox(scheduler);
-    return scheduler->run_queue.first ? take_first(scheduler) : &scheduler->root;
+    if (!scheduler->run_queue.first) {
+        return &scheduler->root;
+    }
+    scheduler->switches++;
+    return take_first(scheduler);
 }
 
+/* Whoever is picked is switched to, so this counts the switches. */
 static inline ptk_control_t *pick(ptk_scheduler_t *scheduler) {
-    if (ptk_unlikely(--scheduler->picks_left == 0)) {
+    if (ptk_unlikely(++scheduler->switches == scheduler->reading_at)) {
         return pick_slowly(scheduler);
     }
     if (ptk_unlikely(ptk_inbox_has_some(scheduler->inbox))) {
         ptk_drain_inbox(scheduler);
     }
     ptk_queue_node_t *node = ptk_queue_pop(&scheduler->run_queue);
-    return ptk_likely(node != NULL) ? control_of(node) : &scheduler->root;
+    if (ptk_unlikely(!node)) {
+        scheduler->switches--;
+        return &scheduler->root;
+    }
+    return control_of(node);
+}
+
+/* The running green thread was picked itself: no switch, but time has passed. */
+static inline void stay(ptk_scheduler_t *scheduler) {
+    scheduler->switches--;
+    scheduler->reading_at--;
 }
 
 /* --- switching --- */
 
-static inline void arrive_at(ptk_scheduler_t *scheduler, ptk_control_t *next) {
-    scheduler->current = next;
-    scheduler->block->errors = &next->errors;
-    scheduler->switches++;
+/* Where the running green thread's failed calls leave their reasons: asked for then, not told at each switch. */
+static ptk_error_slot_t *locate_errors(void) {
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    return scheduler->current ? &scheduler->current->errors : NULL;
+}
+
+/* Each has its own errno. It is exchanged before the switch, so that nothing need live across it. */
+static inline void exchange_errno(const ptk_scheduler_t *scheduler, ptk_control_t *self, const ptk_control_t *next) {
+    self->saved_errno = *scheduler->errno_place;
+    *scheduler->errno_place = next->saved_errno;
 }
 
 static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *scheduler, ptk_control_t *self,
                                                             ptk_control_t *next) {
-    int *errno_place = scheduler->errno_place; /* all that lives across the switch, so all that is spilled */
-    int saved_errno = *errno_place;
-    arrive_at(scheduler, next);
+    exchange_errno(scheduler, self, next);
+    scheduler->current = next;
     ptk_context_switch(&self->context, &next->context);
-    *errno_place = saved_errno;
 }
 
 /* A green thread with floating-point control words of its own leaves the loop's behind. */
@@ -133,36 +153,49 @@ static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
 
 /* Leave the running green thread, which is queued or parked, for the next one. */
 static inline __attribute__((always_inline)) void leave(ptk_scheduler_t *scheduler, ptk_control_t *self) {
-    if (ptk_unlikely(self->flags & (PTK_CONTROL_FOREIGN | PTK_SPAWN_FP))) {
-        if (self->flags & PTK_CONTROL_FOREIGN) {
-            suspend_foreign(scheduler, self);
-        } else {
-            switch_with_fp(scheduler, self, pick(scheduler));
-        }
+    if (ptk_unlikely(self->flags & PTK_CONTROL_FOREIGN)) {
+        suspend_foreign(scheduler, self);
         return;
     }
-    check_fp_words(scheduler);
     ptk_control_t *next = pick(scheduler);
-    if (ptk_likely(next != self)) {
+    if (ptk_unlikely(next == self)) {
+        stay(scheduler);
+    } else if (ptk_unlikely(self->flags & PTK_SPAWN_FP)) {
+        switch_with_fp(scheduler, self, next);
+    } else {
+        check_fp_words(scheduler);
         switch_to(scheduler, self, next);
     }
 }
 
-void ptk_leave_for_ever(ptk_control_t *self) {
-    ptk_scheduler_t *scheduler = self->scheduler;
-    if (self->flags & PTK_SPAWN_FP) {
-        ptk_fp_load(&scheduler->fp_words);
-    }
-    ptk_control_t *next = pick(scheduler);
-    arrive_at(scheduler, next);
+static _Noreturn void leave_for_ever(ptk_scheduler_t *scheduler, ptk_control_t *self, ptk_control_t *next) {
+    *scheduler->errno_place = next->saved_errno;
+    scheduler->current = next;
     ptk_context_switch_end(&self->context, &next->context);
-    ptk_assert(!"an ended green thread was resumed");
+    ptk_assert(false && "an ended green thread was resumed");
     __builtin_unreachable();
+}
+
+/* The switch stands here and in no function of its own: a next life that began by returning from one would return by
+   the prediction for whoever started it, and all of that one's returns would be mispredicted. */
+void ptk_live_for_ever(ptk_control_t *self, void (*live)(ptk_control_t *self)) {
+    for (;;) {
+        live(self);
+        ptk_scheduler_t *scheduler = self->scheduler;
+        if (ptk_unlikely(self->flags & PTK_SPAWN_FP)) {
+            ptk_fp_load(&scheduler->fp_words);
+        }
+        ptk_control_t *next = pick(scheduler);
+        if (ptk_unlikely(!self->keeps_stack)) {
+            leave_for_ever(scheduler, self, next);
+        }
+        switch_to(scheduler, self, next);
+    }
 }
 
 /* --- park and wake --- */
 
-void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
+static inline void withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     if (ptk_list_is_linked(&wait->link)) {
         ptk_list_remove(&wait->link);
     }
@@ -172,14 +205,22 @@ void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     }
 }
 
-/* Off everything that the green thread waits for. */
-static void withdraw_all(ptk_control_t *control) {
-    if (ptk_likely(!control->waits)) {
-        ptk_withdraw(control->scheduler, &control->wait);
-        return;
-    }
+void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
+    withdraw(scheduler, wait);
+}
+
+static __attribute__((noinline)) void withdraw_several(ptk_control_t *control) {
     for (size_t i = 0; i < control->u.run.waits_count; i++) {
-        ptk_withdraw(control->scheduler, &control->waits[i]);
+        withdraw(control->scheduler, &control->waits[i]);
+    }
+}
+
+/* Off everything that the green thread waits for. */
+static inline void withdraw_all(ptk_control_t *control) {
+    if (ptk_unlikely(control->waits != NULL)) {
+        withdraw_several(control);
+    } else {
+        withdraw(control->scheduler, &control->wait);
     }
 }
 
@@ -192,7 +233,9 @@ ptk_err ptk_park(ptk_control_t *self, ptk_deadline_t *deadline) {
     }
     self->state = PTK_CONTROL_PARKED;
     self->since_ns = scheduler->now_ns;
-    ptk_timer_arm(scheduler, &self->timer, deadline);
+    if (deadline->kind != PTK_DEADLINE_NEVER) {
+        ptk_timer_arm(scheduler, &self->timer, deadline);
+    }
     leave(scheduler, self);
     ptk_assert(self->state == PTK_CONTROL_READY && self->timer.state == PTK_TIMER_IDLE);
     if (deadline->kind == PTK_DEADLINE_RELATIVE && !self->timer.relative) {
@@ -202,20 +245,13 @@ ptk_err ptk_park(ptk_control_t *self, ptk_deadline_t *deadline) {
     return self->wake_code;
 }
 
-void ptk_make_ready(ptk_control_t *control) {
-    ptk_scheduler_t *scheduler = control->scheduler;
-    control->state = PTK_CONTROL_READY;
-    ptk_queue_push(&scheduler->run_queue, &control->run_link);
-    if (ptk_unlikely(scheduler->kicks)) {
-        ptk_inbox_kick(scheduler->inbox);
-    }
-}
-
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_control_t *control = wait->control;
     ptk_assert(control->state == PTK_CONTROL_PARKED);
     withdraw_all(control);
-    ptk_timer_disarm(control->scheduler, &control->timer);
+    if (control->timer.state != PTK_TIMER_IDLE) {
+        ptk_timer_disarm(control->scheduler, &control->timer);
+    }
     control->wake_code = code;
     control->woken_by = wait;
     ptk_make_ready(control);
@@ -239,23 +275,23 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
         return;
     }
     scheduler->quota = quota;
+    scheduler->block->locate = locate_errors;
     scheduler->takes_turns = quota == UINT64_MAX;
     scheduler->last_turn_ns = scheduler->now_ns;
-    scheduler->picks_left = 1;
+    scheduler->reading_at = scheduler->switches + 1;
     if (!scheduler->block->oracle) {
         grant_picks(scheduler); /* the turn has just read the clock */
     }
     ptk_control_t *next = pick(scheduler);
     if (next != &scheduler->root) {
         switch_to(scheduler, &scheduler->root, next);
-        scheduler->switches--; /* the way back is none to a green thread */
     }
 }
 
 /* --- calls --- */
 
-static inline ptk_err yield_ready(ptk_scheduler_t *scheduler, ptk_control_t *self) {
-    if (ptk_unlikely(self->cancel_pending)) {
+static __attribute__((noinline)) ptk_err yield_slowly(ptk_scheduler_t *scheduler, ptk_control_t *self) {
+    if (self->cancel_pending) {
         return ptk_fail(PTK_ERR_CANCELED);
     }
     ptk_queue_push(&scheduler->run_queue, &self->run_link);
@@ -263,33 +299,67 @@ static inline ptk_err yield_ready(ptk_scheduler_t *scheduler, ptk_control_t *sel
     return PTK_OK;
 }
 
-static __attribute__((noinline)) ptk_err yield_foreign(ptk_scheduler_t *scheduler) {
-    ptk_control_t *self = ptk_scheduler_current(scheduler);
-    return self ? yield_ready(scheduler, self) : ptk_fail(PTK_ERR_NOT_GREEN);
+/* There is no green thread, or a coroutine of another library's. */
+static __attribute__((noinline)) ptk_err yield_elsewhere(void) {
+    ptk_control_t *self = ptk_control_current();
+    if (!self) {
+        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    }
+    return yield_slowly(self->scheduler, self);
+}
+
+/* Nothing but another green thread's turn: no cancel, no clock reading, no message, no control words of its own. */
+static inline bool is_plain_yield(const ptk_scheduler_t *scheduler, const ptk_control_t *self) {
+    unsigned special = (self->flags & (PTK_CONTROL_FOREIGN | PTK_SPAWN_FP)) | (unsigned) self->cancel_pending;
+    return special == 0 && scheduler->run_queue.first && scheduler->switches + 1 != scheduler->reading_at &&
+           !ptk_inbox_has_some(scheduler->inbox);
+}
+
+/* Queue `self` at the end and take the first, which there is. Of one they just change places. */
+static inline ptk_control_t *change_places(ptk_queue_t *queue, ptk_control_t *self) {
+    ptk_queue_node_t *first = queue->first;
+    self->run_link.next = NULL;
+    queue->first = first == queue->last ? &self->run_link : first->next;
+    queue->last->next = &self->run_link;
+    queue->last = &self->run_link;
+    return control_of(first);
 }
 
 ptk_err ptk_yield(void) {
-    ptk_thread_block_t *block = ptk_thread();
-    ptk_scheduler_t *scheduler = block->scheduler;
-    if (ptk_unlikely(!scheduler)) {
-        return ptk_fail(block->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    if (ptk_unlikely(!scheduler || !scheduler->current)) {
+        return yield_elsewhere();
     }
     ptk_control_t *self = scheduler->current;
-    if (ptk_unlikely(!self)) {
-        return yield_foreign(scheduler);
+    if (ptk_unlikely(!is_plain_yield(scheduler, self))) {
+        return yield_slowly(scheduler, self);
     }
-    return yield_ready(scheduler, self);
+    check_fp_words(scheduler);
+    scheduler->switches++;
+    switch_to(scheduler, self, change_places(&scheduler->run_queue, self));
+    return PTK_OK;
+}
+
+/* The budget is used up: the poll turn is due, and everybody who is runnable goes first. */
+static __attribute__((noinline)) ptk_err yield_for_budget(ptk_scheduler_t *scheduler, ptk_control_t *self) {
+    if (scheduler->takes_turns) {
+        scheduler->reading_at = scheduler->switches + 1;
+    }
+    ptk_err err = yield_slowly(scheduler, self);
+    return err == PTK_OK && self->cancel_pending ? PTK_ERR_CANCELED : err;
 }
 
 ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32_t timeout_ms) {
     if (ptk_unlikely(!ptk_loop_is_mine(loop))) {
         return ptk_loop_refusal();
     }
-    ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
     call->scheduler = scheduler;
     call->self = ptk_scheduler_current(scheduler);
-    call->deadline = ptk_deadline_after_ms(timeout_ms);
+    call->deadline = timeout_ms == PTK_TIMEOUT_INFINITE ? (ptk_deadline_t) {.kind = PTK_DEADLINE_NEVER}
+                                                        : ptk_deadline_after_ms(timeout_ms);
     if (timeout_ms == 0) {
+        ptk_call_spend(call);
         return PTK_OK;
     }
     if (ptk_unlikely(!call->self)) {
@@ -298,5 +368,9 @@ ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32
     if (ptk_unlikely(call->self->cancel_pending)) {
         return PTK_ERR_CANCELED;
     }
-    return ptk_likely(scheduler->budget > 0) ? PTK_OK : yield_ready(scheduler, call->self);
+    if (ptk_likely(scheduler->budget > 0)) {
+        scheduler->budget--;
+        return PTK_OK;
+    }
+    return yield_for_budget(scheduler, call->self);
 }

@@ -134,6 +134,24 @@ static bool is_deadlocked(ptk_scheduler_t *scheduler) {
     return !others_may_act && !anybody_hopeful(scheduler);
 }
 
+/* What is due shows on the loop's descriptor while others watch it and nobody runs the loop. */
+void ptk_scheduler_show(ptk_scheduler_t *scheduler) {
+    ptk_event_loop_platform_t *loop = scheduler->loop;
+    if (!loop->is_exposed || scheduler->active) {
+        return;
+    }
+    scheduler->kicks = true;
+    ptk_timer_read_clock(scheduler);
+    loop->ops->set_alarm(loop, ptk_heap_first_deadline(&scheduler->heap));
+    if (!ptk_inbox_prepare_sleep(scheduler->inbox) || has_work(scheduler)) {
+        scheduler->inbox->sys->wake_kick(scheduler->inbox->wake);
+    }
+}
+
+static void show_outside(ptk_event_loop_platform_t *loop) {
+    ptk_scheduler_show(loop->attachment.data);
+}
+
 /* --- run --- */
 
 static void enter(ptk_scheduler_t *scheduler) {
@@ -148,6 +166,7 @@ static void leave(ptk_scheduler_t *scheduler) {
     scheduler->active = false;
     scheduler->current = NULL;
     scheduler->block->errors = NULL;
+    ptk_scheduler_show(scheduler);
 }
 
 static void begin_stop(ptk_scheduler_t *scheduler) {
@@ -163,6 +182,7 @@ static ptk_err run_until(ptk_scheduler_t *scheduler, uint64_t limit_ns, bool rep
         }
         if (reports_deadlock && is_deadlocked(scheduler)) {
             ptk_dump_all(scheduler, "deadlock: nothing can wake any of these");
+            scheduler->stopping = false;
             return PTK_ERR_DEADLOCK;
         }
         ptk_err err = take_turn(scheduler, limit_ns);
@@ -219,17 +239,6 @@ static uint32_t next_ms(const ptk_scheduler_t *scheduler) {
     return left_ms < PTK_TIMEOUT_INFINITE ? (uint32_t) left_ms : PTK_TIMEOUT_INFINITE - 1;
 }
 
-/* From now on others watch: what is due shows on the loop's descriptor. */
-static void show_outside(ptk_event_loop_platform_t *loop) {
-    ptk_scheduler_t *scheduler = loop->attachment.data;
-    scheduler->kicks = true;
-    ptk_timer_read_clock(scheduler);
-    loop->ops->set_alarm(loop, ptk_heap_first_deadline(&scheduler->heap));
-    if (!ptk_inbox_prepare_sleep(scheduler->inbox) || has_work(scheduler)) {
-        scheduler->inbox->sys->wake_kick(scheduler->inbox->wake);
-    }
-}
-
 static uint64_t limit_after(const ptk_scheduler_t *scheduler, uint32_t timeout_ms) {
     ptk_deadline_t deadline = ptk_deadline_after_ms(timeout_ms);
     if (deadline.kind == PTK_DEADLINE_NOW) {
@@ -254,9 +263,6 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
     }
     ptk_timer_read_clock(scheduler);
     leave(scheduler);
-    if (scheduler->loop->is_exposed) {
-        show_outside(scheduler->loop);
-    }
     if (next_ms_out) {
         *next_ms_out = next_ms(scheduler);
     }
@@ -358,7 +364,8 @@ static void drain(ptk_scheduler_t *scheduler) {
     ptk_err err = run_until(scheduler, limit.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : limit.ns, false);
     leave(scheduler);
     if (err != PTK_OK) {
-        ptk_dump_all(scheduler, "destroy: these green threads were cancelled and have not ended in time");
+        ptk_report("destroy: %s", err == PTK_ERR_TIMEOUT ? "out of time" : ptk_err_text(err));
+        ptk_dump_all(scheduler, "destroy: these green threads were cancelled and have not ended");
         ptk_sys_real.abort();
     }
 }
@@ -422,9 +429,7 @@ ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **
         mine->attachment.detach = detach;
         mine->attachment.exposed = show_outside;
         ptk_thread()->scheduler = scheduler;
-        if (mine->is_exposed) {
-            show_outside(mine);
-        }
+        ptk_scheduler_show(scheduler);
     }
     *scheduler_out = mine->attachment.data;
     return PTK_OK;

@@ -72,8 +72,6 @@ typedef struct ptk_scope {
     bool has_reservation;
 } ptk_scope_t;
 
-_Static_assert(sizeof(ptk_scope_t) <= sizeof(ptk_shield_t), "a shield is a scope");
-
 /* --- waiting --- */
 
 typedef struct ptk_wait {
@@ -88,7 +86,8 @@ typedef struct ptk_wait {
 enum { PTK_CONTROL_FREE, PTK_CONTROL_READY, PTK_CONTROL_PARKED };
 
 /* More than PTK_SPAWN_*: what a control block is. */
-#define PTK_CONTROL_SUSPENDED 0x10u /* foreign, and inside `suspend` */
+#define PTK_CONTROL_HOOKED 0x04u    /* a foreign coroutine that the spawn hook made */
+#define PTK_CONTROL_SUSPENDED 0x10u /* foreign, and not started yet or inside `suspend` */
 #define PTK_CONTROL_BARE 0x20u     /* it never got a context */
 #define PTK_CONTROL_FOREIGN 0x40u  /* a coroutine of another library's */
 #define PTK_CONTROL_HOPEFUL 0x80u  /* its wait can end by an event from outside: no deadlock */
@@ -98,9 +97,11 @@ struct ptk_control {
     ptk_queue_node_t run_link;
     ptk_context_t context;
     ptk_err wake_code;
+    int saved_errno; /* while it does not run */
     uint8_t state;
     uint8_t flags;
     bool cancel_pending; /* an unmasked cancel: calls that may park answer CANCELED */
+    bool keeps_stack;    /* from one life to the next, with the context on it */
     ptk_green_t *handle;
     ptk_scope_t *scope; /* the innermost */
     ptk_error_slot_t errors;
@@ -160,11 +161,11 @@ struct ptk_scheduler {
     ptk_inbox_t *inbox;
     ptk_thread_block_t *block;
     int *errno_place;
-    uint32_t picks_left; /* until the clock is read */
-    uint32_t budget;     /* operations that may still end without parking before calls yield first */
-    uint64_t switches;
+    uint64_t switches;   /* to green threads */
+    uint64_t reading_at; /* the clock is read at the pick that would be this switch */
 
-    uint64_t quota; /* picks beyond picks_left until the root is due */
+    uint64_t quota;  /* picks beyond reading_at until the root is due */
+    uint32_t budget; /* operations that may still end without parking before calls yield first */
     ptk_fp_words_t fp_words; /* the floating-point control words of every green thread without PTK_SPAWN_FP */
     bool takes_turns; /* the root is due whenever the poll turn is (run); else only when the quota is used up (poll) */
     bool active;    /* inside run or poll */
@@ -198,6 +199,11 @@ struct ptk_scheduler {
     uint64_t inbox_messages;
 };
 
+/* The scheduler of the calling thread's loop, or NULL. Only a simulation has another block in use. */
+static inline ptk_scheduler_t *ptk_scheduler_here(void) {
+    return ptk_unlikely(ptk_thread_in_use != NULL) ? ptk_thread_in_use->scheduler : ptk_thread_own.scheduler;
+}
+
 /* The running green thread, NULL outside one. */
 static inline ptk_control_t *ptk_scheduler_current(ptk_scheduler_t *scheduler) {
     if (ptk_unlikely(scheduler->find_current != NULL)) {
@@ -207,7 +213,7 @@ static inline ptk_control_t *ptk_scheduler_current(ptk_scheduler_t *scheduler) {
 }
 
 static inline ptk_control_t *ptk_control_current(void) {
-    ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
     return scheduler ? ptk_scheduler_current(scheduler) : NULL;
 }
 
@@ -221,14 +227,22 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code);
 /* Take a wait record off what it waits for, without waking anybody. */
 void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait);
 
-/* Make a green thread runnable that is in no wait: a new one. */
-void ptk_make_ready(ptk_control_t *control);
+/* Make a green thread runnable that is in no wait (any more). */
+static inline void ptk_make_ready(ptk_control_t *control) {
+    ptk_scheduler_t *scheduler = control->scheduler;
+    control->state = PTK_CONTROL_READY;
+    ptk_queue_push(&scheduler->run_queue, &control->run_link);
+    if (ptk_unlikely(scheduler->kicks)) {
+        ptk_inbox_kick(scheduler->inbox);
+    }
+}
 
 /* Run what is runnable, until the poll turn is due or `quota` picks are used up. From the root. */
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota);
 
-/* The end of a green thread: everything is settled, its memory may be reused as soon as this has switched away. */
-_Noreturn void ptk_leave_for_ever(ptk_control_t *self);
+/* The lives of a control block on its stack; `live` is one. When it has ended, its memory may be reused as soon as this
+   has switched away; one that keeps its stack goes on here with its next life. */
+_Noreturn void ptk_live_for_ever(ptk_control_t *self, void (*live)(ptk_control_t *self));
 
 /* Deliver what other threads and signal handlers sent. */
 void ptk_drain_inbox(ptk_scheduler_t *scheduler);
@@ -251,7 +265,7 @@ typedef struct ptk_call {
     int os_err; /* the system's reason, if the call fails for one */
 } ptk_call_t;
 
-/* Operations that may end without parking in one poll turn before calls yield first. */
+/* Calls, and further operations of one call, in one poll turn before calls yield first. */
 #define PTK_BUDGET 128
 
 ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms);
@@ -274,8 +288,8 @@ static inline ptk_err ptk_call_fail(const ptk_call_t *call, ptk_err err) {
     return ptk_fail_os(err, call->os_err);
 }
 
-/* An operation ended without parking. */
-static inline void ptk_call_spend(ptk_call_t *call) {
+/* One call, or one operation of a call that goes on. */
+static inline void ptk_call_spend(const ptk_call_t *call) {
     if (call->scheduler->budget > 0) {
         call->scheduler->budget--;
     }
@@ -288,7 +302,7 @@ void ptk_scope_init(ptk_scope_t *scope, ptk_control_t *control);
 /* Cancel a scope for ever: its green thread's waits end now, unless a shield further in hides it. */
 void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause);
 
-/* A green thread ends: leave all its scopes, whatever shields are still open. */
+/* A green thread ends: leave all its scopes, also shields that were left open. */
 void ptk_scopes_end(ptk_control_t *control);
 
 /* Cancel every living green thread of the loop. */
@@ -306,6 +320,9 @@ ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **
 
 /* For a look with timeout 0: what has come from other threads, and, outside run and poll, what has fallen due. */
 void ptk_scheduler_catch_up(ptk_scheduler_t *scheduler);
+
+/* Something fell due or became due outside run and poll: show it on the loop's descriptor, if that is watched. */
+void ptk_scheduler_show(ptk_scheduler_t *scheduler);
 
 /* A service's state, made of `state_bytes` zeroed bytes at first use; NULL: out of memory. */
 void *ptk_scheduler_service(ptk_scheduler_t *scheduler, ptk_service_id_t id, size_t state_bytes,

@@ -183,6 +183,7 @@ static void close_sock(ptk_sock_t *sock, bool reset) {
     ptk_os_handle_t handle = sock->source.handle;
     sock->is_closed = true;
     end_waits(sock);
+    ptk_wake_those(&handles->waiters, sock, PTK_ERR_CLOSED);
     sock->loop->ops->detach(sock->loop, &sock->source);
     (void) verbs(sock)->close(handle, reset);
     ptk_lease_close(&sock->lease);
@@ -235,9 +236,10 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction) {
     if (err != PTK_OK || !known) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
     }
-    int result =
-        verbs(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, direction & PTK_SOCK_WRITE);
-    return answer(result);
+    bool write = (direction & PTK_SOCK_WRITE) != 0;
+    err = answer(verbs(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
+    sock->is_write_shut = sock->is_write_shut || (err == PTK_OK && write);
+    return err;
 }
 
 size_t ptk_sock_pending(ptk_sock_t *sock) {

@@ -59,8 +59,8 @@ PTK_API ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, 
  */
 PTK_API ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, size_t len, uint32_t timeout_ms);
 
-/** Send at least one byte of `len` and say how many. Parks. Ends the BROKEN state: the caller knows where the
- * frame stands. */
+/** Send at least one byte of `len` and say how many. Parks. After a send that was PARTIAL it goes on with the
+ * frame: the BROKEN state ends when it has sent as many bytes as the frame lacked. */
 PTK_API ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *buf, size_t len, size_t *sent_out,
                                    uint32_t timeout_ms);
 

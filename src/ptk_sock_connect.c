@@ -118,15 +118,9 @@ static ptk_err wait_for_handle(ptk_sock_t *listener, ptk_call_t *call, uint64_t 
     return code;
 }
 
-/* Before asking again at once: the call's deadline holds, and others get their turn. */
-static ptk_err pass(ptk_call_t *call) {
-    ptk_deadline_fix(&call->deadline);
-    bool is_over = call->deadline.kind == PTK_DEADLINE_NOW ||
-                   (call->deadline.kind == PTK_DEADLINE_ABSOLUTE && call->deadline.ns <= ptk_now_ns());
-    if (is_over) {
-        return PTK_ERR_TIMEOUT;
-    }
-    return call->scheduler->budget > 0 ? PTK_OK : ptk_yield();
+/* Ask for the next one, unless the call was to ask just once. */
+static ptk_err skip_dead(ptk_call_t *call) {
+    return call->deadline.kind == PTK_DEADLINE_NOW ? PTK_ERR_TIMEOUT : ptk_call_continue(call);
 }
 
 /* The next connection's handle. OK with op->result >= 0, or why not. */
@@ -140,10 +134,10 @@ static ptk_err accept_handle(ptk_sock_t *sock, ptk_call_t *call) {
             return err;
         }
         if (is_short_of_resources(os_err)) {
-            call->os_err = os_err;
             err = wait_for_handle(sock, call, &backoff_ns);
+            call->os_err = err == PTK_ERR_NO_RESOURCES ? os_err : 0;
         } else {
-            err = died_in_backlog(os_err) ? pass(call) : ptk_call_errno(call, op->result);
+            err = died_in_backlog(os_err) ? skip_dead(call) : ptk_call_errno(call, op->result);
         }
         if (err != PTK_OK || sock->is_closed) {
             return err != PTK_OK ? err : PTK_ERR_CLOSED;

@@ -34,7 +34,8 @@ struct ptk_sock {
     size_t carry_bytes;
     uint8_t state;
     bool is_closed;
-    bool is_broken; /* a send was cut short: nothing may follow */
+    bool is_write_shut;
+    size_t missing; /* bytes of a send that was cut short: nothing else may follow before they are out */
 };
 
 /* The sockets of a loop. */

@@ -7,11 +7,12 @@
  * has lost nothing. The carry is empty whenever a receive goes to the operation, so keeping is a plain copy.
  *
  * A send drives the operation until all is out. One that is cut short leaves half a frame in the stream, and
- * the socket is broken until somebody who knows where the frame stands goes on with send_some.
+ * the socket is broken until send_some has sent as many bytes as the frame lacks.
  */
 #include "ptk_sock_impl.h"
 
 #include "base/ptk_memory.h"
+#include <errno.h>
 #include <string.h>
 
 /* --- the carry --- */
@@ -52,9 +53,14 @@ typedef struct transfer {
     size_t moved;
 } transfer_t;
 
-/* Connected, or about to be: the system may know of a connection before its caller does. */
+/* Not while a connect is under way: a receive would take the error that the connect is to find. */
 static bool may_transfer(const ptk_sock_t *sock) {
-    return sock->state == PTK_SOCK_CONNECTED || sock->state == PTK_SOCK_CONNECTING;
+    return sock->state == PTK_SOCK_CONNECTED;
+}
+
+static ptk_err go_on(const ptk_sock_t *sock, ptk_call_t *call) {
+    ptk_err err = ptk_call_continue(call);
+    return sock->is_closed ? PTK_ERR_CLOSED : err;
 }
 
 static ptk_err receive_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer) {
@@ -81,6 +87,9 @@ static ptk_err receive(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer)
     ptk_err err = PTK_OK;
     while (err == PTK_OK && transfer->moved < transfer->least) {
         err = receive_piece(sock, call, transfer);
+        if (err == PTK_OK && transfer->moved < transfer->least) {
+            err = go_on(sock, call);
+        }
     }
     return err;
 }
@@ -146,6 +155,9 @@ static ptk_err send_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transf
     if (err != PTK_OK) {
         return err;
     }
+    if (op->result == -EPIPE && sock->is_write_shut) {
+        return PTK_ERR_CLOSED;
+    }
     if (op->result < 0) {
         return ptk_call_errno(call, op->result);
     }
@@ -157,6 +169,9 @@ static ptk_err send_pieces(ptk_sock_t *sock, ptk_call_t *call, transfer_t *trans
     ptk_err err = PTK_OK;
     while (err == PTK_OK && transfer->moved < transfer->least) {
         err = send_piece(sock, call, transfer);
+        if (err == PTK_OK && transfer->moved < transfer->least) {
+            err = go_on(sock, call);
+        }
     }
     return err;
 }
@@ -174,6 +189,15 @@ static ptk_err give_up_send(ptk_sock_t *sock, ptk_call_t *call, const transfer_t
     return err;
 }
 
+/* What a cut frame lacks; sends that resume make up for it. */
+static void note_missing(ptk_sock_t *sock, const transfer_t *transfer, bool resumes, ptk_err err) {
+    if (resumes) {
+        sock->missing -= transfer->moved < sock->missing ? transfer->moved : sock->missing;
+    } else if (err != PTK_OK && transfer->moved > 0) {
+        sock->missing = transfer->most - transfer->moved;
+    }
+}
+
 static ptk_err send_call(ptk_sock_t *sock, transfer_t *transfer, bool resumes, uint32_t timeout_ms) {
     ptk_call_t call;
     ptk_err err = ptk_sock_begin(sock, &call, timeout_ms);
@@ -187,12 +211,12 @@ static ptk_err send_call(ptk_sock_t *sock, transfer_t *transfer, bool resumes, u
     if (err != PTK_OK || sock->is_closed) {
         return ptk_sock_finish(sock, &call, err != PTK_OK ? err : PTK_ERR_CLOSED);
     }
-    if (sock->is_broken && !resumes) {
+    if (sock->missing > 0 && !resumes) {
         ptk_sock_give_turn(sock, &sock->outbound_turn);
         return ptk_sock_finish(sock, &call, PTK_ERR_BROKEN);
     }
     err = send_pieces(sock, &call, transfer);
-    sock->is_broken = resumes ? sock->is_broken && err != PTK_OK : err != PTK_OK && transfer->moved > 0;
+    note_missing(sock, transfer, resumes, err);
     ptk_sock_give_turn(sock, &sock->outbound_turn);
     if (err != PTK_OK) {
         return give_up_send(sock, &call, transfer, err);

@@ -81,14 +81,13 @@ static void give_turns(any_t *any) {
 
 /* --- look --- */
 
-static ptk_err look_at_latch(any_t *any, ptk_waitable_wait_item_t *item) {
+static ptk_err look_at_latch(ptk_waitable_wait_item_t *item) {
     uint64_t count = ptk_latch_take(&item->waitable->latch);
     if (count == 0) {
         return PTK_ERR_TIMEOUT;
     }
     item->ready_out = PTK_EVENT_READ;
     item->count_out = count;
-    ptk_call_spend(&any->call);
     return PTK_OK;
 }
 
@@ -118,7 +117,7 @@ static ptk_err look(any_t *any) {
     for (size_t i = 0; i < any->count; i++) {
         ptk_waitable_wait_item_t *item = &any->items[i];
         any->index = i;
-        ptk_err err = is_socket(item) ? look_at_socket(any, i) : look_at_latch(any, item);
+        ptk_err err = is_socket(item) ? look_at_socket(any, i) : look_at_latch(item);
         if (err != PTK_ERR_TIMEOUT) {
             return err;
         }
@@ -128,14 +127,14 @@ static ptk_err look(any_t *any) {
 
 /* --- arm --- */
 
-/* False: it became ready in between; look again. */
-static bool arm_socket(any_t *any, size_t i) {
+/* OK: armed. RETRY: it became ready in between, look again. Else it cannot be armed. */
+static ptk_err arm_socket(any_t *any, size_t i) {
     ptk_wait_t *wait = &any->waits[i];
     size_t direction = 0;
     ptk_turn_t *turn = missing_turn(any, i, &direction);
     if (turn) {
         ptk_list_append(&turn->waiters, &wait->link);
-        return true;
+        return PTK_OK;
     }
     ptk_event_op_t *op = op_of(&any->items[i]);
     ptk_event_loop_platform_t *loop = any->call.scheduler->loop;
@@ -143,30 +142,39 @@ static bool arm_socket(any_t *any, size_t i) {
     op->waiter = wait;
     if (loop->ops->submit(loop, op) == PTK_OP_DONE) {
         op->state = PTK_OP_IDLE;
-        return false;
+        return op->result < 0 ? ptk_call_errno(&any->call, op->result) : PTK_WAKE_RETRY;
     }
     wait->op = op;
-    return true;
+    return PTK_OK;
 }
 
-static bool arm(any_t *any) {
+static ptk_err arm_item(any_t *any, size_t i) {
+    const ptk_waitable_wait_item_t *item = &any->items[i];
+    any->waits[i] =
+        (ptk_wait_t) {.control = any->call.self, .kind = "any of several", .object = item->waitable};
+    if (is_socket(item)) {
+        return arm_socket(any, i);
+    }
+    ptk_list_append(&item->waitable->latch.waiters, &any->waits[i].link);
+    return PTK_OK;
+}
+
+/* Arm all, or none: then the answer is that of the item at any->index. */
+static ptk_err arm(any_t *any) {
     bool hopeful = false;
     for (size_t i = 0; i < any->count; i++) {
-        const ptk_waitable_wait_item_t *item = &any->items[i];
-        any->waits[i] =
-            (ptk_wait_t) {.control = any->call.self, .kind = "any of several", .object = item->waitable};
-        hopeful = hopeful || item->waitable->type != PTK_WAITABLE_USER;
-        if (!is_socket(item)) {
-            ptk_list_append(&item->waitable->latch.waiters, &any->waits[i].link);
-        } else if (!arm_socket(any, i)) {
+        hopeful = hopeful || any->items[i].waitable->type != PTK_WAITABLE_USER;
+        ptk_err err = arm_item(any, i);
+        if (err != PTK_OK) {
+            any->index = i;
             while (i-- > 0) {
                 ptk_withdraw(any->call.scheduler, &any->waits[i]);
             }
-            return false;
+            return err;
         }
     }
     (void) ptk_wait_plain(any->call.self, "any of several", NULL, hopeful);
-    return true;
+    return PTK_OK;
 }
 
 /* --- park --- */
@@ -198,6 +206,14 @@ static ptk_err take_from(any_t *any, size_t i) {
     return PTK_WAKE_RETRY;
 }
 
+static void forget_waiters(any_t *any) {
+    for (size_t i = 0; i < any->count; i++) {
+        if (any->waits[i].op) {
+            any->waits[i].op->waiter = NULL;
+        }
+    }
+}
+
 /* Park on all. RETRY: look again. */
 static ptk_err park(any_t *any) {
     ptk_control_t *self = any->call.self;
@@ -205,12 +221,11 @@ static ptk_err park(any_t *any) {
     self->u.run.waits_count = any->count;
     ptk_err code = ptk_park(self, &any->call.deadline);
     self->waits = NULL;
-    size_t woken = (size_t) (self->woken_by - any->waits);
+    forget_waiters(any);
     if (code == PTK_OK) {
-        code = take_from(any, woken);
-    }
-    if (code == PTK_ERR_ABORTED) {
-        any->index = woken;
+        code = take_from(any, (size_t) (self->woken_by - any->waits));
+    } else if (code == PTK_ERR_ABORTED) {
+        any->index = (size_t) (self->woken_by - any->waits);
     }
     return code != PTK_OK && finds_closed(any) ? PTK_ERR_CLOSED : code;
 }
@@ -222,7 +237,8 @@ static ptk_err wait_for_any(any_t *any) {
         if (code != PTK_ERR_TIMEOUT || any->call.deadline.kind == PTK_DEADLINE_NOW) {
             return code;
         }
-        code = arm(any) ? park(any) : PTK_WAKE_RETRY;
+        code = arm(any);
+        code = code == PTK_OK ? park(any) : code;
     }
     if (code == PTK_ERR_TIMEOUT || code == PTK_ERR_CANCELED) {
         ptk_err last = look(any);
@@ -265,6 +281,9 @@ static ptk_err run(any_t *any) {
         any->items[i].ready_out = 0;
         any->items[i].count_out = 0;
         ptk_lease_enter(lease_of(&any->items[i]));
+    }
+    if (any->call.deadline.kind == PTK_DEADLINE_NOW) {
+        ptk_scheduler_catch_up(any->call.scheduler);
     }
     ptk_err err = wait_for_any(any);
     give_turns(any);

@@ -130,6 +130,7 @@ static ptk_err feed_by_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *s
     ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
     ptk_deadline_fix(&first);
     ptk_timer_arm(scheduler, &feed->timer, &first);
+    ptk_scheduler_show(scheduler);
     return PTK_OK;
 }
 
@@ -221,25 +222,13 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
     return waitable;
 }
 
-/* End whoever waits for `waitable` in a turn's queue that it shares with a socket's own calls. */
-static void end_queued(ptk_turn_t *turn, const ptk_waitable_t *waitable, ptk_err code) {
-    ptk_list_node_t *node = ptk_list_first(&turn->waiters);
-    while (node) {
-        ptk_wait_t *wait = ptk_container_of(node, ptk_wait_t, link);
-        node = ptk_list_next(&turn->waiters, node);
-        if (wait->object == waitable) {
-            ptk_wake(wait, code);
-        }
-    }
-}
-
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
     ptk_wake_all(&waitable->latch.waiters, code);
     if (waitable->type == PTK_WAITABLE_SOCKET) {
         for (size_t i = 0; i < 2; i++) {
             ptk_op_end(&waitable->ops[i], code);
             if (waitable->subject.turns[i]) {
-                end_queued(waitable->subject.turns[i], waitable, code);
+                ptk_wake_those(&waitable->subject.turns[i]->waiters, waitable, code);
             }
         }
     }
@@ -293,7 +282,6 @@ static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
     }
     uint64_t count = ptk_latch_take(&waitable->latch);
     if (count > 0) {
-        ptk_call_spend(call);
         return ptk_waitable_took(call, PTK_EVENT_READ, count);
     }
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
@@ -311,7 +299,6 @@ static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
 static ptk_err wait_in_turn(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call) {
     const ptk_waitable_subject_t *subject = &waitable->subject;
     if ((events & PTK_EVENT_READ) && subject->held && *subject->held > 0) {
-        ptk_call_spend(call);
         return ptk_waitable_took(call, PTK_EVENT_READ, 0);
     }
     ptk_event_op_t *op = &waitable->ops[events & PTK_EVENT_READ ? 0 : 1];

@@ -25,7 +25,8 @@ struct ptk_slab_chunk {
 void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last) {
     size_t rounded = (object_bytes + OBJECT_ALIGNMENT - 1) & ~(OBJECT_ALIGNMENT - 1);
     ptk_assert(object_bytes > 0 && rounded <= UINT32_MAX / 2);
-    *slab = (ptk_slab_t) {.object_bytes = (uint32_t) rounded, .reuse_last = reuse_last};
+    *slab = (ptk_slab_t) {.object_bytes = (uint32_t) rounded,
+                           .quarantine = reuse_last ? PTK_SLAB_QUARANTINE : 0};
     ptk_queue_init(&slab->freed);
 }
 
@@ -35,7 +36,7 @@ void ptk_slab_fini(ptk_slab_t *slab) {
         slab->chunks = chunk->next;
         ptk_release(chunk);
     }
-    ptk_slab_init(slab, slab->object_bytes, slab->reuse_last);
+    ptk_slab_init(slab, slab->object_bytes, slab->quarantine > 0);
 }
 
 static bool add_chunk(ptk_slab_t *slab) {
@@ -56,15 +57,6 @@ static bool add_chunk(ptk_slab_t *slab) {
     return true;
 }
 
-static void *take_freed(ptk_slab_t *slab) {
-    uint32_t keep = slab->reuse_last ? PTK_SLAB_QUARANTINE : 0;
-    if (slab->freed_count <= keep) {
-        return NULL;
-    }
-    slab->freed_count--;
-    return ptk_queue_pop(&slab->freed);
-}
-
 static void *take_fresh(ptk_slab_t *slab) {
     if (slab->fresh == slab->fresh_end && !add_chunk(slab)) {
         return NULL;
@@ -75,32 +67,12 @@ static void *take_fresh(ptk_slab_t *slab) {
 }
 
 void *ptk_slab_take(ptk_slab_t *slab) {
-    void *object = take_freed(slab);
+    void *object = ptk_slab_take_freed(slab);
     if (!object) {
         object = take_fresh(slab);
+        slab->live_count += object != NULL;
     }
-    slab->live_count += object != NULL;
     return object;
-}
-
-static void push_front(ptk_queue_t *queue, ptk_queue_node_t *node) {
-    node->next = queue->first;
-    if (!queue->first) {
-        queue->last = node;
-    }
-    queue->first = node;
-}
-
-void ptk_slab_give(ptk_slab_t *slab, void *object) {
-    ptk_assert(slab->live_count > 0);
-    ptk_assert_debug(ptk_slab_contains(slab, object));
-    slab->live_count--;
-    slab->freed_count++;
-    if (slab->reuse_last) {
-        ptk_queue_push(&slab->freed, object);
-    } else {
-        push_front(&slab->freed, object);
-    }
 }
 
 /* Where the objects of `chunk` that were ever handed out end. */

@@ -25,7 +25,7 @@ typedef struct ptk_slab {
     uint32_t object_bytes;
     uint32_t freed_count;
     uint32_t live_count;
-    bool reuse_last;
+    uint32_t quarantine; /* this many stay in `freed`; 0: warm */
 } ptk_slab_t;
 
 /* object_bytes is rounded up to a multiple of 64; objects are 64-byte aligned. Allocates nothing. */
@@ -37,11 +37,35 @@ void ptk_slab_fini(ptk_slab_t *slab);
 /* An object, or NULL: out of memory. Fresh memory is zeroed; a reused object is as it was but for its first word. */
 void *ptk_slab_take(ptk_slab_t *slab);
 
-/* Give an object back. */
-void ptk_slab_give(ptk_slab_t *slab, void *object);
-
 /* Was `object` ever handed out by this slab (live or free)? Walks the chunks: for reports and checks. */
 bool ptk_slab_contains(const ptk_slab_t *slab, const void *object);
+
+/* One that was given back before, or NULL: none may be reused yet. The one after it is brought into the cache. */
+static inline void *ptk_slab_take_freed(ptk_slab_t *slab) {
+    if (slab->freed_count <= slab->quarantine) {
+        return NULL;
+    }
+    slab->freed_count--;
+    slab->live_count++;
+    void *object = ptk_queue_pop(&slab->freed);
+    __builtin_prefetch(slab->freed.first, 1);
+    return object;
+}
+
+/* Give an object back. */
+static inline void ptk_slab_give(ptk_slab_t *slab, void *object) {
+    ptk_queue_node_t *node = (ptk_queue_node_t *) object;
+    ptk_assert(slab->live_count > 0);
+    ptk_assert_debug(ptk_slab_contains(slab, object));
+    slab->live_count--;
+    slab->freed_count++;
+    if (slab->quarantine > 0 || !slab->freed.first) {
+        ptk_queue_push(&slab->freed, node);
+    } else {
+        node->next = slab->freed.first;
+        slab->freed.first = node;
+    }
+}
 
 /* Walk every object that was ever handed out, live or free; the owner tells them apart. */
 typedef void (*ptk_slab_visitor_t)(void *context, void *object);

@@ -22,24 +22,10 @@ ptk_error_slot_t *ptk_error_slot(void) {
     return slot ? slot : &block->own_errors;
 }
 
-/* A success leaves the slot as it is. */
-static ptk_err record(ptk_error_slot_t failure) {
+void ptk_record_failure(ptk_error_slot_t failure) {
     if (failure.err != PTK_OK) {
         *ptk_error_slot() = failure;
     }
-    return failure.err;
-}
-
-ptk_err ptk_fail(ptk_err err) {
-    return record((ptk_error_slot_t) {.err = err});
-}
-
-ptk_err ptk_fail_os(ptk_err err, int os_err) {
-    return record((ptk_error_slot_t) {.err = err, .os_err = os_err < 0 ? -os_err : os_err});
-}
-
-ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count) {
-    return record((ptk_error_slot_t) {.err = err, .cause = cause, .count = count});
 }
 
 /* A table and not a switch: some systems give two of these names one value. */

@@ -54,11 +54,25 @@ static inline const ptk_sys_t *ptk_sys(void) {
 /* The error slot of the running green thread, or of the OS thread. Never NULL. */
 ptk_error_slot_t *ptk_error_slot(void);
 
+/* Write a failure into that slot; a success leaves it as it is. */
+void ptk_record_failure(ptk_error_slot_t failure);
+
 /* Record a failure and answer it, so that `return ptk_fail(PTK_ERR_BUSY);` reads well. ptk_fail clears the
  * rest. */
-ptk_err ptk_fail(ptk_err err);
-ptk_err ptk_fail_os(ptk_err err, int os_err);
-ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count);
+static inline ptk_err ptk_fail(ptk_err err) {
+    ptk_record_failure((ptk_error_slot_t) {.err = err});
+    return err;
+}
+
+static inline ptk_err ptk_fail_os(ptk_err err, int os_err) {
+    ptk_record_failure((ptk_error_slot_t) {.err = err, .os_err = os_err < 0 ? -os_err : os_err});
+    return err;
+}
+
+static inline ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count) {
+    ptk_record_failure((ptk_error_slot_t) {.err = err, .cause = cause, .count = count});
+    return err;
+}
 
 /* The ptk_err for a negative or positive errno value: PTK_ERR_OS where nothing fits better. */
 ptk_err ptk_err_from_os(int os_err);

@@ -19,10 +19,17 @@
 /* 0: not probed yet, else the kind plus one. */
 static atomic_int probed;
 
+/* 0: not asked yet. */
+static atomic_size_t default_bytes;
+
 size_t ptk_stack_default_bytes(void) {
-    size_t bytes = DEFAULT_BYTES;
-    while (bytes < 4 * ptk_sys_real.page_bytes()) {
-        bytes *= 2;
+    size_t bytes = atomic_load_explicit(&default_bytes, memory_order_relaxed);
+    if (bytes == 0) {
+        bytes = DEFAULT_BYTES;
+        while (bytes < 4 * ptk_sys_real.page_bytes()) {
+            bytes *= 2;
+        }
+        atomic_store_explicit(&default_bytes, bytes, memory_order_relaxed);
     }
     return bytes;
 }

@@ -89,19 +89,6 @@ static void epoll_forget(ptk_readiness_t *readiness, uint32_t index) {
     }
 }
 
-/* Some of the sources of a shared foreign registration may go on waiting: the report used it up, so ask
- * again. */
-static void rearm_rest(ptk_readiness_t *readiness, uint32_t index) {
-    uint32_t rest = 0;
-    for (ptk_event_source_t *source = readiness->registrations[index].sources; source;
-         source = source->next) {
-        rest |= (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
-    }
-    if (rest != 0 && readiness->registrations[index].sources->mode == PTK_SOURCE_FOREIGN) {
-        (void) epoll_interest(readiness, index, rest);
-    }
-}
-
 static void deliver(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
     ptk_readiness_t *readiness = &self->readiness;
     uint32_t index = (uint32_t) event->data.u64;
@@ -110,7 +97,6 @@ static void deliver(epoll_loop_t *self, const struct epoll_event *event, ptk_lis
         return;
     }
     ptk_readiness_deliver(readiness, index, ready_bits(event->events), finished);
-    rearm_rest(readiness, index);
 }
 
 static void deliver_any(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {

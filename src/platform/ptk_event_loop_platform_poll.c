@@ -2,10 +2,9 @@
 /*
  * poll(2) (floor 2): the platform contract on any POSIX system.
  *
- * One pollfd per registration, at the same index, and one more at the front for the inbox's wake. An entry
- * that nobody waits for has descriptor -1, so that the kernel skips it: a hang-up is reported whether it was
- * asked for or not, and would spin the loop. poll is level-triggered, so a registration is interested exactly
- * while an operation pends.
+ * One pollfd per registration, at the same index. The kernel gets the inbox's wake and those entries that
+ * somebody waits for: a hang-up is reported whether it was asked for or not, and would spin the loop. poll is
+ * level-triggered, so a registration is interested exactly while an operation pends.
  */
 #include "platform/ptk_readiness.h"
 
@@ -17,7 +16,9 @@
 
 typedef struct poll_loop {
     ptk_readiness_t readiness;
-    struct pollfd *entries;
+    struct pollfd *entries; /* by registration; descriptor -1: nobody waits for it */
+    struct pollfd *batch;   /* what poll(2) gets: the wake, then the entries that somebody waits for */
+    uint32_t *places;       /* batch index -> registration */
 } poll_loop_t;
 
 static poll_loop_t *poll_loop(ptk_readiness_t *readiness) {
@@ -26,19 +27,23 @@ static poll_loop_t *poll_loop(ptk_readiness_t *readiness) {
 
 static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
     poll_loop_t *self = poll_loop(readiness);
-    struct pollfd *grown = ptk_reallocate(self->entries, (FRONT + (size_t) capacity) * sizeof *grown);
-    if (!grown) {
+    struct pollfd *entries = ptk_reallocate(self->entries, capacity * sizeof *entries);
+    self->entries = entries ? entries : self->entries;
+    struct pollfd *batch = ptk_reallocate(self->batch, (FRONT + (size_t) capacity) * sizeof *batch);
+    self->batch = batch ? batch : self->batch;
+    uint32_t *places = ptk_reallocate(self->places, (FRONT + (size_t) capacity) * sizeof *places);
+    self->places = places ? places : self->places;
+    if (!entries || !batch || !places) {
         return false;
     }
     for (uint32_t i = readiness->count; i < capacity; i++) {
-        grown[FRONT + i] = (struct pollfd) {.fd = -1};
+        entries[i] = (struct pollfd) {.fd = -1};
     }
-    self->entries = grown;
     return true;
 }
 
 static int poll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
-    struct pollfd *entry = &poll_loop(readiness)->entries[FRONT + index];
+    struct pollfd *entry = &poll_loop(readiness)->entries[index];
     entry->fd = interest ? (int) readiness->registrations[index].handle : -1;
     entry->events =
         (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0));
@@ -56,37 +61,35 @@ static uint32_t ready_bits(short revents) {
            (revents & broken ? PTK_READY_UNSURE : 0);
 }
 
-/* Hand back what waits on one entry, and stop watching what nobody waits for any more. */
-static void deliver(poll_loop_t *self, uint32_t index, ptk_list_t *finished) {
-    struct pollfd *entry = &self->entries[FRONT + index];
-    uint32_t ready = ready_bits(entry->revents);
-    entry->revents = 0;
-    ptk_readiness_deliver(&self->readiness, index, ready, finished);
-    uint32_t rest = 0;
-    for (ptk_event_source_t *source = self->readiness.registrations[index].sources; source;
-         source = source->next) {
-        rest |= (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
+/* The entries that somebody waits for, and whose they are: the kernel takes no more entries than a process
+   may have descriptors, and there can be more registrations than that. */
+static size_t collect(poll_loop_t *self) {
+    size_t count = FRONT;
+    for (uint32_t i = 0; i < self->readiness.count; i++) {
+        if (self->entries[i].fd >= 0) {
+            self->places[count] = i;
+            self->batch[count++] = self->entries[i];
+        }
     }
-    (void) poll_interest(&self->readiness, index, rest);
+    return count;
 }
 
 static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                      ptk_list_t *finished) {
     poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
-    uint32_t places = self->readiness.count;
+    size_t entries = collect(self);
     loop->polls++;
-    int count =
-        ptk_sys()->poll(self->entries, FRONT + (size_t) places, ptk_readiness_timeout(now_ns, deadline_ns));
+    int count = ptk_sys()->poll(self->batch, entries, ptk_readiness_timeout(now_ns, deadline_ns));
     if (count <= 0) {
         return count == -EINTR ? 0 : count;
     }
-    if (self->entries[0].revents) {
-        self->entries[0].revents = 0;
+    if (self->batch[0].revents) {
         (void) ptk_sys()->wake_drain(loop->inbox->wake);
     }
-    for (uint32_t i = 0; i < places; i++) {
-        if (self->entries[FRONT + i].revents) {
-            deliver(self, i, finished);
+    for (size_t i = FRONT; i < entries; i++) {
+        if (self->batch[i].revents) {
+            ptk_readiness_deliver(&self->readiness, self->places[i], ready_bits(self->batch[i].revents),
+                                  finished);
         }
     }
     return 0;
@@ -98,17 +101,19 @@ static int poll_open(ptk_event_loop_platform_t *loop) {
     self->readiness.interest = poll_interest;
     self->readiness.forget = poll_forget;
     self->readiness.grow = poll_grow;
-    self->entries = ptk_allocate(FRONT * sizeof *self->entries);
-    if (!self->entries) {
+    self->batch = ptk_allocate(FRONT * sizeof *self->batch);
+    if (!self->batch) {
         return -ENOMEM;
     }
-    self->entries[0] = (struct pollfd) {.fd = (int) loop->inbox->wake, .events = POLLIN};
+    self->batch[0] = (struct pollfd) {.fd = (int) loop->inbox->wake, .events = POLLIN};
     return 0;
 }
 
 static void poll_shut(ptk_event_loop_platform_t *loop) {
     poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
     ptk_release(self->entries);
+    ptk_release(self->batch);
+    ptk_release(self->places);
     ptk_readiness_shut(&self->readiness);
 }
 

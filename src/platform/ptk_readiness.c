@@ -86,6 +86,7 @@ static void free_place(ptk_readiness_t *self, uint32_t index) {
     registration->sources = NULL;
     registration->generation++;
     registration->armed = 0;
+    registration->disowned = false;
     registration->next_free = self->first_free;
     self->first_free = index;
 }
@@ -143,10 +144,26 @@ int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *so
     return 0;
 }
 
+/*
+ * ptk got a number that a foreign registration stands for: its owner has closed it behind our back, and what
+ * the kernel knows under that number is ptk's now. The foreign one is disowned for as long.
+ */
+static void disown(ptk_readiness_t *self, ptk_os_handle_t handle, bool disowned) {
+    uint32_t index =
+        (size_t) handle < self->by_handle_count ? self->by_handle[handle] : PTK_REGISTRATION_NONE;
+    if (index != PTK_REGISTRATION_NONE) {
+        self->registrations[index].disowned = disowned;
+        self->registrations[index].armed = 0;
+        (void) self->interest(self, index, 0);
+    }
+}
+
 void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
                               ptk_os_handle_t handle) {
+    ptk_readiness_t *self = readiness(loop);
     source->handle = handle;
-    readiness(loop)->registrations[source->registration].handle = handle;
+    self->registrations[source->registration].handle = handle;
+    disown(self, handle, true);
 }
 
 static void unlink_source(ptk_registration_t *registration, ptk_event_source_t *source) {
@@ -170,6 +187,8 @@ void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *s
     self->forget(self, source->registration);
     if (source->mode == PTK_SOURCE_FOREIGN) {
         self->by_handle[source->handle] = PTK_REGISTRATION_NONE;
+    } else if (source->handle != PTK_OS_HANDLE_NONE) {
+        disown(self, source->handle, false);
     }
     free_place(self, source->registration);
 }
@@ -200,7 +219,7 @@ static int tell_interest(ptk_readiness_t *self, uint32_t index) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
         interest |= source_interest(source);
     }
-    return self->interest(self, index, interest);
+    return self->registrations[index].disowned ? -EBADF : self->interest(self, index, interest);
 }
 
 static void finish(ptk_event_op_t *op, intptr_t result) {
@@ -249,6 +268,9 @@ ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_e
     uint32_t wanted = directions(op);
     bool tries = op->once || source->mode == PTK_SOURCE_FOREIGN || (source->ready & wanted) != 0;
     intptr_t result = tries ? ptk_posix_sock_try(op) : -EAGAIN;
+    if (source->attached && readiness(loop)->registrations[source->registration].disowned) {
+        result = -EBADF;
+    }
     if (result == -EAGAIN) {
         source->ready &= (uint8_t) ~wanted;
     } else if (is_drained(op, result)) {
@@ -268,8 +290,7 @@ bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     if (op->state == PTK_OP_PENDING) {
         ptk_readiness_t *self = readiness(loop);
         unhook(op);
-        (void) tell_interest(
-            self, op->source->registration); /* only ever asks for less: cannot fail in a way that matters */
+        (void) tell_interest(self, op->source->registration); /* the others' next report tells of a failure */
     }
     op->state = PTK_OP_IDLE;
     return true;
@@ -284,7 +305,8 @@ static void let_go(ptk_event_op_t *op, ptk_list_t *finished) {
     }
 }
 
-void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
+/* Hand back what waits for any of `ready`. */
+static void let_go_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
         source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
         if (ready & PTK_READY_READ) {
@@ -294,5 +316,14 @@ void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready
             let_go(source->outbound, finished);
         }
     }
+}
+
+/* What goes on waiting is told to the kernel again: a report may have used the registration up. If that
+   fails, all submit again and see why. */
+void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     self->loop.events++;
+    let_go_all(self, index, ready, finished);
+    if (tell_interest(self, index) != 0) {
+        let_go_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
+    }
 }

@@ -16,6 +16,7 @@ typedef struct ptk_registration {
     uint32_t generation; /* changes when the place is freed: a stale event of an earlier user is seen and
                             dropped */
     uint32_t next_free;
+    bool disowned;  /* FOREIGN: its owner closed the number, and ptk has it now */
     uint32_t armed; /* interest that the kernel has now; what the bits mean is the platform's */
 } ptk_registration_t;
 

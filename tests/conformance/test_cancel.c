@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation: level-triggered, checked at entry, beaten by a result that is complete, and never losing one. */
+/* Cancellation: level-triggered, checked at entry, beaten by a result that is complete, and never losing one.
+ */
 #include "conformance.h"
 
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-/* --- at every place where a green thread can park ------------------------------------------------------------------ */
+/* --- at every place where a green thread can park ------------------------------------------------------- */
 
 /* Everything that a green thread can wait for, and that will never come by itself. */
 typedef struct places {
@@ -122,10 +123,9 @@ static ptk_err park_in_join(places_t *places) {
 }
 
 static ptk_err (*const parks[])(places_t *places) = {
-    park_in_user,     park_in_user_for_a_while, park_in_timer,           park_in_signal,
-    park_in_readable, park_in_writable,         park_in_both_directions, park_in_wait_any,
-    park_in_sleep,    park_in_sleep_until,      park_in_yields,          park_in_sleep_zero,
-    park_in_join,
+    park_in_user,     park_in_user_for_a_while, park_in_timer,    park_in_signal, park_in_readable,
+    park_in_writable, park_in_both_directions,  park_in_wait_any, park_in_sleep,  park_in_sleep_until,
+    park_in_yields,   park_in_sleep_zero,       park_in_join,
 };
 
 #define PARK_COUNT (sizeof parks / sizeof parks[0])
@@ -273,7 +273,7 @@ TEST(cancel_after_the_end_is_fine_and_changes_nothing) {
     test_loop_end(loop);
 }
 
-/* --- what is there already ----------------------------------------------------------------------------------------- */
+/* --- what is there already ------------------------------------------------------------------------------ */
 
 static ptk_err look_with_and_without_timeout(void *user) {
     CHECK_OK(ptk_green_cancel(ptk_green_self()));
@@ -363,7 +363,7 @@ static void make_readable(places_t *places) {
 }
 
 static void make_writable(places_t *places) {
-    while (read(places->pair[1], (char[4096]){0}, 4096) > 0) {
+    while (read(places->pair[1], (char[4096]) {0}, 4096) > 0) {
     }
 }
 
@@ -445,8 +445,10 @@ static void race_event_and_cancel(const race_t *race, bool event_first, bool pol
     places_fini(&places);
 }
 
-/* A wait_any that was cancelled may still find an event in its last look: it is taken once or kept, never lost. */
-static void race_any_and_cancel(void (*make_ready)(places_t *), ptk_err (*look)(places_t *), bool event_first) {
+/* A wait_any that was cancelled may still find an event in its last look: it is taken once or kept, never
+ * lost. */
+static void race_any_and_cancel(void (*make_ready)(places_t *), ptk_err (*look)(places_t *),
+                                bool event_first) {
     places_t places;
     places_init(&places);
     const race_t race = {park_in_wait_any, make_ready, look, false};
@@ -489,7 +491,7 @@ TEST(cancel_before_the_first_step_at_every_wait) {
     test_in_green(cancel_before_the_first_step);
 }
 
-/* --- what is inherited, and lifetimes ------------------------------------------------------------------------------ */
+/* --- what is inherited, and lifetimes ------------------------------------------------------------------- */
 
 static ptk_err yield_once(void *arg) {
     (void) arg;

@@ -133,7 +133,10 @@ static ptk_err zero_to_nobody(void *unused) {
     peer_full_t full = peer_full_begin();
     ptk_sock_t *sock = open_sock();
     for (int i = 0; i < 3; i++) {
+        char byte = 0;
         CHECK_ERR(connect_to(sock, &full.addr, 0), PTK_ERR_TIMEOUT);
+        CHECK_ERR(ptk_sock_send(sock, "x", 1, 0), PTK_ERR_NOT_CONNECTED);
+        CHECK_ERR(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER), PTK_ERR_NOT_CONNECTED);
         sock_settle();
         ptk_waitable_t *waitable = ptk_sock_waitable(sock, PTK_EVENT_WRITE);
         CHECK_ERR(ptk_waitable_wait(waitable, PTK_EVENT_WRITE, 0), PTK_ERR_TIMEOUT);

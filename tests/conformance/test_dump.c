@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the report says of the green thread `name`: from its line up to the next one's. Valid until the next call. */
+/* What the report says of the green thread `name`: from its line up to the next one's. Valid until the next
+ * call. */
 static const char *paragraph_of(const char *name) {
     static char text[8192];
     char quoted[64];
@@ -210,7 +211,8 @@ TEST(dump_tells_deadlines_cancels_and_daemons) {
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     CHECK_OK(ptk_scheduler_stop(loop));
     CHECK_OK(ptk_scheduler_dump(loop));
-    CHECK(says("mortal", "daemon") && says("mortal", "lifetime ends in 60000 ms") && says("mortal", "cancelled: stop"));
+    CHECK(says("mortal", "daemon") && says("mortal", "lifetime ends in 60000 ms") &&
+          says("mortal", "cancelled: stop"));
     CHECK(says("shielded", "shield ends in 1000 ms") && says("shielded", "cancelled: stop"));
     test_run();
     test_loop_end(loop);

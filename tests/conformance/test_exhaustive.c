@@ -2,10 +2,11 @@
 /*
  * Every interleaving of {wait, timeout, cancel, destroy} against readiness, in the small.
  *
- * Three green threads take two steps each. At each step the oracle chooses what the green thread does: wait (for at most
- * 10 ms), make the waitable ready, cancel its neighbour, or destroy the waitable. The same oracle chooses who runs next,
- * when the loop polls, and the order and end of a batch of events. Time is the test's own, so that a timeout happens when
- * nothing else can. A run is one path down the tree of choices; after each, nothing may be lost:
+ * Three green threads take two steps each. At each step the oracle chooses what the green thread does: wait
+ * (for at most 10 ms), make the waitable ready, cancel its neighbour, or destroy the waitable. The same
+ * oracle chooses who runs next, when the loop polls, and the order and end of a batch of events. Time is the
+ * test's own, so that a timeout happens when nothing else can. A run is one path down the tree of choices;
+ * after each, nothing may be lost:
  *
  *     what was sent is what was taken, and what is left
  *     each wait had one outcome, and a reason for it
@@ -57,11 +58,12 @@ static void expect(const world_t *world, bool condition, const char *what) {
     char path[1024];
     if (!condition) {
         ptk_choice_tree_describe(&world->tree, path, sizeof path);
-        ptk_test_failed(__FILE__, __LINE__, "run %llu: %s; path: %s", (unsigned long long) world->tree.runs, what, path);
+        ptk_test_failed(__FILE__, __LINE__, "run %llu: %s; path: %s", (unsigned long long) world->tree.runs,
+                        what, path);
     }
 }
 
-/* --- actions ------------------------------------------------------------------------------------------------------------ */
+/* --- actions -------------------------------------------------------------------------------------------- */
 
 static void read_one(world_t *world) {
     char byte;
@@ -123,11 +125,13 @@ static void act_wait(actor_t *actor) {
                                                    : wait_for_either(world);
     note_outcome(&world->seen, err);
     expect(world, !was_canceled || err == PTK_ERR_CANCELED || err == PTK_ERR_CLOSED, "a cancelled one tried");
-    expect(world, !was_destroyed || err == PTK_ERR_CLOSED || err == PTK_ERR_CANCELED, "waited for what is gone");
+    expect(world, !was_destroyed || err == PTK_ERR_CLOSED || err == PTK_ERR_CANCELED,
+           "waited for what is gone");
     expect(world, err != PTK_ERR_CANCELED || world->canceled[actor->number], "CANCELED without a cancel");
     expect(world, err != PTK_ERR_CLOSED || world->destroyed, "CLOSED without a destroy");
     expect(world, err != PTK_ERR_BUSY || world->kind != KIND_USER, "BUSY at a USER waitable");
-    expect(world, err != PTK_ERR_TIMEOUT || ptk_now_ns() - start >= TIMEOUT_MS * PTK_NS_PER_MS, "TIMEOUT too early");
+    expect(world, err != PTK_ERR_TIMEOUT || ptk_now_ns() - start >= TIMEOUT_MS * PTK_NS_PER_MS,
+           "TIMEOUT too early");
     expect(world,
            err == PTK_OK || err == PTK_ERR_TIMEOUT || err == PTK_ERR_CANCELED || err == PTK_ERR_CLOSED ||
                err == PTK_ERR_BUSY,
@@ -135,7 +139,8 @@ static void act_wait(actor_t *actor) {
 }
 
 static void act_make_ready(world_t *world) {
-    bool through_user = world->kind == KIND_USER || (world->kind == KIND_ANY && world->sent <= world->written);
+    bool through_user =
+        world->kind == KIND_USER || (world->kind == KIND_ANY && world->sent <= world->written);
     if (!through_user) {
         expect(world, write(world->fds[1], "x", 1) == 1, "cannot write");
         world->written++;
@@ -186,7 +191,7 @@ static ptk_err act(void *arg) {
     return PTK_OK;
 }
 
-/* --- one run -------------------------------------------------------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------------------------------------- */
 
 static void run_begin(world_t *world, actor_t *actors) {
     world->destroyed = false;
@@ -195,7 +200,7 @@ static void run_begin(world_t *world, actor_t *actors) {
     world->readable = world->kind != KIND_USER ? test_fd_waitable(world->fds[0]) : NULL;
     for (size_t i = 0; i < GREENS; i++) {
         world->canceled[i] = false;
-        actors[i] = (actor_t){world, i};
+        actors[i] = (actor_t) {world, i};
         world->greens[i] = test_spawn(act, &actors[i]);
     }
 }
@@ -207,7 +212,8 @@ static void run_end(world_t *world) {
     }
     act_destroy(world);
     ssize_t left = read(world->fds[0], rest, sizeof rest);
-    expect(world, world->read + (uint64_t) (left > 0 ? left : 0) == world->written, "a byte was lost or came twice");
+    expect(world, world->read + (uint64_t) (left > 0 ? left : 0) == world->written,
+           "a byte was lost or came twice");
     expect(world, world->taken == world->sent, "an event was lost or came twice");
     expect(world, test_counters().green_threads == 0, "somebody still lives");
 }
@@ -244,7 +250,7 @@ static void explore(kind_t kind, size_t depth) {
 #endif
 #endif
 #ifndef DEPTH
-#define DEPTH 11
+#define DEPTH 10
 #endif
 
 /* How many decisions of a run branch: choices of the test and of the scheduler alike. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Coroutines of another library (libpcl): its own ones wait for ptk's waitables. That green threads which its spawn hook
- * makes behave like ptk's own is what the rest of the suite shows in the configuration with PTK_TEST_FOREIGN=1.
+ * Coroutines of another library (libpcl): its own ones wait for ptk's waitables. That green threads which its
+ * spawn hook makes behave like ptk's own is what the rest of the suite shows in the configuration with
+ * PTK_TEST_FOREIGN=1.
  */
 #include "conformance.h"
 
@@ -37,7 +38,7 @@ static void poll_until_ended(const void *coroutine) {
     }
 }
 
-/* --- hooks ---------------------------------------------------------------------------------------------------------------- */
+/* --- hooks ---------------------------------------------------------------------------------------------- */
 
 TEST(foreign_without_spawn_go_and_spawn_are_not_supported) {
     TEST_NEEDS_FOREIGN();
@@ -104,7 +105,7 @@ TEST(foreign_hooks_after_the_first_green_thread_are_busy) {
     test_loop_end(loop);
 }
 
-/* --- coroutines that libpcl made ------------------------------------------------------------------------------------------ */
+/* --- coroutines that libpcl made ------------------------------------------------------------------------ */
 
 static void wait_for_all_kinds(void *arg) {
     int *fds = arg;
@@ -195,7 +196,7 @@ TEST(foreign_coroutines_beside_green_threads) {
     test_loop_end(loop);
 }
 
-/* --- forget ------------------------------------------------------------------------------------------------------------------ */
+/* --- forget --------------------------------------------------------------------------------------------- */
 
 TEST(foreign_forget_of_one_that_is_parked_is_busy) {
     TEST_NEEDS_FOREIGN();
@@ -244,7 +245,7 @@ TEST(foreign_forget_many) {
     test_loop_end(loop);
 }
 
-/* --- errors, cancel ------------------------------------------------------------------------------------------------------- */
+/* --- errors, cancel ------------------------------------------------------------------------------------- */
 
 static void keep_error_and_errno(void *user) {
     CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);

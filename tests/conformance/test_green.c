@@ -31,7 +31,7 @@ static ptk_err answer_ok(void *arg) {
     return PTK_OK;
 }
 
-/* --- order --------------------------------------------------------------------------------------------------------- */
+/* --- order ---------------------------------------------------------------------------------------------- */
 
 TEST(green_go_before_run_starts_in_order) {
     ptk_event_loop_platform_t *loop = test_loop();
@@ -130,7 +130,7 @@ TEST(green_many_alive_at_once) {
     test_loop_end(loop);
 }
 
-/* --- go: failures are logged ----------------------------------------------------------------------------------------- */
+/* --- go: failures are logged ---------------------------------------------------------------------------- */
 
 static ptk_err fail_with_short(void *arg) {
     (void) arg;
@@ -181,7 +181,7 @@ TEST(green_failing_spawn_is_for_its_joiner_and_not_logged) {
     test_capture_end();
 }
 
-/* --- limits, names, self --------------------------------------------------------------------------------------------- */
+/* --- limits, names, self -------------------------------------------------------------------------------- */
 
 TEST(green_limit_per_loop) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
@@ -254,7 +254,7 @@ TEST(green_names) {
     test_loop_end(loop);
 }
 
-/* --- options --------------------------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------------- */
 
 static void check_spawn_fails(const void *options, ptk_err expected) {
     CHECK(ptk_green_spawn(NULL, options, answer_ok, NULL) == NULL);
@@ -285,7 +285,7 @@ TEST(green_options_of_an_earlier_version_are_fine) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
     options.struct_size = (uint32_t) offsetof(ptk_green_options_t, stack_bytes);
     options.name = "early";
-    options.stack_bytes = SIZE_MAX;  /* beyond struct_size: not looked at */
+    options.stack_bytes = SIZE_MAX; /* beyond struct_size: not looked at */
     options.reserved = 7;
     ptk_green_t *green = ptk_green_spawn(loop, &options, answer_ok, NULL);
     CHECK(green != NULL);
@@ -311,7 +311,7 @@ TEST(green_options_that_make_no_sense_are_refused) {
     test_loop_end(loop);
 }
 
-/* --- errors belong to the green thread that met them ------------------------------------------------------------------- */
+/* --- errors belong to the green thread that met them ---------------------------------------------------- */
 
 static ptk_err fail_and_look_after_a_yield(void *arg) {
     (void) arg;
@@ -373,7 +373,7 @@ TEST(p36_errno_survives_a_park) {
     test_loop_end(loop);
 }
 
-/* --- local storage ----------------------------------------------------------------------------------------------------- */
+/* --- local storage -------------------------------------------------------------------------------------- */
 
 static void note_destroyed(void *value) {
     test_note(*(const char *) value);

@@ -139,7 +139,7 @@ TEST(stack_of_the_callers_own_at_an_odd_address) {
     test_loop_end(loop);
 }
 
-/* --- rounding modes ---------------------------------------------------------------------------------------------------- */
+/* --- rounding modes ------------------------------------------------------------------------------------- */
 
 static const test_rounding_t rounding_modes[] = {TEST_ROUND_NEAREST, TEST_ROUND_UP, TEST_ROUND_DOWN};
 
@@ -175,7 +175,8 @@ TEST(p37_rounding_mode_per_fp_green_thread) {
     options.flags = PTK_SPAWN_FP;
     test_go(keep_the_default_rounding, NULL);
     for (size_t i = 0; i < 6; i++) {
-        ptk_green_t *green = ptk_green_spawn(loop, &options, keep_rounding, (void *) (uintptr_t) &rounding_modes[i % 3]);
+        ptk_green_t *green =
+            ptk_green_spawn(loop, &options, keep_rounding, (void *) (uintptr_t) &rounding_modes[i % 3]);
         CHECK(green != NULL);
         CHECK_OK(ptk_green_detach(green));
         test_go(keep_the_default_rounding, NULL);
@@ -185,7 +186,7 @@ TEST(p37_rounding_mode_per_fp_green_thread) {
     test_loop_end(loop);
 }
 
-/* --- overflow ------------------------------------------------------------------------------------------------------------ */
+/* --- overflow ------------------------------------------------------------------------------------------- */
 
 static volatile bool for_ever = true;
 

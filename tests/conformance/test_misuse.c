@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls from where they may not be made: another OS thread, outside a green thread, a forked child. Each is a clear
- * error in every build, and leaves the object as it was.
+ * Calls from where they may not be made: another OS thread, outside a green thread, a forked child. Each is a
+ * clear error in every build, and leaves the object as it was.
  */
 #include "conformance.h"
 
@@ -62,7 +62,7 @@ static void objects_fini(objects_t *objects) {
     test_loop_end(objects->loop);
 }
 
-/* --- every public function with somebody else's object ------------------------------------------------------------------- */
+/* --- every public function with somebody else's object -------------------------------------------------- */
 
 /* Answers what the call says; a call without an error answers ptk_get_err(). */
 typedef ptk_err (*misuse_t)(objects_t *objects);
@@ -247,7 +247,7 @@ static void misuse_all(objects_t *objects, ptk_err expected) {
     CHECK_STR(ptk_green_name(objects->green), "");
 }
 
-/* --- another thread ------------------------------------------------------------------------------------------------------- */
+/* --- another thread ------------------------------------------------------------------------------------- */
 
 static void *misuse_on_a_thread_without_a_loop(void *objects) {
     misuse_all(objects, PTK_ERR_WRONG_THREAD);
@@ -277,7 +277,7 @@ static void *misuse_on_a_green_thread_of_another_loop(void *objects) {
     return NULL;
 }
 
-static void misuse_on_a_thread(void *(*body)(void *)) {
+static void misuse_on_a_thread(void *(*body)(void *) ) {
     objects_t objects;
     pthread_t thread;
     objects_init(&objects);
@@ -320,7 +320,7 @@ TEST(p54_calls_without_an_object_on_a_thread_without_a_loop) {
     use_nobodys_green_thread(NULL);
 }
 
-/* --- outside green threads -------------------------------------------------------------------------------------------------- */
+/* --- outside green threads ------------------------------------------------------------------------------ */
 
 TEST(misuse_parking_calls_outside_green_threads_are_not_green) {
     objects_t objects;
@@ -353,7 +353,7 @@ TEST(misuse_not_green_is_said_before_trying) {
     test_loop_end(loop);
 }
 
-/* --- forked children ---------------------------------------------------------------------------------------------------------- */
+/* --- forked children ------------------------------------------------------------------------------------ */
 
 static int exit_code_of(pid_t child) {
     int status = 0;
@@ -476,7 +476,8 @@ TEST(p52_forks_at_many_points) {
     objects_fini(&objects);
 }
 
-/* A child inherits handlers, but a SIGTERM that is meant for it must end it, and not wake the parent's loop. */
+/* A child inherits handlers, but a SIGTERM that is meant for it must end it, and not wake the parent's loop.
+ */
 TEST(p52_a_forked_child_does_not_swallow_signals) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *signal = ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGTERM));

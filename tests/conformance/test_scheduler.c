@@ -21,7 +21,7 @@ static ptk_err sleep_for_ever(void *arg) {
     return ptk_sleep_ms(PTK_TIMEOUT_INFINITE);
 }
 
-/* --- create -------------------------------------------------------------------------------------------------------- */
+/* --- create --------------------------------------------------------------------------------------------- */
 
 TEST(loop_is_current_until_destroyed) {
     CHECK(ptk_event_loop_platform_current() == NULL);
@@ -141,7 +141,7 @@ TEST(loop_options_of_other_versions) {
     check_create_fails(&longer, PTK_ERR_INVALID_PARAM);
 }
 
-/* --- run inside run ------------------------------------------------------------------------------------------------- */
+/* --- run inside run ------------------------------------------------------------------------------------- */
 
 static ptk_err nest_run(void *arg) {
     (void) arg;
@@ -157,7 +157,7 @@ TEST(run_poll_and_destroy_inside_a_green_thread_are_busy) {
     test_in_green(nest_run);
 }
 
-/* --- daemons -------------------------------------------------------------------------------------------------------- */
+/* --- daemons -------------------------------------------------------------------------------------------- */
 
 static void go_daemon(ptk_green_fn fn, void *arg) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
@@ -203,7 +203,8 @@ TEST(daemons_alone_are_canceled_at_once_and_run_can_be_called_again) {
     test_loop_end(loop);
 }
 
-/* In its clean-up a daemon waits, and starts one more of each kind; run returns when all of them have ended. */
+/* In its clean-up a daemon waits, and starts one more of each kind; run returns when all of them have ended.
+ */
 static ptk_err clean_up_with_company(void *arg) {
     ptk_shield_t shield;
     CHECK_ERR(sleep_for_ever(arg), PTK_ERR_CANCELED);
@@ -225,7 +226,7 @@ TEST(daemons_may_clean_up_and_spawn_while_run_drains) {
     test_loop_end(loop);
 }
 
-/* --- stop ----------------------------------------------------------------------------------------------------------- */
+/* --- stop ----------------------------------------------------------------------------------------------- */
 
 static ptk_err note_stop(void *letter) {
     CHECK_ERR(ptk_sleep_ms(PTK_TIMEOUT_INFINITE), PTK_ERR_CANCELED);
@@ -307,7 +308,7 @@ TEST(stop_from_another_thread_through_a_signaler) {
     test_loop_end(loop);
 }
 
-/* --- destroy -------------------------------------------------------------------------------------------------------- */
+/* --- destroy -------------------------------------------------------------------------------------------- */
 
 static ptk_err clean_up_in_destroy(void *user) {
     ptk_shield_t shield;
@@ -434,7 +435,7 @@ TEST(destroy_takes_waitables_with_it) {
     test_close_pair(pair);
 }
 
-/* --- counters ------------------------------------------------------------------------------------------------------- */
+/* --- counters ------------------------------------------------------------------------------------------- */
 
 static ptk_err yield_twice(void *arg) {
     (void) arg;
@@ -494,7 +495,7 @@ TEST(counters_of_other_versions) {
     test_loop_end(loop);
 }
 
-/* --- a poller that fails ---------------------------------------------------------------------------------------------- */
+/* --- a poller that fails -------------------------------------------------------------------------------- */
 
 static int failing_polls;
 static int failure;
@@ -550,7 +551,7 @@ TEST(p11_poller_that_is_interrupted_is_asked_again) {
     test_loop_end(loop);
 }
 
-/* --- stop, polled ------------------------------------------------------------------------------------------------------- */
+/* --- stop, polled --------------------------------------------------------------------------------------- */
 
 TEST(stop_works_with_poll_too) {
     ptk_event_loop_platform_t *loop = test_loop();

@@ -94,7 +94,7 @@ TEST(deadlock_of_one_that_sleeps_for_ever) {
     test_capture_end();
 }
 
-/* --- what keeps it away (P51) --------------------------------------------------------------------------------------- */
+/* --- what keeps it away (P51) --------------------------------------------------------------------------- */
 
 /* Runs until the end of all green threads, without any report. */
 static void run_without_report(void) {

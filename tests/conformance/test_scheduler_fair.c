@@ -47,7 +47,7 @@ static void run_hot_and_cold(hot_and_cold_t *state, size_t cold_count) {
     int fds[2];
     test_pipe(fds);
     test_write(fds[1], 1);
-    *state = (hot_and_cold_t){.hot = test_fd_waitable(fds[0]), .cold_left = cold_count};
+    *state = (hot_and_cold_t) {.hot = test_fd_waitable(fds[0]), .cold_left = cold_count};
     test_go(be_hot, state);
     for (size_t i = 0; i < cold_count; i++) {
         test_go(be_cold, state);
@@ -76,7 +76,7 @@ TEST(p47_one_hot_and_one_that_is_runnable) {
 typedef struct cold {
     hot_and_cold_t *state;
     ptk_waitable_t *readable;
-    int fd; /* an eventfd */
+    int fd;         /* an eventfd */
     uint64_t since; /* hot operations when it was made readable */
 } cold_t;
 

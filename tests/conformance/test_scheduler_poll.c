@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk_scheduler_poll(), what it says about the next call, and the descriptor that embeds a loop in another one. */
+/* ptk_scheduler_poll(), what it says about the next call, and the descriptor that embeds a loop in another
+ * one. */
 #include "conformance.h"
 
 #include <poll.h>
@@ -33,7 +34,7 @@ static ptk_err wait_until_canceled(void *arg) {
     return PTK_OK;
 }
 
-/* --- poll ----------------------------------------------------------------------------------------------------------- */
+/* --- poll ----------------------------------------------------------------------------------------------- */
 
 TEST(poll_of_nothing_is_closed) {
     ptk_event_loop_platform_t *loop = test_loop();
@@ -165,7 +166,7 @@ TEST(poll_delivers_descriptors) {
     test_loop_end(loop);
 }
 
-/* --- the loop's descriptor ------------------------------------------------------------------------------------------ */
+/* --- the loop's descriptor ------------------------------------------------------------------------------ */
 
 /* The loop's descriptor; leaves the test where there is none. */
 static int exposed(ptk_event_loop_platform_t *loop) {

@@ -68,7 +68,8 @@ TEST(p53_burst_of_signals_is_counted) {
     test_in_green(take_a_burst);
 }
 
-/* Bursts from outside, while the loop sleeps in its poller and while it runs: none is lost that was delivered. */
+/* Bursts from outside, while the loop sleeps in its poller and while it runs: none is lost that was
+ * delivered. */
 static atomic_bool burst_over;
 
 static void *send_a_burst(void *thread) {
@@ -160,7 +161,7 @@ TEST(signal_reaches_every_loop) {
     listener_t listeners[3];
     CHECK_EQ(pthread_barrier_init(&barrier, NULL, 4), 0);
     for (size_t i = 0; i < 3; i++) {
-        listeners[i] = (listener_t){&barrier, 0};
+        listeners[i] = (listener_t) {&barrier, 0};
         CHECK_EQ(pthread_create(&threads[i], NULL, listen_on_a_thread, &listeners[i]), 0);
     }
     pthread_barrier_wait(&barrier);
@@ -224,7 +225,8 @@ TEST(p53_signal_masks_are_left_alone) {
 }
 
 TEST(signal_that_cannot_be_caught_is_invalid) {
-    static const intptr_t numbers[] = {SIGKILL, SIGSTOP, 0, -1, 65, 1000, INT32_MAX, (intptr_t) 1 << 33 | SIGUSR1};
+    static const intptr_t numbers[] = {SIGKILL, SIGSTOP, 0,         -1,
+                                       65,      1000,    INT32_MAX, (intptr_t) 1 << 33 | SIGUSR1};
     ptk_event_loop_platform_t *loop = test_loop();
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         CHECK(ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(numbers[i])) == NULL);

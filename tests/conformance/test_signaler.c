@@ -10,7 +10,7 @@
 #define THREADS 4
 #define SIGNALS 5000
 
-/* --- counts ------------------------------------------------------------------------------------------------------------- */
+/* --- counts --------------------------------------------------------------------------------------------- */
 
 static void *signal_many_times(void *signaler) {
     for (int i = 0; i < SIGNALS; i++) {
@@ -94,7 +94,7 @@ TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
     test_loop_end(loop);
 }
 
-/* --- one thread: what signal promises ------------------------------------------------------------------------------------ */
+/* --- one thread: what signal promises ------------------------------------------------------------------- */
 
 static ptk_err wait_and_note(void *user) {
     ptk_err err = test_wait(user, PTK_TIMEOUT_INFINITE);
@@ -147,7 +147,7 @@ TEST(signaler_is_seen_by_timeout_zero_outside) {
     test_loop_end(loop);
 }
 
-/* --- handlers ------------------------------------------------------------------------------------------------------------ */
+/* --- handlers ------------------------------------------------------------------------------------------- */
 
 static ptk_signaler_t *handler_signaler;
 
@@ -166,7 +166,8 @@ static ptk_err hear_the_handler(void *user) {
     return PTK_OK;
 }
 
-/* An interval timer of the system: the handler strikes anywhere in the scheduler, and in the poller's sleep. */
+/* An interval timer of the system: the handler strikes anywhere in the scheduler, and in the poller's sleep.
+ */
 static ptk_err hear_an_interval_timer(void *user) {
     struct itimerval interval = {{0, 300}, {0, 300}};
     uint64_t total = 0;
@@ -178,7 +179,7 @@ static ptk_err hear_an_interval_timer(void *user) {
             test_yield();
         }
     }
-    interval = (struct itimerval){{0, 0}, {0, 0}};
+    interval = (struct itimerval) {{0, 0}, {0, 0}};
     CHECK_EQ(setitimer(ITIMER_REAL, &interval, NULL), 0);
     return PTK_OK;
 }
@@ -206,7 +207,7 @@ TEST(p50_signaler_in_a_handler_that_strikes_anywhere) {
     with_handler(SIGALRM, hear_an_interval_timer);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 TEST(p63_signal_after_destroy_is_closed) {
     ptk_event_loop_platform_t *loop = test_loop();
@@ -287,7 +288,7 @@ static void race_signal_and_destroy(bool with_loop) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     for (size_t i = 0; i < 2; i++) {
-        races[i] = (race_t){ptk_waitable_signaler(user), &barrier, 0};
+        races[i] = (race_t) {ptk_waitable_signaler(user), &barrier, 0};
         CHECK_EQ(pthread_create(&threads[i], NULL, signal_until_closed, &races[i]), 0);
     }
     pthread_barrier_wait(&barrier);

@@ -64,6 +64,9 @@ typedef struct sock_world {
     /* Events that the poller keeps for itself when it reports about `masked_fd` (-1: none). */
     int masked_fd;
     uint32_t masked_events;
+    /* Closing a descriptor that epoll still watches fails the test (P04). */
+    int epoll;
+    bool watched[SOCK_WORLD_FDS];
     uint64_t tick_ns; /* how far the clock moves each time it is read */
     struct epoll_event registered[SOCK_WORLD_FDS];
 } sock_world_t;

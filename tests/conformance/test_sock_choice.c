@@ -24,8 +24,8 @@
 #define LATE_MS     6
 #define END_MS      10 /* who waits still is cancelled then */
 #define MESSAGE     8
-#define BIG         30000 /* more than a narrow pair takes at once, less than it takes after it was drained */
-#define PART        8000  /* with this much room it takes more, but not all */
+#define BIG         60000 /* far more than a narrow pair takes, also after a part was read */
+#define PART        8000
 #define NO_OUTCOME  (-1)
 
 typedef enum disturbance { DISTURB_NOT, DISTURB_CANCEL, DISTURB_CLOSE, DISTURBANCES } disturbance_t;
@@ -167,6 +167,8 @@ static void send_act(event_t event) {
     } else if (event == EVENT_PART) {
         take(PART);
     } else {
+        int plenty = 1 << 20;
+        CHECK_EQ(setsockopt(scenario.pair.fd, SOL_SOCKET, SO_SNDBUF, &plenty, sizeof plenty), 0);
         take_what_is_there();
         peer_await(scenario.pair.fd, POLLOUT);
     }

@@ -86,9 +86,12 @@ static void cut_send(const sock_pair_t *pair, size_t bytes, size_t piece, ptk_er
     limit_end(pair, bytes);
     CHECK_ERR(ptk_sock_send(pair->sock, "next frame", 10, SOCK_FOREVER), PTK_ERR_BROKEN);
     CHECK_EQ(ptk_get_count(), 0);
-    for (size_t at = bytes; at < MESSAGE;) {
+    for (size_t at = bytes; at < MESSAGE;) { /* in three goes: broken until the frame is whole */
         size_t count = 0;
-        CHECK_OK(ptk_sock_send_some(pair->sock, message + at, MESSAGE - at, &count, SOCK_FOREVER));
+        size_t most = (MESSAGE - bytes) / 3 + 1;
+        CHECK_ERR(ptk_sock_send(pair->sock, "next frame", 10, 0), PTK_ERR_BROKEN);
+        CHECK_OK(ptk_sock_send_some(pair->sock, message + at, most < MESSAGE - at ? most : MESSAGE - at,
+                                    &count, SOCK_FOREVER));
         peer_drain(pair->peer, rest + at, count);
         at += count;
     }

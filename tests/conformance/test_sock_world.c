@@ -70,6 +70,10 @@ static int world_shutdown(ptk_os_handle_t handle, int how) {
 }
 
 static int world_close(ptk_os_handle_t handle) {
+    if (handle == sock_world.epoll) {
+        memset(sock_world.watched, 0, sizeof sock_world.watched);
+    }
+    CHECK(handle >= SOCK_WORLD_FDS || !sock_world.watched[handle]);
     WATCHED(int, SOCK_CALL_CLOSE, handle, sock_world.below.close(handle));
 }
 
@@ -93,9 +97,12 @@ static int world_set_option(ptk_os_handle_t handle, int level, int name, const v
 }
 
 /* What a descriptor was registered with is kept, so that an event for it can be made up. */
-static int keep_registration(int result, ptk_os_handle_t handle, const struct epoll_event *event) {
+static int registered(int result, ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
+                      const struct epoll_event *event) {
     if (result == 0 && event && handle >= 0 && handle < SOCK_WORLD_FDS) {
+        sock_world.epoll = (int) epoll;
         sock_world.registered[handle] = *event;
+        sock_world.watched[handle] = operation != EPOLL_CTL_DEL;
     }
     return result;
 }
@@ -103,7 +110,8 @@ static int keep_registration(int result, ptk_os_handle_t handle, const struct ep
 static int world_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                            struct epoll_event *event) {
     WATCHED(int, SOCK_CALL_EPOLL_CTL, handle,
-            keep_registration(sock_world.below.epoll_ctl(epoll, operation, handle, event), handle, event));
+            registered(sock_world.below.epoll_ctl(epoll, operation, handle, event), epoll, operation, handle,
+                       event));
 }
 
 /* --- pollers --- */
@@ -219,5 +227,6 @@ void sock_world_begin(void) {
     sock_world.last_fd = -1;
     sock_world.fake_fd = -1;
     sock_world.masked_fd = -1;
+    sock_world.epoll = -1;
     ptk_thread()->sys = &sock_world.table;
 }

@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* --- in real time: a lower bound --------------------------------------------------------------------------------------- */
+/* --- in real time: a lower bound ------------------------------------------------------------------------ */
 
 static ptk_err sleep_and_measure(void *arg) {
     (void) arg;
@@ -94,7 +94,7 @@ TEST(p20_no_busy_loop_while_one_sleeps) {
     test_loop_end(loop);
 }
 
-/* --- in the test's own time: exact ----------------------------------------------------------------------------------- */
+/* --- in the test's own time: exact ---------------------------------------------------------------------- */
 
 #define START_NS UINT64_C(123456789)
 
@@ -117,7 +117,7 @@ TEST(timer_ties_expire_in_the_order_of_arming) {
     ptk_event_loop_platform_t *loop = test_loop();
     sleeper_t sleepers[26];
     for (size_t i = 0; i < 26; i++) {
-        sleepers[i] = (sleeper_t){.asked_ns = START_NS + 5000, .letter = (char) ('a' + i)};
+        sleepers[i] = (sleeper_t) {.asked_ns = START_NS + 5000, .letter = (char) ('a' + i)};
         test_go(sleep_and_note_when, &sleepers[i]);
     }
     test_run();
@@ -140,7 +140,7 @@ TEST(timer_relative_sleeps_expire_by_length_and_ties_by_arming) {
     ptk_event_loop_platform_t *loop = test_loop();
     sleeper_t sleepers[7];
     for (size_t i = 0; i < 7; i++) {
-        sleepers[i] = (sleeper_t){.asked_ns = ms[i], .letter = (char) ('a' + i)};
+        sleepers[i] = (sleeper_t) {.asked_ns = ms[i], .letter = (char) ('a' + i)};
         test_go(sleep_ms_and_note, &sleepers[i]);
     }
     test_run();
@@ -188,11 +188,11 @@ TEST(p20_a_poller_that_returns_early_is_asked_again_but_not_in_a_spin) {
     test_clock_end();
 }
 
-/* --- long timeouts and a clock near its end --------------------------------------------------------------------------- */
+/* --- long timeouts and a clock near its end ------------------------------------------------------------- */
 
 static const uint32_t long_ms[] = {
-    INT32_MAX - UINT32_C(1), INT32_MAX, INT32_MAX + UINT32_C(1), INT32_MAX + UINT32_C(2),
-    UINT32_MAX - 2,          UINT32_MAX - 1,
+    INT32_MAX - UINT32_C(1), INT32_MAX,      INT32_MAX + UINT32_C(1),
+    INT32_MAX + UINT32_C(2), UINT32_MAX - 2, UINT32_MAX - 1,
 };
 
 #define LONG_COUNT (sizeof long_ms / sizeof long_ms[0])
@@ -226,7 +226,7 @@ TEST(p18_long_timeouts_do_not_fire_early) {
     ptk_waitable_t *user = test_user();
     long_wait_t waits[LONG_COUNT];
     for (size_t i = 0; i < LONG_COUNT; i++) {
-        waits[i] = (long_wait_t){user, long_ms[i], PTK_ERR_CANCELED};
+        waits[i] = (long_wait_t) {user, long_ms[i], PTK_ERR_CANCELED};
         test_go(wait_long, &waits[i]);
         test_go(sleep_long, &waits[i]);
     }
@@ -262,7 +262,8 @@ static ptk_err stop_when_signaled(void *user) {
     return ptk_scheduler_stop(NULL);
 }
 
-/* Half a second before the clock's last nanosecond a deadline saturates: it never comes, instead of at once. */
+/* Half a second before the clock's last nanosecond a deadline saturates: it never comes, instead of at once.
+ */
 TEST(p18_deadlines_beyond_the_end_of_the_clock_never_come) {
     const uint64_t near_end = PTK_TIME_NEVER - 500 * PTK_NS_PER_MS;
     test_clock_begin(near_end);
@@ -286,7 +287,7 @@ TEST(p18_deadlines_beyond_the_end_of_the_clock_never_come) {
     test_clock_end();
 }
 
-/* --- many timers against a sorted list ----------------------------------------------------------------------------- */
+/* --- many timers against a sorted list ------------------------------------------------------------------ */
 
 #define MANY 1500
 
@@ -350,7 +351,7 @@ TEST(p19_many_timers_wake_in_order_of_deadline) {
     test_clock_end();
 }
 
-/* --- a deadline against readiness ------------------------------------------------------------------------------------ */
+/* --- a deadline against readiness ----------------------------------------------------------------------- */
 
 typedef struct meeting {
     ptk_waitable_t *waitable;
@@ -385,7 +386,7 @@ static ptk_err meet(void *arg) {
 
 static void meeting_init(meeting_t *meeting, int fds[2], bool with_fd) {
     test_pipe(fds);
-    *meeting = (meeting_t){.write_fd = fds[1], .result = PTK_ERR_OS};
+    *meeting = (meeting_t) {.write_fd = fds[1], .result = PTK_ERR_OS};
     meeting->waitable = with_fd ? test_fd_waitable(fds[0]) : test_user();
     meeting->signaler = with_fd ? NULL : ptk_waitable_signaler(meeting->waitable);
 }
@@ -427,7 +428,8 @@ TEST(p23_deadline_against_a_signal_of_a_user_waitable) {
     }
 }
 
-/* The loop is late: when it looks, the deadline has passed and the event is there too. The event wins, bytes are kept. */
+/* The loop is late: when it looks, the deadline has passed and the event is there too. The event wins, bytes
+ * are kept. */
 static ptk_err be_late(void *arg) {
     meeting_t *meeting = arg;
     test_yield();
@@ -516,7 +518,7 @@ TEST(p23_bytes_out_are_bytes_in_whatever_times_out) {
     test_clock_end();
 }
 
-/* --- one wake per wait ------------------------------------------------------------------------------------------------- */
+/* --- one wake per wait ---------------------------------------------------------------------------------- */
 
 #define WAKE_ROUNDS 300
 
@@ -524,7 +526,8 @@ static void ring(void *fd) {
     CHECK_EQ(eventfd_write(*(int *) fd, 1), 0);
 }
 
-/* Descriptor and timer come in the same poll turn, over and over: each wait ends once, and the next one starts clean. */
+/* Descriptor and timer come in the same poll turn, over and over: each wait ends once, and the next one
+ * starts clean. */
 static ptk_err count_wakes(void *arg) {
     int fd = *(int *) arg;
     ptk_waitable_t *readable = test_fd_waitable(fd);
@@ -557,9 +560,10 @@ TEST(p07_descriptor_and_timer_at_once_wake_once) {
     test_clock_end();
 }
 
-/* --- the base of a timeout -------------------------------------------------------------------------------------------- */
+/* --- the base of a timeout ------------------------------------------------------------------------------ */
 
-/* Time passes while a green thread computes; what it asks for afterwards counts from its call, not from the last turn. */
+/* Time passes while a green thread computes; what it asks for afterwards counts from its call, not from the
+ * last turn. */
 static ptk_err ask_after_computing(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
@@ -612,14 +616,15 @@ static ptk_err be_teased(void *arg) {
     return PTK_OK;
 }
 
-/* Ready in the same batch, by a duplicate. There is a thief on either side of the victim, so one of them is first. */
+/* Ready in the same batch, by a duplicate. There is a thief on either side of the victim, so one of them is
+ * first. */
 static ptk_err take_it_away(void *arg) {
     tease_t *tease = arg;
     int duplicate = fcntl(tease->fds[0], F_DUPFD_CLOEXEC, 0);
     CHECK(duplicate >= 0);
     ptk_waitable_t *readable = test_fd_waitable(duplicate);
     while (tease->times < 2 && test_wait(readable, 100) == PTK_OK) {
-        if (read(duplicate, (char[1]){0}, 1) == 1 && ++tease->times < 2) {
+        if (read(duplicate, (char[1]) {0}, 1) == 1 && ++tease->times < 2) {
             test_clock_at(ptk_now_ns() + 3 * PTK_NS_PER_MS, write_one, tease);
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* USER waitables, and what is the same for all types: counts, order of waiters, abort, destroy, stale pointers. */
+/* USER waitables, and what is the same for all types: counts, order of waiters, abort, destroy, stale
+ * pointers. */
 #include "conformance.h"
 
 #include <stdint.h>
@@ -8,7 +9,7 @@ static ptk_err wait_for(void *user) {
     return test_wait(user, PTK_TIMEOUT_INFINITE);
 }
 
-/* --- signal and count ------------------------------------------------------------------------------------------------- */
+/* --- signal and count ----------------------------------------------------------------------------------- */
 
 static ptk_err count_events(void *arg) {
     (void) arg;
@@ -70,7 +71,7 @@ TEST(user_count_is_told_per_green_thread) {
     test_loop_end(loop);
 }
 
-/* --- many waiters --------------------------------------------------------------------------------------------------- */
+/* --- many waiters --------------------------------------------------------------------------------------- */
 
 typedef struct waiter {
     ptk_waitable_t *user;
@@ -96,8 +97,9 @@ static void go_waiters(waiter_t *waiters, size_t count) {
 static ptk_err signal_three_waiters(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
-    waiter_t waiters[] = {
-        {user, PTK_TIMEOUT_INFINITE, 'a'}, {user, PTK_TIMEOUT_INFINITE, 'b'}, {user, PTK_TIMEOUT_INFINITE, 'c'}};
+    waiter_t waiters[] = {{user, PTK_TIMEOUT_INFINITE, 'a'},
+                          {user, PTK_TIMEOUT_INFINITE, 'b'},
+                          {user, PTK_TIMEOUT_INFINITE, 'c'}};
     go_waiters(waiters, 3);
     CHECK_OK(ptk_waitable_signal(user));
     test_yield();
@@ -121,7 +123,8 @@ TEST(p06_user_three_waiters_are_woken_one_by_one_in_order) {
 static ptk_err signal_around_a_timeout(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
-    waiter_t waiters[] = {{user, PTK_TIMEOUT_INFINITE, 'a'}, {user, 1, 'b'}, {user, PTK_TIMEOUT_INFINITE, 'c'}};
+    waiter_t waiters[] = {
+        {user, PTK_TIMEOUT_INFINITE, 'a'}, {user, 1, 'b'}, {user, PTK_TIMEOUT_INFINITE, 'c'}};
     go_waiters(waiters, 3);
     CHECK_OK(ptk_sleep_ms(5));
     CHECK_STR(test_notes(), "B");
@@ -182,7 +185,7 @@ TEST(user_relay_of_fifty_green_threads) {
         stations[i] = test_user();
     }
     for (size_t i = 0; i < 50; i++) {
-        relays[i] = (relay_t){stations[i], stations[(i + 1) % 50]};
+        relays[i] = (relay_t) {stations[i], stations[(i + 1) % 50]};
         test_go(pass_on, &relays[i]);
     }
     CHECK_OK(ptk_waitable_signal(stations[0]));
@@ -194,7 +197,7 @@ TEST(user_relay_of_fifty_green_threads) {
     test_loop_end(loop);
 }
 
-/* --- abort and destroy ---------------------------------------------------------------------------------------------- */
+/* --- abort and destroy ---------------------------------------------------------------------------------- */
 
 static ptk_err abort_waits(void *arg) {
     (void) arg;
@@ -333,11 +336,12 @@ TEST(p05_stale_waitable_is_closed_for_a_thousand_others) {
     test_in_green(use_long_after);
 }
 
-/* --- misuse ----------------------------------------------------------------------------------------------------------- */
+/* --- misuse --------------------------------------------------------------------------------------------- */
 
 static ptk_err misuse(void *arg) {
     (void) arg;
-    static const uint32_t bad_events[] = {0, PTK_EVENT_WRITE, PTK_EVENT_READ | PTK_EVENT_WRITE, PTK_EVENT_ERROR, 8, UINT32_MAX};
+    static const uint32_t bad_events[] = {
+        0, PTK_EVENT_WRITE, PTK_EVENT_READ | PTK_EVENT_WRITE, PTK_EVENT_ERROR, 8, UINT32_MAX};
     ptk_waitable_t *user = test_user();
     CHECK_OK(ptk_waitable_signal(user));
     for (size_t i = 0; i < sizeof bad_events / sizeof bad_events[0]; i++) {

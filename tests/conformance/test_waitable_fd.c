@@ -16,7 +16,7 @@ static ptk_err wait_writable(void *waitable) {
     return ptk_waitable_wait(waitable, PTK_EVENT_WRITE, PTK_TIMEOUT_INFINITE);
 }
 
-/* --- readiness -------------------------------------------------------------------------------------------------------- */
+/* --- readiness ------------------------------------------------------------------------------------------ */
 
 static ptk_err see_both_directions(void *arg) {
     const int *pair = arg;
@@ -228,7 +228,7 @@ TEST(fd_misuse_is_invalid) {
     with_pair(misuse);
 }
 
-/* --- hang-ups and errors -------------------------------------------------------------------------------------------- */
+/* --- hang-ups and errors -------------------------------------------------------------------------------- */
 
 static ptk_err see_the_end_of_a_stream(void *arg) {
     int *pair = arg;
@@ -332,7 +332,7 @@ TEST(p09_end_of_stream_does_not_disturb_a_writer) {
     with_pair(end_of_stream_beside_a_writer);
 }
 
-/* --- level-triggered ---------------------------------------------------------------------------------------------------- */
+/* --- level-triggered ------------------------------------------------------------------------------------ */
 
 static ptk_err read_in_parts(void *arg) {
     const int *pair = arg;
@@ -341,7 +341,8 @@ static ptk_err read_in_parts(void *arg) {
     test_let_poll();
     test_write(pair[1], 10 * 1024);
     CHECK_OK(test_join(reader));
-    CHECK_EQ(test_read(pair[0], 4 * 1024), 4 * 1024); /* the owner leaves six behind, and no EAGAIN was seen */
+    CHECK_EQ(test_read(pair[0], 4 * 1024),
+             4 * 1024); /* the owner leaves six behind, and no EAGAIN was seen */
     CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(test_read(pair[0], 6 * 1024), 6 * 1024);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
@@ -380,7 +381,8 @@ TEST(p01_partial_reads_at_every_size) {
     with_pair(read_at_every_size);
 }
 
-/* Readiness comes between the last look and the park: here, while the green thread is on its way into the wait. */
+/* Readiness comes between the last look and the park: here, while the green thread is on its way into the
+ * wait. */
 static ptk_err write_when_scheduled(void *arg) {
     const int *pair = arg;
     for (int i = 0; i < 200; i++) {
@@ -439,7 +441,7 @@ static ptk_err steal(void *arg) {
     const thief_t *thief = arg;
     CHECK_OK(test_wait(thief->mine, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(test_read(thief->mine_fd, 1), 1);
-    ssize_t got = read(thief->other_fd, (char[1]){0}, 1);
+    ssize_t got = read(thief->other_fd, (char[1]) {0}, 1);
     CHECK(got == 1 || got == -1); /* the victim may have been woken first */
     return PTK_OK;
 }
@@ -447,11 +449,11 @@ static ptk_err steal(void *arg) {
 static ptk_err wait_and_read(void *arg) {
     const thief_t *victim = arg;
     CHECK_OK(test_wait(victim->mine, PTK_TIMEOUT_INFINITE));
-    ssize_t got = read(victim->mine_fd, (char[1]){0}, 1);
+    ssize_t got = read(victim->mine_fd, (char[1]) {0}, 1);
     CHECK(got == 1 || got == -1); /* a hint: the owner may have been faster */
     while (got != 1) {
         CHECK_OK(test_wait(victim->mine, PTK_TIMEOUT_INFINITE));
-        got = read(victim->mine_fd, (char[1]){0}, 1);
+        got = read(victim->mine_fd, (char[1]) {0}, 1);
     }
     return PTK_OK;
 }
@@ -481,7 +483,7 @@ TEST(p10_readiness_that_is_gone_before_the_wake_is_only_a_hint) {
     with_pair(rob);
 }
 
-/* --- destroy, abort ----------------------------------------------------------------------------------------------------- */
+/* --- destroy, abort ------------------------------------------------------------------------------------- */
 
 static ptk_err end_waits(void *arg) {
     const int *pair = arg;
@@ -507,7 +509,8 @@ TEST(p05_fd_abort_and_destroy_wake_both_directions) {
     with_pair(end_waits);
 }
 
-/* Abort and destroy between the poller's report and the wake: the wait is complete or ended, and ends once. */
+/* Abort and destroy between the poller's report and the wake: the wait is complete or ended, and ends once.
+ */
 static ptk_err wait_then_end_the_other(void *arg) {
     ptk_waitable_t **both = arg;
     CHECK_OK(test_wait(both[0], PTK_TIMEOUT_INFINITE));
@@ -538,7 +541,7 @@ TEST(p03_wait_ended_in_the_batch_that_made_it_ready) {
     with_pair(end_the_other_in_a_batch);
 }
 
-/* --- two waitables on one descriptor ------------------------------------------------------------------------------------ */
+/* --- two waitables on one descriptor -------------------------------------------------------------------- */
 
 static ptk_err share_a_descriptor(void *arg) {
     const int *pair = arg;
@@ -586,7 +589,7 @@ TEST(fd_two_waitables_in_one_direction) {
     with_pair(share_a_direction);
 }
 
-/* --- many ----------------------------------------------------------------------------------------------------------------- */
+/* --- many ----------------------------------------------------------------------------------------------- */
 
 #define ECHO_PAIRS 100
 #define ECHO_TURNS 50
@@ -630,7 +633,7 @@ TEST(fd_many_conversations_at_once) {
     test_loop_end(loop);
 }
 
-/* --- both directions in one wait ---------------------------------------------------------------------------------------- */
+/* --- both directions in one wait ------------------------------------------------------------------------ */
 
 static ptk_err wait_for_both(void *waitable) {
     return ptk_waitable_wait(waitable, PTK_EVENT_READ | PTK_EVENT_WRITE, PTK_TIMEOUT_INFINITE);

@@ -44,7 +44,8 @@ TEST(p60_descriptor_closed_and_reopened_under_the_same_number) {
     test_in_green(reopen_the_number);
 }
 
-/* As above, but the first description is kept alive by a duplicate, so the kernel keeps its registration too. */
+/* As above, but the first description is kept alive by a duplicate, so the kernel keeps its registration too.
+ */
 static ptk_err reopen_with_a_duplicate_alive(void *arg) {
     (void) arg;
     int first[2];
@@ -157,7 +158,8 @@ TEST(fd_closed_under_a_waiter_does_not_make_the_loop_spin) {
     test_in_green(close_and_cancel);
 }
 
-/* Two descriptors become ready in one batch; the first one's waiter closes the second and reuses its number at once. */
+/* Two descriptors become ready in one batch; the first one's waiter closes the second and reuses its number
+ * at once. */
 typedef struct batch {
     ptk_waitable_t *first;
     ptk_waitable_t *second;
@@ -252,7 +254,8 @@ TEST(p03_numbers_reused_hundreds_of_times) {
     test_loop_end(loop);
 }
 
-/* A child process that inherited the descriptor keeps its description alive after the parent has closed it. */
+/* A child process that inherited the descriptor keeps its description alive after the parent has closed it.
+ */
 static ptk_err share_with_a_child(void *arg) {
     (void) arg;
     int fds[2];
@@ -266,7 +269,7 @@ static ptk_err share_with_a_child(void *arg) {
     CHECK(child >= 0);
     if (child == 0) {
         close(hold[1]);
-        _exit(read(hold[0], (char[1]){0}, 1) == 0 ? 0 : 1); /* until the parent lets go */
+        _exit(read(hold[0], (char[1]) {0}, 1) == 0 ? 0 : 1); /* until the parent lets go */
     }
     ptk_waitable_destroy(waitable);
     CHECK_EQ(close(fds[0]), 0);

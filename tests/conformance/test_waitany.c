@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk_waitable_wait_any(): the first that is ready, exactly one event, and nothing left behind on the others. */
+/* ptk_waitable_wait_any(): the first that is ready, exactly one event, and nothing left behind on the others.
+ */
 #include "conformance.h"
 
 #include <signal.h>
@@ -25,7 +26,7 @@ static void check_only(const item_t *items, size_t count, size_t index, uint64_t
     }
 }
 
-/* --- several that are ready --------------------------------------------------------------------------------------------- */
+/* --- several that are ready ----------------------------------------------------------------------------- */
 
 static ptk_err take_in_order(void *arg) {
     (void) arg;
@@ -97,7 +98,7 @@ TEST(waitany_parked_takes_only_what_woke_it) {
     test_in_green(wake_by_each);
 }
 
-/* --- all types at once ---------------------------------------------------------------------------------------------------- */
+/* --- all types at once ---------------------------------------------------------------------------------- */
 
 static ptk_err mix_types(void *arg) {
     (void) arg;
@@ -225,9 +226,10 @@ TEST(p07_waitany_struck_by_descriptor_timer_and_timeout_at_once) {
     ptk_event_loop_platform_t *loop = test_loop();
     both_t both;
     test_pipe(both.fds);
-    memcpy(both.items,
-           (item_t[]){ITEM(test_timer_waitable(5, 0)), ITEM(test_fd_waitable(both.fds[0])), ITEM(test_user())},
-           sizeof both.items);
+    memcpy(
+        both.items,
+        (item_t[]) {ITEM(test_timer_waitable(5, 0)), ITEM(test_fd_waitable(both.fds[0])), ITEM(test_user())},
+        sizeof both.items);
     test_go(be_struck_by_both, &both);
     test_run();
     for (size_t i = 0; i < 3; i++) {
@@ -238,7 +240,7 @@ TEST(p07_waitany_struck_by_descriptor_timer_and_timeout_at_once) {
     test_clock_end();
 }
 
-/* --- errors --------------------------------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------------- */
 
 static ptk_err end_the_wait(void *arg) {
     (void) arg;
@@ -394,7 +396,7 @@ TEST(waitany_timeout_leaves_nobody_queued) {
     test_clock_end();
 }
 
-/* --- queues ------------------------------------------------------------------------------------------------------------------ */
+/* --- queues --------------------------------------------------------------------------------------------- */
 
 static ptk_err wait_and_note(void *user) {
     CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
@@ -478,7 +480,7 @@ TEST(waitany_with_the_same_descriptor_twice) {
     test_in_green(repeat_a_descriptor);
 }
 
-/* --- limits ------------------------------------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------------------- */
 
 static ptk_err go_to_the_limits(void *arg) {
     (void) arg;
@@ -528,11 +530,11 @@ TEST(waitany_outside_green_threads) {
     test_loop_end(loop);
 }
 
-/* --- against a simple model --------------------------------------------------------------------------------------------------- */
+/* --- against a simple model ----------------------------------------------------------------------------- */
 
-#define MODEL_USERS 4
+#define MODEL_USERS   4
 #define MODEL_WAITERS 5
-#define MODEL_EVENTS 3000
+#define MODEL_EVENTS  3000
 
 typedef struct model {
     ptk_waitable_t *users[MODEL_USERS];
@@ -605,7 +607,7 @@ TEST(waitany_no_event_is_lost_or_taken_twice) {
     test_clock_end();
 }
 
-/* --- a descriptor in both directions, among others ---------------------------------------------------------------------- */
+/* --- a descriptor in both directions, among others ------------------------------------------------------ */
 
 static ptk_err wait_for_both_or_user(void *arg) {
     (void) arg;

@@ -190,7 +190,7 @@ TEST(epoll_is_itself_readable_when_it_has_something) {
     close_all(&epoll, 1);
 }
 
-/* --- hang-ups and errors ----------------------------------------------------------------------------------------------------- */
+/* --- hang-ups and errors -------------------------------------------------------------------------------- */
 
 TEST(p08_hang_up_and_error_are_reported_unasked) {
     int epoll = epoll_new();
@@ -254,7 +254,7 @@ TEST(poll_says_nval_for_a_closed_descriptor) {
     CHECK_EQ(entry.revents, POLLNVAL);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------------------ */
+/* --- time ----------------------------------------------------------------------------------------------- */
 
 static int64_t now_ns(void) {
     struct timespec now;
@@ -292,7 +292,7 @@ TEST(ppoll_is_never_early) {
     }
 }
 
-/* --- eventfd ----------------------------------------------------------------------------------------------------------------- */
+/* --- eventfd -------------------------------------------------------------------------------------------- */
 
 TEST(eventfd_counts_and_reports_each_write_as_an_edge) {
     int epoll = epoll_new();

@@ -79,7 +79,8 @@ TEST(guard_advice_faults_the_process) {
     char *memory = map_pages(2);
     install_guard(memory);
     int status = ptk_test_in_child(touch, memory, NULL, 0);
-    CHECK(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) != 0)); /* a sanitizer leaves with a code */
+    CHECK(WIFSIGNALED(status) ||
+          (WIFEXITED(status) && WEXITSTATUS(status) != 0)); /* a sanitizer leaves with a code */
     status = ptk_test_in_child(touch, memory + page_bytes(), NULL, 0);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CHECK_EQ(munmap(memory, 2 * page_bytes()), 0);

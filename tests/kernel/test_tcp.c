@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What ptk relies on in the kernel's TCP, without ptk: over loopback, blocking where that waits for an event. */
+/* What ptk relies on in the kernel's TCP, without ptk: over loopback, blocking where that waits for an event.
+ */
 #include "ptk_test.h"
 
 #include <errno.h>
@@ -47,7 +48,8 @@ static short await_events(int fd, short events) {
     return entry.revents;
 }
 
-/* With SO_OOBINLINE a receive stops before the urgent byte although more is there, so a short one does not mean drained. */
+/* With SO_OOBINLINE a receive stops before the urgent byte although more is there, so a short one does not
+ * mean drained. */
 TEST(p59_receive_stops_short_at_the_urgent_mark) {
     int pair[2];
     char buffer[64];
@@ -139,7 +141,8 @@ TEST(ordinary_close_delivers_what_was_sent) {
 TEST(p13_refused_connect_polls_error_and_hup) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof address;
-    int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* bound and not listening: nobody else gets the port */
+    int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
+                        0); /* bound and not listening: nobody else gets the port */
     CHECK_EQ(bind(holder, (struct sockaddr *) &address, sizeof address), 0);
     CHECK_EQ(getsockname(holder, (struct sockaddr *) &address, &length), 0);
     int sock = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- loops ------------------------------------------------------------------------------------------------------- */
+/* --- loops ---------------------------------------------------------------------------------------------- */
 
 bool test_is_foreign(void) {
     const char *foreign = getenv("PTK_TEST_FOREIGN");
@@ -64,7 +64,7 @@ ptk_scheduler_counters_t test_counters(void) {
     return counters;
 }
 
-/* --- green threads ----------------------------------------------------------------------------------------------- */
+/* --- green threads -------------------------------------------------------------------------------------- */
 
 ptk_green_t *test_check_spawned(ptk_green_t *green) {
     CHECK(green != NULL);
@@ -108,7 +108,7 @@ ptk_err test_wait(ptk_waitable_t *waitable, uint32_t timeout_ms) {
     return ptk_waitable_wait(waitable, PTK_EVENT_READ, timeout_ms);
 }
 
-/* --- the order of events ----------------------------------------------------------------------------------------- */
+/* --- the order of events -------------------------------------------------------------------------------- */
 
 static char notes[4096];
 static size_t notes_length;
@@ -128,7 +128,7 @@ void test_notes_clear(void) {
     notes[0] = '\0';
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------------- */
+/* --- descriptors ---------------------------------------------------------------------------------------- */
 
 void test_socketpair(int fds[2]) {
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
@@ -172,7 +172,7 @@ size_t test_fill(int fd) {
     return total;
 }
 
-/* --- time that the test moves ------------------------------------------------------------------------------------ */
+/* --- time that the test moves --------------------------------------------------------------------------- */
 
 typedef struct clock_state {
     ptk_sys_t sys;
@@ -189,7 +189,8 @@ static uint64_t clock_now(void) {
     return clock_state.now_ns;
 }
 
-/* Let time pass until the appointment, which is then kept, or until `timeout_ns` is over (negative: no limit). */
+/* Let time pass until the appointment, which is then kept, or until `timeout_ns` is over (negative: no
+ * limit). */
 static void clock_pass(int64_t timeout_ns) {
     clock_state_t *state = &clock_state;
     uint64_t left = state->appointment_ns - state->now_ns;
@@ -256,7 +257,7 @@ static int clock_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) 
 }
 
 void test_clock_begin(uint64_t start_ns) {
-    clock_state = (clock_state_t){.sys = ptk_sys_real, .now_ns = start_ns, .appointment_ns = PTK_TIME_NEVER};
+    clock_state = (clock_state_t) {.sys = ptk_sys_real, .now_ns = start_ns, .appointment_ns = PTK_TIME_NEVER};
     clock_state.sys.now_ns = clock_now;
     clock_state.sys.epoll_wait = clock_epoll;
     clock_state.sys.poll = clock_poll;
@@ -283,7 +284,7 @@ void test_clock_wake_early(bool on) {
     clock_state.early = on;
 }
 
-/* --- reports and logs -------------------------------------------------------------------------------------------- */
+/* --- reports and logs ----------------------------------------------------------------------------------- */
 
 typedef struct capture {
     char text[65536];
@@ -342,7 +343,7 @@ size_t test_log_lines(void) {
     return captured_log.lines;
 }
 
-/* --- floating-point control words ---------------------------------------------------------------------------------- */
+/* --- floating-point control words ----------------------------------------------------------------------- */
 
 /* Not through <fenv.h>: that would need libm. */
 #if defined(__x86_64__)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the conformance suite stands on: a loop in the configuration that the environment asks for, green threads with
- * few words, descriptors to wait for, a recorder for the order of events, and a clock that a test moves itself.
+ * What the conformance suite stands on: a loop in the configuration that the environment asks for, green
+ * threads with few words, descriptors to wait for, a recorder for the order of events, and a clock that a
+ * test moves itself.
  *
- * The configuration: PTK_PLATFORM=epoll|poll is read by ptk; PTK_TEST_FOREIGN=1 hands the loop's scheduling to libpcl.
+ * The configuration: PTK_PLATFORM=epoll|poll is read by ptk; PTK_TEST_FOREIGN=1 hands the loop's scheduling
+ * to libpcl.
  */
 #pragma once
 
@@ -14,12 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- loops ------------------------------------------------------------------------------------------------------- */
+/* --- loops ---------------------------------------------------------------------------------------------- */
 
 /* Is this the configuration with foreign coroutines? */
 bool test_is_foreign(void);
 
-/* For what only ptk's own stacks can do, and for what only foreign coroutines can: leaves the test, skipped. */
+/* For what only ptk's own stacks can do, and for what only foreign coroutines can: leaves the test, skipped.
+ */
 #define TEST_NEEDS_OWN_STACKS(reason)                                                                        \
     do {                                                                                                     \
         if (test_is_foreign()) {                                                                             \
@@ -52,7 +55,7 @@ void test_run(void);
 /* The counters of the current loop. */
 ptk_scheduler_counters_t test_counters(void);
 
-/* --- green threads ----------------------------------------------------------------------------------------------- */
+/* --- green threads -------------------------------------------------------------------------------------- */
 
 /* Spawn in the current loop; it must not fail. test_go is fire and forget. */
 #define test_spawn(fn, arg) test_check_spawned(ptk_green_spawn(NULL, NULL, fn, arg))
@@ -71,39 +74,41 @@ void test_let_poll(void);
 /* A USER waitable of the current loop; it must not fail. */
 ptk_waitable_t *test_user(void);
 
-/* A SOCKET waitable, and a TIMER waitable of `first_ms` and `period_ms`, of the current loop; they must not fail. */
+/* A SOCKET waitable, and a TIMER waitable of `first_ms` and `period_ms`, of the current loop; they must not
+ * fail. */
 ptk_waitable_t *test_fd_waitable(int fd);
 ptk_waitable_t *test_timer_waitable(uint32_t first_ms, uint32_t period_ms);
 
 /* Wait for READ. */
 ptk_err test_wait(ptk_waitable_t *waitable, uint32_t timeout_ms);
 
-/* --- the order of events ----------------------------------------------------------------------------------------- */
+/* --- the order of events -------------------------------------------------------------------------------- */
 
 /* Append to the notes; the notes so far; start anew. */
 void test_note(char what);
 const char *test_notes(void);
 void test_notes_clear(void);
 
-/* --- descriptors ------------------------------------------------------------------------------------------------- */
+/* --- descriptors ---------------------------------------------------------------------------------------- */
 
 /* Non-blocking and close-on-exec: a connected pair of AF_UNIX stream sockets; a pipe, read end first. */
 void test_socketpair(int fds[2]);
 void test_pipe(int fds[2]);
 void test_close_pair(const int fds[2]);
 
-/* Write exactly `bytes`, of which the first must be accepted at once; read at most `bytes`, which must not fail. */
+/* Write exactly `bytes`, of which the first must be accepted at once; read at most `bytes`, which must not
+ * fail. */
 void test_write(int fd, size_t bytes);
 size_t test_read(int fd, size_t bytes);
 
 /* Write until nothing more goes in; how much it was. */
 size_t test_fill(int fd);
 
-/* --- time that the test moves ------------------------------------------------------------------------------------ */
+/* --- time that the test moves --------------------------------------------------------------------------- */
 
 /*
- * From begin to end this OS thread's clock stands still; it moves when the loop's poller would sleep (by just that
- * long, so that nothing takes real time) and by test_clock_advance(). Begin before the loop is created.
+ * From begin to end this OS thread's clock stands still; it moves when the loop's poller would sleep (by just
+ * that long, so that nothing takes real time) and by test_clock_advance(). Begin before the loop is created.
  */
 void test_clock_begin(uint64_t start_ns);
 void test_clock_end(void);
@@ -115,7 +120,7 @@ void test_clock_at(uint64_t when_ns, void (*fn)(void *arg), void *arg);
 /* From now on each sleep of the poller ends after half its time, with nothing to show. */
 void test_clock_wake_early(bool on);
 
-/* --- reports and logs -------------------------------------------------------------------------------------------- */
+/* --- reports and logs ----------------------------------------------------------------------------------- */
 
 /* From now on reports, and lines of the log, are kept and not printed; test_report_has: is `text` in them? */
 void test_capture_begin(void);
@@ -125,7 +130,7 @@ size_t test_log_lines(void);
 const char *test_captured_log(void);
 void test_capture_end(void);
 
-/* --- floating-point control words ---------------------------------------------------------------------------------- */
+/* --- floating-point control words ----------------------------------------------------------------------- */
 
 /* The rounding mode of every floating-point unit of this thread; known: can it be set here at all? */
 typedef enum test_rounding { TEST_ROUND_NEAREST, TEST_ROUND_DOWN, TEST_ROUND_UP } test_rounding_t;
@@ -133,7 +138,7 @@ bool test_rounding_is_known(void);
 void test_rounding_set(test_rounding_t mode);
 test_rounding_t test_rounding_get(void);
 
-/* --- foreign coroutines (only where libpcl is) --------------------------------------------------------------------- */
+/* --- foreign coroutines (only where libpcl is) ---------------------------------------------------------- */
 
 #ifdef PTK_TEST_HAVE_PCL
 /* The hooks of an adapter for libpcl; spawn is NULL without `with_spawn`. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libpcl drives ptk's green threads: the whole adapter that somebody with a coroutine library of their own writes.
+ * libpcl drives ptk's green threads: the whole adapter that somebody with a coroutine library of their own
+ * writes.
  *
- * A coroutine's libpcl data is a `foreign_pcl_t`, which holds the slot that ptk owns. ptk suspends with co_resume (back
- * to whoever called the coroutine) and resumes with co_call. A coroutine that is over marks itself and goes back for
- * good; whoever called it then deletes it from outside, because one that deletes itself would free the stack it runs on.
- * The stacks are allocated here, so that Valgrind and the thread sanitizer can be told of them.
+ * A coroutine's libpcl data is a `foreign_pcl_t`, which holds the slot that ptk owns. ptk suspends with
+ * co_resume (back to whoever called the coroutine) and resumes with co_call. A coroutine that is over marks
+ * itself and goes back for good; whoever called it then deletes it from outside, because one that deletes
+ * itself would free the stack it runs on. The stacks are allocated here, so that Valgrind and the thread
+ * sanitizer can be told of them.
  */
 #include "conformance.h"
 
@@ -115,7 +117,7 @@ static void *create(void (*fn)(void *arg), void *arg, bool freed_at_end) {
         free(state);
         return NULL;
     }
-    *state = (foreign_pcl_t){.fn = fn, .arg = arg, .freed_at_end = freed_at_end, .stack = stack};
+    *state = (foreign_pcl_t) {.fn = fn, .arg = arg, .freed_at_end = freed_at_end, .stack = stack};
     state->valgrind_id = VALGRIND_STACK_REGISTER(stack, stack + FOREIGN_STACK_BYTES);
     fiber_create(state);
     return coroutine;
@@ -127,7 +129,7 @@ static void call(void *coroutine) {
     co_call(coroutine);
 }
 
-/* --- the hooks ----------------------------------------------------------------------------------------------------- */
+/* --- the hooks ------------------------------------------------------------------------------------------ */
 
 /* libpcl has a coroutine for the thread's own stack too; its data is NULL. */
 static void *hook_current(void *context) {
@@ -175,7 +177,7 @@ ptk_scheduler_hooks_t foreign_pcl_hooks(bool with_spawn) {
     return hooks;
 }
 
-/* --- coroutines of the library's own --------------------------------------------------------------------------------- */
+/* --- coroutines of the library's own -------------------------------------------------------------------- */
 
 void *foreign_pcl_start(void (*fn)(void *arg), void *arg) {
     void *coroutine = create(fn, arg, false);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A receive into a huge buffer, from a peer that never stops sending, did not end at its deadline: as long as
+ * there was data it went on, and while the data was there at once nobody else ran.
+ */
+#include "regress_sock.h"
+
+#include "base/ptk_thread.h"
+#include <sys/epoll.h>
+#include <poll.h>
+
+#define BUFFER_BYTES ((size_t) 1 << 20)
+#define PIECE_BYTES  16
+#define MOST_WRITES  20000
+
+static char buffer[BUFFER_BYTES];
+static ptk_sys_t below;
+static ptk_sys_t table;
+static size_t pieces;
+static size_t writes;
+static int peer = -1;
+
+/* There is always something: a piece that takes a tenth of a millisecond. */
+static intptr_t receive_piece(ptk_os_handle_t handle, void *memory, size_t bytes) {
+    (void) handle;
+    (void) memory;
+    CHECK(bytes >= PIECE_BYTES);
+    pieces++;
+    test_clock_advance(PTK_NS_PER_MS / 10);
+    return PIECE_BYTES;
+}
+
+/* There is something as soon as the loop looks, a tenth of a millisecond after the last. */
+static void write_piece(void) {
+    static const char zeros[PIECE_BYTES];
+    if (peer >= 0 && writes < MOST_WRITES) {
+        writes++;
+        test_clock_advance(PTK_NS_PER_MS / 10);
+        CHECK_EQ(send(peer, zeros, sizeof zeros, MSG_NOSIGNAL), PIECE_BYTES);
+    }
+}
+
+static int write_and_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
+                           int64_t timeout_ns) {
+    write_piece();
+    return below.epoll_wait(epoll, events, capacity, timeout_ns);
+}
+
+static int write_and_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
+    write_piece();
+    return below.poll(entries, count, timeout_ns);
+}
+
+/* The clock stands still but for the pieces. */
+static void run_on(const char *platform, ptk_green_fn fn) {
+    test_clock_begin(1000 * PTK_NS_PER_MS);
+    below = *ptk_sys();
+    table = below;
+    ptk_thread()->sys = &table;
+    regress_in_green(platform, fn);
+    test_clock_end();
+}
+
+static ptk_err receive_without_parking(void *unused) {
+    (void) unused;
+    int end = -1;
+    size_t turns = 0;
+    ptk_sock_t *sock = regress_pair(&end);
+    ptk_green_t *other = test_spawn(regress_count_turns, &turns);
+    table.recv = receive_piece;
+    CHECK_ERR(ptk_sock_recv(sock, buffer, BUFFER_BYTES, 50), PTK_ERR_TIMEOUT);
+    table.recv = below.recv;
+    CHECK(turns > 0);
+    CHECK(pieces >= 500 && pieces < 2000); /* 500, and what is left of a turn's budget */
+    CHECK_EQ(ptk_sock_pending(sock), pieces * PIECE_BYTES);
+    regress_cancel(other);
+    regress_pair_end(sock, end);
+    return PTK_OK;
+}
+
+TEST(p47_receive_of_data_that_is_always_there_ends_at_its_deadline) {
+    run_on("epoll", receive_without_parking);
+}
+
+TEST(p47_receive_of_data_that_is_always_there_ends_at_its_deadline_on_poll) {
+    run_on("poll", receive_without_parking);
+}
+
+static ptk_err receive_with_parking(void *unused) {
+    (void) unused;
+    int end = -1;
+    ptk_sock_t *sock = regress_pair(&end);
+    table.epoll_wait = write_and_epoll;
+    table.poll = write_and_poll;
+    peer = end;
+    CHECK_ERR(ptk_sock_recv(sock, buffer, BUFFER_BYTES, 50), PTK_ERR_TIMEOUT);
+    peer = -1;
+    CHECK(writes >= 400 && writes < 2000);
+    regress_pair_end(sock, end);
+    return PTK_OK;
+}
+
+TEST(p47_receive_of_data_that_comes_piece_by_piece_ends_at_its_deadline) {
+    run_on("epoll", receive_with_parking);
+}
