@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <ptk_log.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define MEASUREMENT_LIMIT_MS 60000
+#define REPORT_LINES         40
 
 size_t bench_variant_count(const bench_t *bench) {
     size_t count = 0;
@@ -43,6 +45,16 @@ size_t bench_figure_count(const bench_t *bench) {
     return count;
 }
 
+/* The beginning of a report is enough: it may be about a million green threads. */
+static void report_sink(void *context, const char *line) {
+    static int lines;
+    (void) context;
+    if (lines < REPORT_LINES) {
+        (void) fprintf(stderr, "%s\n", line);
+        lines++;
+    }
+}
+
 static _Noreturn void measure_in_child(const bench_t *bench, size_t variant, bool quick, int out) {
     double metrics[BENCH_METRICS_MAX];
     for (size_t metric = 0; metric < BENCH_METRICS_MAX; metric++) {
@@ -52,6 +64,7 @@ static _Noreturn void measure_in_child(const bench_t *bench, size_t variant, boo
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) signal(SIGPIPE, SIG_IGN);
     bench_pin_measured();
+    ptk_set_report_sink(report_sink, NULL);
     bool measured = bench->variants[variant].measure(bench, quick, metrics);
     if (measured && write(out, metrics, sizeof(metrics)) != (ssize_t) sizeof(metrics)) {
         measured = false;

@@ -2,13 +2,14 @@
 /*
  * The life of a control block (floor 3).
  *
- * Control blocks come from a slab apart from the stacks, so that looking at a parked green thread touches no stack page.
- * One that has ended keeps its stack, if that is of the default size, and waits in the list of idle ones, last in first
- * out: a spawn that follows finds block and stack warm, and has only a few fields to set.
+ * Control blocks come from a slab apart from the stacks, so that looking at a parked green thread touches no
+ * stack page. One that has ended keeps its stack, if that is of the default size, and waits in the list of
+ * idle ones, last in first out: a spawn that follows finds block and stack warm, and has only a few fields to
+ * set.
  *
  * The handle is apart again: it lives until it is joined or detached, and is reused last.
  */
-#include "ptk_control.h"
+#include "ptk_control_impl.h"
 
 #include "base/ptk_memory.h"
 

@@ -52,7 +52,8 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
  * green threads are cancelled and drained on the caller's stack. If they have not ended after
  * destroy_timeout_ms, a dump is printed and the process aborts: a stack in use is never freed. Owner thread
  * only. Sockets, waitables and handles of the loop are gone afterwards. Errors: BUSY (called from one of its
- * green threads, inside run or poll, or with foreign coroutines that ptk still knows: see ptk_foreign_forget), WRONG_THREAD, FORKED.
+ * green threads, inside run or poll, or with foreign coroutines that ptk still knows: see
+ * ptk_foreign_forget), WRONG_THREAD, FORKED.
  */
 PTK_API ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop);
 

@@ -3,14 +3,14 @@
  * Foreign coroutines (floor 3): another library owns the stacks, ptk the waiting.
  *
  * Each coroutine that calls ptk has a control block, hung into the pointer that the library keeps for it:
- * made by the first call that asks who is running, or by spawn. From there on everything is as for green threads of
- * ptk's own, but for two lines: leaving is the library's `suspend`, and the root continues a coroutine with
- * `resume`.
+ * made by the first call that asks who is running, or by spawn. From there on everything is as for green
+ * threads of ptk's own, but for two lines: leaving is the library's `suspend`, and the root continues a
+ * coroutine with `resume`.
  *
  * A coroutine that ptk did not spawn is unknown until its first call, and again once it is forgotten. It
  * counts as living in between.
  */
-#include "ptk_control.h"
+#include "ptk_control_impl.h"
 
 #include "base/ptk_report.h"
 

@@ -2,20 +2,21 @@
 /*
  * Green threads as users see them (floor 3): go, spawn, join, cancel, detach, sleep.
  *
- * A spawn takes a control block (with a warm stack if there is one), prepares a context that will enter `run_body`,
- * and queues it. `run_body` is the whole life: the body, the destructors of its local values, the end. It never returns;
- * the last thing it does is to leave for the next.
+ * A spawn takes a control block (with a warm stack if there is one), prepares a context that will enter
+ * `run_body`, and queues it. `run_body` is the whole life: the body, the destructors of its local values, the
+ * end. It never returns; the last thing it does is to leave for the next.
  *
- * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at the end.
+ * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at
+ * the end.
  */
-#include "ptk_control.h"
+#include "ptk_control_impl.h"
 #include "ptk_latch_impl.h"
 
 #include "base/ptk_memory.h"
 #include "base/ptk_report.h"
 #include <string.h>
 
-#define NAME_BYTES 32
+#define NAME_BYTES           32
 #define SMALLEST_STACK_BYTES 4096
 
 /* --- a life --- */
@@ -23,15 +24,16 @@
 static void report_failure(const ptk_control_t *control, ptk_err result) {
     bool unseen = control->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
     if (ptk_unlikely(unseen)) {
-        ptk_log(PTK_LOG_WARNING, "green thread \"%s\" (%s:%d) ended with %s: %s", control->label.name, control->label.file,
-                control->label.line, ptk_err_name(result), ptk_err_text(result));
+        ptk_log(PTK_LOG_WARNING, "green thread \"%s\" (%s:%d) ended with %s: %s", control->label.name,
+                control->label.file, control->label.line, ptk_err_name(result), ptk_err_text(result));
     }
 }
 
 /* A green thread that forked and returned in the child would run on the parent's loop. */
 static void refuse_forked(const ptk_control_t *control) {
     if (ptk_unlikely(ptk_thread()->scheduler != control->scheduler)) {
-        ptk_report("green thread \"%s\" returned in a forked child; leave it with _exit or exec", control->label.name);
+        ptk_report("green thread \"%s\" returned in a forked child; leave it with _exit or exec",
+                   control->label.name);
         ptk_sys_real.abort();
     }
 }
@@ -76,8 +78,9 @@ typedef struct spawn_request {
 
 /* The common case: no options, and a block waits on its warm stack. Else NULL. */
 static inline __attribute__((always_inline)) ptk_control_t *spawn_warm(const ptk_event_loop_platform_t *loop,
-                                                                       ptk_green_fn fn, void *arg, const char *name,
-                                                                       const char *file, int line) {
+                                                                       ptk_green_fn fn, void *arg,
+                                                                       const char *name, const char *file,
+                                                                       int line) {
     ptk_scheduler_t *scheduler = ptk_scheduler_here();
     if (ptk_unlikely(!scheduler || !fn || (loop && loop != scheduler->loop))) {
         return NULL;
@@ -129,7 +132,8 @@ static ptk_err equip(ptk_scheduler_t *scheduler, ptk_control_t *control, const p
     return PTK_OK;
 }
 
-static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control, const ptk_green_options_t *options) {
+static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_control_t *control,
+                            const ptk_green_options_t *options) {
     if (control->keeps_stack) {
         return PTK_OK; /* it waits on it for its next life */
     }
@@ -168,7 +172,8 @@ static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_control_t *control, ui
 
 static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
-    bool ordinary = !options->stack && options->stack_bytes <= ptk_stack_default_bytes() && !scheduler->find_current;
+    bool ordinary =
+        !options->stack && options->stack_bytes <= ptk_stack_default_bytes() && !scheduler->find_current;
     ptk_control_t *control = ptk_control_take(scheduler, ordinary);
     if (!control) {
         ptk_fail(PTK_ERR_NO_RESOURCES);
@@ -183,7 +188,8 @@ static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *r
         err = limit_life(scheduler, control, options->lifetime_ms);
     }
     if (err == PTK_OK) {
-        err = scheduler->find_current ? start_foreign(scheduler, control) : start_native(scheduler, control, options);
+        err = scheduler->find_current ? start_foreign(scheduler, control)
+                                      : start_native(scheduler, control, options);
     }
     if (err != PTK_OK) {
         ptk_control_give_back(control);
@@ -197,7 +203,8 @@ static ptk_control_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *r
 
 static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
-    if (!request->fn || (options->flags & ~(PTK_SPAWN_FP | PTK_SPAWN_DAEMON)) != 0 || options->reserved != 0) {
+    if (!request->fn || (options->flags & ~(PTK_SPAWN_FP | PTK_SPAWN_DAEMON)) != 0 ||
+        options->reserved != 0) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     if (options->stack && options->stack_bytes < SMALLEST_STACK_BYTES) {
@@ -219,8 +226,9 @@ static ptk_control_t *spawn(ptk_event_loop_platform_t *loop, const spawn_request
 }
 
 static __attribute__((noinline)) ptk_control_t *spawn_cold(ptk_event_loop_platform_t *loop,
-                                                           const ptk_green_options_t *options, ptk_green_fn fn,
-                                                           void *arg, ptk_stack_label_t label) {
+                                                           const ptk_green_options_t *options,
+                                                           ptk_green_fn fn, void *arg,
+                                                           ptk_stack_label_t label) {
     spawn_request_t request = {.fn = fn, .arg = arg, .label = label};
     if (options && ptk_options_copy(&request.options, sizeof request.options, options) != PTK_OK) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
@@ -229,8 +237,8 @@ static __attribute__((noinline)) ptk_control_t *spawn_cold(ptk_event_loop_platfo
     return spawn(loop, &request);
 }
 
-ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name, const char *file,
-                  int line) {
+ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name,
+                  const char *file, int line) {
     ptk_control_t *control = spawn_warm(loop, fn, arg, name, file, line);
     if (ptk_unlikely(!control)) {
         control = spawn_cold(loop, NULL, fn, arg, (ptk_stack_label_t) {name, file, line});
@@ -242,9 +250,10 @@ ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, c
     return PTK_OK;
 }
 
-ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options, ptk_green_fn fn,
-                                void *arg, const char *name, const char *file, int line) {
-    ptk_control_t *control = ptk_unlikely(options != NULL) ? NULL : spawn_warm(loop, fn, arg, name, file, line);
+ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
+                                ptk_green_fn fn, void *arg, const char *name, const char *file, int line) {
+    ptk_control_t *control =
+        ptk_unlikely(options != NULL) ? NULL : spawn_warm(loop, fn, arg, name, file, line);
     if (ptk_unlikely(!control)) {
         control = spawn_cold(loop, options, fn, arg, (ptk_stack_label_t) {name, file, line});
     }
@@ -338,7 +347,8 @@ ptk_green_t *ptk_green_self(void) {
 }
 
 const char *ptk_green_name(ptk_green_t *green) {
-    bool known = green && ptk_loop_is_mine(green->loop) && (green == ptk_green_self() || check_handle(green) == PTK_OK);
+    bool known = green && ptk_loop_is_mine(green->loop) &&
+                 (green == ptk_green_self() || check_handle(green) == PTK_OK);
     return known ? green->name : "";
 }
 
@@ -366,5 +376,6 @@ ptk_err ptk_sleep_until(uint64_t deadline_ns) {
         return ptk_yield();
     }
     bool never = deadline_ns == PTK_TIME_NEVER;
-    return sleep_for((ptk_deadline_t){.kind = never ? PTK_DEADLINE_NEVER : PTK_DEADLINE_ABSOLUTE, .ns = deadline_ns});
+    return sleep_for(
+        (ptk_deadline_t) {.kind = never ? PTK_DEADLINE_NEVER : PTK_DEADLINE_ABSOLUTE, .ns = deadline_ns});
 }

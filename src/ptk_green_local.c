@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Green-local storage (floor 3): a short list of values in the control block, found by the address of their key. There is
- * no table of keys, so a key is just a static variable of the user's.
+ * Green-local storage (floor 3): a short list of values in the control block, found by the address of their
+ * key. There is no table of keys, so a key is just a static variable of the user's.
  */
-#include "ptk_control.h"
+#include "ptk_control_impl.h"
 
 #include "base/ptk_memory.h"
 
@@ -32,7 +32,7 @@ ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value) {
         if (!local) {
             return ptk_fail(PTK_ERR_NO_RESOURCES);
         }
-        *local = (local_t){.next = self->locals, .key = key};
+        *local = (local_t) {.next = self->locals, .key = key};
         self->locals = local;
     }
     local->value = value;

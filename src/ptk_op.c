@@ -79,14 +79,18 @@ void ptk_op_end(ptk_event_op_t *op, ptk_err code) {
     }
 }
 
+static bool is_over(ptk_deadline_t *deadline) {
+    ptk_deadline_fix(deadline);
+    return deadline->kind == PTK_DEADLINE_ABSOLUTE && deadline->ns <= ptk_sys()->now_ns();
+}
+
 ptk_err ptk_call_continue(ptk_call_t *call) {
     ptk_call_spend(call);
-    if (call->scheduler->budget > 0 || call->deadline.kind == PTK_DEADLINE_NOW) {
+    if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_OK;
     }
-    ptk_deadline_fix(&call->deadline);
-    if (call->deadline.kind == PTK_DEADLINE_ABSOLUTE && call->deadline.ns <= ptk_sys()->now_ns()) {
+    if (is_over(&call->deadline)) {
         return PTK_ERR_TIMEOUT;
     }
-    return ptk_yield();
+    return call->scheduler->budget > 0 ? PTK_OK : ptk_yield();
 }

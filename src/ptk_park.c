@@ -2,16 +2,16 @@
 /*
  * Park and wake (floor 3): the one suspension, the one way back, and who runs next.
  *
- * The run queue is a FIFO of control blocks. Whoever leaves picks the next and switches straight to it; there is no
- * scheduler context in between. The *root*, the context that called run, is picked when the queue is empty or when the
- * poll turn is due, and only it polls. So a pick is: count down, glance at the inbox, take the first. When the count
- * reaches 0 (at most 256 picks) the clock is read: that is the one place where running green threads notice that time
- * has passed.
+ * The run queue is a FIFO of control blocks. Whoever leaves picks the next and switches straight to it; there
+ * is no scheduler context in between. The *root*, the context that called run, is picked when the queue is
+ * empty or when the poll turn is due, and only it polls. So a pick is: count down, glance at the inbox, take
+ * the first. When the count reaches 0 (at most 256 picks) the clock is read: that is the one place where
+ * running green threads notice that time has passed.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
- * Under an oracle every pick goes the slow way, and the oracle says which of the runnable goes next and whether the turn
- * comes early.
+ * Under an oracle every pick goes the slow way, and the oracle says which of the runnable goes next and
+ * whether the turn comes early.
  *
  * With foreign coroutines nothing is switched here: leaving is the library's `suspend`, and the root resumes.
  */
@@ -20,7 +20,7 @@
 #include "base/ptk_choice.h"
 
 #define PICKS_PER_READING 256
-#define TURN_INTERVAL_NS UINT64_C(100000)
+#define TURN_INTERVAL_NS  UINT64_C(100000)
 
 static ptk_control_t *control_of(ptk_queue_node_t *node) {
     return ptk_container_of(node, ptk_control_t, run_link);
@@ -53,7 +53,8 @@ static ptk_control_t *take_first(ptk_scheduler_t *scheduler) {
     if (ptk_unlikely(scheduler->block->oracle != NULL)) {
         index = ptk_choice(PTK_CHOICE_RUN_NEXT, (uint32_t) ptk_queue_count(&scheduler->run_queue));
     }
-    return control_of(index ? ptk_queue_take(&scheduler->run_queue, index) : ptk_queue_pop(&scheduler->run_queue));
+    return control_of(index ? ptk_queue_take(&scheduler->run_queue, index)
+                            : ptk_queue_pop(&scheduler->run_queue));
 }
 
 static bool turn_is_due(ptk_scheduler_t *scheduler) {
@@ -64,7 +65,8 @@ static bool turn_is_due(ptk_scheduler_t *scheduler) {
     return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TURN, 2) == 1;
 }
 
-/* A portion of picks is used up: read the clock, and go on with the next portion unless it is the root's turn. */
+/* A portion of picks is used up: read the clock, and go on with the next portion unless it is the root's
+ * turn. */
 static __attribute__((noinline)) ptk_control_t *pick_slowly(ptk_scheduler_t *scheduler) {
     scheduler->switches--; /* not yet */
     bool due = turn_is_due(scheduler);
@@ -104,14 +106,16 @@ static inline void stay(ptk_scheduler_t *scheduler) {
 
 /* --- switching --- */
 
-/* Where the running green thread's failed calls leave their reasons: asked for then, not told at each switch. */
+/* Where the running green thread's failed calls leave their reasons: asked for then, not told at each switch.
+ */
 static ptk_error_slot_t *locate_errors(void) {
     ptk_scheduler_t *scheduler = ptk_scheduler_here();
     return scheduler->current ? &scheduler->current->errors : NULL;
 }
 
 /* Each has its own errno. It is exchanged before the switch, so that nothing need live across it. */
-static inline void exchange_errno(const ptk_scheduler_t *scheduler, ptk_control_t *self, const ptk_control_t *next) {
+static inline void exchange_errno(const ptk_scheduler_t *scheduler, ptk_control_t *self,
+                                  const ptk_control_t *next) {
     self->saved_errno = *scheduler->errno_place;
     *scheduler->errno_place = next->saved_errno;
 }
@@ -124,7 +128,8 @@ static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *sch
 }
 
 /* A green thread with floating-point control words of its own leaves the loop's behind. */
-static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler, ptk_control_t *self, ptk_control_t *next) {
+static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler, ptk_control_t *self,
+                                                     ptk_control_t *next) {
     ptk_fp_words_t own;
     ptk_fp_save(&own);
     ptk_fp_load(&scheduler->fp_words);
@@ -176,8 +181,8 @@ static _Noreturn void leave_for_ever(ptk_scheduler_t *scheduler, ptk_control_t *
     __builtin_unreachable();
 }
 
-/* The switch stands here and in no function of its own: a next life that began by returning from one would return by
-   the prediction for whoever started it, and all of that one's returns would be mispredicted. */
+/* The switch stands here and in no function of its own: a next life that began by returning from one would
+   return by the prediction for whoever started it, and all of that one's returns would be mispredicted. */
 void ptk_live_for_ever(ptk_control_t *self, void (*live)(ptk_control_t *self)) {
     for (;;) {
         live(self);
@@ -308,7 +313,8 @@ static __attribute__((noinline)) ptk_err yield_elsewhere(void) {
     return yield_slowly(self->scheduler, self);
 }
 
-/* Nothing but another green thread's turn: no cancel, no clock reading, no message, no control words of its own. */
+/* Nothing but another green thread's turn: no cancel, no clock reading, no message, no control words of its
+ * own. */
 static inline bool is_plain_yield(const ptk_scheduler_t *scheduler, const ptk_control_t *self) {
     unsigned special = (self->flags & (PTK_CONTROL_FOREIGN | PTK_SPAWN_FP)) | (unsigned) self->cancel_pending;
     return special == 0 && scheduler->run_queue.first && scheduler->switches + 1 != scheduler->reading_at &&

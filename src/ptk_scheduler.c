@@ -13,7 +13,7 @@
  * The loop is over when nobody but daemons lives: they are cancelled then, as everybody is after a stop, and
  * so is whoever is spawned until run returns.
  */
-#include "ptk_control.h"
+#include "ptk_control_impl.h"
 #include "ptk_op_impl.h"
 
 #include "base/ptk_choice.h"

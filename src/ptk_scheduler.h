@@ -102,7 +102,8 @@ PTK_API ptk_err ptk_scheduler_set_hooks(ptk_event_loop_platform_t *loop, const p
 
 /**
  * The foreign coroutine `coroutine` is about to end or has ended: free what ptk keeps for it. Coroutines that
- * the `spawn` hook made need no call. Never parks; owner thread. BUSY if it is inside a call of ptk, or if ptk spawned it.
+ * the `spawn` hook made need no call. Never parks; owner thread. BUSY if it is inside a call of ptk, or if
+ * ptk spawned it.
  */
 PTK_API ptk_err ptk_foreign_forget(void *coroutine);
 

@@ -4,14 +4,12 @@
  *
  *     ptk_control_t    a green thread while it lives: context, wait record, timer, implicit scope
  *     ptk_green_t      its handle: lives on until it is joined, keeps a dead mark afterwards
- *     ptk_wait_t       one thing that a green thread waits for: in its control block, or, for waits on several things, on
- *                      its stack
- *     ptk_timer_t      a point in time at which something is to happen
- *     ptk_scope_t      a cancellation scope
- *     ptk_scheduler_t  one per loop: run queue, timers, slabs, stacks
+ *     ptk_wait_t       one thing that a green thread waits for: in its control block, or, for waits on
+ * several things, on its stack ptk_timer_t      a point in time at which something is to happen ptk_scope_t
+ * a cancellation scope ptk_scheduler_t  one per loop: run queue, timers, slabs, stacks
  *
- * One suspension: ptk_park. One way back: ptk_wake, which takes the waiter off everything it waits for before it makes
- * it runnable.
+ * One suspension: ptk_park. One way back: ptk_wake, which takes the waiter off everything it waits for before
+ * it makes it runnable.
  */
 #pragma once
 
@@ -30,7 +28,7 @@ typedef struct ptk_scheduler ptk_scheduler_t;
 typedef struct ptk_timer ptk_timer_t;
 
 /* A wake code that never leaves ptk: submit the operation again. */
-#define PTK_WAKE_RETRY ((ptk_err) -1)
+#define PTK_WAKE_RETRY ((ptk_err) - 1)
 
 /* --- deadlines and timers --- */
 
@@ -45,9 +43,9 @@ enum { PTK_TIMER_IDLE, PTK_TIMER_NEW, PTK_TIMER_IN_HEAP };
 struct ptk_timer {
     ptk_heap_item_t heap;
     uint8_t state;
-    bool relative;         /* NEW: value_ns is a duration from the next clock reading on */
-    ptk_list_node_t link;  /* NEW: in the list of new timers */
-    uint64_t value_ns;     /* duration or deadline; stays readable when the timer is idle again */
+    bool relative;        /* NEW: value_ns is a duration from the next clock reading on */
+    ptk_list_node_t link; /* NEW: in the list of new timers */
+    uint64_t value_ns;    /* duration or deadline; stays readable when the timer is idle again */
     void (*expire)(ptk_scheduler_t *scheduler, ptk_timer_t *timer);
 };
 
@@ -77,20 +75,20 @@ typedef struct ptk_scope {
 typedef struct ptk_wait {
     ptk_list_node_t link; /* in the queue of what it waits for */
     ptk_control_t *control;
-    ptk_event_op_t *op;   /* the operation it waits for, or NULL */
-    const char *kind;     /* for the dump: "recv", "timer", "join", ... */
+    ptk_event_op_t *op; /* the operation it waits for, or NULL */
+    const char *kind;   /* for the dump: "recv", "timer", "join", ... */
     const void *object;
-    uint64_t count;       /* what a latch handed over */
+    uint64_t count; /* what a latch handed over */
 } ptk_wait_t;
 
 enum { PTK_CONTROL_FREE, PTK_CONTROL_READY, PTK_CONTROL_PARKED };
 
 /* More than PTK_SPAWN_*: what a control block is. */
-#define PTK_CONTROL_HOOKED 0x04u    /* a foreign coroutine that the spawn hook made */
+#define PTK_CONTROL_HOOKED    0x04u /* a foreign coroutine that the spawn hook made */
 #define PTK_CONTROL_SUSPENDED 0x10u /* foreign, and not started yet or inside `suspend` */
-#define PTK_CONTROL_BARE 0x20u     /* it never got a context */
-#define PTK_CONTROL_FOREIGN 0x40u  /* a coroutine of another library's */
-#define PTK_CONTROL_HOPEFUL 0x80u  /* its wait can end by an event from outside: no deadlock */
+#define PTK_CONTROL_BARE      0x20u /* it never got a context */
+#define PTK_CONTROL_FOREIGN   0x40u /* a coroutine of another library's */
+#define PTK_CONTROL_HOPEFUL   0x80u /* its wait can end by an event from outside: no deadlock */
 
 struct ptk_control {
     /* The first cache line: all that a switch touches. */
@@ -126,7 +124,7 @@ struct ptk_control {
     } u;
     uint64_t last_count;
     ptk_stack_label_t label;
-    void *stack_low;  /* foreign: the coroutine */
+    void *stack_low; /* foreign: the coroutine */
     void *stack_high;
     ptk_stack_slot_t *slot; /* NULL: the caller's own stack, or foreign */
     struct ptk_green_local *locals;
@@ -148,7 +146,11 @@ struct ptk_green {
 };
 
 /* Per-loop state of the floors above, freed with the loop in reverse order. */
-typedef enum ptk_service_id { PTK_SERVICE_WAITABLES, PTK_SERVICE_SOCKETS, PTK_SERVICE_COUNT } ptk_service_id_t;
+typedef enum ptk_service_id {
+    PTK_SERVICE_WAITABLES,
+    PTK_SERVICE_SOCKETS,
+    PTK_SERVICE_COUNT
+} ptk_service_id_t;
 
 typedef struct ptk_service {
     void *state;
@@ -164,13 +166,14 @@ struct ptk_scheduler {
     uint64_t switches;   /* to green threads */
     uint64_t reading_at; /* the clock is read at the pick that would be this switch */
 
-    uint64_t quota;  /* picks beyond reading_at until the root is due */
-    uint32_t budget; /* operations that may still end without parking before calls yield first */
+    uint64_t quota;          /* picks beyond reading_at until the root is due */
+    uint32_t budget;         /* operations that may still end without parking before calls yield first */
     ptk_fp_words_t fp_words; /* the floating-point control words of every green thread without PTK_SPAWN_FP */
-    bool takes_turns; /* the root is due whenever the poll turn is (run); else only when the quota is used up (poll) */
-    bool active;    /* inside run or poll */
+    bool takes_turns; /* the root is due whenever the poll turn is (run); else only when the quota is used up
+                         (poll) */
+    bool active;      /* inside run or poll */
     bool stopping;
-    bool kicks;     /* somebody outside watches the loop's descriptor and nobody is inside: a wake must show */
+    bool kicks; /* somebody outside watches the loop's descriptor and nobody is inside: a wake must show */
     uint64_t now_ns; /* the last clock reading */
     uint64_t last_turn_ns;
     ptk_list_t new_timers;
@@ -182,7 +185,8 @@ struct ptk_scheduler {
     ptk_list_t living;
     ptk_control_t *idle;  /* ended green threads that keep their stacks, linked by run_link */
     ptk_control_t *spent; /* ended ones whose stacks must be given back once nobody stands on them */
-    bool keeps_stacks;    /* false under sanitizers and Valgrind: they are told of every stack that changes hands */
+    bool keeps_stacks; /* false under sanitizers and Valgrind: they are told of every stack that changes hands
+                        */
     uint32_t live;
     uint32_t daemons;
     uint32_t subscriptions; /* of signals: references to the inbox that keep nobody's hope alive */
@@ -217,11 +221,12 @@ static inline ptk_control_t *ptk_control_current(void) {
     return scheduler ? ptk_scheduler_current(scheduler) : NULL;
 }
 
-/* Suspend the running green thread until ptk_wake; answers the code it was woken with. Fill in the wait record(s) and
-   queue them first. The deadline is updated: once fixed, its base stays. */
+/* Suspend the running green thread until ptk_wake; answers the code it was woken with. Fill in the wait
+   record(s) and queue them first. The deadline is updated: once fixed, its base stays. */
 ptk_err ptk_park(ptk_control_t *self, ptk_deadline_t *deadline);
 
-/* End the wait that `wait` is (or is one of): off every queue, timer and operation, then to the end of the run queue. */
+/* End the wait that `wait` is (or is one of): off every queue, timer and operation, then to the end of the
+ * run queue. */
 void ptk_wake(ptk_wait_t *wait, ptk_err code);
 
 /* Take a wait record off what it waits for, without waking anybody. */
@@ -240,15 +245,16 @@ static inline void ptk_make_ready(ptk_control_t *control) {
 /* Run what is runnable, until the poll turn is due or `quota` picks are used up. From the root. */
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota);
 
-/* The lives of a control block on its stack; `live` is one. When it has ended, its memory may be reused as soon as this
-   has switched away; one that keeps its stack goes on here with its next life. */
+/* The lives of a control block on its stack; `live` is one. When it has ended, its memory may be reused as
+   soon as this has switched away; one that keeps its stack goes on here with its next life. */
 _Noreturn void ptk_live_for_ever(ptk_control_t *self, void (*live)(ptk_control_t *self));
 
 /* Deliver what other threads and signal handlers sent. */
 void ptk_drain_inbox(ptk_scheduler_t *scheduler);
 
 /* The wait record of a plain wait, filled in. */
-static inline ptk_wait_t *ptk_wait_plain(ptk_control_t *self, const char *kind, const void *object, bool hopeful) {
+static inline ptk_wait_t *ptk_wait_plain(ptk_control_t *self, const char *kind, const void *object,
+                                         bool hopeful) {
     self->wait.op = NULL;
     self->wait.kind = kind;
     self->wait.object = object;
@@ -273,8 +279,8 @@ ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms);
 /* Fix a relative deadline now, to compare it with others. */
 void ptk_deadline_fix(ptk_deadline_t *deadline);
 
-/* May this call go ahead? `loop` is the object's. OK, or WRONG_THREAD, FORKED, NOT_GREEN, CANCELED; yields first if the
-   budget is used up, so look at the object afterwards. */
+/* May this call go ahead? `loop` is the object's. OK, or WRONG_THREAD, FORKED, NOT_GREEN, CANCELED; yields
+   first if the budget is used up, so look at the object afterwards. */
 ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32_t timeout_ms);
 
 /* An operation's result is -errno: remember it, and answer what it means. */
@@ -314,14 +320,16 @@ void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title);
 
 /* --- the scheduler of a loop (ptk_scheduler.c) --- */
 
-/* Resolve `loop` (NULL: the current one) and attach its scheduler if it has none. WRONG_THREAD, FORKED, NO_LOOP,
-   NO_RESOURCES. */
+/* Resolve `loop` (NULL: the current one) and attach its scheduler if it has none. WRONG_THREAD, FORKED,
+   NO_LOOP, NO_RESOURCES. */
 ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out);
 
-/* For a look with timeout 0: what has come from other threads, and, outside run and poll, what has fallen due. */
+/* For a look with timeout 0: what has come from other threads, and, outside run and poll, what has fallen
+ * due. */
 void ptk_scheduler_catch_up(ptk_scheduler_t *scheduler);
 
-/* Something fell due or became due outside run and poll: show it on the loop's descriptor, if that is watched. */
+/* Something fell due or became due outside run and poll: show it on the loop's descriptor, if that is
+ * watched. */
 void ptk_scheduler_show(ptk_scheduler_t *scheduler);
 
 /* A service's state, made of `state_bytes` zeroed bytes at first use; NULL: out of memory. */

@@ -3,8 +3,8 @@
  * A 4-ary min-heap of deadlines with back indices (floor 0).
  *
  * Keys stand in the heap's own array, so that comparing touches no timer; each timer knows its index, so that
- * cancelling is one sift. Equal deadlines leave in the order in which they came in: `order` breaks ties. Room is
- * reserved beforehand (ptk_heap_reserve), so inserting cannot fail.
+ * cancelling is one sift. Equal deadlines leave in the order in which they came in: `order` breaks ties. Room
+ * is reserved beforehand (ptk_heap_reserve), so inserting cannot fail.
  */
 #pragma once
 

@@ -25,8 +25,8 @@ struct ptk_slab_chunk {
 void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last) {
     size_t rounded = (object_bytes + OBJECT_ALIGNMENT - 1) & ~(OBJECT_ALIGNMENT - 1);
     ptk_assert(object_bytes > 0 && rounded <= UINT32_MAX / 2);
-    *slab = (ptk_slab_t) {.object_bytes = (uint32_t) rounded,
-                           .quarantine = reuse_last ? PTK_SLAB_QUARANTINE : 0};
+    *slab =
+        (ptk_slab_t) {.object_bytes = (uint32_t) rounded, .quarantine = reuse_last ? PTK_SLAB_QUARANTINE : 0};
     ptk_queue_init(&slab->freed);
 }
 

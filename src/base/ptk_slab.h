@@ -2,10 +2,10 @@
 /*
  * A slab of equal-sized objects (floor 0). Its memory is type-stable: it goes back only with the whole slab.
  *
- * Two kinds. *Warm* (reuse_last == false): last in, first out, for what must be hot. *Quarantined* (reuse_last): first
- * in, first out, and nothing is reused before PTK_SLAB_QUARANTINE other objects were given back after it, so that a
- * stale pointer finds a dead mark and not somebody else's object. The first pointer-sized word of a free object is the
- * slab's; all else stays as the owner left it.
+ * Two kinds. *Warm* (reuse_last == false): last in, first out, for what must be hot. *Quarantined*
+ * (reuse_last): first in, first out, and nothing is reused before PTK_SLAB_QUARANTINE other objects were
+ * given back after it, so that a stale pointer finds a dead mark and not somebody else's object. The first
+ * pointer-sized word of a free object is the slab's; all else stays as the owner left it.
  */
 #pragma once
 
@@ -19,8 +19,8 @@ typedef struct ptk_slab_chunk ptk_slab_chunk_t;
 
 typedef struct ptk_slab {
     ptk_slab_chunk_t *chunks;
-    ptk_queue_t freed;        /* objects given back (ptk_queue_node_t at their start) */
-    char *fresh;              /* the rest of the newest chunk, never used yet */
+    ptk_queue_t freed; /* objects given back (ptk_queue_node_t at their start) */
+    char *fresh;       /* the rest of the newest chunk, never used yet */
     char *fresh_end;
     uint32_t object_bytes;
     uint32_t freed_count;
@@ -34,13 +34,15 @@ void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last);
 /* Free all chunks, and with them whatever is still live. */
 void ptk_slab_fini(ptk_slab_t *slab);
 
-/* An object, or NULL: out of memory. Fresh memory is zeroed; a reused object is as it was but for its first word. */
+/* An object, or NULL: out of memory. Fresh memory is zeroed; a reused object is as it was but for its first
+ * word. */
 void *ptk_slab_take(ptk_slab_t *slab);
 
 /* Was `object` ever handed out by this slab (live or free)? Walks the chunks: for reports and checks. */
 bool ptk_slab_contains(const ptk_slab_t *slab, const void *object);
 
-/* One that was given back before, or NULL: none may be reused yet. The one after it is brought into the cache. */
+/* One that was given back before, or NULL: none may be reused yet. The one after it is brought into the
+ * cache. */
 static inline void *ptk_slab_take_freed(ptk_slab_t *slab) {
     if (slab->freed_count <= slab->quarantine) {
         return NULL;

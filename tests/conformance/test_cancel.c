@@ -631,3 +631,29 @@ TEST(cancel_by_lifetime_is_seen_by_one_that_never_sleeps) {
     test_loop_end(loop);
     test_clock_end();
 }
+
+/* --- causes --------------------------------------------------------------------------------------------- */
+
+static ptk_err keep_the_first_cause(void *arg) {
+    (void) arg;
+    CHECK_OK(ptk_green_cancel(ptk_green_self()));
+    CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_REQUEST);
+    CHECK_OK(ptk_scheduler_stop(NULL));
+    CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_REQUEST);
+    ptk_shield_t shield;
+    CHECK_OK(ptk_shield_begin(&shield, PTK_TIMEOUT_INFINITE));
+    CHECK_OK(ptk_sleep_ms(20)); /* its lifetime ends meanwhile */
+    CHECK_OK(ptk_shield_end(&shield));
+    CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_REQUEST);
+    return PTK_OK;
+}
+
+TEST(cancel_keeps_its_first_cause) {
+    test_clock_begin(1000);
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_green_t *green = spawn_with_lifetime(10, keep_the_first_cause, NULL);
+    test_run();
+    CHECK_OK(ptk_green_join(green, NULL, 0));
+    test_loop_end(loop);
+    test_clock_end();
+}

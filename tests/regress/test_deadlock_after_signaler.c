@@ -31,12 +31,15 @@ TEST(deadlock_after_the_last_signaler_was_released_here) {
     check_deadlock(loop, user);
 }
 
+/* Over and over: the loop looks between the release and its end. */
 TEST(deadlock_after_the_last_signaler_was_released_by_a_thread) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    ptk_waitable_t *user = test_user();
-    pthread_t thread;
-    test_spawn(wait_for, user);
-    CHECK_EQ(pthread_create(&thread, NULL, release, ptk_waitable_signaler(user)), 0);
-    check_deadlock(loop, user);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        ptk_event_loop_platform_t *loop = test_loop();
+        ptk_waitable_t *user = test_user();
+        pthread_t thread;
+        test_spawn(wait_for, user);
+        CHECK_EQ(pthread_create(&thread, NULL, release, ptk_waitable_signaler(user)), 0);
+        check_deadlock(loop, user);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+    }
 }

@@ -40,10 +40,10 @@ static ptk_err destroy_late(void *unused) {
     return PTK_OK;
 }
 
-TEST(p04_late_destroy_leaves_the_socket_with_that_number_alone) {
+TEST(p60_late_destroy_leaves_the_socket_with_that_number_alone) {
     regress_in_green("epoll", destroy_late);
 }
 
-TEST(p04_late_destroy_leaves_the_socket_with_that_number_alone_on_poll) {
+TEST(p60_late_destroy_leaves_the_socket_with_that_number_alone_on_poll) {
     regress_in_green("poll", destroy_late);
 }

@@ -60,7 +60,7 @@ static ptk_err cut_and_resume(void *unused) {
     return PTK_OK;
 }
 
-TEST(p13_a_cut_frame_is_broken_until_all_of_it_is_out) {
+TEST(p24_a_cut_frame_is_broken_until_all_of_it_is_out) {
     test_clock_begin(1000 * PTK_NS_PER_MS);
     test_in_green(cut_and_resume);
     test_clock_end();

@@ -11,7 +11,8 @@ static inline ptk_control_t *ptk_control_next(const ptk_control_t *control) {
 }
 
 /* Begin a life: what the end of the last one has not left clean. */
-static inline void ptk_control_begin(ptk_scheduler_t *scheduler, ptk_control_t *control, ptk_green_t *handle) {
+static inline void ptk_control_begin(ptk_scheduler_t *scheduler, ptk_control_t *control,
+                                     ptk_green_t *handle) {
     ptk_assert_debug(!control->waits && !control->wait.op && !ptk_list_is_linked(&control->wait.link));
     ptk_assert_debug(control->timer.state == PTK_TIMER_IDLE && !control->locals);
     ptk_assert_debug(control->implicit_scope.timer.state == PTK_TIMER_IDLE && !control->implicit_scope.outer);
@@ -37,8 +38,8 @@ static inline void ptk_control_begin(ptk_scheduler_t *scheduler, ptk_control_t *
 }
 
 /*
- * A control block with a handle and room for its timer in the heap, living and not started; NULL: out of memory or over
- * the loop's limit. An idle one, whose stack is warm, is taken first: then `slot` is set.
+ * A control block with a handle and room for its timer in the heap, living and not started; NULL: out of
+ * memory or over the loop's limit. An idle one, whose stack is warm, is taken first: then `slot` is set.
  */
 ptk_control_t *ptk_control_take(ptk_scheduler_t *scheduler, bool wants_stack);
 
@@ -61,8 +62,8 @@ static inline ptk_control_t *ptk_control_take_warm(ptk_scheduler_t *scheduler) {
 void ptk_control_give_back(ptk_control_t *control);
 
 /*
- * A green thread has ended with `result`: its handle learns it, who joins is woken, and its memory may be reused. The
- * caller may go on on its stack only to leave it.
+ * A green thread has ended with `result`: its handle learns it, who joins is woken, and its memory may be
+ * reused. The caller may go on on its stack only to leave it.
  */
 void ptk_control_end(ptk_control_t *control, ptk_err result);
 
@@ -82,7 +83,8 @@ static inline void ptk_control_free_handle(ptk_scheduler_t *scheduler, ptk_green
     ptk_slab_give(&scheduler->handles, handle);
 }
 
-/* Give back what ended green threads could not give back themselves. Not from an ended green thread's stack. */
+/* Give back what ended green threads could not give back themselves. Not from an ended green thread's stack.
+ */
 void ptk_control_reap(ptk_scheduler_t *scheduler);
 
 /* Give back all blocks and stacks; nothing may live. */
