@@ -255,6 +255,7 @@ void ptk_drain_inbox(ptk_scheduler_t *scheduler);
 /* The wait record of a plain wait, filled in. */
 static inline ptk_wait_t *ptk_wait_plain(ptk_control_t *self, const char *kind, const void *object,
                                          bool hopeful) {
+    ptk_assert(self != NULL); /* only a green thread waits */
     self->wait.op = NULL;
     self->wait.kind = kind;
     self->wait.object = object;
