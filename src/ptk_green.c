@@ -46,7 +46,9 @@ static void live(ptk_control_t *control) {
     control->last_count = 0;
     ptk_err result = fn(arg);
     refuse_forked(control);
-    ptk_locals_end(control);
+    if (ptk_unlikely(control->locals != NULL)) {
+        ptk_locals_end(control);
+    }
     report_failure(control, result);
     ptk_control_end(control, result);
 }
@@ -262,6 +264,10 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
 
 /* --- handles --- */
 
+static inline bool is_gone(const ptk_green_t *green) {
+    return green->state == PTK_GREEN_DEAD || green->detached;
+}
+
 /* May the calling thread use this handle, and is it still somebody's? */
 static ptk_err check_handle(const ptk_green_t *green) {
     if (!green) {
@@ -270,7 +276,7 @@ static ptk_err check_handle(const ptk_green_t *green) {
     if (!ptk_loop_is_mine(green->loop)) {
         return ptk_loop_refusal();
     }
-    return green->state == PTK_GREEN_DEAD || green->detached ? PTK_ERR_CLOSED : PTK_OK;
+    return is_gone(green) ? PTK_ERR_CLOSED : PTK_OK;
 }
 
 static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
@@ -300,7 +306,7 @@ ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout
         err = PTK_ERR_INVALID_PARAM;
     }
     if (err == PTK_OK) {
-        err = check_handle(green); /* the call may have yielded */
+        err = is_gone(green) ? PTK_ERR_CLOSED : PTK_OK; /* the call may have yielded */
     }
     if (err == PTK_OK) {
         err = wait_for_end(green, &call);

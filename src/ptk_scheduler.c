@@ -129,8 +129,7 @@ static bool anybody_hopeful(ptk_scheduler_t *scheduler) {
 
 static bool is_deadlocked(ptk_scheduler_t *scheduler) {
     bool others_may_act = has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) ||
-                          scheduler->find_current ||
-                          ptk_inbox_references(scheduler->inbox) > 1 + scheduler->subscriptions;
+                          scheduler->find_current || ptk_inbox_has_hope(scheduler->inbox);
     return !others_may_act && !anybody_hopeful(scheduler);
 }
 

@@ -4,9 +4,11 @@
  *
  *     ptk_control_t    a green thread while it lives: context, wait record, timer, implicit scope
  *     ptk_green_t      its handle: lives on until it is joined, keeps a dead mark afterwards
- *     ptk_wait_t       one thing that a green thread waits for: in its control block, or, for waits on
- * several things, on its stack ptk_timer_t      a point in time at which something is to happen ptk_scope_t
- * a cancellation scope ptk_scheduler_t  one per loop: run queue, timers, slabs, stacks
+ *     ptk_wait_t       one thing that a green thread waits for: in its control block, or, where it waits
+ *                      for several things, on its stack
+ *     ptk_timer_t      a point in time at which something is to happen
+ *     ptk_scope_t      a cancellation scope
+ *     ptk_scheduler_t  one per loop: run queue, timers, slabs, stacks
  *
  * One suspension: ptk_park. One way back: ptk_wake, which takes the waiter off everything it waits for before
  * it makes it runnable.
@@ -189,7 +191,6 @@ struct ptk_scheduler {
                         */
     uint32_t live;
     uint32_t daemons;
-    uint32_t subscriptions; /* of signals: references to the inbox that keep nobody's hope alive */
     ptk_control_t *hopeful; /* found not to be deadlocked the last time: asked first */
     ptk_slab_t controls;
     ptk_slab_t handles;

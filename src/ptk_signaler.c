@@ -7,7 +7,7 @@
  * so an event that comes in between is either in this count or posts again.
  *
  * Two counts. *Holders* are the users' references and a posted node: as long as there is one, the signaler
- * keeps the inbox alive, and the loop knows by the inbox's count that somebody outside may still wake it.
+ * keeps the inbox alive, and the loop has hope that somebody outside may still wake it.
  * *Shares* keep the memory: the waitable has one until it is destroyed, all holders together have the other.
  */
 #include "ptk_waitable_impl.h"
@@ -58,6 +58,7 @@ void ptk_signaler_hand_out(ptk_signaler_t *signaler) {
     if (atomic_fetch_add(&signaler->holders, 1) == 0) {
         atomic_fetch_add(&signaler->shares, 1);
         ptk_inbox_reference(signaler->inbox);
+        ptk_inbox_raise_hope(signaler->inbox);
     }
 }
 
@@ -104,7 +105,7 @@ void ptk_signaler_release(ptk_signaler_t *signaler) {
     ptk_inbox_t *inbox = signaler->inbox;
     if (atomic_fetch_sub_explicit(&signaler->holders, 1, memory_order_acq_rel) == 1) {
         drop_share(signaler);
-        ptk_inbox_kick(inbox); /* the loop may have slept in the hope of this signaler */
+        ptk_inbox_drop_hope(inbox);
         ptk_inbox_release(inbox);
     }
 }

@@ -148,9 +148,7 @@ static ptk_err feed_by_signal(ptk_waitable_t *waitable, void *platform_handle) {
     if (number <= 0 || number > INT32_MAX) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
-    ptk_err err = ptk_signal_subscribe(&waitable->u.subscription, scheduler->inbox, (int) number);
-    scheduler->subscriptions += err == PTK_OK ? 1 : 0;
-    return err;
+    return ptk_signal_subscribe(&waitable->u.subscription, scheduler->inbox, (int) number);
 }
 
 static ptk_err feed(ptk_waitable_t *waitable, void *platform_handle) {
@@ -181,7 +179,6 @@ static void starve(ptk_waitable_t *waitable) {
         break;
     case PTK_WAITABLE_SIGNAL:
         ptk_signal_unsubscribe(&waitable->u.subscription);
-        scheduler->subscriptions--;
         ptk_drain_inbox(scheduler); /* its node may be queued */
         break;
     case PTK_WAITABLE_USER:

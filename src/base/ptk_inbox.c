@@ -54,6 +54,7 @@ ptk_inbox_t *ptk_inbox_create(int *os_err_out) {
     atomic_init(&inbox->kicked, true);
     atomic_init(&inbox->kicked_bare, false);
     atomic_init(&inbox->references, 1);
+    atomic_init(&inbox->hopes, 0);
     return inbox;
 }
 
@@ -110,6 +111,16 @@ bool ptk_inbox_push(ptk_inbox_t *inbox, ptk_inbox_node_t *node) {
 void ptk_inbox_kick(ptk_inbox_t *inbox) {
     atomic_store(&inbox->kicked_bare, true);
     wake_sleeper(inbox);
+}
+
+void ptk_inbox_raise_hope(ptk_inbox_t *inbox) {
+    atomic_fetch_add(&inbox->hopes, 1);
+}
+
+void ptk_inbox_drop_hope(ptk_inbox_t *inbox) {
+    if (atomic_fetch_sub(&inbox->hopes, 1) == 1) {
+        ptk_inbox_kick(inbox);
+    }
 }
 
 static ptk_inbox_node_t *reverse(ptk_inbox_node_t *newest) {

@@ -31,6 +31,7 @@ typedef struct ptk_inbox {
     atomic_bool kicked;               /* true: a kick is under way or nobody sleeps */
     atomic_bool kicked_bare;          /* a kick without a message since the last sleep */
     atomic_uint references;
+    atomic_uint hopes;    /* who may still wake the consumer from outside */
     const ptk_sys_t *sys; /* whose wake it is */
     ptk_os_handle_t wake;
     ptk_inbox_node_t *remains; /* what was queued when it closed, newest first; the consumer's */
@@ -76,7 +77,12 @@ bool ptk_inbox_prepare_sleep(ptk_inbox_t *inbox);
 /* After the sleep: kicks are not needed for now. Consumer only. */
 void ptk_inbox_end_sleep(ptk_inbox_t *inbox);
 
-/* How many references there are, the loop's own among them. Consumer only. */
-static inline unsigned ptk_inbox_references(const ptk_inbox_t *inbox) {
-    return atomic_load_explicit(&((ptk_inbox_t *) (uintptr_t) inbox)->references, memory_order_acquire);
+/* Somebody outside may wake the consumer from now on, and no longer: the consumer that sleeps in the hope of
+   it is woken to look again. Any thread; both inside a reference. */
+void ptk_inbox_raise_hope(ptk_inbox_t *inbox);
+void ptk_inbox_drop_hope(ptk_inbox_t *inbox);
+
+/* May anybody outside still wake the consumer? Consumer only. */
+static inline bool ptk_inbox_has_hope(const ptk_inbox_t *inbox) {
+    return atomic_load(&((ptk_inbox_t *) (uintptr_t) inbox)->hopes) > 0;
 }
