@@ -173,7 +173,8 @@ static inline __attribute__((always_inline)) void leave(ptk_scheduler_t *schedul
     }
 }
 
-static _Noreturn void leave_for_ever(ptk_scheduler_t *scheduler, ptk_control_t *self, ptk_control_t *next) {
+static _Noreturn __attribute__((noinline)) void leave_for_ever(ptk_scheduler_t *scheduler,
+                                                               ptk_control_t *self, ptk_control_t *next) {
     *scheduler->errno_place = next->saved_errno;
     scheduler->current = next;
     ptk_context_switch_end(&self->context, &next->context);

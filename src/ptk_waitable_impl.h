@@ -2,9 +2,9 @@
 /*
  * The inside of waitables (floor 4): their records, and how a service lends its own source to users.
  *
- *     TIMER, SIGNAL, USER   a latch, and what feeds it: a timer, a signal subscription, signal calls and a
- * signaler SOCKET                a source, two turns (who may wait for reading, who for writing), and an
- * operation for each
+ * TIMER, SIGNAL and USER are a latch and what feeds it: a timer, a signal subscription, signal calls and a
+ * signaler. SOCKET is a source, two turns (who may wait for reading, who for writing), and an operation for
+ * each direction.
  */
 #pragma once
 

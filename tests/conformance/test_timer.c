@@ -464,6 +464,30 @@ TEST(p23_readiness_seen_together_with_the_deadline_wins) {
     meet_late(false);
 }
 
+/* Nothing is there when the deadline passes; a byte comes before the one that waits runs again. Its last look finds it. */
+static ptk_err write_at_the_deadline(void *arg) {
+    meeting_t *meeting = arg;
+    CHECK_OK(ptk_sleep_until(START_NS + 10 * PTK_NS_PER_MS));
+    make_ready(meeting);
+    return PTK_OK;
+}
+
+TEST(p23_readiness_between_the_deadline_and_the_wake_wins) {
+    int fds[2];
+    meeting_t meeting;
+    test_clock_begin(START_NS);
+    ptk_event_loop_platform_t *loop = test_loop();
+    meeting_init(&meeting, fds, true);
+    test_go(write_at_the_deadline, &meeting); /* armed first, so it runs first */
+    test_go(wait_ten_ms, &meeting);
+    test_run();
+    CHECK_EQ(ptk_now_ns(), START_NS + 10 * PTK_NS_PER_MS);
+    CHECK_OK(meeting.result);
+    meeting_fini(&meeting, fds);
+    test_loop_end(loop);
+    test_clock_end();
+}
+
 /* Many exchanges with a timeout that often strikes: every byte that was written is read, and none twice. */
 typedef struct stream {
     int fds[2];
