@@ -154,8 +154,10 @@ static void drain(int fd, char *output, size_t output_bytes) {
     for (ssize_t got = read(fd, chunk, sizeof chunk); got > 0; got = read(fd, chunk, sizeof chunk)) {
         size_t room = output_bytes > kept + 1 ? output_bytes - kept - 1 : 0;
         size_t take = (size_t) got < room ? (size_t) got : room;
-        memcpy(output + kept, chunk, take);
-        kept += take;
+        if (take > 0) {
+            memcpy(output + kept, chunk, take);
+            kept += take;
+        }
     }
     if (output_bytes > 0) {
         output[kept] = '\0';
