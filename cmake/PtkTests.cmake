@@ -107,6 +107,9 @@ endforeach()
 
 # --- one executable for the conformance suite, run in every configuration --------------------------------------------
 file(GLOB conformance_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/conformance/*.c")
+if(NOT PTK_HAVE_PCL) # these need a foreign coroutine library
+    list(FILTER conformance_sources EXCLUDE REGEX "/test_foreign")
+endif()
 if(conformance_sources)
     ptk_test_names(conformance_names ${conformance_sources})
     ptk_add_test_program(conformance ${conformance_sources})
