@@ -464,7 +464,8 @@ TEST(p23_readiness_seen_together_with_the_deadline_wins) {
     meet_late(false);
 }
 
-/* Nothing is there when the deadline passes; a byte comes before the one that waits runs again. Its last look finds it. */
+/* Nothing is there when the deadline passes; a byte comes before the one that waits runs again. Its last look
+ * finds it. */
 static ptk_err write_at_the_deadline(void *arg) {
     meeting_t *meeting = arg;
     CHECK_OK(ptk_sleep_until(START_NS + 10 * PTK_NS_PER_MS));
