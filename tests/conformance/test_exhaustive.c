@@ -242,16 +242,8 @@ static void explore(kind_t kind, size_t depth) {
     test_clock_end();
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define DEPTH 7 /* a fiber of the thread sanitizer's takes a millisecond to make */
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define DEPTH 7
-#endif
-#endif
-#ifndef DEPTH
-#define DEPTH 10
-#endif
+/* A fiber of the thread sanitizer's takes a millisecond to make. */
+#define DEPTH ((size_t) (PTK_TEST_TSAN ? 7 : 10))
 
 /* How many decisions of a run branch: choices of the test and of the scheduler alike. */
 static size_t depth(void) {

@@ -3,6 +3,7 @@
 #include "conformance.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
@@ -87,6 +88,51 @@ TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
     rally.signaler = ptk_waitable_signaler(rally.user);
     test_go(play_back, &rally);
     CHECK_EQ(pthread_create(&thread, NULL, serve, &rally), 0);
+    test_run();
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    ptk_signaler_release(rally.signaler);
+    ptk_waitable_destroy(rally.user);
+    test_loop_end(loop);
+}
+
+/* Bursts of two, the second at any moment while the first is delivered: it is in the same count, or it wakes
+ * again. */
+#define BURSTS 300000
+
+static void *serve_bursts(void *arg) {
+    rally_t *rally = arg;
+    for (unsigned i = 0; i < BURSTS; i++) {
+        while (atomic_load(&rally->returned) < 2 * i) {
+            sched_yield();
+        }
+        CHECK_OK(ptk_signaler_signal(rally->signaler));
+        for (volatile unsigned spin = i % 300; spin > 0; spin--) {
+        }
+        CHECK_OK(ptk_signaler_signal(rally->signaler));
+    }
+    return NULL;
+}
+
+/* It looks all the time, so that a signal is delivered as soon as it is sent. */
+static ptk_err play_back_bursts(void *arg) {
+    rally_t *rally = arg;
+    while (atomic_load(&rally->returned) < 2 * BURSTS) {
+        if (test_wait(rally->user, 0) == PTK_OK) {
+            atomic_fetch_add(&rally->returned, (unsigned) ptk_waitable_count());
+        } else {
+            test_yield();
+        }
+    }
+    return PTK_OK;
+}
+
+TEST(p50_no_signal_is_lost_while_another_is_delivered) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    rally_t rally = {.user = test_user()};
+    pthread_t thread;
+    rally.signaler = ptk_waitable_signaler(rally.user);
+    test_go(play_back_bursts, &rally);
+    CHECK_EQ(pthread_create(&thread, NULL, serve_bursts, &rally), 0);
     test_run();
     CHECK_EQ(pthread_join(thread, NULL), 0);
     ptk_signaler_release(rally.signaler);

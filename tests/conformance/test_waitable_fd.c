@@ -295,6 +295,24 @@ TEST(p08_hang_up_that_nobody_waits_for_does_not_make_the_loop_spin) {
     with_pair(hang_up_while_nobody_waits);
 }
 
+static ptk_err write_while_nobody_waits(void *arg) {
+    const int *pair = arg;
+    ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
+    CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
+    ptk_scheduler_counters_t before = test_counters();
+    for (int i = 0; i < 20; i++) {
+        test_write(pair[1], 1);
+        test_let_poll();
+    }
+    CHECK(test_counters().events - before.events <= 2);
+    ptk_waitable_destroy(waitable);
+    return PTK_OK;
+}
+
+TEST(p08_data_that_nobody_waits_for_is_not_reported_again_and_again) {
+    with_pair(write_while_nobody_waits);
+}
+
 /* One direction is waited for and not ready, the other one hangs up or is ready all the time. */
 static ptk_err wait_beside_readable_data(void *arg) {
     const int *pair = arg;
@@ -352,6 +370,26 @@ static ptk_err read_in_parts(void *arg) {
 
 TEST(p60_owner_reads_four_of_ten_kilobytes) {
     with_pair(read_in_parts);
+}
+
+static ptk_err see_what_is_there_by_now(void *arg) {
+    const int *pair = arg;
+    ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
+    for (int i = 0; i < 3; i++) {
+        CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
+        test_write(pair[1], 1); /* the poller has not been asked since */
+        ptk_scheduler_counters_t before = test_counters();
+        CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
+        CHECK_EQ(test_counters().switches, before.switches);
+        CHECK_EQ(test_counters().polls, before.polls);
+        CHECK_EQ(test_read(pair[0], 5), 1);
+    }
+    ptk_waitable_destroy(waitable);
+    return PTK_OK;
+}
+
+TEST(p60_descriptor_is_asked_before_any_park) {
+    with_pair(see_what_is_there_by_now);
 }
 
 #define PART_TOTAL 300

@@ -14,22 +14,7 @@
 #include <pcl.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FOREIGN_TSAN 1
-#endif
-#if __has_feature(address_sanitizer)
-#define FOREIGN_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define FOREIGN_TSAN 1
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define FOREIGN_ASAN 1
-#endif
-
-#ifdef FOREIGN_TSAN
+#if PTK_TEST_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 #if __has_include(<valgrind/valgrind.h>)
@@ -39,7 +24,7 @@
 #define VALGRIND_STACK_DEREGISTER(id)       ((void) (id))
 #endif
 
-#if defined(FOREIGN_TSAN) || defined(FOREIGN_ASAN)
+#if PTK_TEST_TSAN || PTK_TEST_ASAN
 #define FOREIGN_STACK_BYTES (256 * 1024)
 #else
 #define FOREIGN_STACK_BYTES (64 * 1024)
@@ -62,7 +47,7 @@ static foreign_pcl_t *state_of(void *coroutine) {
 }
 
 static void fiber_create(foreign_pcl_t *state) {
-#ifdef FOREIGN_TSAN
+#if PTK_TEST_TSAN
     state->fiber = __tsan_create_fiber(0);
 #else
     (void) state;
@@ -70,7 +55,7 @@ static void fiber_create(foreign_pcl_t *state) {
 }
 
 static void fiber_destroy(foreign_pcl_t *state) {
-#ifdef FOREIGN_TSAN
+#if PTK_TEST_TSAN
     __tsan_destroy_fiber(state->fiber);
 #else
     (void) state;
@@ -78,7 +63,7 @@ static void fiber_destroy(foreign_pcl_t *state) {
 }
 
 static void fiber_enter(foreign_pcl_t *state) {
-#ifdef FOREIGN_TSAN
+#if PTK_TEST_TSAN
     state->caller = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(state->fiber, 0);
 #else
@@ -87,7 +72,7 @@ static void fiber_enter(foreign_pcl_t *state) {
 }
 
 static void fiber_leave(foreign_pcl_t *state) {
-#ifdef FOREIGN_TSAN
+#if PTK_TEST_TSAN
     __tsan_switch_to_fiber(state->caller, 0);
 #else
     (void) state;

@@ -16,6 +16,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Which sanitizer this build has, 1 or 0: for what a sanitizer makes slow or cannot do. */
+#if defined(__has_feature)
+#define PTK_TEST_HAS(feature) __has_feature(feature)
+#else
+#define PTK_TEST_HAS(feature) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || PTK_TEST_HAS(thread_sanitizer)
+#define PTK_TEST_TSAN 1
+#else
+#define PTK_TEST_TSAN 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || PTK_TEST_HAS(address_sanitizer)
+#define PTK_TEST_ASAN 1
+#else
+#define PTK_TEST_ASAN 0
+#endif
+
 typedef struct ptk_test {
     const char *name;
     void (*run)(void);
