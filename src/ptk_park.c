@@ -113,18 +113,16 @@ static ptk_error_slot_t *locate_errors(void) {
     return scheduler->current ? &scheduler->current->errors : NULL;
 }
 
-/* Each has its own errno. It is exchanged before the switch, so that nothing need live across it. */
-static inline void exchange_errno(const ptk_scheduler_t *scheduler, ptk_control_t *self,
-                                  const ptk_control_t *next) {
-    self->saved_errno = *scheduler->errno_place;
-    *scheduler->errno_place = next->saved_errno;
-}
-
+/* Each has its own errno: whoever comes back puts his own there again, if somebody has changed it meanwhile. */
 static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *scheduler, ptk_control_t *self,
                                                             ptk_control_t *next) {
-    exchange_errno(scheduler, self, next);
+    int *errno_place = scheduler->errno_place;
+    int own = *errno_place;
     scheduler->current = next;
     ptk_context_switch(&self->context, &next->context);
+    if (ptk_unlikely(*errno_place != own)) {
+        *errno_place = own;
+    }
 }
 
 /* A green thread with floating-point control words of its own leaves the loop's behind. */
@@ -175,7 +173,6 @@ static inline __attribute__((always_inline)) void leave(ptk_scheduler_t *schedul
 
 static _Noreturn __attribute__((noinline)) void leave_for_ever(ptk_scheduler_t *scheduler,
                                                                ptk_control_t *self, ptk_control_t *next) {
-    *scheduler->errno_place = next->saved_errno;
     scheduler->current = next;
     ptk_context_switch_end(&self->context, &next->context);
     ptk_assert(false && "an ended green thread was resumed");
