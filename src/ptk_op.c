@@ -92,5 +92,5 @@ ptk_err ptk_call_continue(ptk_call_t *call) {
     if (is_over(&call->deadline)) {
         return PTK_ERR_TIMEOUT;
     }
-    return call->scheduler->budget > 0 ? PTK_OK : ptk_yield();
+    return call->scheduler->budget > 0 ? PTK_OK : ptk_yield_for_budget(call->scheduler, call->self);
 }

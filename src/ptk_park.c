@@ -6,7 +6,8 @@
  * is no scheduler context in between. The *root*, the context that called run, is picked when the queue is
  * empty or when the poll turn is due, and only it polls. So a pick is: count down, glance at the inbox, take
  * the first. When the count reaches 0 (at most 256 picks) the clock is read: that is the one place where
- * running green threads notice that time has passed.
+ * running green threads notice that time has passed. The turn is due 100 us after the last one, or after so
+ * many readings that a clock which stands still cannot put it off.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
@@ -20,6 +21,7 @@
 #include "base/ptk_choice.h"
 
 #define PICKS_PER_READING 256
+#define READINGS_PER_TURN 64
 #define TURN_INTERVAL_NS  UINT64_C(100000)
 
 static ptk_control_t *control_of(ptk_queue_node_t *node) {
@@ -58,8 +60,8 @@ static ptk_control_t *take_first(ptk_scheduler_t *scheduler) {
 }
 
 static bool turn_is_due(ptk_scheduler_t *scheduler) {
-    bool waited = ptk_timer_read_clock(scheduler) - scheduler->last_turn_ns >= TURN_INTERVAL_NS;
-    if (waited || scheduler->budget == 0) {
+    uint64_t waited_ns = ptk_timer_read_clock(scheduler) - scheduler->last_turn_ns;
+    if (waited_ns >= TURN_INTERVAL_NS || ++scheduler->readings >= READINGS_PER_TURN) {
         return true;
     }
     return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TURN, 2) == 1;
@@ -113,7 +115,8 @@ static ptk_error_slot_t *locate_errors(void) {
     return scheduler->current ? &scheduler->current->errors : NULL;
 }
 
-/* Each has its own errno: whoever comes back puts his own there again, if somebody has changed it meanwhile. */
+/* Each has its own errno: whoever comes back puts his own there again, if somebody has changed it meanwhile.
+ */
 static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *scheduler, ptk_control_t *self,
                                                             ptk_control_t *next) {
     int *errno_place = scheduler->errno_place;
@@ -281,6 +284,7 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     scheduler->block->locate = locate_errors;
     scheduler->takes_turns = quota == UINT64_MAX;
     scheduler->last_turn_ns = scheduler->now_ns;
+    scheduler->readings = 0;
     scheduler->reading_at = scheduler->switches + 1;
     if (!scheduler->block->oracle) {
         grant_picks(scheduler); /* the turn has just read the clock */
@@ -344,12 +348,14 @@ ptk_err ptk_yield(void) {
     return PTK_OK;
 }
 
-/* The budget is used up: the poll turn is due, and everybody who is runnable goes first. */
-static __attribute__((noinline)) ptk_err yield_for_budget(ptk_scheduler_t *scheduler, ptk_control_t *self) {
+ptk_err ptk_yield_for_budget(ptk_scheduler_t *scheduler, ptk_control_t *self) {
     if (scheduler->takes_turns) {
         scheduler->reading_at = scheduler->switches + 1;
     }
     ptk_err err = yield_slowly(scheduler, self);
+    if (scheduler->takes_turns) {
+        scheduler->budget = PTK_BUDGET;
+    }
     return err == PTK_OK && self->cancel_pending ? PTK_ERR_CANCELED : err;
 }
 
@@ -376,5 +382,5 @@ ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32
         scheduler->budget--;
         return PTK_OK;
     }
-    return yield_for_budget(scheduler, call->self);
+    return ptk_yield_for_budget(scheduler, call->self);
 }

@@ -51,10 +51,6 @@ struct ptk_timer {
     void (*expire)(ptk_scheduler_t *scheduler, ptk_timer_t *timer);
 };
 
-/* Arm an idle timer: link and no more. Its owner has reserved a heap slot. A NEVER deadline arms nothing. */
-void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer, const ptk_deadline_t *deadline);
-void ptk_timer_disarm(ptk_scheduler_t *scheduler, ptk_timer_t *timer);
-
 /* A clock reading: new timers get it as their base and enter the heap. */
 uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler);
 
@@ -178,6 +174,7 @@ struct ptk_scheduler {
     bool kicks; /* somebody outside watches the loop's descriptor and nobody is inside: a wake must show */
     uint64_t now_ns; /* the last clock reading */
     uint64_t last_turn_ns;
+    uint32_t readings; /* of the clock since then */
     ptk_list_t new_timers;
     ptk_heap_t heap;
     ptk_list_t finished; /* operations that the platform handed back and that are not delivered yet */
@@ -203,6 +200,29 @@ struct ptk_scheduler {
     uint64_t timers_fired;
     uint64_t inbox_messages;
 };
+
+/* Arm an idle timer: link and no more. Its owner has reserved a heap slot. A NEVER deadline arms nothing. */
+static inline void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer,
+                                 const ptk_deadline_t *deadline) {
+    ptk_assert(timer->state == PTK_TIMER_IDLE);
+    if (deadline->kind == PTK_DEADLINE_NEVER) {
+        return;
+    }
+    timer->state = PTK_TIMER_NEW;
+    timer->relative = deadline->kind == PTK_DEADLINE_RELATIVE;
+    timer->value_ns = deadline->ns;
+    ptk_list_append(&scheduler->new_timers, &timer->link);
+}
+
+/* Most timeouts end before the next clock reading: an unlink and no more. */
+static inline void ptk_timer_disarm(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+    if (ptk_likely(timer->state == PTK_TIMER_NEW)) {
+        ptk_list_remove(&timer->link);
+    } else if (timer->state == PTK_TIMER_IN_HEAP) {
+        ptk_heap_remove(&scheduler->heap, &timer->heap);
+    }
+    timer->state = PTK_TIMER_IDLE;
+}
 
 /* The scheduler of the calling thread's loop, or NULL. Only a simulation has another block in use. */
 static inline ptk_scheduler_t *ptk_scheduler_here(void) {
@@ -286,6 +306,10 @@ void ptk_deadline_fix(ptk_deadline_t *deadline);
 /* May this call go ahead? `loop` is the object's. OK, or WRONG_THREAD, FORKED, NOT_GREEN, CANCELED; yields
    first if the budget is used up, so look at the object afterwards. */
 ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32_t timeout_ms);
+
+/* The budget is used up: the clock is read, so that the turn is taken if it is due, and everybody who is
+   runnable goes first. OK or CANCELED. */
+ptk_err ptk_yield_for_budget(ptk_scheduler_t *scheduler, ptk_control_t *self);
 
 /* An operation's result is -errno: remember it, and answer what it means. */
 static inline ptk_err ptk_call_errno(ptk_call_t *call, intptr_t result) {

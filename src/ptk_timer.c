@@ -34,26 +34,6 @@ void ptk_deadline_fix(ptk_deadline_t *deadline) {
     }
 }
 
-void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer, const ptk_deadline_t *deadline) {
-    ptk_assert(timer->state == PTK_TIMER_IDLE);
-    if (deadline->kind == PTK_DEADLINE_NEVER) {
-        return;
-    }
-    timer->state = PTK_TIMER_NEW;
-    timer->relative = deadline->kind == PTK_DEADLINE_RELATIVE;
-    timer->value_ns = deadline->ns;
-    ptk_list_append(&scheduler->new_timers, &timer->link);
-}
-
-void ptk_timer_disarm(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
-    if (timer->state == PTK_TIMER_NEW) {
-        ptk_list_remove(&timer->link);
-    } else if (timer->state == PTK_TIMER_IN_HEAP) {
-        ptk_heap_remove(&scheduler->heap, &timer->heap);
-    }
-    timer->state = PTK_TIMER_IDLE;
-}
-
 static void settle(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     if (timer->relative) {
         timer->value_ns = add_saturating(scheduler->now_ns, timer->value_ns);
