@@ -23,7 +23,6 @@ static inline void ptk_control_begin(ptk_scheduler_t *scheduler, ptk_control_t *
     handle->detached = false;
     handle->joining = false;
     control->handle = handle;
-    control->saved_errno = 0;
     control->state = PTK_CONTROL_READY;
     control->flags = 0;
     control->cancel_pending = false;

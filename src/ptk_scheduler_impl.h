@@ -93,7 +93,6 @@ struct ptk_control {
     ptk_queue_node_t run_link;
     ptk_context_t context;
     ptk_err wake_code;
-    int saved_errno; /* while it does not run */
     uint8_t state;
     uint8_t flags;
     bool cancel_pending; /* an unmasked cancel: calls that may park answer CANCELED */
