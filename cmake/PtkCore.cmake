@@ -29,6 +29,9 @@ if(ptk_global)
 endif()
 file(CONFIGURE OUTPUT "${ptk_version_script}" CONTENT "PTK_0 {\n@ptk_global@    local:\n        *;\n};\n" @ONLY)
 
+# A symbol that assembly at file scope defines is in no link-time optimiser's table, so this one stays machine code.
+set_property(SOURCE "${ptk_context_source}" APPEND PROPERTY COMPILE_OPTIONS "-fno-lto")
+
 add_library(ptk_objects OBJECT ${ptk_sources})
 set_target_properties(ptk_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
 target_link_libraries(ptk_objects PRIVATE ptk_common ptk_core_flags)

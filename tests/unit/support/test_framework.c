@@ -101,7 +101,7 @@ TEST(framework_notices_what_goes_wrong) {
 TEST(framework_lists_and_runs_all) {
     char output[4000];
     CHECK_EQ(run_self("--list", "", output, sizeof output), 0);
-    CHECK(strncmp(output, "subject\nframework_notices_what_goes_wrong\n", 42) == 0);
+    CHECK(strstr(output, "subject\n") && strstr(output, "framework_notices_what_goes_wrong\n"));
     CHECK_EQ(run_self("no_such_test", "", output, sizeof output), 1);
     if (is_mischief("crash")) {
         return;

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libptk.so opened at run time, as plugins and language bindings do: its thread-local block must find room in
+ * a process that has long started, on threads that were there before it too.
+ */
+#include "ptk_test.h"
+
+#include <dlfcn.h>
+#include <ptk.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct library {
+    void *handle;
+    ptk_event_loop_platform_t *(*create)(void);
+    ptk_err (*go_at)(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name,
+                     const char *file, int line);
+    ptk_err (*yield)(void);
+    ptk_err (*run)(ptk_event_loop_platform_t *loop);
+    ptk_err (*destroy)(ptk_event_loop_platform_t *loop);
+} library_t;
+
+/* A function of the library's; the two kinds of pointer have one size wherever there is dlsym. */
+static void *find(const library_t *library, const char *name) {
+    void *address = dlsym(library->handle, name);
+    CHECK(address != NULL);
+    return address;
+}
+
+static void open_library(library_t *library) {
+    char path[4096];
+    const char *folder = getenv("PTK_BUILD_DIR");
+    CHECK((size_t) snprintf(path, sizeof path, "%s/libptk.so", folder) < sizeof path);
+    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library->handle) {
+        SKIP(dlerror()); /* a static executable, or a library of another sanitizer's */
+    }
+    *(void **) &library->create = find(library, "ptk_event_loop_platform_create");
+    *(void **) &library->go_at = find(library, "ptk_go_at");
+    *(void **) &library->yield = find(library, "ptk_yield");
+    *(void **) &library->run = find(library, "ptk_scheduler_run");
+    *(void **) &library->destroy = find(library, "ptk_event_loop_platform_destroy");
+}
+
+typedef struct visit {
+    const library_t *library;
+    int steps;
+} visit_t;
+
+static ptk_err take_steps(void *arg) {
+    visit_t *visit = arg;
+    for (int i = 0; i < 10; i++) {
+        visit->steps++;
+        CHECK_OK(visit->library->yield());
+    }
+    return PTK_OK;
+}
+
+static void run_a_loop(const library_t *library) {
+    visit_t visit = {library, 0};
+    ptk_event_loop_platform_t *loop = library->create();
+    CHECK(loop != NULL);
+    CHECK_OK(library->go_at(loop, take_steps, &visit, "first", __FILE__, __LINE__));
+    CHECK_OK(library->go_at(loop, take_steps, &visit, "second", __FILE__, __LINE__));
+    CHECK_OK(library->run(loop));
+    CHECK_EQ(visit.steps, 20);
+    CHECK_OK(library->destroy(loop));
+}
+
+/* A thread that is older than the library. */
+typedef struct elder {
+    library_t library;
+    sem_t opened;
+} elder_t;
+
+static void *wait_and_run(void *arg) {
+    elder_t *elder = arg;
+    CHECK_EQ(sem_wait(&elder->opened), 0);
+    run_a_loop(&elder->library);
+    return NULL;
+}
+
+TEST(p36_shared_library_opened_at_run_time) {
+    elder_t elder;
+    pthread_t thread;
+    if (!getenv("PTK_BUILD_DIR")) {
+        SKIP("PTK_BUILD_DIR does not say where the library is");
+    }
+    CHECK_EQ(sem_init(&elder.opened, 0, 0), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, wait_and_run, &elder), 0);
+    open_library(&elder.library);
+    run_a_loop(&elder.library);
+    CHECK_EQ(sem_post(&elder.opened), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(dlclose(elder.library.handle), 0);
+}
