@@ -3,6 +3,7 @@
 include(PtkContext)
 
 file(GLOB_RECURSE ptk_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
+list(FILTER ptk_sources EXCLUDE REGEX "/src/(sim/|platform/ptk_event_loop_platform_sim\\.c$)")
 list(FILTER ptk_sources EXCLUDE REGEX "/src/context/ptk_context_(x86_64_sysv|aarch64|ucontext)\\.c$")
 set(ptk_context_source "${PROJECT_SOURCE_DIR}/src/context/ptk_context_${PTK_CONTEXT_ABI}.c")
 if(EXISTS "${ptk_context_source}")

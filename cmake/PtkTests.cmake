@@ -85,7 +85,7 @@ endif()
 
 function(ptk_add_test_program target)
     ptk_add_program(${target} tests ${ARGN})
-    target_link_libraries(${target} PRIVATE ptk_test_support ${CMAKE_DL_LIBS})
+    target_link_libraries(${target} PRIVATE ptk_test_support ptk_sim ${CMAKE_DL_LIBS})
 endfunction()
 
 # --- one executable per file -----------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ RUNTIME_SYMBOL = re.compile(
     r"|__stack_chk_(fail|guard)|_GLOBAL_OFFSET_TABLE_|_TLS_MODULE_BASE_|__tls_get_addr"  # code generation
     r"|__[a-z]+[sdt]i[234]|__aarch64_\w+|__clear_cache")  # libgcc
 CONTEXT_SYMBOL = re.compile(r"(get|set|make|swap)context")
-OBJECT_FOLDER = "CMakeFiles/ptk_objects.dir"
+OBJECT_FOLDERS = ("CMakeFiles/ptk_objects.dir", "CMakeFiles/ptk_sim_objects.dir")
 
 
 @dataclass
@@ -97,11 +97,11 @@ def read_object(path: Path) -> Object:
 
 def read_objects(tree: Tree, build: Path) -> None:
     """Adds the build's objects to the tree; one whose source is gone is a leftover and does not count."""
-    folder = build / OBJECT_FOLDER
-    for path in sorted(folder.rglob("*.o")):
-        source = str(path.relative_to(folder))[: -len(".o")]
-        if source in tree.texts:
-            tree.objects[source] = read_object(path)
+    for folder in (build / name for name in OBJECT_FOLDERS):
+        for path in sorted(folder.rglob("*.o")):
+            source = str(path.relative_to(folder))[: -len(".o")]
+            if source in tree.texts:
+                tree.objects[source] = read_object(path)
 
 
 # --- graphs ----------------------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def main(arguments: list[str]) -> int:
         read_objects(tree, options.build)
         rules += OBJECT_RULES
         if not tree.objects:
-            print(f"{options.build}: has no objects of these sources in {OBJECT_FOLDER}; build first", file=sys.stderr)
+            print(f"{options.build}: has no objects of these sources in {OBJECT_FOLDERS[0]}; build first", file=sys.stderr)
             return 2
     if options.graph:
         print_graph(tree)

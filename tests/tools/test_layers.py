@@ -35,7 +35,7 @@ class LayersTest(unittest.TestCase):
 
     def compile(self, name: str) -> None:
         """Makes the object as a build would; what a test before has compiled already is copied."""
-        source, target = self.root / name, self.root / "build" / layers.OBJECT_FOLDER / f"{name}.o"
+        source, target = self.root / name, self.root / "build" / layers.OBJECT_FOLDERS[0] / f"{name}.o"
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
         if text not in self.compiled:

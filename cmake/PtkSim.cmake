@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# The simulator: a library of its own (libptk_sim.a), for tests, linked before libptk.a, whose inside it uses.
+file(GLOB_RECURSE ptk_sim_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/sim/*.c"
+    "${PROJECT_SOURCE_DIR}/src/platform/ptk_event_loop_platform_sim.c")
+
+add_library(ptk_sim_objects OBJECT ${ptk_sim_sources})
+set_target_properties(ptk_sim_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+target_link_libraries(ptk_sim_objects PRIVATE ptk_common ptk_core_flags)
+
+add_library(ptk_sim STATIC $<TARGET_OBJECTS:ptk_sim_objects>)
+set_target_properties(ptk_sim PROPERTIES LINKER_LANGUAGE C)
+target_link_libraries(ptk_sim PUBLIC ptk_static ${CMAKE_DL_LIBS})
+target_include_directories(ptk_sim INTERFACE "${PROJECT_SOURCE_DIR}/src")

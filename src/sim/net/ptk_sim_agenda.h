@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual time (floor 0): what is going to happen, in order.
+ *
+ * Time stands still while anything runs, and jumps to the next event when nothing can. Events of one moment
+ * happen in the order in which they were entered. Everything of a simulated world is done on one OS thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct ptk_sim_event ptk_sim_event_t;
+
+/* Something that is to happen: embed it, zeroed; set `happen` before it is entered. */
+struct ptk_sim_event {
+    void (*happen)(ptk_sim_event_t *event);
+    uint64_t at_ns;
+    uint64_t order;
+    uint32_t place; /* in the agenda, 1 more than its index; 0: it is in none */
+};
+
+typedef struct ptk_sim_agenda {
+    uint64_t now_ns;
+    uint64_t next_order;
+    uint64_t happened;        /* events so far */
+    ptk_sim_event_t **events; /* a heap */
+    uint32_t count;
+    uint32_t capacity;
+} ptk_sim_agenda_t;
+
+void ptk_sim_agenda_init(ptk_sim_agenda_t *agenda, uint64_t now_ns);
+void ptk_sim_agenda_fini(ptk_sim_agenda_t *agenda);
+
+/* Enter it, or move it if it is entered already. A moment that has passed is now. */
+void ptk_sim_agenda_enter(ptk_sim_agenda_t *agenda, ptk_sim_event_t *event, uint64_t at_ns);
+
+/* Strike it out; nothing if it is not entered. */
+void ptk_sim_agenda_strike(ptk_sim_agenda_t *agenda, ptk_sim_event_t *event);
+
+static inline bool ptk_sim_event_is_entered(const ptk_sim_event_t *event) {
+    return event->place != 0;
+}
+
+/* When the next one is due; UINT64_MAX: there is none. */
+uint64_t ptk_sim_agenda_next_ns(const ptk_sim_agenda_t *agenda);
+
+/* Let time jump to the next event, and let that one happen. False: there is none. */
+bool ptk_sim_agenda_step(ptk_sim_agenda_t *agenda);
