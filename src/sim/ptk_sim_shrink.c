@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delta debugging (Zeller and Hildebrandt, TSE 2002) over the entries of a tape. An entry that is taken out
+ * is a benign decision, so every subset of a tape is a tape.
+ *
+ * A round goes: take out whole sites; take out chunks, first all entries, then halves, quarters, down to
+ * single ones; lower the answers. Chunks are tried from the end, since what comes late in a tape that is
+ * sorted by site was not needed any less often, and a chunk that has gone leaves the places of those before
+ * it as they are. Rounds are repeated until one changes nothing: a lower answer may make another entry
+ * superfluous. A chunk size is also repeated while it takes something out, but only for single entries, where
+ * it decides whether the result is minimal.
+ *
+ * An answer is lowered to 1, else by bisection between what passes and what fails, which supposes that higher
+ * answers fail too; at the end the answer one below is known not to fail.
+ */
+#include "sim/ptk_sim_shrink.h"
+
+#include "base/ptk_assert.h"
+
+typedef struct work {
+    ptk_sim_shrink_t *shrink;
+    ptk_sim_tape_t *tape;     /* the smallest that fails so far */
+    ptk_sim_tape_t candidate; /* what is tried */
+} work_t;
+
+static bool is_at_limit(const work_t *work) {
+    return work->shrink->runs >= work->shrink->run_limit;
+}
+
+/* Ask about the candidate; if it still fails, it is the tape from now on. */
+static bool try_candidate(work_t *work) {
+    if (is_at_limit(work)) {
+        return false;
+    }
+    work->shrink->runs++;
+    if (!work->shrink->still_fails(work->shrink->context, &work->candidate)) {
+        return false;
+    }
+    work->shrink->failures++;
+    ptk_sim_tape_t smaller = work->candidate;
+    work->candidate = *work->tape;
+    *work->tape = smaller;
+    return true;
+}
+
+static bool try_without(work_t *work, size_t begin, size_t end) {
+    const ptk_sim_tape_t *tape = work->tape;
+    ptk_sim_tape_clear(&work->candidate);
+    for (size_t i = 0; i < tape->count; i++) {
+        if (i < begin || i >= end) {
+            ptk_sim_tape_append(&work->candidate, &tape->entries[i]);
+        }
+    }
+    return try_candidate(work);
+}
+
+static bool try_answer(work_t *work, size_t at, uint32_t answer) {
+    ptk_sim_tape_copy(&work->candidate, work->tape);
+    work->candidate.entries[at].answer = answer;
+    return try_candidate(work);
+}
+
+/* --- taking out -------------------------------------------------------------------------------------- */
+
+/* Where the entries of the site of the entry before `end` begin. */
+static size_t site_begin(const ptk_sim_tape_t *tape, size_t end) {
+    return ptk_sim_tape_seek(tape, tape->entries[end - 1].site, 0);
+}
+
+static bool take_out_sites(work_t *work) {
+    bool has_changed = false;
+    size_t end = work->tape->count;
+    while (end > 0 && !is_at_limit(work)) {
+        size_t begin = site_begin(work->tape, end);
+        has_changed = try_without(work, begin, end) || has_changed;
+        end = begin;
+    }
+    return has_changed;
+}
+
+static bool take_out_chunks(work_t *work, size_t size) {
+    bool has_changed = false;
+    size_t end = work->tape->count;
+    while (end > 0 && !is_at_limit(work)) {
+        size_t begin = end > size ? end - size : 0;
+        has_changed = try_without(work, begin, end) || has_changed;
+        end = begin;
+    }
+    return has_changed;
+}
+
+static bool take_out(work_t *work) {
+    bool has_changed = take_out_sites(work);
+    for (size_t size = work->tape->count; size > 1; size = (size + 1) / 2) {
+        has_changed = take_out_chunks(work, size) || has_changed;
+    }
+    while (take_out_chunks(work, 1)) {
+        has_changed = true;
+    }
+    return has_changed;
+}
+
+/* --- lowering ---------------------------------------------------------------------------------------- */
+
+static bool lower(work_t *work, size_t at) {
+    uint32_t first = work->tape->entries[at].answer;
+    if (first == 1 || try_answer(work, at, 1)) {
+        return first != 1;
+    }
+    uint32_t passes = 1;
+    uint32_t fails = first;
+    while (fails - passes > 1 && !is_at_limit(work)) {
+        uint32_t middle = passes + (fails - passes) / 2;
+        if (try_answer(work, at, middle)) {
+            fails = middle;
+        } else {
+            passes = middle;
+        }
+    }
+    return fails != first;
+}
+
+static bool lower_all(work_t *work) {
+    bool has_changed = false;
+    for (size_t i = 0; i < work->tape->count && !is_at_limit(work); i++) {
+        has_changed = lower(work, i) || has_changed;
+    }
+    return has_changed;
+}
+
+void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
+    work_t work = {.shrink = shrink, .tape = tape};
+    shrink->runs = 0;
+    shrink->failures = 0;
+    ptk_sim_tape_sort(tape);
+    ptk_sim_tape_init(&work.candidate);
+    bool has_changed = true;
+    while (has_changed && !is_at_limit(&work)) {
+        has_changed = take_out(&work);
+        has_changed = lower_all(&work) || has_changed;
+    }
+    shrink->is_minimal = !has_changed && !is_at_limit(&work);
+    ptk_assert(tape->is_sorted);
+    ptk_sim_tape_fini(&work.candidate);
+}
