@@ -17,7 +17,8 @@ typedef struct ptk_sim_net ptk_sim_net_t;
 typedef struct ptk_sim_node ptk_sim_node_t;
 typedef struct ptk_sim_packet ptk_sim_packet_t;
 
-/* An internet address and port, comparable byte by byte. IPv4 stands mapped (::ffff:a.b.c.d). */
+/* An internet address and port, comparable byte by byte. IPv4 stands mapped (::ffff:a.b.c.d). The port is a
+   number, not in network order. */
 typedef struct ptk_sim_addr {
     uint8_t bytes[16];
     uint16_t port;
@@ -60,8 +61,11 @@ struct ptk_sim_node {
     bool up;                     /* a node that is down sends and receives nothing */
     ptk_sim_addr_t addresses[4]; /* its own; ports 0 */
     uint32_t address_count;
-    void *tcp;    /* ptk_sim_tcp.c's tables of this node; NULL until they are needed */
-    void *kernel; /* the owner's */
+    ptk_sim_link_t **links; /* those that have been asked for, by the other node's index */
+    uint32_t link_capacity;
+    ptk_sim_link_t usual; /* the net's, when this node was added */
+    void *tcp;            /* ptk_sim_tcp.c's tables of this node; NULL until they are needed */
+    void *kernel;         /* the owner's */
 };
 
 struct ptk_sim_net {
@@ -69,8 +73,11 @@ struct ptk_sim_net {
     ptk_sim_trace_t trace;
     ptk_sim_node_t **nodes;
     uint32_t node_count;
-    ptk_sim_link_t *links; /* node_count squared: [from * node_count + to] */
-    ptk_sim_link_t usual;  /* what new links are like */
+    uint32_t node_capacity;
+    struct ptk_sim_address_slot *addresses; /* who has which address: a hash table */
+    uint32_t address_count;
+    uint32_t address_capacity;
+    ptk_sim_link_t usual; /* what the links of the nodes added from now on are like */
     uint64_t packets_sent;
     uint64_t packets_lost;
     uint64_t packets_delivered;
@@ -82,7 +89,8 @@ struct ptk_sim_net {
 
 void ptk_sim_net_init(ptk_sim_net_t *net);
 
-/* Free nodes, links and packets on their way. The protocols have been shut before. */
+/* Free nodes, links and packets on their way, the agenda and the trace. The protocols have been shut before
+   (ptk_sim_tcp_clear). */
 void ptk_sim_net_fini(ptk_sim_net_t *net);
 
 /* A new node, up and without addresses; the net keeps it. Links to and from all others are like `usual`; a
@@ -96,6 +104,7 @@ bool ptk_sim_node_has_address(const ptk_sim_node_t *node, const ptk_sim_addr_t *
 /* Its first address of a family (AF_INET, AF_INET6), which is where its packets come from; false: none. */
 bool ptk_sim_node_address(const ptk_sim_node_t *node, int family, ptk_sim_addr_t *addr_out);
 
+/* The link from one node to another; it stays where it is. */
 ptk_sim_link_t *ptk_sim_net_link(ptk_sim_net_t *net, uint32_t from, uint32_t to);
 
 /* The node that has an address as `from` sees it (loopback addresses are its own); NULL: nobody. */
