@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows are the entries of a trace that a reader wants to see, with each end of a packet (delivered, dropped,
+ * refused) joined to where it was sent. The trace does not number packets; an end is joined by what it says:
+ * from whom, to whom, flags, bytes and ports. A drop right behind the sending of such a packet, in the same
+ * moment, is that packet's: it was lost on the way out. Every other end belongs to the oldest such packet
+ * that is still on its way, and if there is none it is a second copy of the latest. Among packets that say
+ * the same this may cross arrows when they overtake each other, never what happened when.
+ *
+ * Packets on their way hang in lists, one per such description, in a hash table that is at most half full.
+ */
+#include "sim/ptk_sim_timeline_impl.h"
+
+#include "base/ptk_assert.h"
+#include "sim/net/ptk_sim_fault.h"
+#include "sim/net/ptk_sim_memory.h"
+#include "sim/ptk_sim_oracle.h"
+#include "sys/ptk_sys.h"
+
+/* Packets that say the same. */
+typedef struct twins {
+    const ptk_sim_trace_entry_t *sent; /* one of them; NULL: this place is free */
+    size_t oldest;                     /* still on its way, or NONE */
+    size_t latest;                     /* that was sent */
+} twins_t;
+
+typedef struct matching {
+    ptk_sim_timeline_rows_t *rows;
+    size_t *next; /* of a row on its way: the next one of its twins */
+    twins_t *places;
+    size_t mask;
+    size_t last_sent; /* the last packet row, if it is a SEND; or NONE */
+} matching_t;
+
+/* --- entries ----------------------------------------------------------------------------------------- */
+
+static uint32_t known(const ptk_sim_timeline_t *timeline, uint64_t host) {
+    return host < timeline->host_count ? (uint32_t) host : PTK_SIM_NO_HOST;
+}
+
+bool ptk_sim_timeline_is_end(const ptk_sim_trace_entry_t *entry) {
+    return entry->kind == PTK_SIM_TRACE_DELIVER || entry->kind == PTK_SIM_TRACE_DROP ||
+           entry->kind == PTK_SIM_TRACE_REFUSED;
+}
+
+uint32_t ptk_sim_timeline_from(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    return known(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->host : entry->a);
+}
+
+uint32_t ptk_sim_timeline_to(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    return known(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->a : entry->host);
+}
+
+uint32_t ptk_sim_timeline_host(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    return known(timeline, entry->host);
+}
+
+const char *ptk_sim_timeline_name(const ptk_sim_timeline_t *timeline, uint64_t host) {
+    return host < timeline->host_count && timeline->hosts[host] ? timeline->hosts[host] : "nobody";
+}
+
+ptk_sim_timeline_state_t ptk_sim_timeline_state(ptk_sim_timeline_state_t before,
+                                                const ptk_sim_trace_entry_t *entry) {
+    if (entry->kind == PTK_SIM_TRACE_HOST) {
+        bool keeps_down = before == PTK_SIM_TIMELINE_DOWN && !entry->a;
+        return entry->a ? PTK_SIM_TIMELINE_UP : keeps_down ? before : PTK_SIM_TIMELINE_ABSENT;
+    }
+    if (entry->kind != PTK_SIM_TRACE_FAULT) {
+        return before;
+    }
+    switch (entry->a) {
+    case PTK_SIM_FAULT_CRASH:
+        return PTK_SIM_TIMELINE_DOWN;
+    case PTK_SIM_FAULT_PAUSE:
+        return PTK_SIM_TIMELINE_PAUSED;
+    case PTK_SIM_FAULT_RESTART:
+        return PTK_SIM_TIMELINE_UP;
+    case PTK_SIM_FAULT_RESUME:
+        return before == PTK_SIM_TIMELINE_PAUSED ? PTK_SIM_TIMELINE_UP : before;
+    default:
+        return before;
+    }
+}
+
+/* --- joining ----------------------------------------------------------------------------------------- */
+
+static bool says_the_same(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *one,
+                          const ptk_sim_trace_entry_t *other) {
+    return one->b == other->b && one->c == other->c &&
+           ptk_sim_timeline_from(timeline, one) == ptk_sim_timeline_from(timeline, other) &&
+           ptk_sim_timeline_to(timeline, one) == ptk_sim_timeline_to(timeline, other);
+}
+
+static size_t hash_of(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    uint64_t hash =
+        (uint64_t) ptk_sim_timeline_from(timeline, entry) << 32 | ptk_sim_timeline_to(timeline, entry);
+    hash = (hash ^ entry->b * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9);
+    hash = (hash ^ hash >> 29 ^ entry->c) * UINT64_C(0x94D049BB133111EB);
+    return (size_t) (hash >> 32);
+}
+
+static twins_t *find(const matching_t *matching, const ptk_sim_trace_entry_t *entry) {
+    const ptk_sim_timeline_t *timeline = matching->rows->timeline;
+    size_t at = hash_of(timeline, entry) & matching->mask;
+    while (matching->places[at].sent && !says_the_same(timeline, matching->places[at].sent, entry)) {
+        at = (at + 1) & matching->mask;
+    }
+    return &matching->places[at];
+}
+
+static void join_sent(matching_t *matching, size_t index) {
+    const ptk_sim_trace_entry_t *entry = matching->rows->rows[index].entry;
+    twins_t *twins = find(matching, entry);
+    if (!twins->sent) {
+        *twins = (twins_t) {.sent = entry, .oldest = PTK_SIM_TIMELINE_NONE};
+    }
+    if (twins->oldest == PTK_SIM_TIMELINE_NONE) {
+        twins->oldest = index;
+    } else {
+        matching->next[twins->latest] = index;
+    }
+    twins->latest = index;
+    matching->last_sent = index;
+}
+
+/* A packet that is lost on its way out is the latest of its twins: take it off their list. */
+static void take_latest(matching_t *matching, twins_t *twins) {
+    size_t *link = &twins->oldest;
+    size_t before = PTK_SIM_TIMELINE_NONE;
+    while (*link != twins->latest) {
+        before = *link;
+        link = &matching->next[*link];
+    }
+    *link = PTK_SIM_TIMELINE_NONE;
+    twins->latest = before == PTK_SIM_TIMELINE_NONE ? twins->latest : before;
+}
+
+static void join(matching_t *matching, size_t sent, size_t end) {
+    ptk_sim_timeline_row_t *rows = matching->rows->rows;
+    rows[end].partner = sent;
+    if (rows[sent].partner == PTK_SIM_TIMELINE_NONE) {
+        rows[sent].partner = end;
+    }
+}
+
+static void join_end(matching_t *matching, size_t index) {
+    ptk_sim_timeline_row_t *rows = matching->rows->rows;
+    const ptk_sim_trace_entry_t *entry = rows[index].entry;
+    twins_t *twins = find(matching, entry);
+    size_t sent = twins->sent ? twins->oldest : PTK_SIM_TIMELINE_NONE;
+    bool is_lost_now = entry->kind != PTK_SIM_TRACE_DELIVER && twins->sent &&
+                       matching->last_sent == twins->latest &&
+                       rows[twins->latest].entry->at_ns == entry->at_ns;
+    if (is_lost_now) {
+        sent = twins->latest;
+        rows[sent].is_lost_now = rows[index].is_lost_now = true;
+        take_latest(matching, twins);
+    } else if (sent != PTK_SIM_TIMELINE_NONE) {
+        twins->oldest = matching->next[sent];
+    } else if (twins->sent) {
+        sent = twins->latest;
+    }
+    matching->last_sent = PTK_SIM_TIMELINE_NONE;
+    if (sent != PTK_SIM_TIMELINE_NONE) {
+        join(matching, sent, index);
+    }
+}
+
+static void join_packets(ptk_sim_timeline_rows_t *rows) {
+    size_t places = 16;
+    while (places < 2 * rows->count) {
+        places *= 2;
+    }
+    matching_t matching = {.rows = rows, .mask = places - 1, .last_sent = PTK_SIM_TIMELINE_NONE};
+    matching.places = ptk_sim_allocate(places * sizeof *matching.places);
+    matching.next = ptk_sim_allocate((rows->count + 1) * sizeof *matching.next);
+    for (size_t i = 0; i < rows->count; i++) {
+        matching.next[i] = PTK_SIM_TIMELINE_NONE;
+        if (rows->rows[i].entry->kind == PTK_SIM_TRACE_SEND) {
+            join_sent(&matching, i);
+        } else if (ptk_sim_timeline_is_end(rows->rows[i].entry)) {
+            join_end(&matching, i);
+        }
+    }
+    ptk_sim_release(matching.next);
+    ptk_sim_release(matching.places);
+}
+
+/* --- rows -------------------------------------------------------------------------------------------- */
+
+static bool is_for_experts(const ptk_sim_trace_entry_t *entry) {
+    return entry->kind == PTK_SIM_TRACE_CHOICE || entry->kind == PTK_SIM_TRACE_RESUME ||
+           entry->kind == PTK_SIM_TRACE_SUSPEND || entry->kind == PTK_SIM_TRACE_CALL;
+}
+
+void ptk_sim_timeline_rows_init(ptk_sim_timeline_rows_t *rows, const ptk_sim_timeline_t *timeline,
+                                bool shows_all, size_t event_limit) {
+    const ptk_sim_trace_t *trace = timeline->trace;
+    ptk_assert(trace->keeps);
+    *rows = (ptk_sim_timeline_rows_t) {.timeline = timeline};
+    rows->rows = ptk_sim_allocate(((size_t) trace->count + 1) * sizeof *rows->rows);
+    for (size_t i = 0; i < trace->count; i++) {
+        const ptk_sim_trace_entry_t *entry = &trace->entries[i];
+        if (shows_all || !is_for_experts(entry)) {
+            rows->rows[rows->count++] =
+                (ptk_sim_timeline_row_t) {.entry = entry, .partner = PTK_SIM_TIMELINE_NONE};
+        }
+    }
+    rows->first_shown = rows->count > event_limit && event_limit ? rows->count - event_limit : 0;
+    for (size_t i = rows->first_shown; i < rows->count; i++) {
+        rows->rows[i].is_shown = true;
+    }
+    join_packets(rows);
+}
+
+void ptk_sim_timeline_rows_fini(ptk_sim_timeline_rows_t *rows) {
+    ptk_sim_release(rows->rows);
+    *rows = (ptk_sim_timeline_rows_t) {0};
+}
+
+/* --- words ------------------------------------------------------------------------------------------- */
+
+const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes) {
+    ptk_sys_format(text_out, bytes, "%llu.%03u", (unsigned long long) (ns / 1000000),
+                   (unsigned) (ns / 1000 % 1000));
+    return text_out;
+}
+
+const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+    static const struct {
+        uint32_t flag;
+        char letter;
+    } letters[] = {{PTK_SIM_FLAG_SYN, 'S'}, {PTK_SIM_FLAG_FIN, 'F'}, {PTK_SIM_FLAG_RST, 'R'},
+                   {PTK_SIM_FLAG_PSH, 'P'}, {PTK_SIM_FLAG_URG, 'U'}, {PTK_SIM_FLAG_ACK, 'A'}};
+    char flags[sizeof letters / sizeof *letters + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
+        if (entry->b >> 32 & letters[i].flag) {
+            flags[count++] = letters[i].letter;
+        }
+    }
+    flags[count] = '\0';
+    uint32_t length = (uint32_t) entry->b;
+    if (length > 0) {
+        ptk_sys_format(text_out, bytes, "%s%s%u", flags, count ? " " : "", (unsigned) length);
+    } else {
+        ptk_sys_format(text_out, bytes, "%s", count ? flags : "empty");
+    }
+    return text_out;
+}
+
+static void fault_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                        char *text_out, size_t bytes) {
+    static const char *const words[] = {
+        [PTK_SIM_FAULT_CRASH] = "crash",           [PTK_SIM_FAULT_RESTART] = "restart",
+        [PTK_SIM_FAULT_PAUSE] = "pause",           [PTK_SIM_FAULT_RESUME] = "goes on",
+        [PTK_SIM_FAULT_CLOCK_STEP] = "clock step", [PTK_SIM_FAULT_NO_MEMORY] = "no memory",
+    };
+    const char *name = ptk_sim_timeline_name(timeline, entry->b);
+    if (entry->a == PTK_SIM_FAULT_PARTITION) {
+        ptk_sys_format(text_out, bytes, "cut off from %s", name);
+    } else if (entry->a == PTK_SIM_FAULT_HEAL) {
+        ptk_sys_format(text_out, bytes, "reaches %s again", name);
+    } else if (entry->a == PTK_SIM_FAULT_SIGNAL) {
+        ptk_sys_format(text_out, bytes, "signal %llu", (unsigned long long) entry->b);
+    } else if (entry->a < sizeof words / sizeof *words && words[entry->a]) {
+        ptk_sys_format(text_out, bytes, "%s", words[entry->a]);
+    } else {
+        ptk_sys_format(text_out, bytes, "fault %llu", (unsigned long long) entry->a);
+    }
+}
+
+static void note_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry, char *text_out,
+                       size_t bytes) {
+    bool has_label = entry->c > 0 && entry->c <= timeline->label_count && timeline->labels[entry->c - 1];
+    ptk_sys_format(text_out, bytes, "%s %llu %llu", has_label ? timeline->labels[entry->c - 1] : "note",
+                   (unsigned long long) entry->a, (unsigned long long) entry->b);
+}
+
+static void choice_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+    const char *name = ptk_sim_site_name((uint32_t) entry->a);
+    if (name) {
+        ptk_sys_format(text_out, bytes, "choice %s: %llu of %llu", name, (unsigned long long) entry->c,
+                       (unsigned long long) entry->b);
+    } else {
+        ptk_sys_format(text_out, bytes, "choice %llu: %llu of %llu", (unsigned long long) entry->a,
+                       (unsigned long long) entry->c, (unsigned long long) entry->b);
+    }
+}
+
+static void host_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+    if (entry->a) {
+        ptk_sys_format(text_out, bytes, "starts");
+    } else {
+        ptk_sys_format(text_out, bytes, "ends: %lld", (long long) entry->b);
+    }
+}
+
+const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                                   char *text_out, size_t bytes) {
+    unsigned long long a = entry->a;
+    switch (entry->kind) {
+    case PTK_SIM_TRACE_START:
+        ptk_sys_format(text_out, bytes, "seed %llu", a);
+        break;
+    case PTK_SIM_TRACE_CHOICE:
+        choice_words(entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_RESUME:
+        ptk_sys_format(text_out, bytes, "runs");
+        break;
+    case PTK_SIM_TRACE_SUSPEND: {
+        char until[32];
+        ptk_sim_timeline_ms(a, until, sizeof until);
+        ptk_sys_format(text_out, bytes, "waits until %s", a == UINT64_MAX ? "something happens" : until);
+        break;
+    }
+    case PTK_SIM_TRACE_CALL:
+        ptk_sys_format(text_out, bytes, "call %llu on %lld: %lld", a, (long long) entry->b,
+                       (long long) entry->c);
+        break;
+    case PTK_SIM_TRACE_FAULT:
+        fault_words(timeline, entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_NOTE:
+        note_words(timeline, entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_END:
+        ptk_sys_format(text_out, bytes, "end %llu", a);
+        break;
+    case PTK_SIM_TRACE_HOST:
+        host_words(entry, text_out, bytes);
+        break;
+    default:
+        ptk_sys_format(text_out, bytes, "event %u", (unsigned) entry->kind);
+        break;
+    }
+    return text_out;
+}
