@@ -123,6 +123,41 @@ if(conformance_sources)
     endforeach()
 endif()
 
+# --- faults: the sockets' part of the suite above a hostile kernel, and the errno table and sweeps -------------------
+# What does not make sense above a kernel that bends calls by the dice, and why:
+set(hostile_excluded
+    # A decision tree wants a program that does the same under the same decisions.
+    "_every_order_around_" "_every_pick_around_"
+    # Count system calls or turns, or answer the n-th call themselves.
+    "^p13_connect_tells_every_failure_at_once_and_late$"
+    # Want all that is there from one recv_some, or from the one receive that a passed deadline leaves.
+    "^p02_recv_sees_data_that_comes_between_any_two_steps$"
+    "^p23_data_that_has_come_beats_a_deadline_that_has_passed$"
+    "^p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it$"
+    "^p23_room_that_has_come_beats_the_deadline_of_send$"
+    "^p46_recv_cancelled_when_the_data_is_there_loses_nothing$")
+file(GLOB hostile_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/conformance/test_sock*.c"
+    "${PTK_TEST_ROOT}/conformance/test_accept*.c" "${PTK_TEST_ROOT}/conformance/test_connect.c"
+    "${PTK_TEST_ROOT}/conformance/test_waitable_fd*.c")
+ptk_test_names(hostile_names ${hostile_sources})
+foreach(excluded IN LISTS hostile_excluded)
+    list(FILTER hostile_names EXCLUDE REGEX "${excluded}")
+endforeach()
+foreach(platform epoll poll)
+    ptk_add_process_tests(conformance conformance.${platform}-hostile faults "${hostile_names}"
+        PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0 PTK_TEST_HOSTILE=1)
+endforeach()
+
+# The system's table itself is wrapped here, because stacks, forks and the overflow handler use no other.
+file(GLOB faults_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/faults/*.c")
+ptk_test_names(faults_names ${faults_sources})
+ptk_add_test_program(faults ${faults_sources})
+target_link_options(faults PRIVATE "LINKER:--wrap=ptk_sys_real")
+target_compile_definitions(faults PRIVATE PTK_TEST_ERRNO_TABLE="${PTK_TEST_ROOT}/faults/errno_table.txt")
+foreach(platform epoll poll)
+    ptk_add_process_tests(faults faults.${platform} faults "${faults_names}" PTK_PLATFORM=${platform})
+endforeach()
+
 # --- scripts ---------------------------------------------------------------------------------------------------------
 function(ptk_add_script_tests label)
     file(GLOB scripts CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/${label}/test_*.py" "${PTK_TEST_ROOT}/${label}/test_*.sh")
