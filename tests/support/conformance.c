@@ -2,6 +2,7 @@
 #include "conformance.h"
 
 #include "base/ptk_thread.h"
+#include "ptk_test_hostile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,9 @@ void test_install_foreign(ptk_event_loop_platform_t *loop, bool with_spawn) {
 }
 
 ptk_event_loop_platform_t *test_loop_with(const ptk_event_loop_platform_options_t *options) {
+    if (ptk_test_is_hostile()) {
+        ptk_test_hostile_install();
+    }
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(options);
     CHECK(loop != NULL);
     if (test_is_foreign()) {

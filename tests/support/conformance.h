@@ -5,7 +5,7 @@
  * test moves itself.
  *
  * The configuration: PTK_PLATFORM=epoll|poll is read by ptk; PTK_TEST_FOREIGN=1 hands the loop's scheduling
- * to libpcl.
+ * to libpcl; PTK_TEST_HOSTILE=seed puts a hostile kernel below the loop (see ptk_test_hostile.h).
  */
 #pragma once
 

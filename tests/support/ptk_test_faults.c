@@ -21,8 +21,7 @@ static ptk_sys_t base;
 static const ptk_sys_t *block_before;
 static bool installed;
 
-/* Counts a call; answers the errno it is to fail with, 0 if it is to succeed. */
-static int fault(ptk_test_fault_member_t member) {
+int ptk_test_fault_take(ptk_test_fault_member_t member) {
     plan_t *plan = &plans[member];
     unsigned call = atomic_fetch_add(&plan->calls, 1) + 1;
     unsigned nth = atomic_load(&plan->nth);
@@ -35,17 +34,17 @@ static int fault(ptk_test_fault_member_t member) {
 
 #define FAULTY(member, result, parameters, arguments)                                                        \
     static result faulty_##member parameters {                                                               \
-        int os_err = fault(PTK_FAULT_##member);                                                              \
+        int os_err = ptk_test_fault_take(PTK_FAULT_##member);                                                \
         return os_err ? -os_err : base.member arguments;                                                     \
     }
 PTK_TEST_FAULT_TABLE(FAULTY)
 
 static void *faulty_heap_reallocate(void *memory, size_t bytes) {
-    return fault(PTK_FAULT_heap_reallocate) ? NULL : base.heap_reallocate(memory, bytes);
+    return ptk_test_fault_take(PTK_FAULT_heap_reallocate) ? NULL : base.heap_reallocate(memory, bytes);
 }
 
 static int faulty_close(ptk_os_handle_t handle) {
-    int os_err = fault(PTK_FAULT_close);
+    int os_err = ptk_test_fault_take(PTK_FAULT_close);
     int result = base.close(handle);
     return os_err ? -os_err : result;
 }

@@ -86,5 +86,9 @@ void ptk_test_fault(ptk_test_fault_member_t member, uint32_t nth, int os_err, pt
 uint32_t ptk_test_fault_calls(ptk_test_fault_member_t member);
 uint32_t ptk_test_fault_failures(ptk_test_fault_member_t member);
 
+/* For other tables that follow the same plans: count a call; the errno that it is to fail with, 0 if it is to
+   succeed. */
+int ptk_test_fault_take(ptk_test_fault_member_t member);
+
 /* The table itself, for thread blocks of other threads. */
 const ptk_sys_t *ptk_test_faults_table(void);

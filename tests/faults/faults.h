@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults of the operating system, fired at whole programs.
+ *
+ * The *wide table* takes the place of the real system's table in this executable: whatever uses
+ * `ptk_sys_real` gets it, so also stacks, forks and the overflow handler, which do not ask the thread block.
+ * It follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever member. It stays
+ * truthful where the kernel's state is concerned: a connect that answers EINPROGRESS has begun, a number that
+ * "exists" is watched, and EAGAIN for what is ready is followed by a report.
+ *
+ * A *workload* is a program that uses ptk as programs do: each call may fail, and then it cleans up and goes
+ * on. It runs on the clock of conformance.h, creates its loop and destroys it, and notes what failed.
+ */
+#pragma once
+
+#include <ptk_err.h>
+#include <ptk_test_faults.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- the errno table --- */
+
+typedef enum fault_class { FAULT_HANDLED, FAULT_RETRIED, FAULT_ASSERTS, FAULT_UNREACHABLE } fault_class_t;
+
+#define FAULT_OUTCOMES 3
+
+typedef struct fault_pair {
+    ptk_test_fault_member_t member;
+    int os_err;
+    fault_class_t class;
+    char error_name[24];
+    bool may_be_ok; /* an outcome is: the program sees nothing */
+    size_t outcome_count;
+    ptk_err outcomes[FAULT_OUTCOMES];
+    bool listed; /* by the manual's lines */
+} fault_pair_t;
+
+typedef struct fault_table {
+    fault_pair_t pairs[512];
+    size_t count;
+} fault_table_t;
+
+/* The table from errno_table.txt. Every syntax error, unknown name, and pair that comes twice, that a page
+   lists and nobody classified, or the other way round, fails the test. */
+const fault_table_t *fault_table(void);
+
+const char *fault_member_name(ptk_test_fault_member_t member);
+
+/* Is it a call that the platform of this run makes? */
+bool fault_member_is_here(ptk_test_fault_member_t member);
+
+/* --- the wide table --- */
+
+/* Forget all plans, and count from zero. */
+void wide_reset(void);
+
+/* The n-th call from now on fails with an errno that the table has for its member, of those that `turn`
+   takes turns among; once, or it and all later ones. Allocations are not among the calls. */
+void wide_plan(uint32_t nth, unsigned turn, ptk_test_fault_span_t span);
+uint32_t wide_calls(void);
+
+/* How many calls have failed by any plan, allocations aside. */
+uint32_t wide_failures(void);
+
+/* Handles that ptk has opened and not closed; arenas that it has mapped and not tried to unmap. */
+int wide_handles(void);
+int wide_mappings(void);
+
+/* --- workloads --- */
+
+typedef struct workload {
+    const char *name;
+    void (*run)(void);
+} workload_t;
+
+extern const workload_t workloads[];
+extern const size_t workload_count;
+
+/* Run it: no handle, mapping or allocation may be left. Answers how many calls failed. */
+size_t workload_run(const workload_t *workload);
+
+/* Did one of the calls of the last run answer `err`? The name of what the first one that failed answered. */
+bool workload_saw(ptk_err err);
+const char *workload_first_failure(void);

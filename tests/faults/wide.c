@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wide table. The linker gives every other object this one where it says ptk_sys_real, and this one the
+ * real one under another name.
+ */
+#include "faults.h"
+
+#include "conformance.h"
+#include "ptk_test_hostile.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+extern const ptk_sys_t truth __asm__("__real_ptk_sys_real");
+extern ptk_sys_t wide __asm__("__wrap_ptk_sys_real");
+ptk_sys_t wide;
+
+#define HANDLES 4096
+
+static struct {
+    uint32_t calls;
+    uint32_t failures; /* by whatever plan */
+    uint32_t nth;
+    unsigned turn;
+    bool for_good;
+    int handles;
+    int mappings;
+    bool is_own[HANDLES];
+} state;
+
+void wide_reset(void) {
+    memset(&state, 0, sizeof state);
+    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
+        ptk_test_fault((ptk_test_fault_member_t) member, 0, 0, PTK_TEST_ONCE);
+    }
+}
+
+void wide_plan(uint32_t nth, unsigned turn, ptk_test_fault_span_t span) {
+    state.calls = 0;
+    state.failures = 0;
+    state.nth = nth;
+    state.turn = turn;
+    state.for_good = span == PTK_TEST_FOR_GOOD;
+}
+
+uint32_t wide_calls(void) {
+    return state.calls;
+}
+
+uint32_t wide_failures(void) {
+    return state.failures;
+}
+
+int wide_handles(void) {
+    return state.handles;
+}
+
+int wide_mappings(void) {
+    return state.mappings;
+}
+
+/* What `member` fails with by the plan for all: the errors that are handled, in turn; what nothing is known
+   of fails with EIO. For good, nothing that is tried again at once. */
+static int choose(ptk_test_fault_member_t member) {
+    const fault_table_t *table = fault_table();
+    const fault_pair_t *fit[64];
+    size_t count = 0;
+    for (size_t i = 0; i < table->count && count < 64; i++) {
+        const fault_pair_t *pair = &table->pairs[i];
+        bool again = pair->class == FAULT_RETRIED && state.for_good;
+        if (pair->member == member && pair->class <= FAULT_RETRIED && !again) {
+            fit[count++] = pair;
+        }
+    }
+    return count > 0 ? fit[state.turn % count]->os_err : EIO;
+}
+
+/* The errno that this call is to fail with, or 0. A failure takes time, so that whoever tries again for ever
+   comes to an end. */
+static int strike(ptk_test_fault_member_t member) {
+    int os_err = ptk_test_fault_take(member);
+    uint32_t call = ++state.calls;
+    if (state.nth != 0 && (call == state.nth || (call > state.nth && state.for_good))) {
+        os_err = choose(member);
+    }
+    if (os_err != 0) {
+        state.failures++;
+        test_clock_advance(PTK_NS_PER_MS);
+    }
+    return os_err;
+}
+
+#define STRIKE(member, result, parameters, arguments)                                                        \
+    static result plain_##member parameters {                                                                \
+        int os_err = strike(PTK_FAULT_##member);                                                             \
+        return os_err ? -os_err : truth.member arguments;                                                    \
+    }
+PTK_TEST_FAULT_TABLE(STRIKE)
+
+static int opened(int result, const ptk_os_handle_t *handle) {
+    if (result == 0) {
+        state.handles++;
+        CHECK(*handle < HANDLES);
+        state.is_own[*handle] = true;
+    }
+    return result;
+}
+
+static int wide_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
+    return opened(plain_socket(family, type, protocol, handle_out), handle_out);
+}
+
+static int wide_epoll_create(ptk_os_handle_t *handle_out) {
+    return opened(plain_epoll_create(handle_out), handle_out);
+}
+
+static int wide_timer_open(ptk_os_handle_t *handle_out) {
+    return opened(plain_timer_open(handle_out), handle_out);
+}
+
+static int wide_wake_open(ptk_os_handle_t *handle_out) {
+    return opened(plain_wake_open(handle_out), handle_out);
+}
+
+static int wide_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
+                       ptk_os_handle_t *handle_out) {
+    int result = plain_accept(handle, addr, addrlen, handle_out);
+    if (result < 0) {
+        ptk_test_watch_again(handle);
+    }
+    return opened(result, handle_out);
+}
+
+static int wide_close(ptk_os_handle_t handle) {
+    int os_err = strike(PTK_FAULT_close);
+    int result = truth.close(handle);
+    CHECK_EQ(result, 0);
+    state.handles--;
+    state.is_own[handle] = false;
+    ptk_test_watch_note(0, EPOLL_CTL_DEL, handle, NULL);
+    return -os_err;
+}
+
+static int wide_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+    int os_err = strike(PTK_FAULT_connect);
+    bool begins = os_err == 0 || os_err == EINPROGRESS || os_err == EALREADY;
+    int result = begins ? truth.connect(handle, addr, addrlen) : 0;
+    return os_err ? -os_err : result;
+}
+
+static intptr_t wide_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
+    intptr_t result = plain_recv(handle, buffer, bytes);
+    if (result == -EAGAIN) {
+        ptk_test_watch_again(handle);
+    }
+    return result;
+}
+
+static intptr_t wide_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
+    intptr_t result = plain_send(handle, buffer, bytes);
+    if (result == -EAGAIN) {
+        ptk_test_watch_again(handle);
+    }
+    return result;
+}
+
+static int wide_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+    int result = plain_peer_name(handle, addr, addrlen);
+    if (result == -ENOTCONN) {
+        ptk_test_watch_again(handle);
+    }
+    return result;
+}
+
+/* Two answers come only where they can: to an addition, and to what is not one, of a foreign number. */
+static int wide_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
+                          struct epoll_event *event) {
+    int os_err = strike(PTK_FAULT_epoll_ctl);
+    bool is_own = state.is_own[handle];
+    bool possible = (os_err != EEXIST || (operation == EPOLL_CTL_ADD && !is_own)) &&
+                    (os_err != ENOENT || (operation == EPOLL_CTL_MOD && !is_own));
+    int before = os_err == EEXIST ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+    if (os_err != 0 && possible) {
+        if (os_err == EEXIST || os_err == ENOENT) {
+            (void) truth.epoll_ctl(epoll, before, handle, event);
+        }
+        return -os_err;
+    }
+    state.failures -= os_err != 0;
+    int result = truth.epoll_ctl(epoll, operation, handle, event);
+    if (result == 0) {
+        ptk_test_watch_note(epoll, operation, handle, event);
+    }
+    return result;
+}
+
+static int wide_map_stacks(size_t bytes, void **memory_out) {
+    int result = plain_map_stacks(bytes, memory_out);
+    state.mappings += result == 0;
+    return result;
+}
+
+static int wide_unmap(void *memory, size_t bytes) {
+    state.mappings--;
+    return plain_unmap(memory, bytes);
+}
+
+static void *wide_heap_reallocate(void *memory, size_t bytes) {
+    return ptk_test_fault_take(PTK_FAULT_heap_reallocate) ? NULL : truth.heap_reallocate(memory, bytes);
+}
+
+/* Before anything looks at it. */
+__attribute__((constructor(101))) static void make_wide(void) {
+    wide = truth;
+#define HANG(member, result, parameters, arguments) wide.member = plain_##member;
+    PTK_TEST_FAULT_TABLE(HANG)
+#undef HANG
+    wide.socket = wide_socket;
+    wide.epoll_create = wide_epoll_create;
+    wide.timer_open = wide_timer_open;
+    wide.wake_open = wide_wake_open;
+    wide.accept = wide_accept;
+    wide.close = wide_close;
+    wide.connect = wide_connect;
+    wide.recv = wide_recv;
+    wide.send = wide_send;
+    wide.peer_name = wide_peer_name;
+    wide.epoll_ctl = wide_epoll_ctl;
+    wide.map_stacks = wide_map_stacks;
+    wide.unmap = wide_unmap;
+    wide.heap_reallocate = wide_heap_reallocate;
+}
