@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* Every expectation here is what Linux 6.18 answers on its loopback to the same calls. */
+#include "tcp_world.h"
+
+TEST(unconnected) {
+    begin();
+    client = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP);
+    CHECK_STR(hear(client, 10), "not connected");
+    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_EQ(say_urgent(client, "x"), -EPIPE);
+    CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), -ENOTCONN);
+    CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_RDWR), -ENOTCONN);
+    CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
+    CHECK_EQ(peer_error(client), -ENOTCONN);
+    CHECK_EQ(local_port(client), 0);
+    CHECK_EQ(ptk_sim_tcp_accept(client, &server), -EINVAL);
+    ptk_sim_tcp_close(client);
+    end();
+}
+
+TEST(a_connection_transfers_and_closes) {
+    begin_connected();
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
+    CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT);
+    CHECK_EQ(say(client, "hello"), 5);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT);
+    CHECK_STR(hear(server, 100), "hello");
+    CHECK_STR(hear(server, 100), "nothing");
+    CHECK_EQ(say(server, "to you too"), 10);
+    settle();
+    CHECK_STR(hear(client, 2), "to");
+    CHECK_STR(hear(client, 100), " you too");
+    ptk_sim_tcp_close(client);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLRDHUP);
+    CHECK_STR(hear(server, 100), "end");
+    ptk_sim_tcp_close(server);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_count(here), 1);
+    CHECK_EQ(ptk_sim_tcp_count(there), 1);
+    run_for(61 * SECOND_NS);
+    CHECK_EQ(ptk_sim_tcp_count(here), 0);
+    ptk_sim_tcp_close(listener);
+    end();
+}
+
+TEST(connect_again_and_again) {
+    begin();
+    listener = listen_on(there, PORT, 3);
+    client = call(here, host(2), PORT);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EALREADY);
+    CHECK_EQ(ptk_sim_tcp_ready(client), 0);
+    CHECK_STR(hear(client, 1), "nothing");
+    CHECK_EQ(say(client, "x"), -EAGAIN);
+    CHECK_EQ(peer_error(client), -ENOTCONN);
+    settle();
+    CHECK_EQ(connect_to(client, host(2), PORT), 0);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EISCONN);
+    CHECK_EQ(ptk_sim_tcp_listen(client, 1), -EINVAL);
+    CHECK_EQ(bind_to(client, 0, 0), -EINVAL);
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    CHECK_EQ(connect_to(server, host(1), 1), -EISCONN);
+    CHECK_EQ(connect_to(listener, host(1), 1), -EISCONN);
+    end_connected();
+}
+
+TEST(refused) {
+    begin();
+    client = call(here, host(2), PORT);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
+    CHECK_STR(hear(client, 1), "refused");
+    CHECK_STR(hear(client, 1), "end");
+    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
+    CHECK_EQ(connect_to(client, host(2), PORT), -ECONNABORTED);
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
+    settle();
+    CHECK_EQ(connect_to(client, host(2), PORT), -ECONNREFUSED);
+    CHECK_EQ(error_of(client), 0);
+    CHECK_STR(hear(client, 1), "not connected");
+    CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
+    settle();
+    CHECK_EQ(error_of(client), ECONNREFUSED);
+    CHECK_EQ(error_of(client), 0);
+    CHECK_STR(hear(client, 1), "end");
+    ptk_sim_tcp_close(client);
+    CHECK_EQ(ptk_sim_tcp_count(there), 0);
+    end();
+}
+
+TEST(nobody_answers) {
+    begin();
+    client = call(here, host(9), PORT);
+    run_for(126 * SECOND_NS);
+    CHECK_EQ(ptk_sim_tcp_ready(client), 0);
+    CHECK_EQ(net.packets_sent, 7);
+    run_for(2 * SECOND_NS);
+    CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
+    CHECK_EQ(error_of(client), ETIMEDOUT);
+    ptk_sim_tcp_close(client);
+    end();
+}
+
+TEST(unreachable_and_wrong_addresses) {
+    begin();
+    client = ptk_sim_tcp_create(ptk_sim_net_add(&net), AF_INET);
+    CHECK_EQ(connect_to(client, host(1), PORT), -ENETUNREACH);
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP);
+    CHECK_EQ(connect_to(client, 0x7f000001, PORT), -EINPROGRESS);
+    ptk_sim_tcp_close(client);
+    client = ptk_sim_tcp_create(here, AF_INET);
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in in = address(0, 0);
+    CHECK_EQ(bind_to(client, host(2), PORT), -EADDRNOTAVAIL);
+    CHECK_EQ(ptk_sim_tcp_bind(client, (struct sockaddr *) &in6, sizeof in6), -EAFNOSUPPORT);
+    CHECK_EQ(ptk_sim_tcp_connect(client, (struct sockaddr *) &in6, sizeof in6), -EAFNOSUPPORT);
+    CHECK_EQ(ptk_sim_tcp_bind(client, (struct sockaddr *) &in, 4), -EINVAL);
+    ptk_sim_tcp_close(client);
+    client = ptk_sim_tcp_create(here, AF_INET6);
+    CHECK_EQ(ptk_sim_tcp_bind(client, (struct sockaddr *) &in, sizeof in), -EINVAL);
+    CHECK_EQ(ptk_sim_tcp_connect(client, (struct sockaddr *) &in, sizeof in), -EINVAL);
+    CHECK_EQ(ptk_sim_tcp_connect(client, (struct sockaddr *) &in6, sizeof in6), -EINPROGRESS); /* ::1 */
+    settle();
+    CHECK_EQ(error_of(client), ECONNREFUSED);
+    ptk_sim_tcp_close(client);
+    end();
+}
+
+TEST(bind_and_names) {
+    begin();
+    client = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(bind_to(client, 0, 0), 0);
+    CHECK_EQ(local_port(client), 32768);
+    CHECK_EQ(bind_to(client, 0, 0), -EINVAL);
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP);
+    ptk_sim_tcp_close(client);
+    listener = listen_on(there, PORT, 3);
+    CHECK_EQ(bind_to(listener, 0, 0), -EINVAL);
+    CHECK_EQ(peer_error(listener), -ENOTCONN);
+    CHECK_STR(hear(listener, 1), "not connected");
+    CHECK_EQ(say(listener, "x"), -EPIPE);
+    client = call(there, 0, PORT); /* "any" is oneself */
+    run_for(0);
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    struct sockaddr_in addr;
+    socklen_t length = sizeof addr;
+    CHECK_EQ(ptk_sim_tcp_peer_name(client, (struct sockaddr *) &addr, &length), 0);
+    CHECK_EQ(addr.sin_addr.s_addr, htonl(0x7f000001));
+    CHECK_EQ(ptk_sim_tcp_local_name(server, (struct sockaddr *) &addr, &length), 0);
+    CHECK_EQ(addr.sin_addr.s_addr, htonl(0x7f000001));
+    CHECK_EQ(ntohs(addr.sin_port), PORT);
+    end_connected();
+}
+
+/* First socket on PORT with these properties, then a second: what bind and listen answer. */
+static void share(bool reuse_one, bool listens, bool reuse_other, int name, int bind_expected,
+                  int listen_expected) {
+    begin();
+    ptk_sim_tcp_t *one = ptk_sim_tcp_create(here, AF_INET);
+    ptk_sim_tcp_t *other = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(set(one, SOL_SOCKET, name, reuse_one), 0);
+    CHECK_EQ(set(other, SOL_SOCKET, name, reuse_other), 0);
+    CHECK_EQ(bind_to(one, host(1), PORT), 0);
+    CHECK_EQ(listens ? ptk_sim_tcp_listen(one, 3) : 0, 0);
+    CHECK_EQ(bind_to(other, 0x7f000001, PORT), 0);
+    ptk_sim_tcp_close(other);
+    other = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(set(other, SOL_SOCKET, name, reuse_other), 0);
+    CHECK_EQ(bind_to(other, 0, PORT), bind_expected);
+    if (bind_expected == 0) {
+        CHECK_EQ(ptk_sim_tcp_listen(other, 3), 0);
+        CHECK_EQ(ptk_sim_tcp_listen(one, 3), listen_expected);
+    }
+    ptk_sim_tcp_close(one);
+    ptk_sim_tcp_close(other);
+    end();
+}
+
+TEST(ports_are_shared_as_the_options_say) {
+    for (int listens = 0; listens < 2; listens++) {
+        share(false, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
+        share(true, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
+        share(false, listens, true, SO_REUSEADDR, -EADDRINUSE, 0);
+        share(true, listens, true, SO_REUSEADDR, listens ? -EADDRINUSE : 0, -EADDRINUSE);
+        share(true, listens, true, SO_REUSEPORT, 0, 0);
+        share(true, listens, false, SO_REUSEPORT, -EADDRINUSE, 0);
+    }
+}
+
+/* A server goes, with its connection still open, closed by itself first, or by its client first. */
+static void restart(bool reuse_one, bool reuse_other, int who, int expected) {
+    begin();
+    listener = ptk_sim_tcp_create(there, AF_INET);
+    set(listener, SOL_SOCKET, SO_REUSEADDR, reuse_one);
+    CHECK_EQ(bind_to(listener, host(2), PORT), 0);
+    CHECK_EQ(ptk_sim_tcp_listen(listener, 3), 0);
+    client = call(here, host(2), PORT);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    ptk_sim_tcp_close(listener);
+    if (who != 2) {
+        ptk_sim_tcp_close(who == 0 ? server : client);
+        settle();
+        ptk_sim_tcp_close(who == 0 ? client : server);
+        settle();
+    }
+    listener = ptk_sim_tcp_create(there, AF_INET);
+    set(listener, SOL_SOCKET, SO_REUSEADDR, reuse_other);
+    CHECK_EQ(bind_to(listener, 0, PORT), expected);
+    ptk_sim_tcp_close(listener);
+    if (who == 2) {
+        ptk_sim_tcp_close(client);
+        ptk_sim_tcp_close(server);
+    }
+    end();
+}
+
+TEST(a_server_that_starts_again_needs_its_port) {
+    for (int who = 0; who < 3; who++) {
+        restart(false, false, who, who == 1 ? 0 : -EADDRINUSE);
+        restart(true, false, who, who == 1 ? 0 : -EADDRINUSE);
+        restart(false, true, who, who == 1 ? 0 : -EADDRINUSE);
+        restart(true, true, who, 0);
+    }
+}
+
+TEST(ipv6_takes_ipv4_unless_told_otherwise) {
+    begin();
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
+    listener = ptk_sim_tcp_create(there, AF_INET6);
+    CHECK_EQ(ptk_sim_tcp_bind(listener, (struct sockaddr *) &any, sizeof any), 0);
+    CHECK_EQ(set(listener, IPPROTO_IPV6, IPV6_V6ONLY, 1), -EINVAL);
+    CHECK_EQ(ptk_sim_tcp_listen(listener, 3), 0);
+    client = ptk_sim_tcp_create(there, AF_INET);
+    CHECK_EQ(bind_to(client, 0, PORT), -EADDRINUSE);
+    ptk_sim_tcp_close(client);
+    client = call(here, host(2), PORT);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    struct sockaddr_in6 name;
+    socklen_t length = sizeof name;
+    CHECK_EQ(ptk_sim_tcp_peer_name(server, (struct sockaddr *) &name, &length), 0);
+    CHECK_EQ(name.sin6_family, AF_INET6);
+    CHECK(IN6_IS_ADDR_V4MAPPED(&name.sin6_addr));
+    ptk_sim_tcp_close(listener);
+    listener = ptk_sim_tcp_create(there, AF_INET6);
+    CHECK_EQ(set(listener, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
+    any.sin6_port = htons(PORT + 1);
+    CHECK_EQ(ptk_sim_tcp_bind(listener, (struct sockaddr *) &any, sizeof any), 0);
+    CHECK_EQ(ptk_sim_tcp_listen(listener, 3), 0);
+    ptk_sim_tcp_t *other = listen_on(there, PORT + 1, 3);
+    ptk_sim_tcp_close(other);
+    other = call(here, host(2), PORT + 1);
+    settle();
+    CHECK_EQ(error_of(other), ECONNREFUSED);
+    ptk_sim_tcp_close(other);
+    end_connected();
+}
+
+TEST(ephemeral_ports_run_out) {
+    begin();
+    enum { PORTS = 61000 - 32768 };
+    static ptk_sim_tcp_t *all[PORTS];
+    for (int i = 0; i < PORTS; i++) {
+        all[i] = call(here, host(2), PORT);
+    }
+    client = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EADDRNOTAVAIL);
+    CHECK_EQ(connect_to(client, host(2), PORT + 1), -EINPROGRESS);
+    ptk_sim_tcp_close(client);
+    client = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(bind_to(client, 0, 0), -EADDRINUSE);
+    CHECK_EQ(bind_to(client, 0, 40000), -EADDRINUSE);
+    ptk_sim_tcp_close(all[100]);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
+    all[100] = client;
+    run_for(10 * SECOND_NS);
+    for (int i = 0; i < PORTS; i++) {
+        CHECK_EQ(error_of(all[i]), ECONNREFUSED);
+        ptk_sim_tcp_close(all[i]);
+    }
+    end();
+}
+
+TEST(the_backlog_holds_one_more_than_it_says) {
+    ptk_sim_tcp_t *all[4];
+    begin();
+    listener = listen_on(there, PORT, 1);
+    for (int i = 0; i < 4; i++) {
+        all[i] = call(here, host(2), PORT);
+        settle();
+        CHECK_EQ(ptk_sim_tcp_ready(all[i]), i < 2 ? POLLOUT : 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+        ptk_sim_tcp_close(server);
+        run_for(4 * SECOND_NS); /* those who wait call again */
+    }
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), -EAGAIN);
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(ptk_sim_tcp_ready(all[i]), IN_OUT | POLLRDHUP);
+        ptk_sim_tcp_close(all[i]);
+    }
+    ptk_sim_tcp_close(listener);
+    end();
+}
+
+TEST(a_listener_that_closes_resets_its_backlog) {
+    for (int how = 0; how < 3; how++) {
+        begin();
+        listener = listen_on(there, PORT, 3);
+        client = call(here, host(2), PORT);
+        settle();
+        if (how == 1) {
+            CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
+            settle();
+        }
+        if (how == 2) {
+            CHECK_EQ(ptk_sim_tcp_shutdown(listener, SHUT_WR), 0);
+            CHECK_EQ(ptk_sim_tcp_ready(listener), POLLIN);
+            CHECK_EQ(ptk_sim_tcp_shutdown(listener, SHUT_RD), 0);
+            CHECK_EQ(ptk_sim_tcp_ready(listener), POLLOUT | POLLHUP);
+            CHECK_EQ(ptk_sim_tcp_accept(listener, &server), -EINVAL);
+            CHECK_EQ(ptk_sim_tcp_listen(listener, 3), 0);
+            CHECK_EQ(local_port(listener), PORT);
+        }
+        ptk_sim_tcp_close(listener);
+        settle();
+        CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
+        CHECK_EQ(error_of(client), ECONNRESET);
+        ptk_sim_tcp_close(client);
+        end();
+    }
+}
+
+TEST(a_connection_that_was_reset_in_the_backlog_is_accepted) {
+    begin();
+    listener = listen_on(there, PORT, 3);
+    client = call(here, host(2), PORT);
+    settle();
+    CHECK_EQ(say(client, "abc"), 3);
+    reset_at_close(client);
+    ptk_sim_tcp_close(client);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_ready(listener), POLLIN);
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    CHECK_EQ(ptk_sim_tcp_ready(server), ENDED | POLLERR);
+    CHECK_EQ(peer_error(server), -ENOTCONN);
+    CHECK_STR(hear(server, 10), "abc");
+    CHECK_STR(hear(server, 10), "reset");
+    CHECK_STR(hear(server, 10), "end");
+    ptk_sim_tcp_close(server);
+    ptk_sim_tcp_close(listener);
+    end();
+}
+
+TEST(accepted_sockets_inherit) {
+    begin();
+    listener = listen_on(there, PORT, 3);
+    CHECK_EQ(set(listener, SOL_SOCKET, SO_OOBINLINE, 1), 0);
+    CHECK_EQ(set(listener, SOL_SOCKET, SO_KEEPALIVE, 7), 0);
+    CHECK_EQ(set(listener, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+    CHECK_EQ(set(listener, SOL_SOCKET, SO_RCVBUF, 4000), 0);
+    client = call(here, host(2), PORT);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    CHECK_EQ(option(server, SOL_SOCKET, SO_OOBINLINE), 1);
+    CHECK_EQ(option(server, SOL_SOCKET, SO_KEEPALIVE), 1);
+    CHECK_EQ(option(server, IPPROTO_TCP, TCP_NODELAY), 1);
+    CHECK_EQ(option(server, SOL_SOCKET, SO_RCVBUF), 8000);
+    CHECK_EQ(option(server, SOL_SOCKET, SO_ACCEPTCONN), 0);
+    CHECK_EQ(option(listener, SOL_SOCKET, SO_ACCEPTCONN), 1);
+    CHECK_EQ(option(client, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
+    CHECK_EQ(option(client, SOL_SOCKET, SO_DOMAIN), AF_INET);
+    CHECK_EQ(option(client, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+    CHECK_EQ(option(client, SOL_SOCKET, SO_SNDBUF), 131072);
+    CHECK_EQ(set(client, SOL_SOCKET, SO_TYPE, 1), -ENOPROTOOPT);
+    CHECK_EQ(set(client, IPPROTO_IPV6, IPV6_V6ONLY, 1), -ENOPROTOOPT);
+    CHECK_EQ(set(client, 99, 1, 1), -ENOPROTOOPT);
+    CHECK_EQ(ptk_sim_tcp_set_option(client, SOL_SOCKET, SO_KEEPALIVE, "", 1), -EINVAL);
+    struct linger linger = {.l_onoff = 5, .l_linger = 9};
+    socklen_t length = sizeof linger;
+    CHECK_EQ(ptk_sim_tcp_set_option(client, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    CHECK_EQ(ptk_sim_tcp_get_option(client, SOL_SOCKET, SO_LINGER, &linger, &length), 0);
+    CHECK_EQ(linger.l_onoff, 1);
+    CHECK_EQ(linger.l_linger, 9);
+    end_connected();
+}
+
+TEST(a_call_that_is_given_up) {
+    begin();
+    listener = listen_on(there, PORT, 3);
+    client = call(here, host(2), PORT);
+    CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP | POLLERR);
+    CHECK_EQ(error_of(client), ECONNRESET);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
+    ptk_sim_tcp_close(client);
+    client = call(here, host(2), PORT);
+    ptk_sim_tcp_close(client);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_count(here), 1);
+    ptk_sim_tcp_close(listener);
+    end();
+}
+
+TEST(a_crash_leaves_nothing_and_the_peer_is_told_when_it_speaks) {
+    begin_connected();
+    client->changed = NULL;
+    ptk_sim_tcp_abandon(server);
+    ptk_sim_tcp_t *unaccepted = call(here, host(2), PORT);
+    settle();
+    ptk_sim_tcp_abandon(listener);
+    ptk_sim_tcp_clear(there);
+    CHECK_EQ(ptk_sim_tcp_count(there), 0);
+    CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
+    CHECK_EQ(say(client, "x"), 1);
+    settle();
+    CHECK_STR(hear(client, 1), "reset");
+    ptk_sim_tcp_close(client);
+    there->up = false;
+    CHECK_EQ(say(unaccepted, "x"), 1);
+    run_for(900 * SECOND_NS);
+    CHECK_EQ(ptk_sim_tcp_ready(unaccepted), POLLOUT);
+    run_for(60 * SECOND_NS);
+    CHECK_STR(hear(unaccepted, 1), "timed out");
+    ptk_sim_tcp_close(unaccepted);
+    end();
+}
