@@ -16,7 +16,7 @@
 
 #define USUAL_LIMIT  1000
 #define GUTTER       96  /* for the times */
-#define MARGIN       190 /* for the labels of the last host */
+#define MARGIN       230 /* for the labels of the last host */
 #define TOP          14
 #define STEP         20 /* between two events */
 #define HALF_STEP    12 /* for what belongs to the event before */
@@ -60,7 +60,7 @@ static const char style[] =
     ".down{fill:var(--badband)}.pause{fill:var(--pauseband)}.cut{fill:var(--cutband)}"
     "g.p line,g.p path{stroke:var(--data);stroke-width:1.5;fill:none}g.p:hover line{stroke-width:3.5}"
     "g.p text{fill:var(--data)}g.p .hit{stroke:transparent;stroke-width:12}"
-    "g.ack line{stroke:var(--soft);stroke-width:1}g.ack text{fill:var(--soft)}"
+    "g.ack line,g.ack path{stroke:var(--soft);stroke-width:1}g.ack text{fill:var(--soft)}"
     "g.open line,g.open path{stroke:var(--open)}g.open text{fill:var(--open)}"
     "g.rst line,g.rst path{stroke:var(--bad)}g.rst text{fill:var(--bad)}"
     "g.lost line{stroke-dasharray:5 3}g.p path.x{stroke:var(--bad);stroke-width:2.5}"
@@ -134,6 +134,16 @@ static void write_rect(const page_t *page, const char *look, uint32_t x, uint32_
 
 /* --- where things stand ------------------------------------------------------------------------------ */
 
+/* Hosts that start together, and the two directions of a partition. */
+static bool shares_line(const ptk_sim_trace_entry_t *entry, const ptk_sim_trace_entry_t *before) {
+    bool is_same_kind = entry->kind == before->kind && entry->at_ns == before->at_ns && entry->a == before->a;
+    if (entry->kind == PTK_SIM_TRACE_HOST) {
+        return is_same_kind && entry->host > before->host;
+    }
+    return is_same_kind && entry->kind == PTK_SIM_TRACE_FAULT && entry->host == before->b &&
+           entry->b == before->host && entry->host != before->host;
+}
+
 static uint32_t step_of(const ptk_sim_timeline_rows_t *rows, size_t index) {
     const ptk_sim_timeline_row_t *row = &rows->rows[index];
     if (index == rows->first_shown) {
@@ -141,6 +151,9 @@ static uint32_t step_of(const ptk_sim_timeline_rows_t *rows, size_t index) {
     }
     if (row->is_lost_now && ptk_sim_timeline_is_end(row->entry)) {
         return HALF_STEP;
+    }
+    if (shares_line(row->entry, rows->rows[index - 1].entry)) {
+        return 0;
     }
     uint64_t waited_ns = row->entry->at_ns - rows->rows[index - 1].entry->at_ns;
     return waited_ns >= LONG_WAIT_NS ? STEP + WAIT_STEP : STEP;
@@ -299,19 +312,6 @@ static void write_head(const page_t *page, uint32_t x, uint32_t y, bool goes_rig
                           goes_right ? -8 : 8, goes_right ? 8 : -8, goes_right ? -8 : 8);
 }
 
-static void write_packet_label(const page_t *page, const ptk_sim_trace_entry_t *entry, uint32_t x, uint32_t y,
-                               bool goes_right) {
-    char text[32];
-    ptk_sim_writer_format(page->writer, "<text class=\"l\" x=\"%u\" y=\"%u\" text-anchor=\"%s\">%s",
-                          (unsigned) (goes_right ? x + 14 : x - 14), (unsigned) y - 3,
-                          goes_right ? "start" : "end", ptk_sim_timeline_packet(entry, text, sizeof text));
-    if (entry->b >> 32 & PTK_SIM_FLAG_SYN) {
-        ptk_sim_writer_format(page->writer, " %u&#8594;%u", (unsigned) (entry->c >> 16 & 0xFFFF),
-                              (unsigned) (entry->c & 0xFFFF));
-    }
-    ptk_sim_writer_text(page->writer, "</text>");
-}
-
 /* How far a packet comes, in hundredths of its way. */
 static uint32_t reach_of(const ptk_sim_timeline_row_t *end) {
     if (!end) {
@@ -344,9 +344,6 @@ static void write_arrow(const page_t *page, const ptk_sim_timeline_row_t *sent,
     } else if (end) {
         write_cross(page, tip, y);
     }
-    if (sent->is_shown && !is_copy) {
-        write_packet_label(page, sent->entry, start, sent->y, goes_right);
-    }
     ptk_sim_writer_text(page->writer, "</g>\n");
 }
 
@@ -365,7 +362,6 @@ static void write_loop(const page_t *page, const ptk_sim_timeline_row_t *sent,
     } else {
         write_cross(page, x + 10, y);
     }
-    write_packet_label(page, sent->entry, x + 4, sent->y + 6, true);
     ptk_sim_writer_text(page->writer, "</g>\n");
 }
 
@@ -391,11 +387,38 @@ static void write_packet(const page_t *page, size_t index) {
     }
 }
 
+/* On top of the lines: beside the sender, on the side where the packet goes. */
+static void write_packet_label(const page_t *page, const ptk_sim_timeline_row_t *row) {
+    const ptk_sim_trace_entry_t *entry = row->entry;
+    uint32_t from = ptk_sim_timeline_from(page->timeline, entry);
+    uint32_t to = ptk_sim_timeline_to(page->timeline, entry);
+    bool goes_right = to == PTK_SIM_NO_HOST || to >= from;
+    uint32_t aside = to == PTK_SIM_NO_HOST || to == from ? 20 : 14;
+    char text[32];
+    if (from == PTK_SIM_NO_HOST) {
+        return;
+    }
+    ptk_sim_writer_format(
+        page->writer, "<g class=\"p%s l\"><text x=\"%u\" y=\"%u\" text-anchor=\"%s\">%s", look_of(entry),
+        (unsigned) (goes_right ? x_of(page, from) + aside : x_of(page, from) - aside), (unsigned) row->y - 3,
+        goes_right ? "start" : "end", ptk_sim_timeline_packet(entry, text, sizeof text));
+    if (entry->b >> 32 & PTK_SIM_FLAG_SYN) {
+        ptk_sim_writer_format(page->writer, " %u&#8594;%u", (unsigned) (entry->c >> 16 & 0xFFFF),
+                              (unsigned) (entry->c & 0xFFFF));
+    }
+    ptk_sim_writer_text(page->writer, "</text></g>\n");
+}
+
 static void write_packets(const page_t *page) {
     for (size_t i = page->rows->first_shown; i < page->rows->count; i++) {
         const ptk_sim_trace_entry_t *entry = page->rows->rows[i].entry;
         if (entry->kind == PTK_SIM_TRACE_SEND || ptk_sim_timeline_is_end(entry)) {
             write_packet(page, i);
+        }
+    }
+    for (size_t i = page->rows->first_shown; i < page->rows->count; i++) {
+        if (page->rows->rows[i].entry->kind == PTK_SIM_TRACE_SEND) {
+            write_packet_label(page, &page->rows->rows[i]);
         }
     }
 }

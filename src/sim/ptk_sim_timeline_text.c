@@ -3,10 +3,10 @@
  * One line per row: the time, a column per host with its life line, and words.
  *
  *         ms  client          server
- *      0.000  [               .                client starts
- *      0.100  o- S -          |                client to server, 40000 to 80
- *      0.250  |--- S -------->|                sent at 0.100
- *      0.400  |<-- SA --X     |                lost
+ *      0.000  [               |               client: starts
+ *      0.100  o- S -          |               client to server, 40000 to 80, arrives at 0.250
+ *      0.250  |--- S -------->|               client to server, 40000 to 80, sent at 0.100
+ *      0.250  |       X- SA --|               server to client, 80 to 40000, lost
  *
  * A life line is `|` while the host is up, `:` while it is paused, `.` else. What happens at a host is a mark
  * on its life line: [ start, ] end, ! fault, * note. A packet is a stub when it is sent and an arrow when it
@@ -109,7 +109,7 @@ static void draw_stub(drawing_t *drawing, uint32_t from, uint32_t to, const char
 /* Without what would disturb a terminal. */
 static void write_plain(const drawing_t *drawing, const char *text) {
     for (size_t i = 0; text[i]; i++) {
-        bool is_control = (unsigned char) text[i] < ' ' || text[i] == 127;
+        bool is_control = ((unsigned char) text[i] < ' ' && text[i] != '\n') || text[i] == 127;
         drawing->writer->write(drawing->writer->context, is_control ? "?" : &text[i], 1);
     }
 }
@@ -134,18 +134,34 @@ static void write_route(const drawing_t *drawing, const ptk_sim_trace_entry_t *e
     write_ports(drawing, entry);
 }
 
+/* ", sent at 1.250" of an end, ", arrives at 1.500" of a packet that is sent. */
+static void write_partner(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+    const ptk_sim_timeline_row_t *rows = drawing->rows->rows;
+    const ptk_sim_trace_entry_t *partner = rows[row->partner].entry;
+    bool is_copy =
+        partner->kind == PTK_SIM_TRACE_SEND && rows[rows[row->partner].partner].entry != row->entry;
+    char time[32];
+    if (is_copy) {
+        ptk_sim_writer_text(drawing->writer, ", a copy");
+    }
+    ptk_sim_writer_format(drawing->writer, ", %s at %s",
+                          partner->kind == PTK_SIM_TRACE_SEND      ? "sent"
+                          : partner->kind == PTK_SIM_TRACE_DELIVER ? "arrives"
+                                                                   : "lost",
+                          ptk_sim_timeline_ms(partner->at_ns, time, sizeof time));
+}
+
 static void write_fate(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
-    const ptk_sim_trace_entry_t *entry = row->entry;
-    if (entry->kind == PTK_SIM_TRACE_DROP) {
+    uint32_t kind = row->entry->kind;
+    if (kind == PTK_SIM_TRACE_DROP) {
         ptk_sim_writer_text(drawing->writer, ", lost");
-    } else if (entry->kind == PTK_SIM_TRACE_REFUSED) {
+    } else if (kind == PTK_SIM_TRACE_REFUSED) {
         ptk_sim_writer_text(drawing->writer, ", finds nobody");
     }
     if (row->partner != PTK_SIM_TIMELINE_NONE && !row->is_lost_now) {
-        char time[32];
-        uint64_t sent_ns = drawing->rows->rows[row->partner].entry->at_ns;
-        ptk_sim_writer_format(drawing->writer, ", sent at %s",
-                              ptk_sim_timeline_ms(sent_ns, time, sizeof time));
+        write_partner(drawing, row);
+    } else if (kind == PTK_SIM_TRACE_SEND) {
+        ptk_sim_writer_text(drawing->writer, ", never arrives");
     }
 }
 
