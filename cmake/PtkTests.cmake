@@ -225,3 +225,8 @@ if(NOT CMAKE_CROSSCOMPILING AND Python3_Interpreter_FOUND)
             --root "${PROJECT_SOURCE_DIR}" --build "${PROJECT_BINARY_DIR}")
     ptk_test_properties(tools.floors tools PYTHONDONTWRITEBYTECODE=1)
 endif()
+
+# --- scenarios under simulation: ./dev sim runs many seeds of them, the tests a few ----------------------------------
+file(GLOB scenario_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/sim/*.c")
+ptk_add_program(ptk_scenarios tests ${scenario_sources})
+target_link_libraries(ptk_scenarios PRIVATE ptk_sim modbus_example)

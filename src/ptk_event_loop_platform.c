@@ -125,6 +125,9 @@ static ptk_event_loop_platform_t *open_best_loop(void) {
 }
 
 static ptk_event_loop_platform_t *open_chosen_loop(const char *option) {
+    if (ptk_thread()->platform) {
+        return open_loop(ptk_thread()->platform);
+    }
     const char *name = option ? option : ptk_sys()->environment("PTK_PLATFORM");
     if (!name || name[0] == '\0') {
         return open_best_loop();

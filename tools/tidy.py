@@ -49,6 +49,8 @@ BANS = (
     Ban(call("time|gettimeofday"), ("src/",), "wall clocks jump: use the monotonic clock, ptk_now_ns"),
     Ban(call("printf|puts"), ("src/",), "a library does not write to stdout: use the log or report sink"),
     Ban(call("sleep|usleep|nanosleep|clock_nanosleep"), ("tests/",), "wait for the event itself; no test sleeps"),
+    Ban(r"\b(?:float|double)\b|\b\d+\.\d", ("src/sim/",),
+        "no floating point where runs must be the same everywhere: use integers"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
 )
 # Words that the sources do not speak, each with its cure.
@@ -176,6 +178,17 @@ def check_bans(source: Source) -> Iterator[Violation]:
             yield Violation(source.path, line_of(source.text, match.start()), f"{found}: {ban.cure}")
 
 
+def check_choices(source: Source) -> Iterator[Violation]:
+    """C leaves the order of evaluation open, so two decisions of one expression have no order that a seed replays."""
+    if not source.path.startswith("src/"):
+        return
+    for statement in re.finditer(r"[^;{}]+", source.code):
+        calls = list(re.finditer(call("ptk_choice"), statement.group()))
+        if len(calls) > 1:
+            yield Violation(source.path, line_of(source.code, statement.start() + calls[1].start()),
+                            "a second ptk_choice in one expression: give each a statement of its own")
+
+
 def check_functions(source: Source) -> Iterator[Violation]:
     for function in source.functions:
         if function.lines > MAX_FUNCTION_LINES:
@@ -213,7 +226,7 @@ def check_documentation(source: Source) -> Iterator[Violation]:
 
 
 RULES: tuple[Callable[[Source], Iterator[Violation]], ...] = (
-    check_lines, check_bans, check_functions, check_length, check_documentation)
+    check_lines, check_bans, check_choices, check_functions, check_length, check_documentation)
 
 
 # --- command ---------------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ typedef struct ptk_thread_block {
     ptk_error_slot_t *(*locate)(void);    /* with foreign coroutines: finds the slot; NULL otherwise */
     const ptk_sys_t *sys;                 /* NULL: the real one */
     struct ptk_choice_oracle *oracle;     /* NULL: every choice is 0 */
+    const struct ptk_platform_ops
+        *platform; /* every loop's here, whatever was asked for; NULL: the usual choice */
     ptk_error_slot_t own_errors;
     bool forked; /* this process was forked from one whose loop stood here: objects of that loop answer FORKED
                   */

@@ -6,8 +6,8 @@
  *
  * A site is one of three kinds. *Schedule* sites choose an order or a value that does no harm; their answers
  * are uniform. *Fault* sites are benign most of the time; their answers are other than 0 at a rate, and then
- * uniform. The *sizes* of faults (how long a pause is) are faults that are uniform: they are asked when the
- * fault has already happened. Sites from 1000 on are the user's, and schedules.
+ * uniform. The *sizes* of faults (how long a pause is, whom it strikes) are faults that are uniform: they are
+ * asked when the fault has already happened. Sites from 1000 on are the user's, and schedules.
  *
  * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides those bugs that need one
  * fault a lot and another one not at all. So the seed switches each fault site off with probability 1/2, or
@@ -43,7 +43,7 @@ typedef enum kind {
     SCHEDULE, /* uniform; calm in some seeds: then at the lower rate */
     VALUE,    /* uniform in every seed */
     FAULT,    /* at a rate */
-    SIZE,     /* of a fault: uniform */
+    SIZE,     /* of a fault, or where: uniform */
 } kind_t;
 
 typedef struct traits {
@@ -88,6 +88,11 @@ static const traits_t table[] = {
     ROW(PTK_SIM_SITE_, CLOCK_STEP, FAULT, 100, 10000),
     ROW(PTK_SIM_SITE_, REORDER, FAULT, 1000, 200000),
     ROW(PTK_SIM_SITE_, ACCEPT_ERROR, FAULT, 1000, 50000),
+    ROW(PTK_SIM_SITE_, FAULT_HOST, SIZE, 0, 0),
+    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
+    ROW(PTK_SIM_SITE_, FAULT_HOST, SIZE, 0, 0),
+    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
+    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
 };
 /* clang-format on */
 

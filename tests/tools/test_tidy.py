@@ -76,6 +76,17 @@ class TidyTest(unittest.TestCase):
                 self.assert_found(f":2: {name}: wait for the event", f"int a = {name}(1);\n", "tests/unit/test_a.c")
         self.assert_clean("int a = ptk_sleep(1);\n", "tests/unit/test_a.c")
 
+    def test_no_floating_point_in_the_simulator(self) -> None:
+        for text in ("double a;\n", "int a = 1.5;\n", "float b(void);\n"):
+            with self.subTest(text):
+                self.assert_found("no floating point", text, "src/sim/ptk_sim_a.c")
+                self.assert_clean(text, "src/ptk_a.c")
+        self.assert_clean("int a; // double 1.5\nchar *b = \"10.0.0.1\";\n", "src/sim/ptk_sim_a.c")
+
+    def test_one_decision_per_expression(self) -> None:
+        self.assert_clean("int a(void) {\n    int b = ptk_choice(1, 2);\n    return b + ptk_choice(1, 2);\n}\n")
+        self.assert_found(":3: a second ptk_choice", "int a(void) {\n    return ptk_choice(1, 2) + ptk_choice(1, 2);\n}\n")
+
     def test_notes_to_self(self) -> None:
         for word in ("TODO", "FIXME", "XXX"):
             with self.subTest(word):

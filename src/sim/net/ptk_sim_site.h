@@ -34,5 +34,7 @@ typedef enum ptk_sim_site {
     PTK_SIM_SITE_CLOCK_STEP = 123,       /* how far a host's clock is off */
     PTK_SIM_SITE_REORDER = 124,          /* 1: the packet may overtake those before it */
     PTK_SIM_SITE_ACCEPT_ERROR = 125,     /* 1: the connection that is accepted is already dead */
+    PTK_SIM_SITE_FAULT_HOST = 126,       /* which host a fault strikes, and how */
+    PTK_SIM_SITE_PLATFORM = 127,         /* which platform the loops run on */
     PTK_SIM_SITE_USER = 1000             /* from here on: scenarios and user programs */
 } ptk_sim_site_t;

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll and poll of a simulated host.
+ *
+ * A registration belongs to an epoll, a description and the descriptor that it was made with; it ends with
+ * any of epoll and description, not with the descriptor. It is in the ready list when something happened that
+ * it asked for; whether there is still something to report is found out when a batch is collected, as Linux
+ * does. A level-triggered one that reported goes to the end of the ready list, an edge-triggered one leaves
+ * it until something happens again, a one-shot one falls silent until it is modified.
+ *
+ * The oracle may cut a batch short, change its order, end a wait early or interrupt it, and report something
+ * that is not so.
+ */
+#include "sim/net/ptk_sim_kernel.h"
+
+#include "sim/net/ptk_sim_memory.h"
+#include "sim/net/ptk_sim_site.h"
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+/* A poll that found nothing and was not to wait takes so long: a program that spins lets time pass. */
+#define SPIN_NS 1000
+
+/* Waits of a crashed host after which it is clear that it does not end. */
+#define GHOST_WAITS_MAX 100000
+
+#define ALWAYS_REPORTED ((uint32_t) (EPOLLERR | EPOLLHUP))
+#define PRIVATE_BITS    ((uint32_t) (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
+
+/* The events of poll and epoll have the same values for what both have. */
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLHUP == POLLHUP && EPOLLERR == POLLERR &&
+                   EPOLLPRI == POLLPRI,
+               "poll bits are epoll bits");
+
+typedef struct registration {
+    ptk_list_node_t of_file;
+    ptk_list_node_t of_epoll;
+    ptk_list_node_t ready;
+    ptk_sim_file_t *file;
+    ptk_sim_file_t *epoll;
+    ptk_os_handle_t handle;
+    uint32_t events;
+    epoll_data_t data;
+} registration_t;
+
+/* --- registrations --- */
+
+static registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file, ptk_os_handle_t handle) {
+    for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
+         node = ptk_list_next(&file->watchers, node)) {
+        registration_t *registration = ptk_container_of(node, registration_t, of_file);
+        if (registration->epoll == epoll && registration->handle == handle) {
+            return registration;
+        }
+    }
+    return NULL;
+}
+
+static void enter_ready(registration_t *registration) {
+    if (!ptk_list_is_linked(&registration->ready)) {
+        ptk_list_append(&registration->epoll->u.epoll.ready, &registration->ready);
+        registration->epoll->u.epoll.ready_count++;
+    }
+}
+
+static void leave_ready(registration_t *registration) {
+    if (ptk_list_is_linked(&registration->ready)) {
+        ptk_list_remove(&registration->ready);
+        registration->epoll->u.epoll.ready_count--;
+    }
+}
+
+static void end_registration(registration_t *registration) {
+    leave_ready(registration);
+    ptk_list_remove(&registration->of_file);
+    ptk_list_remove(&registration->of_epoll);
+    ptk_sim_release(registration);
+}
+
+void ptk_sim_epoll_forget_file(ptk_sim_file_t *file) {
+    ptk_list_node_t *node;
+    while ((node = ptk_list_first(&file->watchers)) != NULL) {
+        end_registration(ptk_container_of(node, registration_t, of_file));
+    }
+}
+
+void ptk_sim_epoll_close(ptk_sim_file_t *epoll) {
+    ptk_list_node_t *node;
+    while ((node = ptk_list_first(&epoll->u.epoll.interests)) != NULL) {
+        end_registration(ptk_container_of(node, registration_t, of_epoll));
+    }
+}
+
+static void wake_epoll(ptk_sim_file_t *epoll) {
+    ptk_sim_kernel_t *kernel = epoll->kernel;
+    if (kernel->waiting && kernel->wait.epoll == epoll) {
+        kernel->woken = true;
+        kernel->wake(kernel);
+    }
+    ptk_sim_file_changed(epoll, EPOLLIN); /* an epoll may be watched itself */
+}
+
+static uint32_t wanted(const registration_t *registration) {
+    uint32_t events = registration->events & ~PRIVATE_BITS;
+    return events ? events | ALWAYS_REPORTED : 0; /* nothing at all: a one-shot one that has reported */
+}
+
+void ptk_sim_epoll_notice(ptk_sim_file_t *file, uint32_t events) {
+    for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
+         node = ptk_list_next(&file->watchers, node)) {
+        registration_t *registration = ptk_container_of(node, registration_t, of_file);
+        if (events & wanted(registration)) {
+            enter_ready(registration);
+            wake_epoll(registration->epoll);
+        }
+    }
+}
+
+static void look_at_once(registration_t *registration) {
+    ptk_sim_epoll_notice(registration->file, ptk_sim_file_ready(registration->file) & wanted(registration));
+}
+
+static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
+               const struct epoll_event *event) {
+    if (find(epoll, file, handle)) {
+        return -EEXIST;
+    }
+    if (ptk_choice(PTK_SIM_SITE_NO_RESOURCES, 2) != 0) {
+        return -ENOSPC;
+    }
+    registration_t *registration = ptk_sim_allocate(sizeof *registration);
+    registration->file = file;
+    registration->epoll = epoll;
+    registration->handle = handle;
+    registration->events = event->events;
+    registration->data = event->data;
+    ptk_list_append(&file->watchers, &registration->of_file);
+    ptk_list_append(&epoll->u.epoll.interests, &registration->of_epoll);
+    look_at_once(registration);
+    return 0;
+}
+
+static int modify(registration_t *registration, const struct epoll_event *event) {
+    registration->events = event->events;
+    registration->data = event->data;
+    look_at_once(registration);
+    return 0;
+}
+
+int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, int operation,
+                      ptk_os_handle_t handle, struct epoll_event *event) {
+    ptk_sim_file_t *epoll = ptk_sim_file_find(kernel, epoll_handle);
+    ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
+    if (!epoll || !file) {
+        return -EBADF;
+    }
+    if (epoll->kind != PTK_SIM_FILE_EPOLL || epoll == file) {
+        return -EINVAL;
+    }
+    if (operation == EPOLL_CTL_ADD) {
+        return add(epoll, file, handle, event);
+    }
+    registration_t *registration = find(epoll, file, handle);
+    if (!registration) {
+        return -ENOENT;
+    }
+    if (operation == EPOLL_CTL_MOD) {
+        return modify(registration, event);
+    }
+    end_registration(registration);
+    return operation == EPOLL_CTL_DEL ? 0 : -EINVAL;
+}
+
+/* --- a batch --- */
+
+/* The one that is reported next. */
+static registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
+    uint32_t index = ptk_choice(PTK_SIM_SITE_READY_ORDER, count);
+    ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready);
+    while (index-- > 0) {
+        node = ptk_list_next(&epoll->u.epoll.ready, node);
+    }
+    return ptk_container_of(node, registration_t, ready);
+}
+
+/* Level stays, at the end; edge and one-shot leave. */
+static void after_report(registration_t *registration) {
+    leave_ready(registration);
+    if (registration->events & EPOLLONESHOT) {
+        registration->events &= PRIVATE_BITS;
+    } else if (!(registration->events & EPOLLET)) {
+        enter_ready(registration);
+    }
+}
+
+static uint32_t reported(const registration_t *registration) {
+    uint32_t ready = ptk_sim_file_ready(registration->file) & wanted(registration);
+    if (ready == 0 && wanted(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
+        return wanted(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
+    }
+    return ready;
+}
+
+static int collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
+    int count = 0;
+    uint32_t left = epoll->u.epoll.ready_count;
+    uint32_t fewer = left > 1 ? ptk_choice(PTK_SIM_SITE_BATCH, left) : 0;
+    for (; left > fewer && count < capacity; left--) {
+        registration_t *registration = pick(epoll, left);
+        uint32_t ready = reported(registration);
+        if (ready == 0) {
+            leave_ready(registration);
+            continue;
+        }
+        events[count].events = ready;
+        events[count].data = registration->data;
+        count++;
+        after_report(registration);
+    }
+    return count;
+}
+
+/* --- waiting --- */
+
+/* A crashed host does not wait: its clock jumps to the end of each wait. */
+static int pass_as_ghost(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
+    if (timeout_ns > 0) {
+        kernel->clock_offset_ns += timeout_ns;
+    }
+    ptk_assert(++kernel->ghost_waits < GHOST_WAITS_MAX && "a host that was ended goes on and on");
+    return 0;
+}
+
+/* The moment of the world at which a wait of the host ends. */
+static uint64_t end_of_wait(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
+    if (timeout_ns < 0) {
+        return UINT64_MAX;
+    }
+    uint64_t world_ns = ptk_sim_kernel_world_ns(kernel, (uint64_t) timeout_ns);
+    uint64_t now_ns = kernel->net->agenda.now_ns;
+    return world_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + world_ns;
+}
+
+static void wait_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
+    kernel->wait = *wait;
+    kernel->waiting = true;
+    kernel->woken = false;
+    kernel->suspend(kernel, until_ns);
+    kernel->waiting = false;
+}
+
+/* Shall this wait end before it begins? -EINTR, 1: yes, with nothing; 0: no. */
+static int disturbance(void) {
+    if (ptk_choice(PTK_SIM_SITE_EINTR, 2) != 0) {
+        return -EINTR;
+    }
+    return ptk_choice(PTK_SIM_SITE_EARLY, 2) != 0;
+}
+
+/* Nothing is ready: wait for something, or for the end of the wait. 0: look again; 1: it is over; or -EINTR.
+ */
+static int wait_more(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
+    if (kernel->net->agenda.now_ns >= until_ns) {
+        return 1;
+    }
+    int disturbed = disturbance();
+    if (disturbed == 0) {
+        wait_until(kernel, wait, until_ns);
+    }
+    return disturbed;
+}
+
+/* A look that found nothing takes a moment, in which the others go on. */
+static void let_time_pass(ptk_sim_kernel_t *kernel) {
+    wait_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->agenda.now_ns + SPIN_NS);
+}
+
+int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
+                         int (*look)(void *context), void *context) {
+    uint64_t until_ns = end_of_wait(kernel, timeout_ns);
+    for (;;) {
+        int found = look(context);
+        if (found != 0) {
+            return found;
+        }
+        if (kernel->crashed) {
+            return pass_as_ghost(kernel, timeout_ns);
+        }
+        if (timeout_ns == 0) {
+            let_time_pass(kernel);
+            return look(context);
+        }
+        int over = wait_more(kernel, wait, until_ns);
+        if (over != 0) {
+            return over < 0 ? over : 0;
+        }
+    }
+}
+
+typedef struct batch {
+    ptk_sim_file_t *epoll;
+    struct epoll_event *events;
+    int capacity;
+} batch_t;
+
+static int collect_batch(void *context) {
+    const batch_t *batch = context;
+    return collect(batch->epoll, batch->events, batch->capacity);
+}
+
+int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, struct epoll_event *events,
+                       int capacity, int64_t timeout_ns) {
+    ptk_sim_file_t *epoll = ptk_sim_file_find(kernel, handle);
+    if (!epoll || epoll->kind != PTK_SIM_FILE_EPOLL || capacity <= 0) {
+        return epoll ? -EINVAL : -EBADF;
+    }
+    batch_t batch = {epoll, events, capacity};
+    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.epoll = epoll}, timeout_ns, collect_batch,
+                                &batch);
+}
+
+/* --- poll --- */
+
+typedef struct entries {
+    ptk_sim_kernel_t *kernel;
+    struct pollfd *first;
+    size_t count;
+} entries_t;
+
+static uint32_t ready_of(const struct pollfd *entry, const ptk_sim_file_t *file) {
+    uint32_t asked = (uint32_t) (uint16_t) entry->events | POLLERR | POLLHUP;
+    uint32_t ready = file ? ptk_sim_file_ready(file) & asked : POLLNVAL;
+    if (ready == 0 && entry->events != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
+        return asked & (POLLIN | POLLOUT);
+    }
+    return ready;
+}
+
+static int look_at_entries(void *context) {
+    const entries_t *entries = context;
+    int found = 0;
+    for (size_t i = 0; i < entries->count; i++) {
+        struct pollfd *entry = &entries->first[i];
+        entry->revents = 0;
+        if (entry->fd >= 0) {
+            entry->revents = (short) ready_of(entry, ptk_sim_file_find(entries->kernel, entry->fd));
+            found += entry->revents != 0;
+        }
+    }
+    return found;
+}
+
+/* A look at one descriptor before a system call, as opposed to a poller that goes round and round: that one
+ * has a wake. */
+static bool is_glance(ptk_sim_kernel_t *kernel, const struct pollfd *entries, size_t count) {
+    const ptk_sim_file_t *file = count == 1 ? ptk_sim_file_find(kernel, entries[0].fd) : NULL;
+    return count == 1 && !(file && file->kind == PTK_SIM_FILE_WAKE);
+}
+
+int ptk_sim_poll(ptk_sim_kernel_t *kernel, struct pollfd *first, size_t count, int64_t timeout_ns) {
+    entries_t entries = {kernel, first, count};
+    if (timeout_ns == 0 && is_glance(kernel, first, count)) {
+        return look_at_entries(&entries);
+    }
+    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.polls = true}, timeout_ns, look_at_entries,
+                                &entries);
+}

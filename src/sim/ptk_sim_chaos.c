@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults by chance: crashes, pauses and partitions.
+ *
+ * They come with events, not with time, so that a quiet hour costs nothing: each time the world moves on, the
+ * oracle may pick one. Every fault enters its own end into the agenda. In the settle phase everything that
+ * holds is ended at once and the oracle is calm.
+ */
+#include "sim/ptk_sim_impl.h"
+
+#include "sim/net/ptk_sim_memory.h"
+#include "sim/net/ptk_sim_site.h"
+
+#define MS UINT64_C(1000000)
+
+/* From 1 ms on, doubling; the oracle picks which. */
+#define TIMES 16
+
+static uint64_t draw_time_ns(uint32_t site) {
+    uint32_t exponent = ptk_choice(site, TIMES);
+    return MS << exponent;
+}
+
+static ptk_sim_host_t *draw_host(ptk_sim_t *sim) {
+    uint32_t index = ptk_choice(PTK_SIM_SITE_FAULT_HOST, sim->host_count);
+    return sim->hosts[index];
+}
+
+static void end_parting(ptk_sim_event_t *event) {
+    ptk_sim_parting_t *parting = ptk_container_of(event, ptk_sim_parting_t, end);
+    ptk_sim_heal(parting->from, parting->to);
+    ptk_list_remove(&parting->link);
+    ptk_sim_release(parting);
+}
+
+static void part(ptk_sim_t *sim, ptk_sim_host_t *from, ptk_sim_host_t *to, uint64_t time_ns) {
+    ptk_sim_parting_t *parting = ptk_sim_allocate(sizeof *parting);
+    parting->sim = sim;
+    parting->from = from;
+    parting->to = to;
+    parting->end.happen = end_parting;
+    ptk_list_append(&sim->partings, &parting->link);
+    ptk_sim_partition(from, to);
+    ptk_sim_agenda_enter(&sim->net.agenda, &parting->end, sim->net.agenda.now_ns + time_ns);
+}
+
+/* One way or both. */
+static void part_two(ptk_sim_t *sim) {
+    ptk_sim_host_t *from = draw_host(sim);
+    ptk_sim_host_t *to = draw_host(sim);
+    if (from == to) {
+        return;
+    }
+    uint64_t time_ns = draw_time_ns(PTK_SIM_SITE_PARTITION_TIME);
+    uint32_t both_ways = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2);
+    part(sim, from, to, time_ns);
+    if (both_ways) {
+        part(sim, to, from, time_ns);
+    }
+}
+
+static void crash_one(ptk_sim_t *sim) {
+    ptk_sim_host_t *host = draw_host(sim);
+    if (!(host->flags & PTK_SIM_HOST_MAY_CRASH) || host->state == PTK_SIM_HOST_DOWN ||
+        host->state == PTK_SIM_HOST_ENDED) {
+        return;
+    }
+    ptk_sim_crash(host);
+    uint64_t time_ns = draw_time_ns(PTK_SIM_SITE_RESTART_TIME);
+    ptk_sim_agenda_enter(&sim->net.agenda, &host->restart, sim->net.agenda.now_ns + time_ns);
+}
+
+static void pause_one(ptk_sim_t *sim) {
+    ptk_sim_host_t *host = draw_host(sim);
+    if (host->standstills != 0 || host->state == PTK_SIM_HOST_DOWN || host->state == PTK_SIM_HOST_ENDED) {
+        return;
+    }
+    uint64_t time_ns = draw_time_ns(PTK_SIM_SITE_PAUSE_TIME);
+    uint32_t clock_too = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2);
+    if (clock_too) {
+        ptk_sim_suspend(host);
+    } else {
+        ptk_sim_pause(host);
+    }
+    ptk_sim_agenda_enter(&sim->net.agenda, &host->go_on, sim->net.agenda.now_ns + time_ns);
+}
+
+void ptk_sim_chaos(ptk_sim_t *sim) {
+    if (sim->calm || sim->host_count == 0) {
+        return;
+    }
+    if (ptk_choice(PTK_SIM_SITE_PARTITION, 2) != 0) {
+        part_two(sim);
+    }
+    if (ptk_choice(PTK_SIM_SITE_CRASH, 2) != 0) {
+        crash_one(sim);
+    }
+    if (ptk_choice(PTK_SIM_SITE_PAUSE, 2) != 0) {
+        pause_one(sim);
+    }
+}
+
+void ptk_sim_chaos_end(ptk_sim_t *sim) {
+    ptk_list_node_t *node;
+    sim->calm = true;
+    sim->net.calm = true;
+    ptk_sim_oracle_calm(&sim->oracle);
+    while ((node = ptk_list_first(&sim->partings)) != NULL) {
+        ptk_sim_parting_t *parting = ptk_container_of(node, ptk_sim_parting_t, link);
+        ptk_sim_agenda_strike(&sim->net.agenda, &parting->end);
+        end_parting(&parting->end);
+    }
+    for (uint32_t i = 0; i < sim->host_count; i++) {
+        ptk_sim_restart(sim->hosts[i]);
+        ptk_sim_resume(sim->hosts[i]);
+        for (uint32_t j = 0; j < sim->host_count; j++) {
+            if (i != j) {
+                ptk_sim_heal(sim->hosts[i], sim->hosts[j]);
+            }
+        }
+    }
+}

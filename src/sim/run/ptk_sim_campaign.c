@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Many seeds on several processes.
+ *
+ * Worker w of n runs every n-th world. It says in shared memory which one it is at, so that whoever watches
+ * knows the seed of a worker that crashed or hangs, and adds up what its worlds came to. The first failure
+ * ends them all.
+ */
+#include "sim/run/ptk_sim_run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A world that takes longer than this of real time hangs. */
+#define HANG_MS UINT64_C(120000)
+
+typedef struct worker {
+    pid_t pid;
+    atomic_uint_fast64_t world; /* that it is at: scenario * seeds + seed; UINT64_MAX: done */
+    atomic_uint_fast64_t worlds;
+    atomic_uint_fast64_t events;
+    atomic_uint_fast64_t calls;
+    atomic_uint_fast64_t decisions;
+    atomic_uint_fast64_t elapsed_us; /* of virtual time */
+    atomic_uint_fast64_t faults;
+    atomic_bool failed;
+    uint64_t seen_world; /* the watcher's: at its last look, and when that changed */
+    uint64_t seen_at_ms;
+} worker_t;
+
+static uint64_t real_ms(void) {
+    return ptk_sys_real.now_ns() / 1000000;
+}
+
+/* --- a worker --- */
+
+static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
+    atomic_fetch_add(&worker->worlds, 1);
+    atomic_fetch_add(&worker->events, report->events);
+    atomic_fetch_add(&worker->calls, report->calls);
+    atomic_fetch_add(&worker->decisions, report->decisions);
+    atomic_fetch_add(&worker->elapsed_us, report->elapsed_ns / 1000);
+    atomic_fetch_add(&worker->faults, report->faults);
+}
+
+static bool is_same_again(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,
+                          const ptk_sim_outcome_t *first) {
+    ptk_sim_outcome_t second;
+    ptk_sim_run_once(scenario, options, NULL, NULL, &second);
+    return memcmp(first->report.hash, second.report.hash, sizeof first->report.hash) == 0;
+}
+
+/* One world; false: it failed. */
+static bool run_world(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
+    const ptk_sim_scenario_t *scenario = command->chosen[number / command->seeds];
+    uint64_t seed = command->seed + number % command->seeds;
+    ptk_sim_options_t options = ptk_sim_command_options(command, seed);
+    ptk_sim_outcome_t outcome;
+    ptk_sim_run_once(scenario, &options, NULL, NULL, &outcome);
+    add_up(worker, &outcome.report);
+    if (command->prints_hashes) {
+        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", scenario->name, seed,
+                outcome.report.hash[0], outcome.report.hash[1]);
+    }
+    if (outcome.failure[0] != '\0') {
+        return false;
+    }
+    if (command->runs_twice && !is_same_again(scenario, &options, &outcome)) {
+        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", scenario->name, seed);
+        return false;
+    }
+    return true;
+}
+
+static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
+    uint64_t worlds = command->count * command->seeds;
+    for (uint64_t number = first; number < worlds; number += command->jobs) {
+        atomic_store(&worker->world, number);
+        if (!run_world(command, worker, number)) {
+            atomic_store(&worker->failed, true);
+            fflush(stdout);
+            _exit(1);
+        }
+    }
+    atomic_store(&worker->world, UINT64_MAX);
+    fflush(stdout);
+    _exit(0);
+}
+
+/* --- the watcher --- */
+
+typedef struct totals {
+    uint64_t worlds, events, calls, decisions, elapsed_us, faults;
+} totals_t;
+
+static totals_t total(const worker_t *workers, unsigned count) {
+    totals_t totals = {0};
+    for (unsigned i = 0; i < count; i++) {
+        totals.worlds += atomic_load(&workers[i].worlds);
+        totals.events += atomic_load(&workers[i].events);
+        totals.calls += atomic_load(&workers[i].calls);
+        totals.decisions += atomic_load(&workers[i].decisions);
+        totals.elapsed_us += atomic_load(&workers[i].elapsed_us);
+        totals.faults += atomic_load(&workers[i].faults);
+    }
+    return totals;
+}
+
+static uint64_t per_second(uint64_t number, uint64_t ms) {
+    return number * 1000 / (ms ? ms : 1);
+}
+
+static void show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
+    totals_t now = total(workers, command->jobs);
+    uint64_t ms = real_ms() - began_ms;
+    fprintf(stderr, "\r%" PRIu64 "/%" PRIu64 " worlds, %" PRIu64 "/s, %" PRIu64 " k events/s ", now.worlds,
+            command->count * command->seeds, per_second(now.worlds, ms), per_second(now.events, ms) / 1000);
+    fflush(stderr);
+}
+
+static void print_totals(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
+    totals_t all = total(workers, command->jobs);
+    uint64_t ms = real_ms() - began_ms;
+    fprintf(stdout,
+            "%" PRIu64 " worlds in %" PRIu64 ".%" PRIu64 " s: %" PRIu64 " worlds/s, %" PRIu64
+            " k events/s, %" PRIu64 " k calls/s, %" PRIu64 " s of virtual time per second; %" PRIu64
+            " decisions, %" PRIu64 " faults\n",
+            all.worlds, ms / 1000, ms % 1000 / 100, per_second(all.worlds, ms),
+            per_second(all.events, ms) / 1000, per_second(all.calls, ms) / 1000,
+            per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
+}
+
+static void kill_all(worker_t *workers, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (workers[i].pid > 0) {
+            kill(workers[i].pid, SIGKILL);
+            waitpid(workers[i].pid, NULL, 0);
+            workers[i].pid = 0;
+        }
+    }
+}
+
+static bool hangs(worker_t *worker, uint64_t now_ms) {
+    uint64_t world = atomic_load(&worker->world);
+    if (world != worker->seen_world) {
+        worker->seen_world = world;
+        worker->seen_at_ms = now_ms;
+    }
+    return worker->pid > 0 && now_ms - worker->seen_at_ms > HANG_MS;
+}
+
+/* Has it ended, and well? */
+typedef enum ending { GOES_ON, ENDED_WELL, FAILED } ending_t;
+
+static ending_t look_at(worker_t *worker) {
+    int status = 0;
+    if (worker->pid == 0) {
+        return GOES_ON; /* it was counted before */
+    }
+    if (waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
+        worker->pid = 0;
+        return status == 0 ? ENDED_WELL : FAILED;
+    }
+    if (hangs(worker, real_ms())) {
+        fprintf(stderr, "\nno end in %d s of real time\n", (int) (HANG_MS / 1000));
+        return FAILED;
+    }
+    return GOES_ON;
+}
+
+/* The first worker that failed, crashed or hangs; NULL: all have ended well. */
+static worker_t *watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
+    unsigned running = command->jobs;
+    bool shows = isatty(STDERR_FILENO);
+    while (running > 0) {
+        struct timespec pause = {0, 20000000};
+        nanosleep(&pause, NULL);
+        for (unsigned i = 0; i < command->jobs; i++) {
+            ending_t ending = look_at(&workers[i]);
+            running -= ending == ENDED_WELL;
+            if (ending == FAILED) {
+                return &workers[i];
+            }
+        }
+        if (shows) {
+            show_progress(command, workers, began_ms);
+        }
+    }
+    if (shows) {
+        fputc('\n', stderr);
+    }
+    return NULL;
+}
+
+static bool start(const ptk_sim_command_t *command, worker_t *workers) {
+    fflush(stdout);
+    for (unsigned i = 0; i < command->jobs; i++) {
+        workers[i].seen_at_ms = real_ms();
+        pid_t pid = fork();
+        if (pid == 0) {
+            work(command, &workers[i], i);
+        }
+        workers[i].pid = pid; /* the memory is shared: the child's answer of fork must not get there */
+        if (pid < 0) {
+            perror("fork");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void announce(const ptk_sim_command_t *command) {
+    fprintf(stdout, "seeds %" PRIu64 " to %" PRIu64 " of", command->seed, command->seed + command->seeds - 1);
+    for (size_t i = 0; i < command->count; i++) {
+        fprintf(stdout, " %s", command->chosen[i]->name);
+    }
+    fprintf(stdout, "\n");
+}
+
+int ptk_sim_campaign(const ptk_sim_command_t *command) {
+    size_t bytes = command->jobs * sizeof(worker_t);
+    worker_t *workers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (workers == MAP_FAILED || command->seeds == 0) {
+        fprintf(stderr, "%s\n", command->seeds == 0 ? "no seeds" : "no memory for the workers");
+        return 2;
+    }
+    announce(command);
+    uint64_t began_ms = real_ms();
+    worker_t *failed = start(command, workers) ? watch(command, workers, began_ms) : &workers[0];
+    kill_all(workers, command->jobs);
+    if (failed) {
+        uint64_t world = atomic_load(&failed->world);
+        fputc('\n', stderr);
+        ptk_sim_report_failure(command, command->chosen[world / command->seeds],
+                               command->seed + world % command->seeds);
+    } else {
+        print_totals(command, workers, began_ms);
+        if (command->timeline && command->seeds == 1) {
+            ptk_sim_report_failure(command, command->chosen[0], command->seed);
+        }
+    }
+    munmap(workers, bytes);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* One world from its making to its end. */
+#include "sim/run/ptk_sim_run.h"
+
+#include <string.h>
+
+ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint64_t seed) {
+    return (ptk_sim_options_t) {.struct_size = sizeof(ptk_sim_options_t),
+                                .flags = command->flags,
+                                .seed = seed,
+                                .platform = command->platform,
+                                .pct_changes = command->pct_changes};
+}
+
+void ptk_sim_run_once(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,
+                      ptk_sim_look_fn look, void *context, ptk_sim_outcome_t *outcome_out) {
+    *outcome_out =
+        (ptk_sim_outcome_t) {.failure = "the world cannot be made: an option or the tape is wrong"};
+    ptk_sim_t *sim = ptk_sim_create(options);
+    if (!sim) {
+        return;
+    }
+    scenario->run(sim);
+    outcome_out->report = ptk_sim_report(sim);
+    memcpy(outcome_out->failure, sim->failure, sizeof outcome_out->failure);
+    if (look) {
+        look(context, sim);
+    }
+    ptk_sim_destroy(sim);
+}

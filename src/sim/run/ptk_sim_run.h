@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running scenarios from a command line (internal): one world, many worlds, and what to do about one that
+ * fails.
+ *
+ * This folder is a program's part, not the library's: it forks, writes files and reads clocks, and knows the
+ * simulator only from above.
+ */
+#pragma once
+
+#include "sim/ptk_sim_impl.h"
+#include <stdio.h>
+
+typedef struct ptk_sim_command {
+    const ptk_sim_scenario_t *scenarios;
+    size_t count; /* of those that were chosen, in `chosen` */
+    const ptk_sim_scenario_t **chosen;
+    const char *program;
+    const char *platform; /* NULL: the seed chooses */
+    const char *commit;   /* for reports; NULL */
+    const char *out;      /* folder for what a failure leaves */
+    const char *tape;     /* a file to replay */
+    uint64_t seed;
+    uint64_t seeds;
+    unsigned jobs;
+    uint32_t flags; /* PTK_SIM_* */
+    uint32_t pct_changes;
+    bool prints_hashes;
+    bool runs_twice;
+    bool shrinks;
+    bool timeline; /* of a run that does not fail, too */
+} ptk_sim_command_t;
+
+/* What one world came to, apart from the world. */
+typedef struct ptk_sim_outcome {
+    ptk_sim_report_t report;             /* its `failure` went with the world */
+    char failure[PTK_SIM_FAILURE_BYTES]; /* empty: none */
+} ptk_sim_outcome_t;
+
+/* What to look at before the world is gone. */
+typedef void (*ptk_sim_look_fn)(void *context, ptk_sim_t *sim);
+
+/* Make a world, let the scenario run in it, look at it, end it. */
+void ptk_sim_run_once(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,
+                      ptk_sim_look_fn look, void *context, ptk_sim_outcome_t *outcome_out);
+
+/* The options of one seed of a command. */
+ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint64_t seed);
+
+/* All seeds of all chosen scenarios on several processes; 0, or 1 if one failed. */
+int ptk_sim_campaign(const ptk_sim_command_t *command);
+
+/* A seed has failed: replay it, shrink it, write what there is to write. */
+void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
+                            uint64_t seed);
+
+/* Replay a tape's file and show what it does; 0, or 1 if it fails, 2 if it is no tape. */
+int ptk_sim_replay_file(const ptk_sim_command_t *command);
+
+/* The text and the page of a run that kept its trace. */
+void ptk_sim_write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base_name);

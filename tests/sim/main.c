@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The program behind `./dev sim`. */
+#include "scenarios.h"
+
+static const ptk_sim_scenario_t scenarios[] = {
+    {"echo", "a server and three clients, under every fault", scenario_echo},
+};
+
+int main(int argc, char **argv) {
+    return ptk_sim_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The scenarios that ptk is tested with under simulation, and what they share. */
+#pragma once
+
+#include <ptk.h>
+#include <ptk_sim.h>
+
+/* A host of a scenario: 10.0.0.N by its number from 1 on, in the order of making. */
+ptk_sim_host_t *scenario_host(ptk_sim_t *sim, const char *name, uint32_t flags, ptk_err (*main)(void *arg),
+                              void *arg);
+
+/* A host's whole main: a loop, one green thread with this body, the loop's end. Answers what the body
+   answered; a body that was cancelled is fine. */
+ptk_err scenario_run(ptk_green_fn body, void *arg);
+
+/* Did a call fail because of the network, or of a deadline, and not because it was wrong? */
+bool scenario_is_network(ptk_err err);
+
+/* A listening socket; NULL: memory or descriptors have run out, or the call was cancelled. */
+ptk_sock_t *scenario_listen(const char *address);
+
+/* A connection; NULL: the network did not give one. */
+ptk_sock_t *scenario_connect(const char *address, uint32_t timeout_ms);
+
+/* A server's whole main: listen and run `serve` for each connection, until the host is ended. */
+ptk_err scenario_serve(const char *address, void (*serve)(ptk_sock_t *sock));
+
+void scenario_echo(ptk_sim_t *sim);
