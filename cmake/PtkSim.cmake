@@ -11,3 +11,12 @@ add_library(ptk_sim STATIC $<TARGET_OBJECTS:ptk_sim_objects>)
 set_target_properties(ptk_sim PROPERTIES LINKER_LANGUAGE C)
 target_link_libraries(ptk_sim PUBLIC ptk_static ${CMAKE_DL_LIBS})
 target_include_directories(ptk_sim INTERFACE "${PROJECT_SOURCE_DIR}/src")
+
+# Programs of scenarios link this one: their calls of what a simulated host must not reach are caught (ptk_sim_guard.c).
+set(ptk_sim_guarded_calls clock_gettime gettimeofday time sleep usleep nanosleep clock_nanosleep getrandom getentropy rand
+    random socket socketpair connect bind accept poll epoll_wait pthread_create fork system)
+add_library(ptk_sim_guarded INTERFACE)
+target_link_libraries(ptk_sim_guarded INTERFACE ptk_sim)
+foreach(call IN LISTS ptk_sim_guarded_calls)
+    target_link_options(ptk_sim_guarded INTERFACE "LINKER:--wrap=${call}")
+endforeach()

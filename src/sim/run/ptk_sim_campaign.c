@@ -23,7 +23,7 @@
 
 typedef struct worker {
     pid_t pid;
-    atomic_uint_fast64_t world; /* that it is at: scenario * seeds + seed; UINT64_MAX: done */
+    atomic_uint_fast64_t world; /* that it is at: seed * scenarios + scenario; UINT64_MAX: done */
     atomic_uint_fast64_t worlds;
     atomic_uint_fast64_t events;
     atomic_uint_fast64_t calls;
@@ -59,8 +59,8 @@ static bool is_same_again(const ptk_sim_scenario_t *scenario, const ptk_sim_opti
 
 /* One world; false: it failed. */
 static bool run_world(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
-    const ptk_sim_scenario_t *scenario = command->chosen[number / command->seeds];
-    uint64_t seed = command->seed + number % command->seeds;
+    const ptk_sim_scenario_t *scenario = command->chosen[number % command->count];
+    uint64_t seed = command->seed + number / command->count;
     ptk_sim_options_t options = ptk_sim_command_options(command, seed);
     ptk_sim_outcome_t outcome;
     ptk_sim_run_once(scenario, &options, NULL, NULL, &outcome);
@@ -79,9 +79,15 @@ static bool run_world(const ptk_sim_command_t *command, worker_t *worker, uint64
     return true;
 }
 
+static bool is_time_up(const ptk_sim_command_t *command, uint64_t began_ms) {
+    return command->seconds != 0 && real_ms() - began_ms >= command->seconds * 1000;
+}
+
 static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
     uint64_t worlds = command->count * command->seeds;
-    for (uint64_t number = first; number < worlds; number += command->jobs) {
+    uint64_t began_ms = real_ms();
+    for (uint64_t number = first; number < worlds && !is_time_up(command, began_ms);
+         number += command->jobs) {
         atomic_store(&worker->world, number);
         if (!run_world(command, worker, number)) {
             atomic_store(&worker->failed, true);
@@ -238,8 +244,8 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
     if (failed) {
         uint64_t world = atomic_load(&failed->world);
         fputc('\n', stderr);
-        ptk_sim_report_failure(command, command->chosen[world / command->seeds],
-                               command->seed + world % command->seeds);
+        ptk_sim_report_failure(command, command->chosen[world % command->count],
+                               command->seed + world / command->count);
     } else {
         print_totals(command, workers, began_ms);
         if (command->timeline && command->seeds == 1) {

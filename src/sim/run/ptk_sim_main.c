@@ -14,6 +14,7 @@ static void print_usage(FILE *file, const char *program) {
             "  --list           the scenarios\n"
             "  --seeds N        so many seeds of each (default 1000, with --seed 1)\n"
             "  --seed S         begin with this one; without it the first seed is drawn and printed\n"
+            "  --seconds N      begin no world after so many seconds of real time\n"
             "  --jobs N         processes (default 2)\n"
             "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
             "  --no-faults      only latency varies\n"
@@ -109,6 +110,8 @@ static int take_value(ptk_sim_command_t *command, drawn_t *given, const char *wo
     } else if (strcmp(word, "--seeds") == 0) {
         command->seeds = number;
         given->seeds = true;
+    } else if (strcmp(word, "--seconds") == 0) {
+        command->seconds = number;
     } else if (strcmp(word, "--jobs") == 0 && number > 0 && number <= 64) {
         command->jobs = (unsigned) number;
     } else if (strcmp(word, "--pct") == 0 && number <= PTK_SIM_CHANGES_MAX) {

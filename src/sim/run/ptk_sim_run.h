@@ -22,6 +22,7 @@ typedef struct ptk_sim_command {
     const char *tape;     /* a file to replay */
     uint64_t seed;
     uint64_t seeds;
+    uint64_t seconds; /* 0: until all are done */
     unsigned jobs;
     uint32_t flags; /* PTK_SIM_* */
     uint32_t pct_changes;
