@@ -261,6 +261,71 @@ TEST(the_page_has_all_of_it_and_escapes_what_it_is_given) {
     ptk_sim_trace_fini(&trace);
 }
 
+/* What lies between two ends on the page: the height of the only band of a look. */
+static long height_of(const char *page, const char *look) {
+    const char *band = strstr(page, look);
+    CHECK(band != NULL);
+    const char *height = strstr(band, "height=\"");
+    CHECK(height != NULL);
+    return strtol(height + strlen("height=\""), NULL, 10);
+}
+
+/* Each event takes 20: a band is as long as the events that it covers. */
+TEST(bands_last_as_long_as_what_they_stand_for) {
+    ptk_sim_trace_t trace;
+    ptk_sim_trace_init(&trace, true);
+    add(&trace, 1, PTK_SIM_TRACE_HOST, 0, 1, 0, 0);
+    add(&trace, 2, PTK_SIM_TRACE_FAULT, 0, PTK_SIM_FAULT_CRASH, 0, 0);
+    add(&trace, 3, PTK_SIM_TRACE_HOST, 0, 0, 0, 0); /* it ends, and is still down */
+    add(&trace, 4, PTK_SIM_TRACE_FAULT, 1, PTK_SIM_FAULT_PAUSE, 0, 0);
+    add(&trace, 5, PTK_SIM_TRACE_FAULT, 2, PTK_SIM_FAULT_PARTITION, 0, 0);
+    add(&trace, 6, PTK_SIM_TRACE_FAULT, 0, PTK_SIM_FAULT_RESTART, 0, 0);
+    add(&trace, 7, PTK_SIM_TRACE_FAULT, 2, PTK_SIM_FAULT_HEAL, 1, 0); /* not that one */
+    add(&trace, 8, PTK_SIM_TRACE_FAULT, 1, PTK_SIM_FAULT_RESUME, 0, 0);
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    page_t page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(height_of(page.text, "class=\"down\" x"), 4 * 20);
+    CHECK_EQ(height_of(page.text, "class=\"pause\" x"), 4 * 20);
+    CHECK_EQ(height_of(page.text, "class=\"cut\" x"), 4 * 20); /* to the bottom, one below the last */
+    CHECK_EQ(occurrences(page.text, " height=\"0\""), 0);
+    free(page.text);
+    add(&trace, 9, PTK_SIM_TRACE_FAULT, 2, PTK_SIM_FAULT_HEAL, 0, 0);
+    page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(height_of(page.text, "class=\"cut\" x"), 4 * 20);
+    free(page.text);
+    add(&trace, 10, PTK_SIM_TRACE_NOTE, 0, 1, 2, 99); /* a label that is not there */
+    page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(height_of(page.text, "class=\"cut\" x"), 4 * 20);
+    CHECK(strstr(page.text, ">note 1 2</text>") != NULL);
+    free(page.text);
+    ptk_sim_trace_fini(&trace);
+}
+
+TEST(packets_that_differ_are_not_confused) {
+    uint64_t small = says(PTK_SIM_FLAG_ACK, 5);
+    uint64_t large = says(PTK_SIM_FLAG_ACK, 500);
+    ptk_sim_trace_t trace;
+    ptk_sim_trace_init(&trace, true);
+    send_one(&trace, 1000, 0, 1, small);
+    send_one(&trace, 2000, 0, 1, large);
+    end_one(&trace, 3000, PTK_SIM_TRACE_DELIVER, 0, 1, large);
+    send_one(&trace, 4000, 0, 1, small);
+    send_one(&trace, 4000, 0, 2, large);
+    end_one(&trace, 4000, PTK_SIM_TRACE_DROP, 0, 1, small); /* not right behind: the first */
+    send_one(&trace, 5000, 2, 1, small);
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    page_t page = draw(ptk_sim_timeline_text, &timeline);
+    CHECK_EQ(occurrences(page.text, "40000 to 502, sent at 2.000\n"), 1);
+    CHECK_EQ(occurrences(page.text, "40000 to 502, lost, sent at 1.000\n"), 1);
+    CHECK_EQ(occurrences(page.text, "40000 to 502, never arrives\n"), 3);
+    free(page.text);
+    page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(occurrences(page.text, "<g class=\"p lost\"><title>"), 4); /* three of them on their way */
+    CHECK_EQ(occurrences(page.text, "class=\"x\""), 1);
+    free(page.text);
+    ptk_sim_trace_fini(&trace);
+}
+
 /* Traces of anything, with host numbers that do not exist and times that go back: drawn, in bounds. */
 TEST(any_trace_can_be_drawn) {
     ptk_test_random_t random = {5};
