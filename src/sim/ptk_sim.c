@@ -15,7 +15,6 @@
 #include "ptk_event_loop_platform_impl.h"
 #include "sim/net/ptk_sim_memory.h"
 #include "sim/net/ptk_sim_site.h"
-#include <stdarg.h>
 #include <string.h>
 
 #define FIRST_MOMENT_NS   UINT64_C(1000000000000) /* clocks begin somewhere */
@@ -27,17 +26,6 @@
 #define LATENCY_STEPS     16
 
 static ptk_sim_t *sim_in_use;
-
-void ptk_sim_fail(ptk_sim_t *sim, ptk_sim_end_t end, const char *format, ...) {
-    if (sim->failure[0] != '\0') {
-        return;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    (void) ptk_sys_format_list(sim->failure, sizeof sim->failure, format, arguments);
-    va_end(arguments);
-    sim->end = end;
-}
 
 /* --- making a world --- */
 
@@ -224,25 +212,6 @@ ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_lin
     link->latency_steps = copy.latency_steps ? copy.latency_steps : LATENCY_STEPS;
     link->ns_per_byte = copy.bytes_per_second ? UINT64_C(1000000000) / copy.bytes_per_second : 0;
     return PTK_OK;
-}
-
-static void cut(ptk_sim_host_t *from, ptk_sim_host_t *to, bool is_cut) {
-    ptk_sim_net_t *net = &from->sim->net;
-    ptk_sim_link_t *link = ptk_sim_net_link(net, from->kernel.node->index, to->kernel.node->index);
-    if (from != to && link->cut != is_cut) {
-        link->cut = is_cut;
-        from->sim->faults += is_cut;
-        ptk_sim_net_note(net, PTK_SIM_TRACE_FAULT, from->kernel.node->index,
-                         is_cut ? PTK_SIM_FAULT_PARTITION : PTK_SIM_FAULT_HEAL, to->kernel.node->index, 0);
-    }
-}
-
-void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    cut(from, to, true);
-}
-
-void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    cut(from, to, false);
 }
 
 /* --- steps --- */

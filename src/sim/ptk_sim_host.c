@@ -105,7 +105,7 @@ static void live(void *argument) {
 
 static void boot(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
-    ptk_sim_kernel_init(&host->kernel, host->kernel.node, sim->block.oracle);
+    ptk_sim_kernel_init(&host->kernel, host->kernel.node, &ptk_sim_sys, sim->block.oracle);
     host->kernel.suspend = suspend;
     host->kernel.wake = wake;
     host->kernel.owner = host;
@@ -249,6 +249,25 @@ void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm)
     kernel->clock_drift_ppm = drift_ppm;
     kernel->clock_offset_ns += (int64_t) (before_ns - ptk_sim_kernel_now_ns(kernel) + forward_ns);
     wake(kernel); /* its waits are to be reckoned anew */
+}
+
+static void cut(ptk_sim_host_t *from, ptk_sim_host_t *to, bool is_cut) {
+    ptk_sim_net_t *net = &from->sim->net;
+    ptk_sim_link_t *link = ptk_sim_net_link(net, from->kernel.node->index, to->kernel.node->index);
+    if (from != to && link->cut != is_cut) {
+        link->cut = is_cut;
+        from->sim->faults += is_cut;
+        ptk_sim_net_note(net, PTK_SIM_TRACE_FAULT, from->kernel.node->index,
+                         is_cut ? PTK_SIM_FAULT_PARTITION : PTK_SIM_FAULT_HEAL, to->kernel.node->index, 0);
+    }
+}
+
+void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
+    cut(from, to, true);
+}
+
+void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
+    cut(from, to, false);
 }
 
 bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {

@@ -6,21 +6,21 @@
  * counted description: a TCP endpoint, a wake, a timer or an epoll. Whatever happens to a description goes
  * through ptk_sim_file_changed: its epoll registrations are noted as perhaps ready, and a sleep in poll ends.
  */
-#include "sim/net/ptk_sim_kernel.h"
+#include "sim/net/ptk_sim_watch.h"
 
 #include "base/ptk_assert.h"
 #include "sim/net/ptk_sim_memory.h"
 #include "sim/net/ptk_sim_site.h"
 #include <errno.h>
-#include <poll.h>
 
 #define DESCRIPTOR_LIMIT 1024
 #define FIRST_DESCRIPTOR 3 /* below stand what every process has */
 #define PPM              INT64_C(1000000)
 
-void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, ptk_choice_oracle_t *oracle) {
+void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
+                         ptk_choice_oracle_t *oracle) {
     *kernel = (ptk_sim_kernel_t) {
-        .block = {.sys = &ptk_sim_sys, .oracle = oracle},
+        .block = {.sys = sys, .oracle = oracle},
         .node = node,
         .net = node->net,
         .descriptor_limit = DESCRIPTOR_LIMIT,
@@ -160,31 +160,6 @@ int ptk_sim_file_close(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
         end_file(file);
     }
     return 0;
-}
-
-/* --- readiness --- */
-
-uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file) {
-    switch (file->kind) {
-    case PTK_SIM_FILE_TCP:
-        return file->u.tcp ? ptk_sim_tcp_ready(file->u.tcp) : POLLIN | POLLOUT | POLLERR | POLLHUP;
-    case PTK_SIM_FILE_WAKE:
-        return file->u.kicked ? POLLIN | POLLOUT : POLLOUT;
-    case PTK_SIM_FILE_TIMER:
-        return file->u.timer.expired ? POLLIN : 0;
-    case PTK_SIM_FILE_EPOLL:
-        break;
-    }
-    return file->u.epoll.ready_count ? POLLIN : 0;
-}
-
-void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events) {
-    ptk_sim_kernel_t *kernel = file->kernel;
-    ptk_sim_epoll_notice(file, events);
-    if (kernel->waiting && kernel->wait.polls) {
-        kernel->woken = true;
-        kernel->wake(kernel);
-    }
 }
 
 /* --- the end of the power --- */

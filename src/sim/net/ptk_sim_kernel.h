@@ -89,7 +89,9 @@ static inline ptk_sim_kernel_t *ptk_sim_kernel_here(void) {
     return block && block->sys == &ptk_sim_sys ? (ptk_sim_kernel_t *) (void *) block : NULL;
 }
 
-void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, ptk_choice_oracle_t *oracle);
+/* `sys` is ptk_sim_sys, or a table over it. */
+void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
+                         ptk_choice_oracle_t *oracle);
 
 /* Close what is open. */
 void ptk_sim_kernel_fini(ptk_sim_kernel_t *kernel);
@@ -114,6 +116,8 @@ int ptk_sim_file_open(ptk_sim_kernel_t *kernel, ptk_sim_file_kind_t kind, ptk_si
 int ptk_sim_file_dup(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t *handle_out);
 int ptk_sim_file_close(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle);
 
+/* --- readiness (ptk_sim_watch.c) --- */
+
 /* What poll(2) would report of it. */
 uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file);
 
@@ -132,10 +136,3 @@ int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll, int opera
 int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll, struct epoll_event *events,
                        int capacity, int64_t timeout_ns);
 int ptk_sim_poll(ptk_sim_kernel_t *kernel, struct pollfd *entries, size_t count, int64_t timeout_ns);
-
-/* The registrations of a description that goes, or in an epoll that goes. */
-void ptk_sim_epoll_forget_file(ptk_sim_file_t *file);
-void ptk_sim_epoll_close(ptk_sim_file_t *epoll);
-
-/* A registration's description has something to report. */
-void ptk_sim_epoll_notice(ptk_sim_file_t *file, uint32_t events);

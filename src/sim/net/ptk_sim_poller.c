@@ -11,13 +11,11 @@
  * The oracle may cut a batch short, change its order, end a wait early or interrupt it, and report something
  * that is not so.
  */
-#include "sim/net/ptk_sim_kernel.h"
+#include "sim/net/ptk_sim_watch.h"
 
 #include "sim/net/ptk_sim_memory.h"
 #include "sim/net/ptk_sim_site.h"
 #include <errno.h>
-#include <poll.h>
-#include <sys/epoll.h>
 
 /* A poll that found nothing and was not to wait takes so long: a program that spins lets time pass. */
 #define SPIN_NS 1000
@@ -25,31 +23,13 @@
 /* Waits of a crashed host after which it is clear that it does not end. */
 #define GHOST_WAITS_MAX 100000
 
-#define ALWAYS_REPORTED ((uint32_t) (EPOLLERR | EPOLLHUP))
-#define PRIVATE_BITS    ((uint32_t) (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
-
-/* The events of poll and epoll have the same values for what both have. */
-_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLHUP == POLLHUP && EPOLLERR == POLLERR &&
-                   EPOLLPRI == POLLPRI,
-               "poll bits are epoll bits");
-
-typedef struct registration {
-    ptk_list_node_t of_file;
-    ptk_list_node_t of_epoll;
-    ptk_list_node_t ready;
-    ptk_sim_file_t *file;
-    ptk_sim_file_t *epoll;
-    ptk_os_handle_t handle;
-    uint32_t events;
-    epoll_data_t data;
-} registration_t;
-
 /* --- registrations --- */
 
-static registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file, ptk_os_handle_t handle) {
+static ptk_sim_registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file,
+                                    ptk_os_handle_t handle) {
     for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
          node = ptk_list_next(&file->watchers, node)) {
-        registration_t *registration = ptk_container_of(node, registration_t, of_file);
+        ptk_sim_registration_t *registration = ptk_container_of(node, ptk_sim_registration_t, of_file);
         if (registration->epoll == epoll && registration->handle == handle) {
             return registration;
         }
@@ -57,68 +37,10 @@ static registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_file_t *f
     return NULL;
 }
 
-static void enter_ready(registration_t *registration) {
-    if (!ptk_list_is_linked(&registration->ready)) {
-        ptk_list_append(&registration->epoll->u.epoll.ready, &registration->ready);
-        registration->epoll->u.epoll.ready_count++;
+static void look_at_once(ptk_sim_registration_t *registration) {
+    if (ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration)) {
+        ptk_sim_note_ready(registration);
     }
-}
-
-static void leave_ready(registration_t *registration) {
-    if (ptk_list_is_linked(&registration->ready)) {
-        ptk_list_remove(&registration->ready);
-        registration->epoll->u.epoll.ready_count--;
-    }
-}
-
-static void end_registration(registration_t *registration) {
-    leave_ready(registration);
-    ptk_list_remove(&registration->of_file);
-    ptk_list_remove(&registration->of_epoll);
-    ptk_sim_release(registration);
-}
-
-void ptk_sim_epoll_forget_file(ptk_sim_file_t *file) {
-    ptk_list_node_t *node;
-    while ((node = ptk_list_first(&file->watchers)) != NULL) {
-        end_registration(ptk_container_of(node, registration_t, of_file));
-    }
-}
-
-void ptk_sim_epoll_close(ptk_sim_file_t *epoll) {
-    ptk_list_node_t *node;
-    while ((node = ptk_list_first(&epoll->u.epoll.interests)) != NULL) {
-        end_registration(ptk_container_of(node, registration_t, of_epoll));
-    }
-}
-
-static void wake_epoll(ptk_sim_file_t *epoll) {
-    ptk_sim_kernel_t *kernel = epoll->kernel;
-    if (kernel->waiting && kernel->wait.epoll == epoll) {
-        kernel->woken = true;
-        kernel->wake(kernel);
-    }
-    ptk_sim_file_changed(epoll, EPOLLIN); /* an epoll may be watched itself */
-}
-
-static uint32_t wanted(const registration_t *registration) {
-    uint32_t events = registration->events & ~PRIVATE_BITS;
-    return events ? events | ALWAYS_REPORTED : 0; /* nothing at all: a one-shot one that has reported */
-}
-
-void ptk_sim_epoll_notice(ptk_sim_file_t *file, uint32_t events) {
-    for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
-         node = ptk_list_next(&file->watchers, node)) {
-        registration_t *registration = ptk_container_of(node, registration_t, of_file);
-        if (events & wanted(registration)) {
-            enter_ready(registration);
-            wake_epoll(registration->epoll);
-        }
-    }
-}
-
-static void look_at_once(registration_t *registration) {
-    ptk_sim_epoll_notice(registration->file, ptk_sim_file_ready(registration->file) & wanted(registration));
 }
 
 static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
@@ -129,7 +51,7 @@ static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t hand
     if (ptk_choice(PTK_SIM_SITE_NO_RESOURCES, 2) != 0) {
         return -ENOSPC;
     }
-    registration_t *registration = ptk_sim_allocate(sizeof *registration);
+    ptk_sim_registration_t *registration = ptk_sim_allocate(sizeof *registration);
     registration->file = file;
     registration->epoll = epoll;
     registration->handle = handle;
@@ -141,7 +63,7 @@ static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t hand
     return 0;
 }
 
-static int modify(registration_t *registration, const struct epoll_event *event) {
+static int modify(ptk_sim_registration_t *registration, const struct epoll_event *event) {
     registration->events = event->events;
     registration->data = event->data;
     look_at_once(registration);
@@ -161,43 +83,43 @@ int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, in
     if (operation == EPOLL_CTL_ADD) {
         return add(epoll, file, handle, event);
     }
-    registration_t *registration = find(epoll, file, handle);
+    ptk_sim_registration_t *registration = find(epoll, file, handle);
     if (!registration) {
         return -ENOENT;
     }
     if (operation == EPOLL_CTL_MOD) {
         return modify(registration, event);
     }
-    end_registration(registration);
+    ptk_sim_end_registration(registration);
     return operation == EPOLL_CTL_DEL ? 0 : -EINVAL;
 }
 
 /* --- a batch --- */
 
 /* The one that is reported next. */
-static registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
+static ptk_sim_registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_READY_ORDER, count);
     ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready);
     while (index-- > 0) {
         node = ptk_list_next(&epoll->u.epoll.ready, node);
     }
-    return ptk_container_of(node, registration_t, ready);
+    return ptk_container_of(node, ptk_sim_registration_t, ready);
 }
 
 /* Level stays, at the end; edge and one-shot leave. */
-static void after_report(registration_t *registration) {
-    leave_ready(registration);
+static void after_report(ptk_sim_registration_t *registration) {
+    ptk_sim_leave_ready(registration);
     if (registration->events & EPOLLONESHOT) {
-        registration->events &= PRIVATE_BITS;
+        registration->events &= PTK_SIM_PRIVATE_BITS;
     } else if (!(registration->events & EPOLLET)) {
-        enter_ready(registration);
+        ptk_sim_enter_ready(registration);
     }
 }
 
-static uint32_t reported(const registration_t *registration) {
-    uint32_t ready = ptk_sim_file_ready(registration->file) & wanted(registration);
-    if (ready == 0 && wanted(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
-        return wanted(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
+static uint32_t reported(const ptk_sim_registration_t *registration) {
+    uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration);
+    if (ready == 0 && ptk_sim_wanted(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
+        return ptk_sim_wanted(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
     }
     return ready;
 }
@@ -207,10 +129,10 @@ static int collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capaci
     uint32_t left = epoll->u.epoll.ready_count;
     uint32_t fewer = left > 1 ? ptk_choice(PTK_SIM_SITE_BATCH, left) : 0;
     for (; left > fewer && count < capacity; left--) {
-        registration_t *registration = pick(epoll, left);
+        ptk_sim_registration_t *registration = pick(epoll, left);
         uint32_t ready = reported(registration);
         if (ready == 0) {
-            leave_ready(registration);
+            ptk_sim_leave_ready(registration);
             continue;
         }
         events[count].events = ready;

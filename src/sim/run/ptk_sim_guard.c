@@ -30,7 +30,6 @@ static void refuse(const char *name) {
     ptk_sys_real.abort();
 }
 
-/* clang-format off */
 #define GUARD(result, name, parameters, arguments)                                                           \
     result __real_##name parameters;                                                                         \
     result __wrap_##name parameters;                                                                         \
@@ -41,12 +40,14 @@ static void refuse(const char *name) {
 
 /* Clocks and sleeps. */
 GUARD(int, clock_gettime, (clockid_t clock, struct timespec *time_out), (clock, time_out))
-GUARD(int, gettimeofday, (struct timeval *time_out, void *zone), (time_out, zone))
+GUARD(int, gettimeofday, (struct timeval * time_out, void *zone), (time_out, zone))
 GUARD(time_t, time, (time_t *time_out), (time_out))
 GUARD(unsigned, sleep, (unsigned seconds), (seconds))
 GUARD(int, usleep, (useconds_t us), (us))
 GUARD(int, nanosleep, (const struct timespec *wanted, struct timespec *left_out), (wanted, left_out))
-GUARD(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left_out), (clock, flags, wanted, left_out))
+GUARD(int, clock_nanosleep,
+      (clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left_out),
+      (clock, flags, wanted, left_out))
 
 /* Chance. */
 GUARD(ssize_t, getrandom, (void *buffer, size_t bytes, unsigned flags), (buffer, bytes, flags))
@@ -57,14 +58,18 @@ GUARD(long, random, (void), ())
 /* The network and what waits for it. */
 GUARD(int, socket, (int family, int type, int protocol), (family, type, protocol))
 GUARD(int, socketpair, (int family, int type, int protocol, int pair[2]), (family, type, protocol, pair))
-GUARD(int, connect, (int fd, const struct sockaddr *addr, socklen_t addrlen), (fd, addr, addrlen))
-GUARD(int, bind, (int fd, const struct sockaddr *addr, socklen_t addrlen), (fd, addr, addrlen))
-GUARD(int, accept, (int fd, struct sockaddr *addr, socklen_t *addrlen), (fd, addr, addrlen))
-GUARD(int, poll, (struct pollfd *entries, nfds_t count, int timeout_ms), (entries, count, timeout_ms))
-GUARD(int, epoll_wait, (int epoll, struct epoll_event *events, int capacity, int timeout_ms), (epoll, events, capacity, timeout_ms))
+GUARD(int, connect, (int descriptor, const struct sockaddr *addr, socklen_t addrlen),
+      (descriptor, addr, addrlen))
+GUARD(int, bind, (int descriptor, const struct sockaddr *addr, socklen_t addrlen),
+      (descriptor, addr, addrlen))
+GUARD(int, accept, (int descriptor, struct sockaddr *addr, socklen_t *addrlen), (descriptor, addr, addrlen))
+GUARD(int, poll, (struct pollfd * entries, nfds_t count, int timeout_ms), (entries, count, timeout_ms))
+GUARD(int, epoll_wait, (int epoll, struct epoll_event *events, int capacity, int timeout_ms),
+      (epoll, events, capacity, timeout_ms))
 
 /* Other threads and processes. */
-GUARD(int, pthread_create, (pthread_t *thread_out, const pthread_attr_t *attributes, void *(*body)(void *), void *arg), (thread_out, attributes, body, arg))
+GUARD(int, pthread_create,
+      (pthread_t * thread_out, const pthread_attr_t *attributes, void *(*body)(void *), void *arg),
+      (thread_out, attributes, body, arg))
 GUARD(pid_t, fork, (void), ())
 GUARD(int, system, (const char *command), (command))
-/* clang-format on */
