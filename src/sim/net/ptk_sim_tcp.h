@@ -21,7 +21,9 @@ struct ptk_sim_tcp {
     ptk_sim_node_t *node;
     /* The owner is told of every event that a poller would count as an edge: new bytes, new room, a new
        connection in the backlog, a FIN, a reset, an error, the end of a connect. `events` are the poll bits
-       that it concerns (POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLPRI). NULL once nobody listens. */
+       that it concerns (POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLPRI); where Linux wakes whoever
+       waits, whatever for (FIN, reset, end of a connect, own shutdown), all bits that are ready. It comes
+       from the agenda only, and must not call ptk_sim_tcp. NULL once nobody listens. */
     void (*changed)(ptk_sim_tcp_t *tcp, uint32_t events);
     void *owner;
     /* The rest is ptk_sim_tcp.c's. */
@@ -44,7 +46,8 @@ int ptk_sim_tcp_accept(ptk_sim_tcp_t *listener, ptk_sim_tcp_t **accepted_out);
 /* 0: end of stream. */
 intptr_t ptk_sim_tcp_recv(ptk_sim_tcp_t *tcp, void *buffer, size_t bytes);
 
-/* `urgent`: the last byte is urgent (MSG_OOB). */
+/* `urgent`: the last byte is urgent (MSG_OOB). PTK_SIM_SITE_SHORT_SEND is asked here: a send that is cut
+   short, by it or for want of room, is followed by a POLLOUT edge, as on Linux. */
 intptr_t ptk_sim_tcp_send(ptk_sim_tcp_t *tcp, const void *buffer, size_t bytes, bool urgent);
 int ptk_sim_tcp_shutdown(ptk_sim_tcp_t *tcp, int how);
 
@@ -57,7 +60,8 @@ int ptk_sim_tcp_peer_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length);
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length);
 
-/* What poll(2) would report now: POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLPRI. */
+/* What poll(2) would report now: POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLPRI. As on Linux, to find
+   no POLLOUT is to wait for its edge. */
 uint32_t ptk_sim_tcp_ready(const ptk_sim_tcp_t *tcp);
 
 /* The node crashed: every endpoint of it that is still owned must have been closed with ptk_sim_tcp_abandon;

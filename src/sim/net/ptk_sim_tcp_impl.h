@@ -2,7 +2,8 @@
 /*
  * The inside of simulated TCP (floor 0). Its files, lowest first: _stream (bytes in a ring), _ports (who has
  * which port), _end (one endpoint: begin, die, tell), _output (segments out), _alarm (what happens when no
- * answer comes), _input (segments in), and ptk_sim_tcp.c, _name, _option (the calls).
+ * answer comes), _acknowledge, _content and _handshake (what segments bring), _input (segments in); and the
+ * calls of programs: _bind, _connect, _option and ptk_sim_tcp.c.
  */
 #pragma once
 
@@ -152,6 +153,10 @@ static inline uint64_t ptk_sim_tcp_now(const ptk_sim_tcp_end_t *end) {
     return end->tcp.node->net->agenda.now_ns;
 }
 
+static inline void ptk_sim_tcp_strike_alarm(ptk_sim_tcp_end_t *end) {
+    ptk_sim_agenda_strike(&end->tcp.node->net->agenda, &end->alarm);
+}
+
 /* --- ports --- */
 ptk_sim_tcp_tables_t *ptk_sim_tcp_tables(ptk_sim_node_t *node); /* made when they are needed */
 void ptk_sim_tcp_tables_free(ptk_sim_node_t *node);
@@ -199,11 +204,31 @@ void ptk_sim_tcp_set_alarm(ptk_sim_tcp_end_t *end);
 /* The program has read something: tell the peer if that is worth a packet. */
 void ptk_sim_tcp_open_window(ptk_sim_tcp_end_t *end);
 
+/* --- what a segment brings --- */
+/* How long the way to the peer and back is, if this ends a measurement. */
+void ptk_sim_tcp_measure(ptk_sim_tcp_end_t *end, uint32_t acknowledged);
+void ptk_sim_tcp_take_acknowledgement(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *packet);
+void ptk_sim_tcp_be_reset(ptk_sim_tcp_end_t *end);
+void ptk_sim_tcp_take_content(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *packet);
+/* A SYN comes to a listener. */
+void ptk_sim_tcp_welcome(ptk_sim_tcp_end_t *listener, const ptk_sim_packet_t *packet);
+void ptk_sim_tcp_arrive_at_syn_sent(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *packet);
+/* The SYN once more: as it came, or as the answer to one's own when both have called each other. True: that
+   was all. */
+bool ptk_sim_tcp_is_syn_again(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *packet);
+/* True: it is a connection, perhaps by this very segment. */
+bool ptk_sim_tcp_complete(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *packet);
+
 /* --- events --- */
 void ptk_sim_tcp_alarm(ptk_sim_event_t *event);
 void ptk_sim_tcp_arrives(ptk_sim_node_t *node, const ptk_sim_packet_t *packet);
 
-/* --- connect and back --- */
+/* --- names, connect and back --- */
+/* `addr` is one of the node's, or any. */
+bool ptk_sim_tcp_is_own(const ptk_sim_tcp_end_t *end, const ptk_sim_addr_t *addr);
+/* As a call of this endpoint's family takes it; 0 or -errno. */
+int ptk_sim_tcp_address_from(const ptk_sim_tcp_end_t *end, ptk_sim_addr_t *addr_out,
+                             const struct sockaddr *addr, socklen_t addrlen);
 /* Its backlog is reset. */
 void ptk_sim_tcp_stop_listening(ptk_sim_tcp_end_t *end);
 /* As good as new, after a reset if it was in the middle of a connection. */
