@@ -61,6 +61,10 @@ void wide_reset(void);
 void wide_plan(uint32_t nth, unsigned turn, ptk_test_fault_span_t span);
 uint32_t wide_calls(void);
 
+/* What `member` is to fail with: the errors that are handled, in turn, and for once also those after which it
+   is tried again; EIO if nothing of it can happen. */
+int wide_choose(ptk_test_fault_member_t member, unsigned turn, ptk_test_fault_span_t span);
+
 /* How many calls have failed by any plan, allocations aside. */
 uint32_t wide_failures(void);
 
@@ -80,6 +84,11 @@ extern const size_t workload_count;
 
 /* Run it: no handle, mapping or allocation may be left. Answers how many calls failed. */
 size_t workload_run(const workload_t *workload);
+
+/* Run it, which is to fail in nothing. On a busy machine the kernel delivers over loopback later than at
+   once, which a clock that does not wait takes for a timeout: so it has three tries, without plans of its
+   own. */
+bool workload_succeeds(const workload_t *workload);
 
 /* Did one of the calls of the last run answer `err`? The name of what the first one that failed answered. */
 bool workload_saw(ptk_err err);

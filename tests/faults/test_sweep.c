@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sweeps: each workload with its first, second, ... call of the system failing, once and for good, and the
- * same for its allocations. It must end, and leave nothing behind. One child process per workload and kind of
- * sweep makes all its runs; it says at which it died.
+ * Sweeps: each workload with its first, second, ... call of the system failing, once, and all of them from
+ * there on; the same for the calls of one kind and for allocations. It must end, and leave nothing behind.
+ * One child process per workload and kind of sweep makes all its runs; it says at which it died.
  */
 #include "faults.h"
 
@@ -13,10 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define TURNS      4 /* errors that each call is given */
+#define TURNS_LONG 12
+
 typedef struct sweep {
     const workload_t *workload;
     ptk_test_fault_span_t span;
-    bool of_calls; /* else of allocations */
+    bool of_any;                    /* the n-th call of whatever member */
+    ptk_test_fault_member_t member; /* else of this one */
     uint32_t points;
     uint32_t at;
     uint32_t turn;
@@ -27,24 +31,25 @@ static bool sweep_point(sweep_t *sweep, uint32_t nth, unsigned turn) {
     sweep->at = nth;
     sweep->turn = turn;
     wide_reset();
-    if (sweep->of_calls) {
+    if (sweep->of_any) {
         wide_plan(nth, turn, sweep->span);
     } else {
-        ptk_test_fault(PTK_FAULT_heap_reallocate, nth, 0, sweep->span);
+        int os_err = wide_choose(sweep->member, turn, sweep->span);
+        ptk_test_fault(sweep->member, nth, os_err, sweep->span);
     }
     (void) workload_run(sweep->workload);
-    return sweep->of_calls ? wide_failures() > 0 : ptk_test_fault_failures(PTK_FAULT_heap_reallocate) > 0;
+    return sweep->of_any ? wide_calls() >= nth : ptk_test_fault_calls(sweep->member) >= nth;
 }
 
-/* With PTK_TEST_LONG each point gets more of the errors that its call can answer. */
 static void sweep_all(void *argument) {
     sweep_t *sweep = argument;
-    unsigned turns = sweep->of_calls && ptk_test_is_long() ? 12 : 1;
+    bool is_heap = !sweep->of_any && sweep->member == PTK_FAULT_heap_reallocate;
+    unsigned turns = is_heap ? 1 : ptk_test_is_long() ? TURNS_LONG : TURNS;
     bool more = true;
     alarm(ptk_test_is_long() ? 3000 : 250);
     test_capture_begin();
     wide_reset();
-    if (workload_run(sweep->workload) > 0) {
+    if (!workload_succeeds(sweep->workload)) {
         ptk_test_failed(__FILE__, __LINE__, "the clean run: a call answered %s", workload_first_failure());
     }
     for (uint32_t nth = 1; more; nth++) {
@@ -55,32 +60,54 @@ static void sweep_all(void *argument) {
     }
 }
 
-static void sweep_workloads(bool of_calls) {
+/* As the plan says, over one workload, in a child. */
+static void sweep_in_child(sweep_t *sweep) {
+    char output[4096];
+    int status = ptk_test_in_child(sweep_all, sweep, output, sizeof output);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        ptk_test_failed(__FILE__, __LINE__, "%s, %s %u (turn %u) fails %s: status %#x\n%s",
+                        sweep->workload->name, sweep->of_any ? "call" : fault_member_name(sweep->member),
+                        (unsigned) sweep->at, (unsigned) sweep->turn,
+                        sweep->span == PTK_TEST_ONCE ? "once" : "for good", (unsigned) status, output);
+    }
+}
+
+/* All workloads, once and for good; answers the number of points. */
+static uint32_t sweep_workloads(bool of_any, ptk_test_fault_member_t member) {
     sweep_t *sweep = mmap(NULL, sizeof *sweep, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint32_t points = 0;
     CHECK(sweep != MAP_FAILED);
     for (size_t i = 0; i < 2 * workload_count; i++) {
-        char output[4096];
         *sweep = (sweep_t) {.workload = &workloads[i / 2],
                             .span = i % 2 ? PTK_TEST_FOR_GOOD : PTK_TEST_ONCE,
-                            .of_calls = of_calls};
-        int status = ptk_test_in_child(sweep_all, sweep, output, sizeof output);
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-            ptk_test_failed(__FILE__, __LINE__, "%s, %s %u (turn %u) fails %s: status %#x\n%s",
-                            sweep->workload->name, of_calls ? "call" : "allocation", (unsigned) sweep->at,
-                            (unsigned) sweep->turn, i % 2 ? "for good" : "once", (unsigned) status, output);
-        }
-        CHECK(sweep->points > 0);
+                            .of_any = of_any,
+                            .member = member};
+        sweep_in_child(sweep);
         points += sweep->points;
     }
     CHECK_EQ(munmap(sweep, sizeof *sweep), 0);
-    printf("%u injection points\n", (unsigned) points);
+    return points;
 }
 
 TEST(any_call_may_fail) {
-    sweep_workloads(true);
+    uint32_t points = sweep_workloads(true, PTK_FAULT_MEMBERS);
+    CHECK(points > 0);
+    printf("%u injection points\n", (unsigned) points);
+}
+
+TEST(any_kind_of_call_may_fail) {
+    uint32_t points = 0;
+    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
+        if (member != PTK_FAULT_heap_reallocate) {
+            points += sweep_workloads(false, (ptk_test_fault_member_t) member);
+        }
+    }
+    CHECK(points > 0);
+    printf("%u injection points\n", (unsigned) points);
 }
 
 TEST(any_allocation_may_fail) {
-    sweep_workloads(false);
+    uint32_t points = sweep_workloads(false, PTK_FAULT_heap_reallocate);
+    CHECK(points > 0);
+    printf("%u injection points\n", (unsigned) points);
 }

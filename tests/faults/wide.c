@@ -59,20 +59,24 @@ int wide_mappings(void) {
     return state.mappings;
 }
 
-/* What `member` fails with by the plan for all: the errors that are handled, in turn; what nothing is known
-   of fails with EIO. For good, nothing that is tried again at once. */
-static int choose(ptk_test_fault_member_t member) {
+/* After these ptk asks again at once, or at the next report, which comes at once: no kernel answers so for
+ * ever. */
+static bool cannot_last(const fault_pair_t *pair) {
+    return pair->class == FAULT_RETRIED || (pair->member == PTK_FAULT_peer_name && pair->os_err == ENOTCONN);
+}
+
+int wide_choose(ptk_test_fault_member_t member, unsigned turn, ptk_test_fault_span_t span) {
     const fault_table_t *table = fault_table();
     const fault_pair_t *fit[64];
     size_t count = 0;
     for (size_t i = 0; i < table->count && count < 64; i++) {
         const fault_pair_t *pair = &table->pairs[i];
-        bool again = pair->class == FAULT_RETRIED && state.for_good;
-        if (pair->member == member && pair->class <= FAULT_RETRIED && !again) {
+        bool can_happen = pair->class == FAULT_HANDLED || pair->class == FAULT_RETRIED;
+        if (pair->member == member && can_happen && (span == PTK_TEST_ONCE || !cannot_last(pair))) {
             fit[count++] = pair;
         }
     }
-    return count > 0 ? fit[state.turn % count]->os_err : EIO;
+    return count > 0 ? fit[turn % count]->os_err : EIO;
 }
 
 /* The errno that this call is to fail with, or 0. A failure takes time, so that whoever tries again for ever
@@ -81,7 +85,7 @@ static int strike(ptk_test_fault_member_t member) {
     int os_err = ptk_test_fault_take(member);
     uint32_t call = ++state.calls;
     if (state.nth != 0 && (call == state.nth || (call > state.nth && state.for_good))) {
-        os_err = choose(member);
+        os_err = wide_choose(member, state.turn, state.for_good ? PTK_TEST_FOR_GOOD : PTK_TEST_ONCE);
     }
     if (os_err != 0) {
         state.failures++;
