@@ -4,6 +4,7 @@
 
 static const ptk_sim_scenario_t scenarios[] = {
     {"echo", "a server and three clients, under every fault", scenario_echo},
+    {"modbus", "a Modbus server, three hosts of clients, timeouts that strike", scenario_modbus},
 };
 
 int main(int argc, char **argv) {

@@ -123,15 +123,14 @@ static bool start_conversation(ptk_sock_t *sock, void (*serve)(ptk_sock_t *sock)
     return true;
 }
 
-static ptk_err accept_all(void *arg) {
-    const service_t *service = arg;
-    ptk_sock_t *listener = scenario_listen(service->address);
+ptk_err scenario_accept_all(const char *address, void (*serve)(ptk_sock_t *sock)) {
+    ptk_sock_t *listener = scenario_listen(address);
     ptk_sock_t *sock;
     if (!listener) {
         return ptk_get_err();
     }
     while ((sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE)) != NULL) {
-        if (!start_conversation(sock, service->serve)) {
+        if (!start_conversation(sock, serve)) {
             ptk_sock_abort(sock);
         }
     }
@@ -141,7 +140,12 @@ static ptk_err accept_all(void *arg) {
     return err;
 }
 
+static ptk_err run_service(void *arg) {
+    const service_t *service = arg;
+    return scenario_accept_all(service->address, service->serve);
+}
+
 ptk_err scenario_serve(const char *address, void (*serve)(ptk_sock_t *sock)) {
     service_t service = {address, serve};
-    return scenario_run(accept_all, &service);
+    return scenario_run(run_service, &service);
 }

@@ -22,7 +22,11 @@ ptk_sock_t *scenario_listen(const char *address);
 /* A connection; NULL: the network did not give one. */
 ptk_sock_t *scenario_connect(const char *address, uint32_t timeout_ms);
 
+/* A green thread's body: listen and run `serve` for each connection, until it is cancelled. */
+ptk_err scenario_accept_all(const char *address, void (*serve)(ptk_sock_t *sock));
+
 /* A server's whole main: listen and run `serve` for each connection, until the host is ended. */
 ptk_err scenario_serve(const char *address, void (*serve)(ptk_sock_t *sock));
 
 void scenario_echo(ptk_sim_t *sim);
+void scenario_modbus(ptk_sim_t *sim);
