@@ -14,6 +14,8 @@
 
 struct ptk_event_loop_platform;
 struct ptk_choice_oracle;
+struct ptk_platform_ops;
+struct ptk_sim_kernel;
 
 /* Where a failed call leaves its reason. */
 typedef struct ptk_error_slot {
@@ -24,14 +26,14 @@ typedef struct ptk_error_slot {
 } ptk_error_slot_t;
 
 typedef struct ptk_thread_block {
-    struct ptk_event_loop_platform *loop; /* the live loop of this thread, NULL if it has none */
-    void *scheduler;                      /* floor 3's state of that loop, NULL until it is attached */
-    ptk_error_slot_t *errors;             /* the slot in use, NULL: own_errors; repointed at each switch */
-    ptk_error_slot_t *(*locate)(void);    /* with foreign coroutines: finds the slot; NULL otherwise */
-    const ptk_sys_t *sys;                 /* NULL: the real one */
-    struct ptk_choice_oracle *oracle;     /* NULL: every choice is 0 */
-    const struct ptk_platform_ops
-        *platform; /* every loop's here, whatever was asked for; NULL: the usual choice */
+    struct ptk_event_loop_platform *loop;    /* the live loop of this thread, NULL if it has none */
+    void *scheduler;                         /* floor 3's state of that loop, NULL until it is attached */
+    ptk_error_slot_t *errors;                /* the slot in use, NULL: own_errors; repointed at each switch */
+    ptk_error_slot_t *(*locate)(void);       /* with foreign coroutines: finds the slot; NULL otherwise */
+    const ptk_sys_t *sys;                    /* NULL: the real one */
+    struct ptk_choice_oracle *oracle;        /* NULL: every choice is 0 */
+    const struct ptk_platform_ops *platform; /* every loop's here, whatever was asked for; NULL: the usual */
+    struct ptk_sim_kernel *kernel;           /* of the simulated host that the thread acts as; NULL: none */
     ptk_error_slot_t own_errors;
     bool forked; /* this process was forked from one whose loop stood here: objects of that loop answer FORKED
                   */

@@ -7,8 +7,8 @@
  * to descriptor and description and ends with the description, level and edge and one-shot are told apart
  * when a batch is collected, and a batch may be cut short.
  *
- * The thread block of the host is the kernel's first member: the system table finds its kernel by the block
- * in use. A call that waits goes through `suspend`, which the driver sets: it returns when the kernel was
+ * The system table finds its kernel by the thread block in use, which is a member of it.
+ * A call that waits goes through `suspend`, which the driver sets: it returns when the kernel was
  * woken or the moment has come.
  */
 #pragma once
@@ -85,8 +85,7 @@ extern const ptk_sys_t ptk_sim_sys;
 
 /* The kernel of the host that runs, NULL outside any. */
 static inline ptk_sim_kernel_t *ptk_sim_kernel_here(void) {
-    ptk_thread_block_t *block = ptk_thread_in_use;
-    return block && block->sys == &ptk_sim_sys ? (ptk_sim_kernel_t *) (void *) block : NULL;
+    return ptk_thread()->kernel;
 }
 
 /* `sys` is ptk_sim_sys, or a table over it. */
