@@ -242,3 +242,8 @@ foreach(line IN LISTS scenario_lines)
         COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_scenarios> ${name} --seed 1 --seeds 20 --out "${PROJECT_BINARY_DIR}")
     ptk_test_properties(sim.${name} sim)
 endforeach()
+
+# The replicated log with a planted bug, which the runner must find.
+ptk_add_program(ptk_planted tests "${PTK_TEST_ROOT}/sim/planted/main.c" "${PTK_TEST_ROOT}/sim/scenario_log.c"
+    "${PTK_TEST_ROOT}/sim/scenarios.c")
+target_link_libraries(ptk_planted PRIVATE ptk_sim)

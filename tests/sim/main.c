@@ -5,6 +5,7 @@
 static const ptk_sim_scenario_t scenarios[] = {
     {"echo", "a server and three clients, under every fault", scenario_echo},
     {"modbus", "a Modbus server, three hosts of clients, timeouts that strike", scenario_modbus},
+    {"log", "a replicated log: a leader, two followers, two clients", scenario_log},
 };
 
 int main(int argc, char **argv) {
