@@ -226,6 +226,12 @@ const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes) {
     return text_out;
 }
 
+const char *ptk_sim_timeline_at(const ptk_sim_timeline_t *timeline, uint64_t at_ns, char *text_out,
+                                size_t bytes) {
+    uint64_t first_ns = timeline->trace->count > 0 ? timeline->trace->entries[0].at_ns : 0;
+    return ptk_sim_timeline_ms(at_ns - first_ns, text_out, bytes);
+}
+
 const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     static const struct {
         uint32_t flag;
@@ -311,7 +317,7 @@ const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk
         break;
     case PTK_SIM_TRACE_SUSPEND: {
         char until[32];
-        ptk_sim_timeline_ms(a, until, sizeof until);
+        ptk_sim_timeline_at(timeline, a, until, sizeof until);
         ptk_sys_format(text_out, bytes, "waits until %s", a == UINT64_MAX ? "something happens" : until);
         break;
     }

@@ -35,6 +35,6 @@ typedef struct ptk_sim_timeline {
     size_t event_limit;  /* the last so many events; 0: all of them as text, 1000 on a page */
 } ptk_sim_timeline_t;
 
-/* All texts are taken as UTF-8, and may hold anything. */
+/* Times are shown since the first entry of the trace. All texts are taken as UTF-8, and may hold anything. */
 void ptk_sim_timeline_text(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);
 void ptk_sim_timeline_html(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);

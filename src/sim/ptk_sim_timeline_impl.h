@@ -54,3 +54,7 @@ const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *te
 const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                                    char *text_out, size_t bytes);
 const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes);
+
+/* A moment, in ms since the trace began. */
+const char *ptk_sim_timeline_at(const ptk_sim_timeline_t *timeline, uint64_t at_ns, char *text_out,
+                                size_t bytes);

@@ -28,11 +28,11 @@ static void write_hint(const ptk_sim_page_t *page, const ptk_sim_trace_entry_t *
     ptk_sim_writer_format(page->writer, ", port %u to %u: %s", (unsigned) (sent->c >> 16 & 0xFFFF),
                           (unsigned) (sent->c & 0xFFFF), ptk_sim_timeline_packet(sent, text, sizeof text));
     ptk_sim_writer_format(page->writer, "\nsent at %s ms",
-                          ptk_sim_timeline_ms(sent->at_ns, text, sizeof text));
+                          ptk_sim_timeline_at(timeline, sent->at_ns, text, sizeof text));
     if (end) {
         ptk_sim_writer_format(page->writer, "\n%s at %s ms",
                               end->kind == PTK_SIM_TRACE_DELIVER ? "arrives" : "lost",
-                              ptk_sim_timeline_ms(end->at_ns, text, sizeof text));
+                              ptk_sim_timeline_at(timeline, end->at_ns, text, sizeof text));
     }
     ptk_sim_writer_text(page->writer, "</title>");
 }

@@ -79,7 +79,7 @@ static void write_times(const ptk_sim_page_t *page) {
         ptk_sim_page_line(page, "rule", PTK_SIM_PAGE_GUTTER, row->y, page->width, row->y);
         ptk_sim_writer_format(page->writer, "<text class=\"t\" x=\"%u\" y=\"%u\">%s</text>\n",
                               PTK_SIM_PAGE_GUTTER - 12, (unsigned) row->y + 4,
-                              ptk_sim_timeline_ms(at_ns, text, sizeof text));
+                              ptk_sim_timeline_at(page->timeline, at_ns, text, sizeof text));
         last_ns = at_ns;
     }
 }

@@ -116,7 +116,8 @@ static void write_plain(const drawing_t *drawing, const char *text) {
 
 static void write_line(const drawing_t *drawing, uint64_t at_ns) {
     char time[32];
-    ptk_sim_writer_format(drawing->writer, "%12s  ", ptk_sim_timeline_ms(at_ns, time, sizeof time));
+    ptk_sim_writer_format(drawing->writer, "%12s  ",
+                          ptk_sim_timeline_at(drawing->timeline, at_ns, time, sizeof time));
     drawing->writer->write(drawing->writer->context, drawing->line, drawing->line_width);
     ptk_sim_writer_text(drawing->writer, "  ");
 }
@@ -148,7 +149,7 @@ static void write_partner(const drawing_t *drawing, const ptk_sim_timeline_row_t
                           partner->kind == PTK_SIM_TRACE_SEND      ? "sent"
                           : partner->kind == PTK_SIM_TRACE_DELIVER ? "arrives"
                                                                    : "lost",
-                          ptk_sim_timeline_ms(partner->at_ns, time, sizeof time));
+                          ptk_sim_timeline_at(drawing->timeline, partner->at_ns, time, sizeof time));
 }
 
 static void write_fate(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {

@@ -182,6 +182,7 @@ TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
     uint64_t data = says(PTK_SIM_FLAG_ACK, 5);
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
+    add(&trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
     send_one(&trace, 1000, 0, 1, data);
     send_one(&trace, 2000, 0, 1, data);
     send_one(&trace, 3000, 0, 1, data);
@@ -301,11 +302,31 @@ TEST(bands_last_as_long_as_what_they_stand_for) {
     ptk_sim_trace_fini(&trace);
 }
 
+/* A world need not begin at 0; times are those since it began. */
+TEST(times_begin_with_the_trace) {
+    ptk_sim_trace_t trace;
+    ptk_sim_trace_init(&trace, true);
+    add(&trace, 1000000000, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
+    send_one(&trace, 1000001500, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
+    end_one(&trace, 1000002001, PTK_SIM_TRACE_DELIVER, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    page_t page = draw(ptk_sim_timeline_text, &timeline);
+    CHECK(strstr(page.text, "\n       1.500  o- S -") != NULL);
+    CHECK(strstr(page.text, "arrives at 2.001\n") != NULL);
+    free(page.text);
+    page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK(strstr(page.text, ">1.500</text>") != NULL);
+    CHECK(strstr(page.text, "sent at 1.500 ms\narrives at 2.001 ms") != NULL);
+    free(page.text);
+    ptk_sim_trace_fini(&trace);
+}
+
 TEST(packets_that_differ_are_not_confused) {
     uint64_t small = says(PTK_SIM_FLAG_ACK, 5);
     uint64_t large = says(PTK_SIM_FLAG_ACK, 500);
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
+    add(&trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
     send_one(&trace, 1000, 0, 1, small);
     send_one(&trace, 2000, 0, 1, large);
     end_one(&trace, 3000, PTK_SIM_TRACE_DELIVER, 0, 1, large);
