@@ -144,16 +144,20 @@ static void check_remains(ptk_sim_host_t *host) {
     }
 }
 
+/* The loop that it has now, if any: main may make one after another. */
+static void stop_loop(ptk_sim_host_t *host) {
+    ptk_thread_in_use = &host->kernel.block;
+    if (host->kernel.block.loop) {
+        (void) ptk_scheduler_stop(host->kernel.block.loop);
+    }
+    ptk_thread_in_use = &host->sim->block;
+}
+
 void ptk_sim_host_finish(ptk_sim_host_t *host) {
-    ptk_sim_t *sim = host->sim;
     if (host->state != PTK_SIM_HOST_ENDED && host->stack) {
         ptk_sim_kernel_crash(&host->kernel);
-        ptk_thread_in_use = &host->kernel.block;
-        if (host->kernel.block.loop) {
-            (void) ptk_scheduler_stop(host->kernel.block.loop);
-        }
-        ptk_thread_in_use = &sim->block;
         while (host->state != PTK_SIM_HOST_ENDED) {
+            stop_loop(host);
             ptk_sim_host_continue(host);
         }
     }
