@@ -213,10 +213,11 @@ bool ptk_test_is_hostile(void) {
 }
 
 static void take_table(void) {
+    const char *seed = getenv("PTK_TEST_HOSTILE");
     unsigned index = atomic_fetch_add(&pool_used, 1);
     CHECK(index < TABLES);
     mine = &pool[index];
-    mine->dice.state = strtoull(getenv("PTK_TEST_HOSTILE"), NULL, 10) * 1000003 + index;
+    mine->dice.state = (seed ? strtoull(seed, NULL, 10) : 0) * 1000003 + index;
 }
 
 void ptk_test_hostile_install(void) {
