@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Latches and turns (floor 3): see ptk_latch_impl.h for the model. */
 #include "ptk_latch_impl.h"
+#include "base/ptk_mutant.h"
 
 static ptk_wait_t *first_waiter(const ptk_list_t *waiters) {
     ptk_list_node_t *node = ptk_list_first(waiters);
@@ -38,6 +39,9 @@ uint64_t ptk_latch_take(ptk_latch_t *latch) {
 
 void ptk_latch_add(ptk_latch_t *latch, uint64_t count) {
     latch->count = count > UINT64_MAX - latch->count ? UINT64_MAX : latch->count + count;
+    if (PTK_MUTANT(53)) {
+        latch->count = 1; /* what comes while nobody waits is merged */
+    }
     ptk_wait_t *wait = first_waiter(&latch->waiters);
     if (wait && latch->count > 0) {
         wait->count = ptk_latch_take(latch);

@@ -13,6 +13,7 @@
  * TIMEOUT.
  */
 #include "ptk_op_impl.h"
+#include "base/ptk_mutant.h"
 
 #include <errno.h>
 
@@ -44,7 +45,7 @@ static ptk_err try_last(ptk_call_t *call, ptk_event_op_t *op, ptk_err code) {
     if (code != PTK_ERR_TIMEOUT && code != PTK_ERR_CANCELED) {
         return code;
     }
-    return ptk_op_try(call, op) == PTK_OK ? PTK_OK : code;
+    return ptk_op_try(call, op) == PTK_OK ? (PTK_MUTANT(46) ? code : PTK_OK) : code;
 }
 
 ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object) {
@@ -54,6 +55,9 @@ ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, cons
     op->once = false;
     while (submit(call, op) != PTK_OP_DONE) {
         ptk_err code = park_on(call, op, kind, object);
+        if (PTK_MUTANT(10) && code == PTK_WAKE_RETRY) {
+            return ptk_op_try(call, op) == PTK_OK ? PTK_OK : PTK_ERR_CLOSED; /* readiness is believed */
+        }
         if (code == PTK_OK) {
             break;
         }

@@ -17,6 +17,7 @@
  * With foreign coroutines nothing is switched here: leaving is the library's `suspend`, and the root resumes.
  */
 #include "ptk_scheduler_impl.h"
+#include "base/ptk_mutant.h"
 
 #include "base/ptk_choice.h"
 
@@ -255,7 +256,7 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_control_t *control = wait->control;
     ptk_assert(control->state == PTK_CONTROL_PARKED);
     withdraw_all(control);
-    if (control->timer.state != PTK_TIMER_IDLE) {
+    if (control->timer.state != PTK_TIMER_IDLE && !PTK_MUTANT(7)) { /* both may resume it */
         ptk_timer_disarm(control->scheduler, &control->timer);
     }
     control->wake_code = code;
@@ -378,8 +379,8 @@ ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32
     if (ptk_unlikely(call->self->cancel_pending)) {
         return PTK_ERR_CANCELED;
     }
-    if (ptk_likely(scheduler->budget > 0)) {
-        scheduler->budget--;
+    if (ptk_likely(scheduler->budget > 0) || PTK_MUTANT(47)) {
+        scheduler->budget -= PTK_MUTANT(47) ? 0 : 1; /* whoever is always ready goes on for ever */
         return PTK_OK;
     }
     return ptk_yield_for_budget(scheduler, call->self);

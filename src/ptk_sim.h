@@ -151,6 +151,13 @@ ptk_sim_end_t ptk_sim_run_until(ptk_sim_t *sim, bool (*predicate)(void *arg), vo
  */
 ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms);
 
+/**
+ * The network and the hosts stay whole from now on: no loss, duplicates or reordering, no partitions, crashes
+ * and pauses. The kernels of the hosts may still do whatever a real one may: cut sends short, interrupt
+ * calls, report what is not so. On such a network a program may insist on success.
+ */
+void ptk_sim_quiet_network(ptk_sim_t *sim);
+
 /** What it came to so far. */
 ptk_sim_report_t ptk_sim_report(ptk_sim_t *sim);
 

@@ -12,6 +12,7 @@
  * alone, and waits until a socket of this loop is closed or some time has passed, longer each time.
  */
 #include "ptk_sock_impl.h"
+#include "base/ptk_mutant.h"
 
 #include <errno.h>
 
@@ -75,6 +76,9 @@ ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_
 /* accept(2): a connection that failed before it was taken, and network errors that are pending on the new
  * socket. */
 static bool died_in_backlog(int os_err) {
+    if (PTK_MUTANT(15)) {
+        return false; /* one dead connection ends the listener */
+    }
     switch (os_err) {
     case ECONNABORTED:
     case EPROTO:

@@ -10,6 +10,7 @@
  * the socket is broken until send_some has sent as many bytes as the frame lacks.
  */
 #include "ptk_sock_impl.h"
+#include "base/ptk_mutant.h"
 
 #include "base/ptk_memory.h"
 #include <errno.h>
@@ -97,7 +98,8 @@ static ptk_err receive(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer)
 /* A receive that failed in the middle: the bytes go to the carry, or, without memory, stay in the caller's
  * buffer. */
 static ptk_err give_up_receive(ptk_sock_t *sock, ptk_call_t *call, const transfer_t *transfer, ptk_err err) {
-    if (transfer->moved == 0 || sock->is_closed || keep_carry(sock, transfer->buffer, transfer->moved)) {
+    if (PTK_MUTANT(23) || transfer->moved == 0 || sock->is_closed ||
+        keep_carry(sock, transfer->buffer, transfer->moved)) {
         return ptk_sock_finish(sock, call, err);
     }
     err = ptk_sock_finish(sock, call, PTK_ERR_NO_RESOURCES);
@@ -193,7 +195,8 @@ static ptk_err give_up_send(ptk_sock_t *sock, ptk_call_t *call, const transfer_t
 static void note_missing(ptk_sock_t *sock, const transfer_t *transfer, bool resumes, ptk_err err) {
     if (resumes) {
         sock->missing -= transfer->moved < sock->missing ? transfer->moved : sock->missing;
-    } else if (err != PTK_OK && transfer->moved > 0) {
+    } else if (err != PTK_OK && transfer->moved > 0 &&
+               !PTK_MUTANT(24)) { /* a cut frame is followed by another */
         sock->missing = transfer->most - transfer->moved;
     }
 }

@@ -10,6 +10,7 @@
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */
 #include "ptk_scheduler_impl.h"
+#include "base/ptk_mutant.h"
 
 #include <ptk_time.h>
 
@@ -23,6 +24,9 @@ ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms) {
     }
     if (timeout_ms == 0) {
         return (ptk_deadline_t) {.kind = PTK_DEADLINE_NOW};
+    }
+    if (PTK_MUTANT(18)) {
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * UINT32_C(1000000)};
     }
     return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * PTK_NS_PER_MS};
 }
@@ -54,7 +58,9 @@ uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler) {
 }
 
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler) {
-    while (ptk_heap_first_deadline(&scheduler->heap) <= scheduler->now_ns && scheduler->heap.count > 0) {
+    uint64_t now_ns =
+        scheduler->now_ns + (PTK_MUTANT(20) ? PTK_NS_PER_MS : 0); /* rounded, and so too early */
+    while (ptk_heap_first_deadline(&scheduler->heap) <= now_ns && scheduler->heap.count > 0) {
         ptk_timer_t *timer = ptk_container_of(ptk_heap_first(&scheduler->heap), ptk_timer_t, heap);
         ptk_timer_disarm(scheduler, timer);
         scheduler->timers_fired++;

@@ -9,6 +9,7 @@
  * peer: an early "writable" proves nothing.
  */
 #include "platform/ptk_readiness.h"
+#include "base/ptk_mutant.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,9 +19,12 @@
 
 static intptr_t try_recv(const ptk_event_op_t *op) {
     intptr_t result;
+    if (PTK_MUTANT(9) && op->source->ready & PTK_READY_UNSURE) {
+        return 0; /* a half-closed peer is taken for the end, although bytes are waiting */
+    }
     do {
         result = ptk_sys()->recv(op->source->handle, op->at.buffer, op->bytes);
-    } while (result == -EINTR);
+    } while (result == -EINTR && !PTK_MUTANT(11));
     return result;
 }
 
@@ -52,7 +56,7 @@ static intptr_t ask_connect(const ptk_event_op_t *op) {
     struct sockaddr_storage peer;
     length = sizeof peer;
     result = ptk_sys()->peer_name(op->source->handle, (struct sockaddr *) &peer, &length);
-    return result == -ENOTCONN ? -EAGAIN : result;
+    return result == -ENOTCONN ? (PTK_MUTANT(12) ? 0 : -EAGAIN) : result;
 }
 
 static intptr_t try_connect(ptk_event_op_t *op) {

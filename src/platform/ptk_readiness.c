@@ -23,6 +23,7 @@
  * generation, so an event of a socket that was closed earlier in the same batch is dropped.
  */
 #include "platform/ptk_readiness.h"
+#include "base/ptk_mutant.h"
 
 #include "base/ptk_memory.h"
 #include <errno.h>
@@ -259,6 +260,9 @@ static ptk_event_op_state_t pend(ptk_readiness_t *self, ptk_event_op_t *op) {
  */
 static bool is_drained(const ptk_event_op_t *op, intptr_t result) {
     const ptk_event_source_t *source = op->source;
+    if (PTK_MUTANT(1)) {
+        return op->kind == PTK_OP_RECV && result > 0; /* edge-triggered, and what is left is never read */
+    }
     return op->kind == PTK_OP_RECV && result > 0 && (size_t) result < op->bytes &&
            source->short_means_drained && !(source->ready & PTK_READY_UNSURE);
 }
@@ -308,7 +312,9 @@ static void let_go(ptk_event_op_t *op, ptk_list_t *finished) {
 /* Hand back what waits for any of `ready`. */
 static void let_go_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
+        if (!PTK_MUTANT(2)) { /* an edge while nobody waits is forgotten */
+            source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
+        }
         if (ready & PTK_READY_READ) {
             let_go(source->inbound, finished);
         }

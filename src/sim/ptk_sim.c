@@ -337,6 +337,15 @@ ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms) {
     return sim->end;
 }
 
+void ptk_sim_quiet_network(ptk_sim_t *sim) {
+    static const uint32_t sites[] = {PTK_SIM_SITE_LOSS,        PTK_SIM_SITE_DUPLICATE, PTK_SIM_SITE_REORDER,
+                                     PTK_SIM_SITE_PARTITION,   PTK_SIM_SITE_CRASH,     PTK_SIM_SITE_PAUSE,
+                                     PTK_SIM_SITE_ACCEPT_ERROR};
+    for (size_t i = 0; i < sizeof sites / sizeof sites[0]; i++) {
+        ptk_sim_oracle_set_rate(&sim->oracle, sites[i], 0);
+    }
+}
+
 /* --- what it came to --- */
 
 ptk_sim_report_t ptk_sim_report(ptk_sim_t *sim) {

@@ -4,6 +4,7 @@
 
 static const ptk_sim_scenario_t scenarios[] = {
     {"echo", "a server and three clients, under every fault", scenario_echo},
+    {"quiet", "a network without faults, on which nothing may fail that need not", scenario_quiet},
     {"modbus", "a Modbus server, three hosts of clients, timeouts that strike", scenario_modbus},
     {"log", "a replicated log: a leader, two followers, two clients", scenario_log},
 };

@@ -145,8 +145,8 @@ static int collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capaci
 
 /* --- waiting --- */
 
-/* A crashed host does not wait: its clock jumps to the end of each wait. Whoever ends it has a look each time:
- * it may have made a loop that it did not have when it crashed, and that has to be stopped, too. */
+/* A crashed host does not wait: its clock jumps to the end of each wait. Whoever ends it has a look each
+ * time: it may have made a loop that it did not have when it crashed, and that has to be stopped, too. */
 static int pass_as_ghost(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     if (timeout_ns > 0) {
         kernel->clock_offset_ns += timeout_ns;

@@ -220,12 +220,6 @@ static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
     return note(kernel, CALL_RECV, handle, ptk_sim_tcp_recv(tcp, buffer, bytes));
 }
 
-/* Linux takes what there is room for; how much that is, is nobody's business. */
-static size_t less_of(size_t bytes) {
-    uint32_t most = bytes > 1 ? (bytes < UINT32_MAX ? (uint32_t) bytes : UINT32_MAX) : 1;
-    return bytes - ptk_choice(PTK_SIM_SITE_SHORT_SEND, most);
-}
-
 static intptr_t sim_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
     int error = 0;
     ptk_sim_kernel_t *kernel = here();
@@ -236,7 +230,7 @@ static intptr_t sim_send(ptk_os_handle_t handle, const void *buffer, size_t byte
     if (is_interrupted()) {
         return -EINTR;
     }
-    return note(kernel, CALL_SEND, handle, ptk_sim_tcp_send(tcp, buffer, less_of(bytes), false));
+    return note(kernel, CALL_SEND, handle, ptk_sim_tcp_send(tcp, buffer, bytes, false));
 }
 
 static int sim_shutdown(ptk_os_handle_t handle, int how) {

@@ -2,6 +2,7 @@
 /* The command line of a program of scenarios. */
 #include "sim/run/ptk_sim_run.h"
 
+#include "base/ptk_mutant.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -110,6 +111,10 @@ static int take_value(ptk_sim_command_t *command, drawn_t *given, const char *wo
     } else if (strcmp(word, "--seeds") == 0) {
         command->seeds = number;
         given->seeds = true;
+#ifdef PTK_MUTANTS
+    } else if (strcmp(word, "--mutant") == 0) {
+        ptk_mutant = (unsigned) number;
+#endif
     } else if (strcmp(word, "--seconds") == 0) {
         command->seconds = number;
     } else if (strcmp(word, "--jobs") == 0 && number > 0 && number <= 64) {

@@ -4,7 +4,7 @@
 #include "../scenarios.h"
 
 static const ptk_sim_scenario_t scenarios[] = {
-    {"log-planted", "the replicated log, whose followers sync too late", scenario_log_planted},
+    {"log-planted", "the replicated log, whose disks are synced too seldom", scenario_log_planted},
 };
 
 int main(int argc, char **argv) {

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A network without faults under kernels with all their moods: here nothing may fail that need not.
+ *
+ * Elsewhere a client tries again after an error, and an error too many goes unnoticed. Here every call must
+ * do what it promises: a connection has a peer, a stream gives back every byte whatever timeouts strike in
+ * between, a half that is shut does not end the other, a cut frame is not followed by another, a waiter on a
+ * socket that is closed is told, a timeout is never early, and nobody who is always ready keeps the others
+ * waiting.
+ */
+#include "scenarios.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVER     "10.0.0.1:7"
+#define LATE_MS    600000
+#define STREAM     6000
+#define HOG_ROUNDS 20000
+
+/* --- the server: echo until the end of the stream, then end it too --- */
+
+static void echo(ptk_sock_t *sock) {
+    char bytes[512];
+    size_t count = 0;
+    ptk_err err;
+    while ((err = ptk_sock_recv_some(sock, bytes, sizeof bytes, &count, LATE_MS)) == PTK_OK) {
+        ptk_err sent = ptk_sock_send(sock, bytes, count, LATE_MS);
+        if (!PTK_SIM_CHECK(sent == PTK_OK || sent == PTK_ERR_RESET || sent == PTK_ERR_PARTIAL)) {
+            return;
+        }
+    }
+    PTK_SIM_CHECK(err == PTK_ERR_CLOSED || err == PTK_ERR_RESET || err == PTK_ERR_CANCELED);
+}
+
+static ptk_err serve(void *arg) {
+    (void) arg;
+    return scenario_serve(SERVER, echo);
+}
+
+/* --- connections --- */
+
+static ptk_sock_t *connect_for_sure(void) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    ptk_sock_t *sock = scenario_connect(SERVER, LATE_MS);
+    if (PTK_SIM_CHECK(sock != NULL)) {
+        ptk_err err = ptk_sock_peer_addr(sock, (struct sockaddr *) &peer, &length);
+        PTK_SIM_CHECK(err == PTK_OK);
+    }
+    return sock;
+}
+
+static unsigned char byte_at(size_t place) {
+    return (unsigned char) (place * 31 + place / 251);
+}
+
+static ptk_err send_stream(void *arg) {
+    ptk_sock_t *sock = arg;
+    unsigned char bytes[STREAM];
+    for (size_t i = 0; i < STREAM; i++) {
+        bytes[i] = byte_at(i);
+    }
+    for (size_t sent = 0; sent < STREAM;) {
+        size_t count = 1 + ptk_sim_choose((uint32_t) (STREAM - sent));
+        ptk_err err = ptk_sock_send(sock, bytes + sent, count, LATE_MS);
+        if (!PTK_SIM_CHECK(err == PTK_OK)) {
+            return err;
+        }
+        sent += count;
+    }
+    ptk_err err = ptk_sock_shutdown(sock, PTK_SOCK_WRITE);
+    PTK_SIM_CHECK(err == PTK_OK);
+    return PTK_OK;
+}
+
+/* Exactly so many bytes, in as many calls as impatience makes of it: none is lost by a timeout. */
+static ptk_err receive_impatiently(ptk_sock_t *sock, unsigned char *bytes, size_t count) {
+    ptk_err err;
+    do {
+        uint32_t patience_ms = ptk_sim_choose(4) == 0 ? LATE_MS : ptk_sim_choose(3);
+        err = ptk_sock_recv(sock, bytes, count, patience_ms);
+    } while (err == PTK_ERR_TIMEOUT);
+    return err;
+}
+
+static void check_stream(ptk_sock_t *sock) {
+    unsigned char bytes[STREAM];
+    for (size_t received = 0; received < STREAM;) {
+        size_t count = 1 + ptk_sim_choose(1000);
+        count = count < STREAM - received ? count : STREAM - received;
+        ptk_err err = receive_impatiently(sock, bytes, count);
+        if (!PTK_SIM_CHECK(err == PTK_OK)) {
+            return;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (!PTK_SIM_CHECK(bytes[i] == byte_at(received + i))) {
+                return;
+            }
+        }
+        received += count;
+    }
+    ptk_err end = ptk_sock_recv(sock, bytes, 1, LATE_MS);
+    PTK_SIM_CHECK(end == PTK_ERR_CLOSED);
+}
+
+/* All of a stream there and back; the sender ends its half long before it has everything back. */
+static ptk_err stream(void *arg) {
+    (void) arg;
+    ptk_sock_t *sock = connect_for_sure();
+    if (!sock) {
+        return PTK_OK;
+    }
+    ptk_green_t *sender = ptk_green_spawn(NULL, NULL, send_stream, sock);
+    if (PTK_SIM_CHECK(sender != NULL)) {
+        check_stream(sock);
+        ptk_err err = ptk_green_join(sender, NULL, PTK_TIMEOUT_INFINITE);
+        PTK_SIM_CHECK(err == PTK_OK);
+    }
+    ptk_sock_close(sock);
+    return PTK_OK;
+}
+
+/* --- a peer that does not read --- */
+
+static ptk_err keep_deaf(void *arg) {
+    ptk_sock_t *listener = arg;
+    ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, LATE_MS);
+    PTK_SIM_CHECK(sock != NULL);
+    (void) ptk_sleep_ms(5000);
+    ptk_sock_close(sock);
+    return PTK_OK;
+}
+
+/* More than both buffers hold, with a timeout: a frame that is cut is the last. */
+static void send_too_much(ptk_sock_t *sock) {
+    enum { MUCH = 1 << 20 };
+    char *bytes = calloc(1, MUCH);
+    if (!PTK_SIM_CHECK(bytes != NULL)) {
+        return;
+    }
+    ptk_err err = ptk_sock_send(sock, bytes, MUCH, 1000);
+    PTK_SIM_CHECK(err == PTK_ERR_PARTIAL && ptk_get_cause() == PTK_ERR_TIMEOUT && ptk_get_count() > 0);
+    err = ptk_sock_send(sock, bytes, 1, 10);
+    PTK_SIM_CHECK(err == PTK_ERR_BROKEN);
+    free(bytes);
+}
+
+static ptk_err overfill(void *arg) {
+    (void) arg;
+    ptk_sock_t *listener = scenario_listen("0.0.0.0:99");
+    ptk_green_t *deaf = listener ? ptk_green_spawn(NULL, NULL, keep_deaf, listener) : NULL;
+    if (PTK_SIM_CHECK(deaf != NULL)) {
+        ptk_sock_t *sock = scenario_connect("127.0.0.1:99", LATE_MS);
+        if (PTK_SIM_CHECK(sock != NULL)) {
+            send_too_much(sock);
+        }
+        ptk_sock_abort(sock);
+        (void) ptk_green_join(deaf, NULL, PTK_TIMEOUT_INFINITE);
+    }
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+/* --- close under a waiter --- */
+
+static ptk_err wait_for_close(void *arg) {
+    char byte;
+    ptk_err err = ptk_sock_recv(arg, &byte, 1, LATE_MS);
+    PTK_SIM_CHECK(err == PTK_ERR_CLOSED);
+    return PTK_OK;
+}
+
+static ptk_err close_under_a_waiter(void *arg) {
+    (void) arg;
+    ptk_sock_t *sock = connect_for_sure();
+    ptk_green_t *waiter = sock ? ptk_green_spawn(NULL, NULL, wait_for_close, sock) : NULL;
+    if (waiter) {
+        (void) ptk_sleep_ms(ptk_sim_choose(3));
+        ptk_sock_close(sock);
+        ptk_err err = ptk_green_join(waiter, NULL, 1000);
+        PTK_SIM_CHECK(err == PTK_OK);
+    }
+    return PTK_OK;
+}
+
+/* --- time --- */
+
+static ptk_err sleep_long_and_short(void *arg) {
+    static const uint32_t times_ms[] = {1, 2, 999, 4294, 4295, 5000, 86400};
+    (void) arg;
+    for (size_t i = 0; i < sizeof times_ms / sizeof times_ms[0]; i++) {
+        uint64_t began_ns = ptk_now_ns();
+        ptk_err err = ptk_sleep_ms(times_ms[i]);
+        uint64_t slept_ns = ptk_now_ns() - began_ns;
+        if (err != PTK_OK || !PTK_SIM_CHECK(slept_ns >= times_ms[i] * PTK_NS_PER_MS)) {
+            return err;
+        }
+        PTK_SIM_CHECK(slept_ns < (times_ms[i] + 1000) * PTK_NS_PER_MS);
+    }
+    return PTK_OK;
+}
+
+/* --- one that is always ready --- */
+
+typedef struct fairness {
+    ptk_waitable_t *always;
+    bool other_ran;
+} fairness_t;
+
+static ptk_err run_once(void *arg) {
+    ((fairness_t *) arg)->other_ran = true;
+    return PTK_OK;
+}
+
+static ptk_err hog(void *arg) {
+    fairness_t fairness = {ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL), false};
+    (void) arg;
+    if (!PTK_SIM_CHECK(fairness.always != NULL)) {
+        return PTK_OK;
+    }
+    ptk_err err = ptk_go(NULL, run_once, &fairness);
+    for (int i = 0; err == PTK_OK && i < HOG_ROUNDS && !fairness.other_ran; i++) {
+        uint64_t times = 1 + ptk_sim_choose(3);
+        for (uint64_t j = 0; j < times; j++) {
+            PTK_SIM_CHECK(ptk_waitable_signal(fairness.always) == PTK_OK);
+        }
+        err = ptk_waitable_wait(fairness.always, PTK_EVENT_READ, LATE_MS);
+        PTK_SIM_CHECK(err != PTK_OK || ptk_waitable_count() == times);
+    }
+    PTK_SIM_CHECK(fairness.other_ran || err != PTK_OK);
+    ptk_waitable_destroy(fairness.always);
+    return PTK_OK;
+}
+
+/* --- the host that does all of it at once --- */
+
+static ptk_err do_everything(void *arg) {
+    static const ptk_green_fn parts[] = {stream, stream, overfill, close_under_a_waiter, sleep_long_and_short,
+                                         hog};
+    (void) arg;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        ptk_err err = ptk_go(NULL, parts[i], NULL);
+        PTK_SIM_CHECK(err == PTK_OK);
+    }
+    return PTK_OK;
+}
+
+static ptk_err run_client(void *arg) {
+    return scenario_run(do_everything, arg);
+}
+
+void scenario_quiet(ptk_sim_t *sim) {
+    ptk_sim_quiet_network(sim);
+    scenario_host(sim, "server", PTK_SIM_HOST_DAEMON, serve, NULL);
+    scenario_host(sim, "client", 0, run_client, NULL);
+    ptk_sim_run_for(sim, 60000);
+    ptk_sim_settle(sim, 3600000);
+}
