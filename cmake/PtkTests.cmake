@@ -249,3 +249,18 @@ endforeach()
 ptk_add_program(ptk_planted tests "${PTK_TEST_ROOT}/sim/planted/main.c" "${PTK_TEST_ROOT}/sim/scenario_log.c"
     "${PTK_TEST_ROOT}/sim/scenarios.c")
 target_link_libraries(ptk_planted PRIVATE ptk_sim)
+
+# --- the scenarios find every bug that can be put back ---------------------------------------------------------------
+if(PTK_MUTANTS)
+    file(STRINGS "${PTK_TEST_ROOT}/sim/mutants.txt" mutants REGEX "^[0-9]")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/sim/mutants.txt")
+    foreach(line IN LISTS mutants)
+        string(REGEX MATCH "^([0-9]+) ([a-z_-]+) ([0-9]+) " matched "${line}")
+        set(number "${CMAKE_MATCH_1}")
+        add_test(NAME mutant.p${number}
+            COMMAND $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_2} --seed 1 --seeds ${CMAKE_MATCH_3}
+                --mutant ${number} --no-shrink --out "${PROJECT_BINARY_DIR}")
+        ptk_test_properties(mutant.p${number} mutant)
+        set_tests_properties(mutant.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
+    endforeach()
+endif()
