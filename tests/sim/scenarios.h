@@ -31,5 +31,6 @@ ptk_err scenario_serve(const char *address, void (*serve)(ptk_sock_t *sock));
 void scenario_echo(ptk_sim_t *sim);
 void scenario_quiet(ptk_sim_t *sim);
 void scenario_modbus(ptk_sim_t *sim);
+void scenario_poller(ptk_sim_t *sim);
 void scenario_log(ptk_sim_t *sim);
 void scenario_log_planted(ptk_sim_t *sim); /* has a bug: not among the scenarios of main.c */
