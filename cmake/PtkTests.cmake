@@ -259,7 +259,7 @@ if(PTK_MUTANTS)
         set(number "${CMAKE_MATCH_1}")
         add_test(NAME mutant.p${number}
             COMMAND $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_2} --seed 1 --seeds ${CMAKE_MATCH_3}
-                --mutant ${number} --no-shrink --out "${PROJECT_BINARY_DIR}")
+                --mutant ${number} --steps 300000 --no-shrink --out "${PROJECT_BINARY_DIR}")
         ptk_test_properties(mutant.p${number} mutant)
         set_tests_properties(mutant.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
     endforeach()

@@ -171,6 +171,7 @@ static bool add_usual_address(ptk_sim_node_t *node) {
 static void keep_host(ptk_sim_t *sim, ptk_sim_host_t *host) {
     sim->hosts = ptk_sim_reallocate(sim->hosts, (sim->host_count + 1) * sizeof(*sim->hosts));
     sim->hosts[sim->host_count++] = host;
+    sim->unfinished += host->flags & PTK_SIM_HOST_DAEMON ? 0 : 1;
 }
 
 ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *options,
@@ -215,16 +216,6 @@ ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_lin
 }
 
 /* --- steps --- */
-
-static bool is_finished(const ptk_sim_t *sim) {
-    for (uint32_t i = 0; i < sim->host_count; i++) {
-        const ptk_sim_host_t *host = sim->hosts[i];
-        if (host->state != PTK_SIM_HOST_ENDED && !(host->flags & PTK_SIM_HOST_DAEMON)) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static const char *name_of_unfinished(const ptk_sim_t *sim) {
     for (uint32_t i = 0; i < sim->host_count; i++) {
@@ -297,7 +288,7 @@ static ptk_sim_end_t run(ptk_sim_t *sim, bool (*predicate)(void *arg), void *arg
         if (predicate && predicate(arg)) {
             return PTK_SIM_END_PREDICATE;
         }
-        if (is_finished(sim)) {
+        if (sim->unfinished == 0) {
             return PTK_SIM_END_QUIESCENT;
         }
         if (!may_step(sim)) {

@@ -283,6 +283,7 @@ bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {
 
 /* The driver's look at a host that has just ended by itself. */
 void ptk_sim_host_settle_accounts(ptk_sim_host_t *host) {
+    host->sim->unfinished -= host->flags & PTK_SIM_HOST_DAEMON ? 0 : 1;
     note(host, PTK_SIM_TRACE_HOST, 0, (uint64_t) (int64_t) host->result);
     check_remains(host);
 }

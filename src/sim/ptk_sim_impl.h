@@ -70,6 +70,7 @@ struct ptk_sim {
     uint32_t label_count;
     ptk_list_t runnable;
     uint32_t runnable_count;
+    uint32_t unfinished; /* hosts other than daemons that have not ended */
     ptk_list_t partings;
     bool calm;
     uint64_t began_ns;

@@ -248,9 +248,6 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
                                command->seed + world / command->count);
     } else {
         print_totals(command, workers, began_ms);
-        if (command->timeline && command->seeds == 1) {
-            ptk_sim_report_failure(command, command->chosen[0], command->seed);
-        }
     }
     munmap(workers, bytes);
     return failed ? 1 : 0;

@@ -242,7 +242,6 @@ typedef struct showing {
     const ptk_sim_scenario_t *scenario;
     ptk_sim_options_t options;
     const char *base;
-    bool failed;
 } showing_t;
 
 static void look(void *context, ptk_sim_t *sim) {
@@ -304,12 +303,19 @@ void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scen
         }
         write_tape(command, &tape, base);
         char *text = text_of(&tape);
-        showing_t showing = {command, scenario, ptk_sim_command_options(command, seed), base, false};
+        showing_t showing = {command, scenario, ptk_sim_command_options(command, seed), base};
         showing.options.tape = text;
         (void) in_child(show, &showing);
         ptk_sim_release(text);
     }
     ptk_sim_tape_fini(&tape);
+}
+
+int ptk_sim_show_seed(const ptk_sim_command_t *command) {
+    char base[128];
+    snprintf(base, sizeof base, "%s-%" PRIu64, command->chosen[0]->name, command->seed);
+    showing_t showing = {command, command->chosen[0], ptk_sim_command_options(command, command->seed), base};
+    return in_child(show, &showing) == 0 ? 0 : 1;
 }
 
 int ptk_sim_replay_file(const ptk_sim_command_t *command) {
@@ -325,7 +331,7 @@ int ptk_sim_replay_file(const ptk_sim_command_t *command) {
     }
     ptk_sim_tape_fini(&tape);
     showing_t showing = {command, command->chosen[0], ptk_sim_command_options(command, command->seed),
-                         "replay", false};
+                         "replay"};
     showing.options.tape = text;
     int status = in_child(show, &showing);
     free(text);

@@ -16,6 +16,7 @@ static void print_usage(FILE *file, const char *program) {
             "  --seeds N        so many seeds of each (default 1000, with --seed 1)\n"
             "  --seed S         begin with this one; without it the first seed is drawn and printed\n"
             "  --seconds N      begin no world after so many seconds of real time\n"
+            "  --steps N        no world has more than so many steps (default 10 million)\n"
             "  --jobs N         processes (default 2)\n"
             "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
             "  --no-faults      only latency varies\n"
@@ -23,7 +24,7 @@ static void print_usage(FILE *file, const char *program) {
             "  --exhaustion     memory and descriptors may run out\n"
             "  --pct N          schedules by priorities with N changes\n"
             "  --tape FILE      replay a tape instead of a seed\n"
-            "  --timeline       write the timeline although nothing failed (with one seed or a tape)\n"
+            "  --timeline       run one seed and write its timeline, whatever it comes to\n"
             "  --hash           print each seed's hash\n"
             "  --twice          run each seed twice and compare\n"
             "  --no-shrink      leave a failing run as it is\n"
@@ -115,6 +116,8 @@ static int take_value(ptk_sim_command_t *command, drawn_t *given, const char *wo
     } else if (strcmp(word, "--mutant") == 0) {
         ptk_mutant = (unsigned) number;
 #endif
+    } else if (strcmp(word, "--steps") == 0) {
+        command->steps = number;
     } else if (strcmp(word, "--seconds") == 0) {
         command->seconds = number;
     } else if (strcmp(word, "--jobs") == 0 && number > 0 && number <= 64) {
@@ -175,7 +178,10 @@ static int run(const ptk_sim_command_t *command) {
         print_usage(stderr, command->program);
         return 2;
     }
-    return command->tape ? ptk_sim_replay_file(command) : ptk_sim_campaign(command);
+    if (command->tape) {
+        return ptk_sim_replay_file(command);
+    }
+    return command->timeline ? ptk_sim_show_seed(command) : ptk_sim_campaign(command);
 }
 
 int ptk_sim_main(int argc, char **argv, const ptk_sim_scenario_t *scenarios, size_t count) {

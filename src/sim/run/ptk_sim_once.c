@@ -9,7 +9,8 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
                                 .flags = command->flags,
                                 .seed = seed,
                                 .platform = command->platform,
-                                .pct_changes = command->pct_changes};
+                                .pct_changes = command->pct_changes,
+                                .step_limit = command->steps};
 }
 
 void ptk_sim_run_once(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,

@@ -26,6 +26,7 @@ typedef struct ptk_sim_command {
     unsigned jobs;
     uint32_t flags; /* PTK_SIM_* */
     uint32_t pct_changes;
+    uint64_t steps; /* the most of a world; 0: the usual */
     bool prints_hashes;
     bool runs_twice;
     bool shrinks;
@@ -54,6 +55,9 @@ int ptk_sim_campaign(const ptk_sim_command_t *command);
 /* A seed has failed: replay it, shrink it, write what there is to write. */
 void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed);
+
+/* Run one seed and write its timeline, whatever it comes to; 0, or 1 if it fails. */
+int ptk_sim_show_seed(const ptk_sim_command_t *command);
 
 /* Replay a tape's file and show what it does; 0, or 1 if it fails, 2 if it is no tape. */
 int ptk_sim_replay_file(const ptk_sim_command_t *command);
