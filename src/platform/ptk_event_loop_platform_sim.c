@@ -39,18 +39,16 @@ static uint32_t ready_bits(uint32_t events) {
 
 static uint32_t ready_of(const ptk_registration_t *registration) {
     const ptk_sim_file_t *file = ptk_sim_file_find(ptk_sim_kernel_here(), registration->handle);
-    uint32_t ready = ready_bits(file ? ptk_sim_file_ready(file) : POLLNVAL);
-    if ((ready & registration->armed) == 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
-        return registration->armed;
-    }
-    return ready;
+    return ready_bits(file ? ptk_sim_file_ready(file) : POLLNVAL);
 }
 
-/* Round once, beginning anywhere. */
+/* Round once, beginning anywhere. One at most is reported although it is not ready: if each could be, a loop
+ * of many would never find nothing, and time would stand still. */
 static int report(const turn_t *turn) {
     ptk_readiness_t *readiness = turn->readiness;
     int found = 0;
     uint32_t first = readiness->count ? ptk_choice(PTK_SIM_SITE_READY_ORDER, readiness->count) : 0;
+    uint32_t spurious = readiness->count ? ptk_choice(PTK_SIM_SITE_SPURIOUS, readiness->count + 1) : 0;
     for (uint32_t i = 0; i < readiness->count; i++) {
         uint32_t index = (first + i) % readiness->count;
         const ptk_registration_t *registration = &readiness->registrations[index];
@@ -59,7 +57,10 @@ static int report(const turn_t *turn) {
         }
         uint32_t ready = ready_of(registration);
         if ((ready & registration->armed) == 0) {
-            continue;
+            if (index + 1 != spurious) {
+                continue;
+            }
+            ready = registration->armed;
         }
         if (found > 0 && ptk_choice(PTK_SIM_SITE_BATCH, 2) != 0) {
             break; /* the rest next time */

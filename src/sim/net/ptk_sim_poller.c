@@ -254,23 +254,25 @@ typedef struct entries {
     size_t count;
 } entries_t;
 
-static uint32_t ready_of(const struct pollfd *entry, const ptk_sim_file_t *file) {
+static uint32_t ready_of(const struct pollfd *entry, const ptk_sim_file_t *file, bool spurious) {
     uint32_t asked = (uint32_t) (uint16_t) entry->events | POLLERR | POLLHUP;
     uint32_t ready = file ? ptk_sim_file_ready(file) & asked : POLLNVAL;
-    if (ready == 0 && entry->events != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
-        return asked & (POLLIN | POLLOUT);
-    }
-    return ready;
+    return ready == 0 && spurious ? asked & (POLLIN | POLLOUT) : ready;
 }
 
+/* One at most is reported although it is not ready: if each could be, a poll of many would never find
+ * nothing, and time would stand still. */
 static int look_at_entries(void *context) {
     const entries_t *entries = context;
     int found = 0;
-    for (size_t i = 0; i < entries->count; i++) {
+    uint32_t count = (uint32_t) entries->count;
+    uint32_t spurious = count ? ptk_choice(PTK_SIM_SITE_SPURIOUS, count + 1) : 0;
+    for (uint32_t i = 0; i < count; i++) {
         struct pollfd *entry = &entries->first[i];
         entry->revents = 0;
         if (entry->fd >= 0) {
-            entry->revents = (short) ready_of(entry, ptk_sim_file_find(entries->kernel, entry->fd));
+            const ptk_sim_file_t *file = ptk_sim_file_find(entries->kernel, entry->fd);
+            entry->revents = (short) ready_of(entry, file, i + 1 == spurious);
             found += entry->revents != 0;
         }
     }
