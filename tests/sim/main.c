@@ -7,6 +7,7 @@ static const ptk_sim_scenario_t scenarios[] = {
     {"quiet", "a network without faults, on which nothing may fail that need not", scenario_quiet},
     {"modbus", "a Modbus server, three hosts of clients, timeouts that strike", scenario_modbus},
     {"poller", "a hundred devices, of which some are dead, slow or restless", scenario_poller},
+    {"stream", "bulk both ways, cut short by timeouts, cancels and shields", scenario_stream},
     {"log", "a replicated log: a leader, two followers, two clients", scenario_log},
 };
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random scripts of system calls on a few sockets over loopback, and how to run one on any system table.
+ *
+ * A step is one call on one of four slots. What it came to is a line of text: the answer, the bytes, and what
+ * poll then says of every slot. Two tables agree if their lines are equal. Port numbers are the kernel's to
+ * choose, so a line names ports by the order in which they appear.
+ */
+#pragma once
+
+#include "sys/ptk_sys.h"
+#include <ptk_test.h>
+
+#define CALLS_SLOTS 4
+#define CALLS_STEPS 40
+#define CALLS_LINE  224
+
+typedef enum calls_op {
+    CALLS_SOCKET,
+    CALLS_BIND,
+    CALLS_LISTEN,
+    CALLS_CONNECT,
+    CALLS_ACCEPT,
+    CALLS_SEND,
+    CALLS_RECV,
+    CALLS_SHUTDOWN,
+    CALLS_CLOSE,
+    CALLS_ABORT,
+    CALLS_DISCONNECT, /* connect to AF_UNSPEC */
+    CALLS_REUSE,
+    CALLS_NAMES,
+    CALLS_ERROR,
+    CALLS_OPS
+} calls_op_t;
+
+typedef struct calls_step {
+    calls_op_t op;
+    unsigned slot;
+    unsigned other;  /* whose port */
+    unsigned amount; /* bytes, backlog, direction, kind of address */
+} calls_step_t;
+
+typedef struct calls_script {
+    int family;
+    size_t count;
+    calls_step_t steps[CALLS_STEPS];
+} calls_script_t;
+
+typedef struct calls_record {
+    char lines[CALLS_STEPS][CALLS_LINE];
+} calls_record_t;
+
+/* How long a table is given to come to rest after a call. */
+typedef enum calls_rest {
+    CALLS_REST_SIMULATED, /* virtual time passes */
+    CALLS_REST_EXPECTED,  /* events are awaited only while the line is not the one that is expected */
+    CALLS_REST_QUIET      /* until nothing has happened for a while */
+} calls_rest_t;
+
+void calls_generate(calls_script_t *script, ptk_test_random_t *random);
+
+/* The step as text. */
+void calls_print(const calls_step_t *step, char *text_out, size_t text_bytes);
+
+/* Run it on the table in use (ptk_sys). `expected` may be NULL. */
+void calls_run(const calls_script_t *script, calls_rest_t rest, const calls_record_t *expected,
+               calls_record_t *record_out);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulated kernel beside the real one: random scripts of system calls, one call at a time, must come to
+ * the same on both. The real one is right.
+ *
+ * A real network may be late under load. So the real kernel gets time while it does not say what is expected,
+ * and a script that differs is run again with a rest after every call before it counts. What still differs is
+ * made shorter, step by step, and printed.
+ *
+ * Not compared, because the simulation deviates on purpose: how large buffers are, and which numbers the
+ * kernel's ports have.
+ */
+#include "calls.h"
+
+#include <ptk_sim.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRIPTS 4000
+
+typedef struct trial {
+    calls_script_t script;
+    calls_record_t simulated;
+    calls_record_t real;
+} trial_t;
+
+static ptk_err run_on_host(void *arg) {
+    trial_t *trial = arg;
+    calls_run(&trial->script, CALLS_REST_SIMULATED, NULL, &trial->simulated);
+    return PTK_OK;
+}
+
+static void simulate(trial_t *trial) {
+    const ptk_sim_options_t options = {
+        .struct_size = sizeof options, .flags = PTK_SIM_BENIGN, .platform = "poll"};
+    ptk_sim_t *sim = ptk_sim_create(&options);
+    CHECK(sim != NULL);
+    CHECK(ptk_sim_host(sim, NULL, run_on_host, trial) != NULL);
+    ptk_sim_end_t end = ptk_sim_run_for(sim, 60000);
+    if (end != PTK_SIM_END_QUIESCENT) {
+        ptk_test_failed(__FILE__, __LINE__, "the simulation ended with %d: %s", (int) end,
+                        ptk_sim_report(sim).failure ? ptk_sim_report(sim).failure : "-");
+    }
+    ptk_sim_destroy(sim);
+}
+
+/* The first step that differs; the number of steps: none. */
+static size_t difference(const trial_t *trial) {
+    size_t i = 0;
+    while (i < trial->script.count && strcmp(trial->simulated.lines[i], trial->real.lines[i]) == 0) {
+        i++;
+    }
+    return i;
+}
+
+/* Do they differ? The script is cut behind the difference. */
+static bool differs(trial_t *trial) {
+    static const calls_rest_t rests[] = {CALLS_REST_EXPECTED, CALLS_REST_QUIET, CALLS_REST_QUIET};
+    simulate(trial);
+    for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+        calls_run(&trial->script, rests[i], &trial->simulated, &trial->real);
+        if (difference(trial) == trial->script.count) {
+            return false;
+        }
+    }
+    trial->script.count = difference(trial) + 1;
+    return true;
+}
+
+static void drop_step(calls_script_t *script, size_t index) {
+    script->count--;
+    memmove(&script->steps[index], &script->steps[index + 1],
+            (script->count - index) * sizeof script->steps[0]);
+}
+
+/* Leave out what is not needed for a difference. */
+static void minimise(trial_t *trial) {
+    trial_t *shorter = malloc(sizeof *shorter);
+    CHECK(shorter != NULL);
+    for (size_t i = trial->script.count; i-- > 0;) {
+        if (i < trial->script.count) {
+            *shorter = *trial;
+            drop_step(&shorter->script, i);
+            if (differs(shorter)) {
+                *trial = *shorter;
+            }
+        }
+    }
+    free(shorter);
+}
+
+static void print(const trial_t *trial) {
+    char text[128];
+    for (size_t i = 0; i < trial->script.count; i++) {
+        calls_print(&trial->script.steps[i], text, sizeof text);
+        fprintf(stderr, "%2zu %-42s\n     simulated:%s\n", i, text, trial->simulated.lines[i]);
+        if (strcmp(trial->simulated.lines[i], trial->real.lines[i]) != 0) {
+            fprintf(stderr, "     real:     %s\n", trial->real.lines[i]);
+        }
+    }
+}
+
+static unsigned number_from_environment(const char *name, unsigned otherwise) {
+    const char *text = getenv(name);
+    return text ? (unsigned) strtoul(text, NULL, 10) : otherwise;
+}
+
+/* PTK_TEST_SCRIPTS says how many, PTK_TEST_SEED where they begin, PTK_TEST_DIFFERENCES after how many that
+ * differ it is enough. */
+TEST(system_calls) {
+    trial_t *trial = malloc(sizeof *trial);
+    CHECK(trial != NULL);
+    unsigned first = number_from_environment("PTK_TEST_SEED", 1);
+    unsigned count = number_from_environment("PTK_TEST_SCRIPTS", ptk_test_is_long() ? 10 * SCRIPTS : SCRIPTS);
+    unsigned enough = number_from_environment("PTK_TEST_DIFFERENCES", 1);
+    unsigned found = 0;
+    for (unsigned seed = first; seed < first + count && found < enough; seed++) {
+        ptk_test_random_t random = {seed};
+        calls_generate(&trial->script, &random);
+        if (differs(trial)) {
+            found++;
+            minimise(trial);
+            fprintf(stderr, "seed %u, IPv%d:\n", seed, trial->script.family == 2 ? 4 : 6);
+            print(trial);
+        }
+    }
+    free(trial);
+    CHECK_EQ(found, 0);
+}
