@@ -245,6 +245,16 @@ foreach(line IN LISTS scenario_lines)
     ptk_test_properties(sim.${name} sim)
 endforeach()
 
+# --- the simulator held against the real kernel, and enumerated ------------------------------------------------------
+foreach(kind differential exhaustive)
+    file(GLOB ${kind}_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/sim/${kind}/*.c")
+    if(${kind}_sources)
+        ptk_test_names(${kind}_names ${${kind}_sources})
+        ptk_add_test_program(test_${kind} ${${kind}_sources})
+        ptk_add_process_tests(test_${kind} sim.${kind} sim "${${kind}_names}")
+    endif()
+endforeach()
+
 # The replicated log with a planted bug, which the runner must find.
 ptk_add_program(ptk_planted tests "${PTK_TEST_ROOT}/sim/planted/main.c" "${PTK_TEST_ROOT}/sim/scenario_log.c"
     "${PTK_TEST_ROOT}/sim/scenarios.c")

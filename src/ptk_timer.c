@@ -26,7 +26,8 @@ ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms) {
         return (ptk_deadline_t) {.kind = PTK_DEADLINE_NOW};
     }
     if (PTK_MUTANT(18)) {
-        return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * UINT32_C(1000000)};
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE,
+                                 .ns = (uint64_t) (timeout_ms * UINT32_C(1000000))};
     }
     return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * PTK_NS_PER_MS};
 }

@@ -10,12 +10,20 @@
  * superfluous. A chunk size is also repeated while it takes something out, but only for single entries, where
  * it decides whether the result is minimal.
  *
+ * Before all that comes a leap. What breaks a program is often a fault or two at the right moment, and the
+ * many other decisions of the run matter only because they brought that moment about: taken out, they move
+ * it. So the rare decisions, those of sites with few entries, are tried alone, at other occurrences, again
+ * and again. If that fails too, all the rest was noise.
+ *
  * An answer is lowered to 1, else by bisection between what passes and what fails, which supposes that higher
  * answers fail too; at the end the answer one below is known not to fail.
  */
 #include "sim/ptk_sim_shrink.h"
 
 #include "base/ptk_assert.h"
+
+#define RARE_ENTRIES 4  /* of a site: as many as that are rare */
+#define LEAP_SHARE   16 /* one of so many runs, at most, goes into the leap */
 
 typedef struct work {
     ptk_sim_shrink_t *shrink;
@@ -128,6 +136,55 @@ static bool lower_all(work_t *work) {
     return has_changed;
 }
 
+/* --- the leap --- */
+
+static size_t entries_of_site(const ptk_sim_tape_t *tape, size_t at) {
+    uint32_t site = tape->entries[at].site;
+    return ptk_sim_tape_seek(tape, site + 1, 0) - ptk_sim_tape_seek(tape, site, 0);
+}
+
+/* SplitMix64. */
+static uint64_t next_random(uint64_t *state) {
+    uint64_t value = *state += UINT64_C(0x9E3779B97F4A7C15);
+    value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
+    return value ^ value >> 31;
+}
+
+/* The rare decisions of `from`, each at some occurrence up to twice as late; the first time where they were.
+ */
+static void transplant(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, uint64_t *random, bool moves) {
+    ptk_sim_tape_clear(candidate);
+    for (size_t i = 0; i < from->count; i++) {
+        ptk_sim_tape_entry_t entry = from->entries[i];
+        if (entries_of_site(from, i) > RARE_ENTRIES) {
+            continue;
+        }
+        if (moves && entry.occurrence > RARE_ENTRIES) {
+            entry.occurrence = next_random(random) % (2 * entry.occurrence);
+        }
+        if (ptk_sim_tape_answer(candidate, entry.site, entry.occurrence) == 0) {
+            ptk_sim_tape_append(candidate, &entry);
+            ptk_sim_tape_sort(candidate);
+        }
+    }
+}
+
+static bool leap(work_t *work) {
+    uint64_t random = 0;
+    uint64_t most = work->shrink->run_limit / LEAP_SHARE;
+    ptk_sim_tape_t from;
+    bool leapt = false;
+    ptk_sim_tape_init(&from);
+    ptk_sim_tape_copy(&from, work->tape);
+    for (uint64_t i = 0; i < most && !leapt; i++) {
+        transplant(&work->candidate, &from, &random, i > 0);
+        leapt = work->candidate.count < from.count && try_candidate(work);
+    }
+    ptk_sim_tape_fini(&from);
+    return leapt;
+}
+
 void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
     work_t work = {.shrink = shrink, .tape = tape};
     shrink->runs = 0;
@@ -135,6 +192,7 @@ void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
     ptk_sim_tape_sort(tape);
     ptk_sim_tape_init(&work.candidate);
     bool has_changed = true;
+    (void) leap(&work);
     while (has_changed && !is_at_limit(&work)) {
         has_changed = take_out(&work);
         has_changed = lower_all(&work) || has_changed;

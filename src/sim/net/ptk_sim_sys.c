@@ -12,6 +12,7 @@
 #include "sim/net/ptk_sim_site.h"
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 /* What the trace calls the calls. Stable. */
@@ -192,7 +193,7 @@ static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *
     }
     if (result == 0 && addr) {
         ptk_sim_tcp_t *tcp = tcp_of(kernel, *handle_out, &error);
-        (void) ptk_sim_tcp_peer_name(tcp, addr, addrlen);
+        ptk_sim_tcp_accepted_name(tcp, addr, addrlen);
     }
     return (int) note(kernel, CALL_ACCEPT, handle, result);
 }
@@ -358,10 +359,10 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
 
 /* --- signals and the process --- */
 
-/* A process of one host hears no signals: dispositions are taken and never used. */
+/* A process of one host hears no signals: dispositions are taken and never used. Two may not be changed. */
 static int sim_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out) {
-    (void) signal_number, (void) action, (void) old_out;
-    return 0;
+    (void) old_out;
+    return action && (signal_number == SIGKILL || signal_number == SIGSTOP) ? -EINVAL : 0;
 }
 
 static int sim_signal_stack_install(void **cookie_out) {

@@ -40,10 +40,14 @@ int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t 
     if (error) {
         return error;
     }
+    bool is_late = end->phase != PTK_SIM_TCP_CLOSED || end->is_bound;
+    if (is_late && end->family == AF_INET6) { /* which looks at this first, and IPv4 last */
+        return -EINVAL;
+    }
     if (!ptk_sim_tcp_is_own(end, &wanted)) {
         return -EADDRNOTAVAIL;
     }
-    if (end->phase != PTK_SIM_TCP_CLOSED || end->is_bound) {
+    if (is_late) {
         return -EINVAL;
     }
     ptk_sim_addr_t before = end->local;
@@ -93,6 +97,10 @@ int ptk_sim_tcp_listen(ptk_sim_tcp_t *tcp, int backlog) {
 int ptk_sim_tcp_local_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *addrlen) {
     ptk_sim_addr_to_os(&tcp->state->local, tcp->state->family, addr, addrlen);
     return 0;
+}
+
+void ptk_sim_tcp_accepted_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *addrlen) {
+    ptk_sim_addr_to_os(&tcp->state->peer, tcp->state->family, addr, addrlen);
 }
 
 int ptk_sim_tcp_peer_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *addrlen) {

@@ -150,6 +150,7 @@ static int begin_connect(ptk_sim_tcp_end_t *end, const struct sockaddr *addr, so
         return error;
     }
     end->phase = PTK_SIM_TCP_SYN_SENT;
+    end->error = 0; /* as on Linux: an earlier connection's is forgotten */
     end->unacknowledged = ptk_sim_tcp_first_sequence(end);
     ptk_sim_tcp_send_syn(end);
     return 0;

@@ -23,6 +23,7 @@ static ptk_sim_tcp_end_t *make_child(ptk_sim_tcp_end_t *listener, const ptk_sim_
     child->has_no_delay = listener->has_no_delay;
     child->has_urgent_inline = listener->has_urgent_inline;
     child->is_ipv6_only = listener->is_ipv6_only;
+    child->keeps_addr = listener->keeps_addr;
     child->lingers = listener->lingers;
     child->linger_seconds = listener->linger_seconds;
     child->send_limit = listener->send_limit;

@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX    2000
+#define ATTEMPTS_MAX    50000
+#define SHRINK_MS       UINT64_C(60000)
 #define ATTEMPT_SECONDS 60
 
 /* --- files --- */
@@ -104,6 +105,8 @@ typedef struct case_of {
     const ptk_sim_command_t *command;
     const ptk_sim_scenario_t *scenario;
     uint64_t seed;
+    char failure[PTK_SIM_FAILURE_BYTES]; /* the one that is meant */
+    uint64_t shrink_until_ms;
 } case_t;
 
 /* Run `body` in a child; its wait status. */
@@ -138,12 +141,22 @@ static void try_tape(void *context) {
         _exit(3);
     }
     ptk_sim_run_once(attempt->of->scenario, &options, NULL, NULL, &outcome);
-    _exit(outcome.failure[0] != '\0');
+    _exit(strcmp(outcome.failure, attempt->of->failure) == 0);
 }
 
+static uint64_t real_ms(void) {
+    return ptk_sys_real.now_ns() / 1000000;
+}
+
+/* In the same way: another failure is another story. */
 static bool still_fails(void *context, const ptk_sim_tape_t *candidate) {
-    attempt_t attempt = {context, candidate};
-    return in_child(try_tape, &attempt) != 0;
+    const case_t *of = context;
+    attempt_t attempt = {of, candidate};
+    if (real_ms() >= of->shrink_until_ms) {
+        return false;
+    }
+    int status = in_child(try_tape, &attempt);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
 /* --- the tape of a seed --- */
@@ -154,7 +167,7 @@ static void keep_tape(void *context, ptk_sim_t *sim) {
 
 typedef struct recording {
     const case_t *of;
-    FILE *file;
+    FILE *file; /* gets the failure, and a tape */
 } recording_t;
 
 static void record(void *context) {
@@ -171,16 +184,20 @@ static void record(void *context) {
     fprintf(stdout, "%s\n", outcome.failure);
     ptk_sim_tape_sort(&tape);
     ptk_sim_writer_t writer = {write_to_file, recording->file};
+    (void) fwrite(outcome.failure, 1, sizeof outcome.failure, recording->file);
     ptk_sim_tape_write(&tape, &writer);
     fflush(recording->file);
 }
 
-static bool parse_stream(FILE *file, ptk_sim_tape_t *tape) {
+static bool parse_stream(FILE *file, char *failure_out, ptk_sim_tape_t *tape) {
     ptk_sim_tape_error_t error;
     text_t text = {NULL, 0};
     char piece[2048];
     size_t count;
     rewind(file);
+    if (fread(failure_out, 1, PTK_SIM_FAILURE_BYTES, file) != PTK_SIM_FAILURE_BYTES) {
+        return false;
+    }
     while ((count = fread(piece, 1, sizeof piece, file)) > 0) {
         append(&text, piece, count);
     }
@@ -191,7 +208,7 @@ static bool parse_stream(FILE *file, ptk_sim_tape_t *tape) {
 
 /* The tape of the failing run, through a file, because the run is in a child. False: it crashed, or did not
  * fail. */
-static bool record_in_child(const case_t *of, ptk_sim_tape_t *tape) {
+static bool record_in_child(case_t *of, ptk_sim_tape_t *tape) {
     FILE *file = tmpfile();
     if (!file) {
         perror("tmpfile");
@@ -202,7 +219,7 @@ static bool record_in_child(const case_t *of, ptk_sim_tape_t *tape) {
     if (WIFSIGNALED(status)) {
         fprintf(stdout, "%s\n", WTERMSIG(status) == SIGALRM ? "it hangs" : strsignal(WTERMSIG(status)));
     }
-    bool parsed = parse_stream(file, tape);
+    bool parsed = parse_stream(file, of->failure, tape);
     fclose(file);
     return parsed;
 }
@@ -278,10 +295,10 @@ static void print_replay(const case_t *of) {
     fprintf(stdout, "  (commit %s)\n", command->commit ? command->commit : "unknown");
 }
 
-static void shrink(const case_t *of, ptk_sim_tape_t *tape) {
-    case_t context = *of;
+static void shrink(case_t *of, ptk_sim_tape_t *tape) {
     size_t before = tape->count;
-    ptk_sim_shrink_t shrink = {.still_fails = still_fails, .context = &context, .run_limit = ATTEMPTS_MAX};
+    of->shrink_until_ms = real_ms() + SHRINK_MS;
+    ptk_sim_shrink_t shrink = {.still_fails = still_fails, .context = of, .run_limit = ATTEMPTS_MAX};
     ptk_sim_shrink(&shrink, tape);
     fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,
             shrink.runs);
@@ -289,7 +306,7 @@ static void shrink(const case_t *of, ptk_sim_tape_t *tape) {
 
 void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed) {
-    case_t of = {command, scenario, seed};
+    case_t of = {.command = command, .scenario = scenario, .seed = seed};
     char base[128];
     ptk_sim_tape_t tape;
     ptk_sim_tape_init(&tape);

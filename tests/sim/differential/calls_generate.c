@@ -11,9 +11,10 @@
 #define MOST_BYTES 24000
 
 static const unsigned weights[CALLS_OPS] = {
-    [CALLS_SOCKET] = 6,  [CALLS_BIND] = 5,   [CALLS_LISTEN] = 4, [CALLS_CONNECT] = 10,   [CALLS_ACCEPT] = 10,
-    [CALLS_SEND] = 18,   [CALLS_RECV] = 18,  [CALLS_SHUTDOWN] = 9, [CALLS_CLOSE] = 6,    [CALLS_ABORT] = 4,
-    [CALLS_DISCONNECT] = 2, [CALLS_REUSE] = 2, [CALLS_NAMES] = 6, [CALLS_ERROR] = 5,
+    [CALLS_SOCKET] = 6,  [CALLS_BIND] = 5,  [CALLS_LISTEN] = 4,     [CALLS_CONNECT] = 10,
+    [CALLS_ACCEPT] = 10, [CALLS_SEND] = 18, [CALLS_RECV] = 18,      [CALLS_SHUTDOWN] = 9,
+    [CALLS_CLOSE] = 6,   [CALLS_ABORT] = 4, [CALLS_DISCONNECT] = 2, [CALLS_REUSE] = 2,
+    [CALLS_NAMES] = 6,   [CALLS_ERROR] = 5,
 };
 
 typedef struct maker {
@@ -107,12 +108,21 @@ void calls_generate(calls_script_t *script, ptk_test_random_t *random) {
 
 void calls_print(const calls_step_t *step, char *text_out, size_t text_bytes) {
     static const char *const names[CALLS_OPS] = {
-        [CALLS_SOCKET] = "socket", [CALLS_BIND] = "bind",         [CALLS_LISTEN] = "listen",
-        [CALLS_CONNECT] = "connect", [CALLS_ACCEPT] = "accept",   [CALLS_SEND] = "send",
-        [CALLS_RECV] = "recv",     [CALLS_SHUTDOWN] = "shutdown", [CALLS_CLOSE] = "close",
-        [CALLS_ABORT] = "abort",   [CALLS_DISCONNECT] = "disconnect", [CALLS_REUSE] = "reuse",
-        [CALLS_NAMES] = "names",   [CALLS_ERROR] = "error",
+        [CALLS_SOCKET] = "socket",
+        [CALLS_BIND] = "bind",
+        [CALLS_LISTEN] = "listen",
+        [CALLS_CONNECT] = "connect",
+        [CALLS_ACCEPT] = "accept",
+        [CALLS_SEND] = "send",
+        [CALLS_RECV] = "recv",
+        [CALLS_SHUTDOWN] = "shutdown",
+        [CALLS_CLOSE] = "close",
+        [CALLS_ABORT] = "abort",
+        [CALLS_DISCONNECT] = "disconnect",
+        [CALLS_REUSE] = "reuse",
+        [CALLS_NAMES] = "names",
+        [CALLS_ERROR] = "error",
     };
-    (void) ptk_sys_format(text_out, text_bytes, "%s slot %u, other %u, amount %u", names[step->op], step->slot,
-                          step->other, step->amount);
+    (void) ptk_sys_format(text_out, text_bytes, "%s slot %u, other %u, amount %u", names[step->op],
+                          step->slot, step->other, step->amount);
 }
