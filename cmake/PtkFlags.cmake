@@ -9,6 +9,8 @@ target_compile_definitions(ptk_common INTERFACE _GNU_SOURCE)
 target_include_directories(ptk_common INTERFACE "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(ptk_common INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -fno-omit-frame-pointer)
+# Reports name files as the repository does, wherever it lies.
+target_compile_options(ptk_common INTERFACE "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 target_link_libraries(ptk_common INTERFACE Threads::Threads)
 if(PTK_WERROR)
     target_compile_options(ptk_common INTERFACE -Werror)

@@ -164,6 +164,18 @@ if(NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION) # which looks through the wrapper, be
     endforeach()
 endif()
 
+# The same above the kernel of a simulated host, and what is about that alone.
+file(GLOB faults_sim_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/faults/sim/*.c")
+set(faults_shared_sources ${faults_sources})
+list(REMOVE_ITEM faults_shared_sources "${PTK_TEST_ROOT}/faults/below.c")
+ptk_test_names(faults_sim_names ${faults_sim_sources} ${faults_shared_sources})
+ptk_add_test_program(faults_sim ${faults_sim_sources} ${faults_shared_sources})
+target_include_directories(faults_sim PRIVATE "${PTK_TEST_ROOT}")
+target_compile_definitions(faults_sim PRIVATE PTK_TEST_ERRNO_TABLE="${PTK_TEST_ROOT}/faults/errno_table.txt")
+foreach(platform sim epoll poll)
+    ptk_add_process_tests(faults_sim faults.sim.${platform} faults "${faults_sim_names}" PTK_PLATFORM=${platform})
+endforeach()
+
 # --- scripts ---------------------------------------------------------------------------------------------------------
 function(ptk_add_script_tests label)
     file(GLOB scripts CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/${label}/test_*.py" "${PTK_TEST_ROOT}/${label}/test_*.sh")
@@ -259,6 +271,14 @@ endforeach()
 ptk_add_program(ptk_planted tests "${PTK_TEST_ROOT}/sim/planted/main.c" "${PTK_TEST_ROOT}/sim/scenario_log.c"
     "${PTK_TEST_ROOT}/sim/scenarios.c")
 target_link_libraries(ptk_planted PRIVATE ptk_sim)
+
+# docs/simulation.md tells this story: what it shows must stay so.
+add_test(NAME sim.planted
+    COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_planted> log-planted --seed 1 --seeds 100 --jobs 1
+        --out "${PROJECT_BINARY_DIR}")
+ptk_test_properties(sim.planted sim)
+set_tests_properties(sim.planted PROPERTIES
+    PASS_REGULAR_EXPRESSION "seed 20: tests/sim/scenario_log.c:80: .*shrunk: +from 2977 decisions to 1 in 59 runs.*after 112 events")
 
 # --- the scenarios find every bug that can be put back ---------------------------------------------------------------
 if(PTK_MUTANTS)
