@@ -35,6 +35,7 @@ struct ptk_sock {
     uint8_t state;
     bool is_closed;
     bool is_write_shut;
+    int broken_by;  /* -errno that ended the connection: the system tells it once, to either direction */
     size_t missing; /* bytes of a send that was cut short: nothing else may follow before they are out */
 };
 

@@ -64,6 +64,23 @@ static ptk_err go_on(const ptk_sock_t *sock, ptk_call_t *call) {
     return sock->is_closed ? PTK_ERR_CLOSED : err;
 }
 
+/* The system tells only once that a connection is broken. The other direction, too, must hear of it: what it
+ * gets is an end of stream, as if the peer had ended it in good order. (EPIPE is not among them: after it
+ * what the peer sent before its end may still be read.) */
+static ptk_err fail_transfer(ptk_sock_t *sock, ptk_call_t *call, intptr_t result) {
+    switch (-result) {
+    case ECONNRESET:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        sock->broken_by = (int) result;
+        break;
+    default:
+        break;
+    }
+    return ptk_call_errno(call, result);
+}
+
 static ptk_err receive_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer) {
     ptk_event_op_t *op = &sock->inbound;
     op->kind = PTK_OP_RECV;
@@ -74,7 +91,10 @@ static ptk_err receive_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *tra
         return err;
     }
     if (op->result < 0) {
-        return ptk_call_errno(call, op->result);
+        return fail_transfer(sock, call, op->result);
+    }
+    if (op->result == 0 && sock->broken_by != 0) {
+        return ptk_call_errno(call, sock->broken_by);
     }
     if (op->result == 0) {
         return transfer->moved > 0 ? PTK_ERR_TRUNCATED : PTK_ERR_CLOSED;
@@ -161,7 +181,7 @@ static ptk_err send_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transf
         return PTK_ERR_CLOSED;
     }
     if (op->result < 0) {
-        return ptk_call_errno(call, op->result);
+        return fail_transfer(sock, call, op->result);
     }
     transfer->moved += (size_t) op->result;
     return PTK_OK;
