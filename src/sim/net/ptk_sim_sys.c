@@ -175,6 +175,16 @@ static int accept_into(ptk_sim_kernel_t *kernel, ptk_sim_tcp_t *listener, ptk_os
     return 0;
 }
 
+/* The connection has died since it came: whoever made it gets a reset, not an end in good order. */
+static int lose_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
+    int error = 0;
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
+    (void) ptk_sim_tcp_set_option(tcp, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    (void) ptk_sim_file_close(kernel, handle);
+    return -ECONNABORTED;
+}
+
 static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                       ptk_os_handle_t *handle_out) {
     int error = 0;
@@ -188,8 +198,7 @@ static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *
     }
     int result = accept_into(kernel, listener, handle_out);
     if (result == 0 && ptk_choice(PTK_SIM_SITE_ACCEPT_ERROR, 2) != 0) {
-        (void) ptk_sim_file_close(kernel, *handle_out);
-        result = -ECONNABORTED;
+        result = lose_accepted(kernel, *handle_out);
     }
     if (result == 0 && addr) {
         ptk_sim_tcp_t *tcp = tcp_of(kernel, *handle_out, &error);
