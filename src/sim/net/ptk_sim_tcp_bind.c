@@ -50,11 +50,12 @@ int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t 
     if (is_late) {
         return -EINVAL;
     }
-    ptk_sim_addr_t before = end->local;
+    uint16_t port_before = end->local.port;
     end->local = wanted;
     error = take_port(end);
-    if (error) {
-        end->local = before;
+    if (error) { /* the address is gone, as on Linux */
+        end->local.port = port_before;
+        ptk_sim_tcp_forget_address(end);
         return error;
     }
     end->keeps_port = wanted.port != 0;

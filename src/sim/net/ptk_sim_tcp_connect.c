@@ -56,10 +56,7 @@ static void forget_connection(ptk_sim_tcp_end_t *end) {
     end->retries = end->probes = end->unanswered = 0;
     end->expected = end->read = end->receive_edge = 0;
     if (!end->keeps_addr) {
-        memset(end->local.bytes, 0, sizeof end->local.bytes);
-        if (end->family == AF_INET) {
-            end->local.bytes[10] = end->local.bytes[11] = 0xff;
-        }
+        ptk_sim_tcp_forget_address(end);
     }
 }
 
@@ -71,7 +68,9 @@ void ptk_sim_tcp_disconnect(ptk_sim_tcp_end_t *end) {
         ptk_sim_tcp_send_reset(end);
         error = ECONNRESET;
     }
-    ptk_sim_tcp_die(end, error);
+    if (end->phase != PTK_SIM_TCP_CLOSED) { /* else it keeps its port, as on Linux */
+        ptk_sim_tcp_die(end, error);
+    }
     forget_connection(end);
     end->events = 0;
 }

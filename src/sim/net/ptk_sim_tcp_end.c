@@ -10,10 +10,18 @@
 #include "base/ptk_assert.h"
 #include "sim/net/ptk_sim_memory.h"
 #include "sim/net/ptk_sim_tcp_impl.h"
+#include <string.h>
 
 static void notice(ptk_sim_event_t *event) {
     ptk_sim_tcp_end_t *end = ptk_container_of(event, ptk_sim_tcp_end_t, notice);
     ptk_sim_tcp_tell(end, ptk_sim_tcp_poll(end));
+}
+
+void ptk_sim_tcp_forget_address(ptk_sim_tcp_end_t *end) {
+    memset(end->local.bytes, 0, sizeof end->local.bytes);
+    if (end->family == AF_INET) {
+        end->local.bytes[10] = end->local.bytes[11] = 0xff;
+    }
 }
 
 ptk_sim_tcp_end_t *ptk_sim_tcp_end_create(ptk_sim_node_t *node, int family,
@@ -28,9 +36,7 @@ ptk_sim_tcp_end_t *ptk_sim_tcp_end_create(ptk_sim_node_t *node, int family,
     end->wait_ns = PTK_SIM_TCP_FIRST_WAIT_NS;
     end->alarm.happen = alarm;
     end->notice.happen = notice;
-    if (family == AF_INET) {
-        end->local.bytes[10] = end->local.bytes[11] = 0xff;
-    }
+    ptk_sim_tcp_forget_address(end);
     ptk_list_init(&end->ready);
     ptk_list_init(&end->pending);
     ptk_list_append(&tables->all, &end->in_all);

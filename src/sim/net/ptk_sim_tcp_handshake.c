@@ -2,7 +2,9 @@
 /*
  * Connections that come into being. A SYN makes a child of the listener, which is pending until its answer is
  * acknowledged, and then ready to be accepted. While more are ready than the backlog says, SYNs and those
- * acknowledgements are ignored, and come again, as on Linux.
+ * acknowledgements are ignored, and come again, as on Linux. So is it that a shutdown of what is not
+ * connected yet holds for the connection: a listener hands it down, and the end of the stream follows the
+ * handshake.
  */
 #include "sim/net/ptk_sim_tcp_impl.h"
 #include <errno.h>
@@ -24,6 +26,7 @@ static ptk_sim_tcp_end_t *make_child(ptk_sim_tcp_end_t *listener, const ptk_sim_
     child->has_urgent_inline = listener->has_urgent_inline;
     child->is_ipv6_only = listener->is_ipv6_only;
     child->keeps_addr = listener->keeps_addr;
+    child->shut = listener->shut;
     child->lingers = listener->lingers;
     child->linger_seconds = listener->linger_seconds;
     child->send_limit = listener->send_limit;
@@ -57,7 +60,9 @@ static void establish(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *packet) {
     end->retries = 0;
     end->unacknowledged = packet->acknowledged;
     end->send_edge = packet->acknowledged + packet->window;
-    end->phase = PTK_SIM_TCP_ESTABLISHED;
+    bool ends_at_once = end->phase == PTK_SIM_TCP_SYN_RECEIVED && end->shut & PTK_SIM_TCP_SHUT_OUT;
+    end->phase = ends_at_once ? PTK_SIM_TCP_FIN_WAIT_1 : PTK_SIM_TCP_ESTABLISHED;
+    end->has_fin_out = ends_at_once;
     if (end->parent) {
         ptk_list_remove(&end->in_parent);
         ptk_list_append(&end->parent->ready, &end->in_parent);
@@ -104,6 +109,7 @@ bool ptk_sim_tcp_is_syn_again(ptk_sim_tcp_end_t *end, const ptk_sim_packet_t *pa
     } else if (acknowledges_syn(end, packet)) {
         establish(end, packet);
         ptk_sim_tcp_send_ack(end);
+        ptk_sim_tcp_output(end);
     }
     return true;
 }

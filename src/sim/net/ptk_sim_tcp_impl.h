@@ -179,6 +179,8 @@ bool ptk_sim_tcp_choose_port_to_peer(ptk_sim_tcp_end_t *end);
 /* --- one endpoint --- */
 ptk_sim_tcp_end_t *ptk_sim_tcp_end_create(ptk_sim_node_t *node, int family,
                                           void (*alarm)(ptk_sim_event_t *event));
+/* Its local address is "any"; the port stays. */
+void ptk_sim_tcp_forget_address(ptk_sim_tcp_end_t *end);
 void ptk_sim_tcp_end_free(ptk_sim_tcp_end_t *end);
 void ptk_sim_tcp_tell(ptk_sim_tcp_end_t *end, uint32_t events);
 uint32_t ptk_sim_tcp_poll(const ptk_sim_tcp_end_t *end);
