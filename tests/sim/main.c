@@ -8,6 +8,7 @@ static const ptk_sim_scenario_t scenarios[] = {
     {"modbus", "a Modbus server, three hosts of clients, timeouts that strike", scenario_modbus},
     {"poller", "a hundred devices, of which some are dead, slow or restless", scenario_poller},
     {"stream", "bulk both ways, cut short by timeouts, cancels and shields", scenario_stream},
+    {"waits", "every sort of wait, by green threads that get in each other's way", scenario_waits},
     {"log", "a replicated log: a leader, two followers, two clients", scenario_log},
 };
 

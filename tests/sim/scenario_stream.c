@@ -340,8 +340,10 @@ static ptk_err serve_one(void *arg) {
     PTK_SIM_CHECK(err == PTK_OK || scenario_is_network(err));
     if (err == PTK_OK) {
         (void) run_end(arg, &header, false);
+        ptk_sock_close(arg);
+    } else {
+        ptk_sock_abort(arg); /* whose it is was never known: it must not look like an end in good order */
     }
-    ptk_sock_close(arg);
     return PTK_OK;
 }
 
