@@ -284,12 +284,15 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     scheduler->quota = quota;
     scheduler->block->locate = locate_errors;
     scheduler->takes_turns = quota == UINT64_MAX;
-    scheduler->last_turn_ns = scheduler->now_ns;
     scheduler->readings = 0;
     scheduler->reading_at = scheduler->switches + 1;
-    if (!scheduler->block->oracle) {
+    if (scheduler->block->oracle) {
+        /* The first pick looks at the clock: the time that the poll took is not the picks'. */
+        (void) ptk_timer_read_clock(scheduler);
+    } else {
         grant_picks(scheduler); /* the turn has just read the clock */
     }
+    scheduler->last_turn_ns = scheduler->now_ns;
     ptk_control_t *next = pick(scheduler);
     if (next != &scheduler->root) {
         switch_to(scheduler, &scheduler->root, next);

@@ -2,19 +2,24 @@
 /*
  * Faults of the operating system, fired at whole programs.
  *
- * The *wide table* takes the place of the real system's table in this executable: whatever uses
- * `ptk_sys_real` gets it, so also stacks, forks and the overflow handler, which do not ask the thread block.
- * It follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever member. It stays
- * truthful where the kernel's state is concerned: a connect that answers EINPROGRESS has begun, a number that
- * "exists" is watched, and EAGAIN for what is ready is followed by a report.
+ * What lies *below* is one of two, and there is an executable for each. The real system (below.c): the *wide
+ * table* takes the place of the real table, so whatever uses `ptk_sys_real` gets it, also stacks, forks and
+ * the overflow handler, which do not ask the thread block. Or a simulated host (sim/below.c), where the wide
+ * table hangs in the host's thread block; nothing takes real time there, and every run is like the other.
+ *
+ * The wide table follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever
+ * member. It stays truthful where the kernel's state is concerned: a connect that answers EINPROGRESS has
+ * begun, a number that "exists" is watched, and EAGAIN for what is ready is followed by a report.
  *
  * A *workload* is a program that uses ptk as programs do: each call may fail, and then it cleans up and goes
- * on. It runs on the clock of conformance.h, creates its loop and destroys it, and notes what failed.
+ * on. It runs on the clock of what lies below, creates its loop and destroys it, and notes what failed.
  */
 #pragma once
 
 #include <ptk_err.h>
 #include <ptk_test_faults.h>
+
+struct epoll_event;
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,7 +56,46 @@ const char *fault_member_name(ptk_test_fault_member_t member);
 /* Is it a call that the platform of this run makes? */
 bool fault_member_is_here(ptk_test_fault_member_t member);
 
+/* --- what lies below --- */
+
+extern const ptk_sys_t *const below_sys;
+
+/* Run body(argument) where workloads run: in this process, or as the main of a simulated host, which must
+   leave nothing behind and come to an end. */
+void below_run(void (*body)(const void *argument), const void *argument);
+
+/* Can a call be made there that has nothing to do with a loop's platform? */
+bool below_makes(ptk_test_fault_member_t member);
+
+/* Are runs quick, and each like the other, so that no number of them is too big? */
+bool below_is_quick(void);
+
+/* Time passes only where the loop's poller would sleep, and here. */
+void below_clock_begin(void);
+void below_clock_end(void);
+void below_clock_advance(uint64_t ns);
+
+/* Somebody was told that nothing is ready: what is ready is reported anew. For that, what epolls watch. */
+void below_watch_note(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
+                      const struct epoll_event *event);
+void below_report_again(ptk_os_handle_t handle);
+
+/* Descriptors that are not ptk's, and that no plan strikes: a connected pair, outside any green thread; one
+   that is always ready. Fill: until nothing more goes in. Read: at most that much. */
+void below_pair(ptk_os_handle_t handles[2]);
+ptk_os_handle_t below_always_ready(void);
+void below_write(ptk_os_handle_t handle, size_t bytes);
+size_t below_fill(ptk_os_handle_t handle);
+size_t below_read(ptk_os_handle_t handle, size_t bytes);
+void below_close(ptk_os_handle_t handle);
+
+/* A message of so many bytes does not fit into the buffers of a connection. */
+size_t below_big_bytes(void);
+
 /* --- the wide table --- */
+
+/* Make the table, over what lies below. */
+void wide_make(ptk_sys_t *wide);
 
 /* Forget all plans, and count from zero. */
 void wide_reset(void);
@@ -82,7 +126,7 @@ typedef struct workload {
 extern const workload_t workloads[];
 extern const size_t workload_count;
 
-/* Run it: no handle, mapping or allocation may be left. Answers how many calls failed. */
+/* Run it below: no handle, mapping or allocation may be left. Answers how many calls failed. */
 size_t workload_run(const workload_t *workload);
 
 /* Run it, which is to fail in nothing. On a busy machine the kernel delivers over loopback later than at

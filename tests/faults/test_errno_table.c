@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CALLS_MAX 60 /* of one workload, unless the tests may take long */
+#define CALLS_MAX 60 /* of one workload, unless the tests may take long or are quick */
 
 TEST(every_pair_is_classified_once) {
     const fault_table_t *table = fault_table();
@@ -97,7 +97,7 @@ static bool fire(shot_t *shot, const workload_t *workload, uint32_t nth, int tri
 
 static void fire_at_all(void *argument) {
     shot_t *shot = argument;
-    uint32_t most = ptk_test_is_long() ? UINT32_MAX : CALLS_MAX;
+    uint32_t most = ptk_test_is_long() || below_is_quick() ? UINT32_MAX : CALLS_MAX;
     uint32_t first = is_once_per_process(shot->pair->member) ? (uint32_t) shot->runs % 4 + 1 : 1;
     most = is_once_per_process(shot->pair->member) ? first : most;
     alarm(100);

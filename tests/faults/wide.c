@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wide table. The linker gives every other object this one where it says ptk_sys_real, and this one the
- * real one under another name.
+ * The wide table, over whatever lies below.
  */
 #include "faults.h"
 
-#include "conformance.h"
-#include "ptk_test_hostile.h"
+#include "ptk_test.h"
 #include <errno.h>
+#include <ptk_time.h>
 #include <string.h>
 #include <sys/epoll.h>
-
-extern const ptk_sys_t truth __asm__("__real_ptk_sys_real");
-extern ptk_sys_t wide __asm__("__wrap_ptk_sys_real");
-ptk_sys_t wide;
 
 #define HANDLES 4096
 
@@ -89,7 +84,7 @@ static int strike(ptk_test_fault_member_t member) {
     }
     if (os_err != 0) {
         state.failures++;
-        test_clock_advance(PTK_NS_PER_MS);
+        below_clock_advance(PTK_NS_PER_MS);
     }
     return os_err;
 }
@@ -97,7 +92,7 @@ static int strike(ptk_test_fault_member_t member) {
 #define STRIKE(member, result, parameters, arguments)                                                        \
     static result plain_##member parameters {                                                                \
         int os_err = strike(PTK_FAULT_##member);                                                             \
-        return os_err ? -os_err : truth.member arguments;                                                    \
+        return os_err ? -os_err : below_sys->member arguments;                                               \
     }
 PTK_TEST_FAULT_TABLE(STRIKE)
 
@@ -130,32 +125,32 @@ static int wide_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t 
                        ptk_os_handle_t *handle_out) {
     int result = plain_accept(handle, addr, addrlen, handle_out);
     if (result < 0) {
-        ptk_test_watch_again(handle);
+        below_report_again(handle);
     }
     return opened(result, handle_out);
 }
 
 static int wide_close(ptk_os_handle_t handle) {
     int os_err = strike(PTK_FAULT_close);
-    int result = truth.close(handle);
+    int result = below_sys->close(handle);
     CHECK_EQ(result, 0);
     state.handles--;
     state.is_own[handle] = false;
-    ptk_test_watch_note(0, EPOLL_CTL_DEL, handle, NULL);
+    below_watch_note(0, EPOLL_CTL_DEL, handle, NULL);
     return -os_err;
 }
 
 static int wide_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
     int os_err = strike(PTK_FAULT_connect);
     bool begins = os_err == 0 || os_err == EINPROGRESS || os_err == EALREADY;
-    int result = begins ? truth.connect(handle, addr, addrlen) : 0;
+    int result = begins ? below_sys->connect(handle, addr, addrlen) : 0;
     return os_err ? -os_err : result;
 }
 
 static intptr_t wide_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
     intptr_t result = plain_recv(handle, buffer, bytes);
     if (result == -EAGAIN) {
-        ptk_test_watch_again(handle);
+        below_report_again(handle);
     }
     return result;
 }
@@ -163,7 +158,7 @@ static intptr_t wide_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
 static intptr_t wide_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
     intptr_t result = plain_send(handle, buffer, bytes);
     if (result == -EAGAIN) {
-        ptk_test_watch_again(handle);
+        below_report_again(handle);
     }
     return result;
 }
@@ -171,7 +166,7 @@ static intptr_t wide_send(ptk_os_handle_t handle, const void *buffer, size_t byt
 static int wide_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     int result = plain_peer_name(handle, addr, addrlen);
     if (result == -ENOTCONN) {
-        ptk_test_watch_again(handle);
+        below_report_again(handle);
     }
     return result;
 }
@@ -186,14 +181,14 @@ static int wide_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t 
     int before = os_err == EEXIST ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
     if (os_err != 0 && possible) {
         if (os_err == EEXIST || os_err == ENOENT) {
-            (void) truth.epoll_ctl(epoll, before, handle, event);
+            (void) below_sys->epoll_ctl(epoll, before, handle, event);
         }
         return -os_err;
     }
     state.failures -= os_err != 0;
-    int result = truth.epoll_ctl(epoll, operation, handle, event);
+    int result = below_sys->epoll_ctl(epoll, operation, handle, event);
     if (result == 0) {
-        ptk_test_watch_note(epoll, operation, handle, event);
+        below_watch_note(epoll, operation, handle, event);
     }
     return result;
 }
@@ -210,27 +205,26 @@ static int wide_unmap(void *memory, size_t bytes) {
 }
 
 static void *wide_heap_reallocate(void *memory, size_t bytes) {
-    return ptk_test_fault_take(PTK_FAULT_heap_reallocate) ? NULL : truth.heap_reallocate(memory, bytes);
+    return ptk_test_fault_take(PTK_FAULT_heap_reallocate) ? NULL : below_sys->heap_reallocate(memory, bytes);
 }
 
-/* Before anything looks at it. */
-__attribute__((constructor(101))) static void make_wide(void) {
-    wide = truth;
-#define HANG(member, result, parameters, arguments) wide.member = plain_##member;
+void wide_make(ptk_sys_t *wide) {
+    *wide = *below_sys;
+#define HANG(member, result, parameters, arguments) wide->member = plain_##member;
     PTK_TEST_FAULT_TABLE(HANG)
 #undef HANG
-    wide.socket = wide_socket;
-    wide.epoll_create = wide_epoll_create;
-    wide.timer_open = wide_timer_open;
-    wide.wake_open = wide_wake_open;
-    wide.accept = wide_accept;
-    wide.close = wide_close;
-    wide.connect = wide_connect;
-    wide.recv = wide_recv;
-    wide.send = wide_send;
-    wide.peer_name = wide_peer_name;
-    wide.epoll_ctl = wide_epoll_ctl;
-    wide.map_stacks = wide_map_stacks;
-    wide.unmap = wide_unmap;
-    wide.heap_reallocate = wide_heap_reallocate;
+    wide->socket = wide_socket;
+    wide->epoll_create = wide_epoll_create;
+    wide->timer_open = wide_timer_open;
+    wide->wake_open = wide_wake_open;
+    wide->accept = wide_accept;
+    wide->close = wide_close;
+    wide->connect = wide_connect;
+    wide->recv = wide_recv;
+    wide->send = wide_send;
+    wide->peer_name = wide_peer_name;
+    wide->epoll_ctl = wide_epoll_ctl;
+    wide->map_stacks = wide_map_stacks;
+    wide->unmap = wide_unmap;
+    wide->heap_reallocate = wide_heap_reallocate;
 }

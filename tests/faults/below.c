@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Below is the real system. The linker gives every other object the wide table where it says ptk_sys_real,
+ * and this one the real one under another name.
+ */
+#include "faults.h"
+
+#include "conformance.h"
+#include "ptk_test_hostile.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+extern const ptk_sys_t truth __asm__("__real_ptk_sys_real");
+const ptk_sys_t *const below_sys = &truth;
+
+extern ptk_sys_t wide __asm__("__wrap_ptk_sys_real");
+ptk_sys_t wide;
+
+/* Before anything looks at it. */
+__attribute__((constructor(101))) static void hang_in(void) {
+    wide_make(&wide);
+}
+
+void below_run(void (*body)(const void *argument), const void *argument) {
+    body(argument);
+}
+
+bool below_makes(ptk_test_fault_member_t member) {
+    (void) member;
+    return true;
+}
+
+bool below_is_quick(void) {
+    return false;
+}
+
+/* --- time --- */
+
+void below_clock_begin(void) {
+    test_clock_begin(PTK_NS_PER_MS);
+}
+
+void below_clock_end(void) {
+    test_clock_end();
+}
+
+void below_clock_advance(uint64_t ns) {
+    test_clock_advance(ns);
+}
+
+/* --- descriptors --- */
+
+void below_watch_note(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
+                      const struct epoll_event *event) {
+    ptk_test_watch_note(epoll, operation, handle, event);
+}
+
+void below_report_again(ptk_os_handle_t handle) {
+    ptk_test_watch_again(handle);
+}
+
+void below_pair(ptk_os_handle_t handles[2]) {
+    int fds[2];
+    test_socketpair(fds);
+    handles[0] = fds[0];
+    handles[1] = fds[1];
+}
+
+ptk_os_handle_t below_always_ready(void) {
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+void below_write(ptk_os_handle_t handle, size_t bytes) {
+    test_write((int) handle, bytes);
+}
+
+size_t below_fill(ptk_os_handle_t handle) {
+    return test_fill((int) handle);
+}
+
+size_t below_read(ptk_os_handle_t handle, size_t bytes) {
+    return test_read((int) handle, bytes);
+}
+
+void below_close(ptk_os_handle_t handle) {
+    CHECK_EQ(close((int) handle), 0);
+}
+
+size_t below_big_bytes(void) {
+    return (size_t) 3 * 1024 * 1024;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is about simulated hosts alone: which calls they make, so that their pairs are fired by
+ * test_errno_table.c, and why they do not make the others. And that a host that leaves something behind, or
+ * does not end, is found, without which the sweeps would prove nothing.
+ */
+#include "faults/faults.h"
+
+#include "conformance.h"
+#include <ptk.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* Pairs that are handled or retried: all, and those of calls that a host makes. */
+#define PAIRS          136
+#define PAIRS_ON_EPOLL 123
+#define PAIRS_ON_OTHER 106
+
+static const struct {
+    ptk_test_fault_member_t member;
+    const char *reason;
+} not_made[] = {
+    {PTK_FAULT_map_stacks, "stacks are the process's: they are mapped through the real table"},
+    {PTK_FAULT_unmap, "stacks are the process's: they are unmapped through the real table"},
+    {PTK_FAULT_protect_none, "guards are the process's, and a signal handler looks at them"},
+    {PTK_FAULT_guard_install, "guards are the process's, and a signal handler looks at them"},
+    {PTK_FAULT_resident, "asks about stacks, which are the process's"},
+    {PTK_FAULT_signal_stack_install, "the overflow handler is the process's"},
+    {PTK_FAULT_at_fork_child, "only the whole process forks"},
+    {PTK_FAULT_epoll_create, "only the platform epoll makes it"},
+    {PTK_FAULT_epoll_ctl, "only the platform epoll makes it"},
+    {PTK_FAULT_epoll_wait, "only the platform epoll makes it"},
+    {PTK_FAULT_timer_open, "only the platform epoll shows its deadlines on a descriptor"},
+};
+
+static bool is_on_epoll(void) {
+    const char *platform = getenv("PTK_PLATFORM");
+    return !platform || strcmp(platform, "epoll") == 0;
+}
+
+static const char *reason_not_made(ptk_test_fault_member_t member) {
+    for (size_t i = 0; i < sizeof not_made / sizeof not_made[0]; i++) {
+        if (not_made[i].member == member && !fault_member_is_here(member)) {
+            return not_made[i].reason;
+        }
+    }
+    return NULL;
+}
+
+static size_t pairs_of(ptk_test_fault_member_t member) {
+    const fault_table_t *table = fault_table();
+    size_t count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const fault_pair_t *pair = &table->pairs[i];
+        count += pair->member == member && (pair->class == FAULT_HANDLED || pair->class == FAULT_RETRIED);
+    }
+    return count;
+}
+
+TEST(a_host_makes_every_call_that_can_fail_or_cannot_make_it) {
+    size_t made = 0;
+    size_t all = 0;
+    wide_reset();
+    test_capture_begin();
+    for (size_t i = 0; i < workload_count; i++) {
+        CHECK_EQ(workload_run(&workloads[i]), 0);
+    }
+    test_capture_end();
+    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
+        const char *name = fault_member_name((ptk_test_fault_member_t) member);
+        const char *reason = reason_not_made((ptk_test_fault_member_t) member);
+        size_t pairs = pairs_of((ptk_test_fault_member_t) member);
+        bool is_made = ptk_test_fault_calls((ptk_test_fault_member_t) member) > 0;
+        all += pairs;
+        made += is_made ? pairs : 0;
+        if (pairs > 0 && is_made == (reason != NULL)) {
+            ptk_test_failed(__FILE__, __LINE__, "%s is %s", name,
+                            is_made ? "made after all" : "not made, and nobody says why");
+        }
+        if (pairs > 0 && reason) {
+            printf("%s: %zu pairs are not fired: %s\n", name, pairs, reason);
+        }
+    }
+    CHECK_EQ(all, PAIRS);
+    CHECK_EQ(made, is_on_epoll() ? PAIRS_ON_EPOLL : PAIRS_ON_OTHER);
+    printf("%zu of %zu pairs are fired\n", made, all);
+}
+
+TEST(two_runs_make_the_same_calls) {
+    test_capture_begin();
+    for (size_t i = 0; i < workload_count; i++) {
+        wide_reset();
+        CHECK_EQ(workload_run(&workloads[i]), 0);
+        uint32_t calls = wide_calls();
+        wide_reset();
+        CHECK_EQ(workload_run(&workloads[i]), 0);
+        CHECK_EQ(wide_calls(), calls);
+    }
+    test_capture_end();
+}
+
+/* --- hosts that must be found --- */
+
+static void leave_a_descriptor(const void *argument) {
+    ptk_os_handle_t handle = 0;
+    (void) argument;
+    CHECK_EQ(below_sys->socket(AF_INET, SOCK_STREAM, 0, &handle), 0);
+}
+
+static void leave_an_allocation(const void *argument) {
+    (void) argument;
+    CHECK(below_sys->heap_reallocate(NULL, 16) != NULL);
+}
+
+static void wait_for_ever(const void *argument) {
+    (void) argument;
+    (void) below_sys->poll(NULL, 0, -1);
+}
+
+static void go_round_for_ever(const void *argument) {
+    (void) argument;
+    for (;;) {
+        (void) below_sys->poll(NULL, 0, 0);
+    }
+}
+
+typedef struct bad_host {
+    void (*body)(const void *argument);
+    const char *verdict;
+} bad_host_t;
+
+static void run_bad(void *argument) {
+    const bad_host_t *host = argument;
+    wide_reset();
+    below_run(host->body, NULL);
+}
+
+TEST(a_host_that_leaves_something_or_does_not_end_is_found) {
+    bad_host_t hosts[] = {
+        {leave_a_descriptor, "descriptors open"},
+        {leave_an_allocation, "allocations live"},
+        {wait_for_ever, "deadlock"},
+        {go_round_for_ever, "steps and no end"},
+    };
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        char output[4096] = "";
+        int status = ptk_test_in_child(run_bad, &hosts[i], output, sizeof output);
+        CHECK(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
+        if (!strstr(output, hosts[i].verdict)) {
+            ptk_test_failed(__FILE__, __LINE__, "not \"%s\" but: %s", hosts[i].verdict, output);
+        }
+    }
+}
