@@ -176,6 +176,18 @@ foreach(platform sim epoll poll)
     ptk_add_process_tests(faults_sim faults.sim.${platform} faults "${faults_sim_names}" PTK_PLATFORM=${platform})
 endforeach()
 
+# The part of the suite that touches nothing but ptk, on a simulated host, on each platform there. What makes descriptors,
+# threads and clocks of its own cannot run on one; sockets are driven there by the scenarios.
+set(simulated_sources "")
+foreach(name green green_join green_stack misuse waitable)
+    list(APPEND simulated_sources "${PTK_TEST_ROOT}/conformance/test_${name}.c")
+endforeach()
+ptk_test_names(simulated_names ${simulated_sources})
+foreach(platform sim epoll poll)
+    ptk_add_process_tests(conformance conformance.simulated-${platform} conformance "${simulated_names}"
+        PTK_TEST_SIM=${platform} PTK_TEST_FOREIGN=0)
+endforeach()
+
 # --- scripts ---------------------------------------------------------------------------------------------------------
 function(ptk_add_script_tests label)
     file(GLOB scripts CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/${label}/test_*.py" "${PTK_TEST_ROOT}/${label}/test_*.sh")

@@ -30,6 +30,12 @@ void ptk_test_register(ptk_test_t *test) {
     last_link = &test->next;
 }
 
+static void (*run_around)(void (*body)(void));
+
+void ptk_test_run_by(void (*around)(void (*body)(void))) {
+    run_around = around;
+}
+
 void ptk_test_at_end(void (*check)(void)) {
     if (end_check_count == CHECKS_MAX) {
         ptk_test_failed(__FILE__, __LINE__, "more than %d checks at the end", CHECKS_MAX);
@@ -209,7 +215,11 @@ static int count_descriptors(bool print) {
 static int run_here(const ptk_test_t *test) {
     int descriptors = count_descriptors(false);
     size_t allocations = ptk_allocations_live();
-    test->run();
+    if (run_around) {
+        run_around(test->run);
+    } else {
+        test->run();
+    }
     for (size_t i = 0; i < end_check_count; i++) {
         end_checks[i]();
     }

@@ -44,6 +44,10 @@ void ptk_test_register(ptk_test_t *test);
 /* Call `check` when the test has returned, before descriptors and allocations are counted; in order. */
 void ptk_test_at_end(void (*check)(void));
 
+/* `around` is called for each test and is to call its body: somewhere else than in a plain process, perhaps.
+ */
+void ptk_test_run_by(void (*around)(void (*body)(void)));
+
 /* Is PTK_TEST_LONG set, to something else than 0? */
 bool ptk_test_is_long(void);
 
