@@ -179,7 +179,7 @@ endforeach()
 # The part of the suite that touches nothing but ptk, on a simulated host, on each platform there. What makes descriptors,
 # threads and clocks of its own cannot run on one; sockets are driven there by the scenarios.
 set(simulated_sources "")
-foreach(name green green_join green_stack misuse waitable)
+foreach(name green green_join green_stack waitable)
     list(APPEND simulated_sources "${PTK_TEST_ROOT}/conformance/test_${name}.c")
 endforeach()
 ptk_test_names(simulated_names ${simulated_sources})
