@@ -79,6 +79,7 @@ extern const bench_t bench_timeout[];
 extern const bench_t bench_sleepers[];
 extern const bench_t bench_echo[];
 extern const bench_t bench_stream[];
+extern const bench_t bench_sim[];
 
 typedef struct bench_options {
     const char *json_path;

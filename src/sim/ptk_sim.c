@@ -85,7 +85,6 @@ ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options) {
         .latency_ns = LATENCY_NS, .latency_step_ns = LATENCY_STEP_NS, .latency_steps = LATENCY_STEPS};
     ptk_stack_pool_init(&sim->stacks, true);
     ptk_context_adopt(&sim->driver);
-    ptk_list_init(&sim->runnable);
     ptk_list_init(&sim->partings);
     sim->began_ns = FIRST_MOMENT_NS;
     sim->step_ns = FIRST_MOMENT_NS;
@@ -118,6 +117,7 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
         ptk_sim_release(ptk_container_of(node, ptk_sim_parting_t, link));
     }
     ptk_sim_release(sim->hosts);
+    ptk_sim_release(sim->runnable);
     ptk_sim_release(sim->labels);
     ptk_sim_net_fini(&sim->net);
     ptk_stack_pool_fini(&sim->stacks);
@@ -170,6 +170,7 @@ static bool add_usual_address(ptk_sim_node_t *node) {
 
 static void keep_host(ptk_sim_t *sim, ptk_sim_host_t *host) {
     sim->hosts = ptk_sim_reallocate(sim->hosts, (sim->host_count + 1) * sizeof(*sim->hosts));
+    sim->runnable = ptk_sim_reallocate(sim->runnable, (sim->host_count + 1) * sizeof(*sim->runnable));
     sim->hosts[sim->host_count++] = host;
     sim->unfinished += host->flags & PTK_SIM_HOST_DAEMON ? 0 : 1;
 }
@@ -229,11 +230,7 @@ static const char *name_of_unfinished(const ptk_sim_t *sim) {
 
 static void continue_one(ptk_sim_t *sim) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_HOST, sim->runnable_count);
-    ptk_list_node_t *node = ptk_list_first(&sim->runnable);
-    while (index-- > 0) {
-        node = ptk_list_next(&sim->runnable, node);
-    }
-    ptk_sim_host_t *host = ptk_container_of(node, ptk_sim_host_t, runnable);
+    ptk_sim_host_t *host = sim->runnable[index];
     ptk_sim_host_continue(host);
     if (host->state == PTK_SIM_HOST_ENDED) {
         ptk_sim_host_settle_accounts(host);

@@ -34,18 +34,27 @@ static void note(ptk_sim_host_t *host, ptk_sim_trace_kind_t kind, uint64_t a, ui
 /* --- between the driver and the host --- */
 
 static void make_runnable(ptk_sim_host_t *host) {
+    ptk_sim_t *sim = host->sim;
     host->state = PTK_SIM_HOST_RUNNABLE;
-    if (host->standstills == 0 && !ptk_list_is_linked(&host->runnable)) {
-        ptk_list_append(&host->sim->runnable, &host->runnable);
-        host->sim->runnable_count++;
+    if (host->standstills == 0 && !host->is_queued) {
+        host->is_queued = true;
+        sim->runnable[sim->runnable_count++] = host;
     }
 }
 
 static void leave_runnable(ptk_sim_host_t *host) {
-    if (ptk_list_is_linked(&host->runnable)) {
-        ptk_list_remove(&host->runnable);
-        host->sim->runnable_count--;
+    ptk_sim_t *sim = host->sim;
+    if (!host->is_queued) {
+        return;
     }
+    uint32_t index = 0;
+    while (sim->runnable[index] != host) {
+        index++;
+    }
+    host->is_queued = false;
+    sim->runnable_count--;
+    memmove(&sim->runnable[index], &sim->runnable[index + 1],
+            (sim->runnable_count - index) * sizeof(*sim->runnable));
 }
 
 static void wake(ptk_sim_kernel_t *kernel) {

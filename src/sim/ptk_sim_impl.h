@@ -38,7 +38,7 @@ struct ptk_sim_host {
     ptk_context_t context;
     ptk_stack_slot_t *stack;
     ptk_stack_label_t label;
-    ptk_list_node_t runnable;
+    bool is_queued;          /* among the runnable */
     ptk_sim_event_t alarm;   /* the end of its wait */
     ptk_sim_event_t restart; /* after a crash */
     ptk_sim_event_t go_on;   /* after a pause */
@@ -68,7 +68,7 @@ struct ptk_sim {
     uint32_t host_count;
     const char **labels; /* of notes */
     uint32_t label_count;
-    ptk_list_t runnable;
+    ptk_sim_host_t **runnable; /* in the order in which they became so; room for all hosts */
     uint32_t runnable_count;
     uint32_t unfinished; /* hosts other than daemons that have not ended */
     ptk_list_t partings;

@@ -16,15 +16,21 @@ typedef struct ptk_sim_event ptk_sim_event_t;
 struct ptk_sim_event {
     void (*happen)(ptk_sim_event_t *event);
     uint64_t at_ns;
-    uint64_t order;
     uint32_t place; /* in the agenda, 1 more than its index; 0: it is in none */
 };
+
+/* Keys stand in the heap's own array, so that comparing touches no event. */
+typedef struct ptk_sim_agenda_entry {
+    uint64_t at_ns;
+    uint64_t order;
+    ptk_sim_event_t *event;
+} ptk_sim_agenda_entry_t;
 
 typedef struct ptk_sim_agenda {
     uint64_t now_ns;
     uint64_t next_order;
-    uint64_t happened;        /* events so far */
-    ptk_sim_event_t **events; /* a heap */
+    uint64_t happened;               /* events so far */
+    ptk_sim_agenda_entry_t *entries; /* a 4-ary heap */
     uint32_t count;
     uint32_t capacity;
 } ptk_sim_agenda_t;

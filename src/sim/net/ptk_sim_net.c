@@ -48,8 +48,8 @@ static void arrive(ptk_sim_event_t *event);
 
 static void free_packets(ptk_sim_agenda_t *agenda) {
     for (uint32_t i = 0; i < agenda->count; i++) {
-        if (agenda->events[i]->happen == arrive) {
-            ptk_sim_release(ptk_container_of(agenda->events[i], ptk_sim_packet_t, arrival));
+        if (agenda->entries[i].event->happen == arrive) {
+            ptk_sim_release(ptk_container_of(agenda->entries[i].event, ptk_sim_packet_t, arrival));
         }
     }
 }
