@@ -14,8 +14,8 @@
  * read back at once, but only what was synced outlives a crash.
  *
  * The invariants, at every acknowledgement and at the end: what was acknowledged is on a majority of disks;
- * each log is a beginning of the longest one; no entry is there twice, and each client's are in order. Once
- * the faults stop, everything is acknowledged and all logs become equal.
+ * of any two logs one is a beginning of the other; no entry is there twice, and each client's are in order.
+ * Once the faults stop, everything is acknowledged and all logs become equal.
  *
  * scenario_log_planted() is the same with one bug, for the guide: see PLANTED BUG.
  */
@@ -90,7 +90,7 @@ static void check_prefix(const disk_t *one, const disk_t *other) {
 static void check_world(void) {
     for (uint32_t i = 0; i < DISKS; i++) {
         check_order(&world.disks[i]);
-        check_prefix(&world.disks[0], &world.disks[i]);
+        check_prefix(&world.disks[i], &world.disks[(i + 1) % DISKS]);
     }
     for (uint32_t client = 0; client < CLIENTS; client++) {
         for (uint32_t number = 0; number < world.acknowledged[client]; number++) {
@@ -105,23 +105,15 @@ static bool logs_are_equal(void) {
 
 /* --- disks and messages --- */
 
-static void disk_append(disk_t *disk, const message_t *entry) {
-    PTK_SIM_CHECK(disk->count < LOG_MOST);
-    if (disk->count < LOG_MOST) {
-        disk->entries[disk->count++] = *entry;
-    }
-}
-
-static void disk_sync(disk_t *disk) {
-    disk->synced = disk->count;
-}
-
 /* Append, and make it outlive a crash. */
-static void disk_store(disk_t *disk, const message_t *entry) {
-    disk_append(disk, entry);
+static void disk_append(disk_t *disk, const message_t *entry) {
+    if (!PTK_SIM_CHECK(disk->count < LOG_MOST)) {
+        return;
+    }
+    disk->entries[disk->count++] = *entry;
     /* PLANTED BUG: it syncs only every fourth entry, and all of them count as safe. */
     if (!world.has_planted_bug || disk->count % 4 == 0) {
-        disk_sync(disk);
+        disk->synced = disk->count;
     }
 }
 
@@ -164,7 +156,7 @@ static ptk_err append(ptk_sock_t *sock, const message_t *request) {
     int index = find(leader.disk, request->who, request->number);
     if (index < 0) {
         index = (int) leader.disk->count;
-        disk_store(leader.disk, &(message_t) {ENTRY, request->who, request->number});
+        disk_append(leader.disk, &(message_t) {ENTRY, request->who, request->number});
         ptk_waitable_abort(leader.changed);
     }
     while (!majority_has(index)) {
@@ -220,7 +212,7 @@ static ptk_err pull_one(ptk_sock_t *sock, disk_t *disk) {
         err = hear(sock, &answer_to_it);
     }
     if (err == PTK_OK && answer_to_it.kind == ENTRY) {
-        disk_store(disk, &answer_to_it);
+        disk_append(disk, &answer_to_it);
     }
     return err;
 }
