@@ -2,6 +2,8 @@
 /* The program behind `./dev sim`. */
 #include "scenarios.h"
 
+#include <string.h>
+
 static const ptk_sim_scenario_t scenarios[] = {
     {"echo", "a server and three clients, under every fault", scenario_echo},
     {"quiet", "a network without faults, on which nothing may fail that need not", scenario_quiet},
@@ -13,5 +15,8 @@ static const ptk_sim_scenario_t scenarios[] = {
 };
 
 int main(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        scenario_exhausts = scenario_exhausts || strcmp(argv[i], "--exhaustion") == 0;
+    }
     return ptk_sim_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
 }

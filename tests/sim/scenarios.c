@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+#define STARTS_MAX 1000 /* of a program that has no resources */
+#define RESPITE_MS 10
+
+bool scenario_exhausts;
+
 ptk_sim_host_t *scenario_host(ptk_sim_t *sim, const char *name, uint32_t flags, ptk_err (*main)(void *arg),
                               void *arg) {
     ptk_sim_host_options_t options = {.struct_size = sizeof options, .flags = flags, .name = name};
@@ -21,7 +26,7 @@ static ptk_err run_body(void *arg) {
     return PTK_OK;
 }
 
-ptk_err scenario_run(ptk_green_fn fn, void *arg) {
+static ptk_err run_once(ptk_green_fn fn, void *arg) {
     body_t body = {fn, arg, PTK_ERR_CANCELED};
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
     if (!loop) {
@@ -37,6 +42,14 @@ ptk_err scenario_run(ptk_green_fn fn, void *arg) {
         return err;
     }
     return body.result == PTK_ERR_CANCELED ? PTK_OK : body.result;
+}
+
+ptk_err scenario_run(ptk_green_fn fn, void *arg) {
+    ptk_err err = run_once(fn, arg);
+    for (int i = 0; err == PTK_ERR_NO_RESOURCES && scenario_exhausts && i < STARTS_MAX; i++) {
+        err = run_once(fn, arg);
+    }
+    return err;
 }
 
 bool scenario_is_network(ptk_err err) {
@@ -123,18 +136,28 @@ static bool start_conversation(ptk_sock_t *sock, void (*serve)(ptk_sock_t *sock)
     return true;
 }
 
+/* One connection; an accept that has no resources is tried again after a while. */
+static ptk_err accept_one(ptk_sock_t *listener, void (*serve)(ptk_sock_t *sock)) {
+    ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE);
+    if (!sock) {
+        bool is_short = scenario_exhausts && ptk_get_err() == PTK_ERR_NO_RESOURCES;
+        return is_short ? ptk_sleep_ms(RESPITE_MS) : ptk_get_err();
+    }
+    if (!start_conversation(sock, serve)) {
+        ptk_sock_abort(sock);
+    }
+    return PTK_OK;
+}
+
 ptk_err scenario_accept_all(const char *address, void (*serve)(ptk_sock_t *sock)) {
     ptk_sock_t *listener = scenario_listen(address);
-    ptk_sock_t *sock;
+    ptk_err err = listener ? PTK_OK : ptk_get_err();
     if (!listener) {
-        return ptk_get_err();
+        return err;
     }
-    while ((sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE)) != NULL) {
-        if (!start_conversation(sock, serve)) {
-            ptk_sock_abort(sock);
-        }
+    while (err == PTK_OK) {
+        err = accept_one(listener, serve);
     }
-    ptk_err err = ptk_get_err();
     PTK_SIM_CHECK(err == PTK_ERR_CANCELED);
     ptk_sock_close(listener);
     return err;

@@ -9,8 +9,11 @@
 ptk_sim_host_t *scenario_host(ptk_sim_t *sim, const char *name, uint32_t flags, ptk_err (*main)(void *arg),
                               void *arg);
 
+/* May memory and descriptors run out? Then, and only then, NO_RESOURCES is no bug. */
+extern bool scenario_exhausts;
+
 /* A host's whole main: a loop, one green thread with this body, the loop's end. Answers what the body
-   answered; a body that was cancelled is fine. */
+   answered; a body that was cancelled is fine, and one that had no resources is begun anew. */
 ptk_err scenario_run(ptk_green_fn body, void *arg);
 
 /* Did a call fail because of the network, or of a deadline, and not because it was wrong? */
