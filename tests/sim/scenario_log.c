@@ -105,6 +105,10 @@ static bool logs_are_equal(void) {
 
 /* --- disks and messages --- */
 
+static void disk_sync(disk_t *disk) {
+    disk->synced = disk->count;
+}
+
 /* Append, and make it outlive a crash. */
 static void disk_append(disk_t *disk, const message_t *entry) {
     if (!PTK_SIM_CHECK(disk->count < LOG_MOST)) {
@@ -113,7 +117,7 @@ static void disk_append(disk_t *disk, const message_t *entry) {
     disk->entries[disk->count++] = *entry;
     /* PLANTED BUG: it syncs only every fourth entry, and all of them count as safe. */
     if (!world.has_planted_bug || disk->count % 4 == 0) {
-        disk->synced = disk->count;
+        disk_sync(disk);
     }
 }
 

@@ -21,7 +21,7 @@
 #define TIMEOUT_MS 200
 #define PATIENCE   2 /* timeouts until a connection is given up */
 #define VALUES     4
-#define CHAOS_MS   2500
+#define CHAOS_MS   1500
 #define SETTLED    2 /* polls of each device after the faults, good ones if it lives */
 #define LIVES      4 /* of a restless server, before it stays */
 #define LIFE_MS    700
@@ -29,7 +29,7 @@
 /* After the faults: when bounds begin to hold, because connections that had died are found out, and bounds.
  */
 #define GRACE_MS   ((PATIENCE + 1) * PERIOD_MS + 2 * TIMEOUT_MS)
-#define BOUNDED_MS (GRACE_MS + 2 * PERIOD_MS) /* so long every device is polled */
+#define BOUNDED_MS (GRACE_MS + PERIOD_MS) /* so long every device is polled */
 #define LATE_MS    2                          /* the clock's grain */
 #define HEALTHY_MS 20
 
