@@ -279,6 +279,15 @@ foreach(kind differential exhaustive)
     endif()
 endforeach()
 
+# Memory and descriptors run out. Not for scenarios that insist on success: there a call may rightly fail.
+foreach(name_seeds echo=200 modbus=60 poller=15 log=300)
+    string(REGEX MATCH "^([a-z]+)=([0-9]+)$" matched "${name_seeds}")
+    add_test(NAME faults.sim.exhaustion.${CMAKE_MATCH_1}
+        COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_1} --exhaustion
+            --seed 1 --seeds ${CMAKE_MATCH_2} --out "${PROJECT_BINARY_DIR}")
+    ptk_test_properties(faults.sim.exhaustion.${CMAKE_MATCH_1} faults)
+endforeach()
+
 # The replicated log with a planted bug, which the runner must find.
 ptk_add_program(ptk_planted tests "${PTK_TEST_ROOT}/sim/planted/main.c" "${PTK_TEST_ROOT}/sim/scenario_log.c"
     "${PTK_TEST_ROOT}/sim/scenarios.c")
