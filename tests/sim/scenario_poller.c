@@ -30,7 +30,7 @@
  */
 #define GRACE_MS   ((PATIENCE + 1) * PERIOD_MS + 2 * TIMEOUT_MS)
 #define BOUNDED_MS (GRACE_MS + PERIOD_MS) /* so long every device is polled */
-#define LATE_MS    2                          /* the clock's grain */
+#define LATE_MS    2                      /* the clock's grain */
 #define HEALTHY_MS 20
 
 /* Each way, so that about half of the answers come in time. */
