@@ -13,6 +13,7 @@
  */
 #include "calls.h"
 
+#include "scripts.h"
 #include <ptk_sim.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,21 +104,12 @@ static void print(const trial_t *trial) {
     }
 }
 
-static unsigned number_from_environment(const char *name, unsigned otherwise) {
-    const char *text = getenv(name);
-    return text ? (unsigned) strtoul(text, NULL, 10) : otherwise;
-}
-
-/* PTK_TEST_SCRIPTS says how many, PTK_TEST_SEED where they begin, PTK_TEST_DIFFERENCES after how many that
- * differ it is enough. */
 TEST(system_calls) {
     trial_t *trial = malloc(sizeof *trial);
     CHECK(trial != NULL);
-    unsigned first = number_from_environment("PTK_TEST_SEED", 1);
-    unsigned count = number_from_environment("PTK_TEST_SCRIPTS", ptk_test_is_long() ? 10 * SCRIPTS : SCRIPTS);
-    unsigned enough = number_from_environment("PTK_TEST_DIFFERENCES", 1);
+    scripts_range_t range = scripts_range(SCRIPTS);
     unsigned found = 0;
-    for (unsigned seed = first; seed < first + count && found < enough; seed++) {
+    for (unsigned seed = range.first; seed < range.first + range.count && found < range.enough; seed++) {
         ptk_test_random_t random = {seed};
         calls_generate(&trial->script, &random);
         if (differs(trial)) {
