@@ -240,6 +240,9 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction) {
     if (err != PTK_OK || !known) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
     }
+    if (sock->state == PTK_SOCK_OPEN && !sock->outbound_turn.taken) {
+        return answer(-ENOTCONN); /* the system would say so too, and shut it down all the same */
+    }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
     err = answer(verbs(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
     sock->is_write_shut = sock->is_write_shut || (err == PTK_OK && write);

@@ -45,6 +45,14 @@ static intptr_t try_accept(const ptk_event_op_t *op) {
     return result == 0 ? accepted : result;
 }
 
+/* Without a peer and without an error: the handshake is under way, or the connection came about and has ended
+   since. */
+static intptr_t tell_end_of_connection(const ptk_event_op_t *op) {
+    struct pollfd entry = {.fd = (int) op->source->handle};
+    int count = ptk_sys()->poll(&entry, 1, 0);
+    return count == 1 && entry.revents == POLLHUP ? -ECONNABORTED : -EAGAIN;
+}
+
 /* A handshake is under way: how did it end? */
 static intptr_t ask_connect(const ptk_event_op_t *op) {
     int error = 0;
@@ -56,7 +64,10 @@ static intptr_t ask_connect(const ptk_event_op_t *op) {
     struct sockaddr_storage peer;
     length = sizeof peer;
     result = ptk_sys()->peer_name(op->source->handle, (struct sockaddr *) &peer, &length);
-    return result == -ENOTCONN ? (PTK_MUTANT(12) ? 0 : -EAGAIN) : result;
+    if (result != -ENOTCONN) {
+        return result;
+    }
+    return PTK_MUTANT(12) ? 0 : tell_end_of_connection(op);
 }
 
 static intptr_t try_connect(ptk_event_op_t *op) {
