@@ -173,6 +173,10 @@ void ptk_sim_resume(ptk_sim_host_t *host);
 /** Its clock jumps forward, and runs faster by so many millionths from now on (negative: slower). */
 void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm);
 
+/** A signal arrives at the host's process: its SIGNAL waitables for it get one more. Unheard, it does
+ * nothing. */
+void ptk_sim_signal(ptk_sim_host_t *host, int signo);
+
 /** Has it ended, and with what? On a host or outside. */
 bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out);
 

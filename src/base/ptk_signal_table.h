@@ -17,7 +17,8 @@ typedef struct ptk_signal_subscription {
     atomic_uint_least32_t count; /* arrivals since the consumer last took them; saturates */
     ptk_inbox_t *inbox;          /* counted */
     int signal_number;
-    uint32_t slot; /* its place in the table */
+    const struct ptk_sim_kernel *kernel; /* of the simulated host that subscribed; NULL: none */
+    uint32_t slot;                       /* its place in the table */
 } ptk_signal_subscription_t;
 
 /* Start and stop hearing. `subscription` is the caller's memory. From any thread, not from a handler.
@@ -26,3 +27,7 @@ typedef struct ptk_signal_subscription {
  */
 ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_t *inbox, int signal_number);
 void ptk_signal_unsubscribe(ptk_signal_subscription_t *subscription);
+
+/* What the handler does: note the arrival of a signal, with those who subscribed on the simulated host that
+   the thread acts as, or with those who did on none. */
+void ptk_signal_arrives(int signal_number);

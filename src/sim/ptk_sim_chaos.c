@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults by chance: crashes, pauses and partitions.
+ * Faults by chance: crashes, pauses, partitions and clocks.
  *
  * They come with events, not with time, so that a quiet hour costs nothing: each time the world moves on, the
  * oracle may pick one. Every fault enters its own end into the agenda. In the settle phase everything that
@@ -15,6 +15,10 @@
 
 /* From 1 ms on, doubling; the oracle picks which. */
 #define TIMES 16
+
+/* Clocks drift by up to so much, in either direction: more than any quartz. */
+#define DRIFT_STEPS    4
+#define DRIFT_STEP_PPM 250
 
 static uint64_t draw_time_ns(uint32_t site) {
     uint32_t exponent = ptk_choice(site, TIMES);
@@ -85,6 +89,14 @@ static void pause_one(ptk_sim_t *sim) {
     ptk_sim_agenda_enter(&sim->net.agenda, &host->go_on, sim->net.agenda.now_ns + time_ns);
 }
 
+/* Its clock goes wrong, a little, from now on. */
+static void disturb_clock(ptk_sim_t *sim) {
+    ptk_sim_host_t *host = draw_host(sim);
+    uint32_t drift = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2 * DRIFT_STEPS + 1);
+    uint32_t jumps = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2);
+    ptk_sim_clock(host, jumps ? 7 * MS : 0, ((int32_t) drift - DRIFT_STEPS) * DRIFT_STEP_PPM);
+}
+
 void ptk_sim_chaos(ptk_sim_t *sim) {
     if (sim->calm || sim->host_count == 0) {
         return;
@@ -97,6 +109,9 @@ void ptk_sim_chaos(ptk_sim_t *sim) {
     }
     if (ptk_choice(PTK_SIM_SITE_PAUSE, 2) != 0) {
         pause_one(sim);
+    }
+    if (ptk_choice(PTK_SIM_SITE_CLOCK_STEP, 2) != 0) {
+        disturb_clock(sim);
     }
 }
 

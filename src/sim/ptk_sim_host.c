@@ -16,6 +16,7 @@
 
 #include "base/ptk_assert.h"
 #include "sim/net/ptk_sim_memory.h"
+#include "base/ptk_signal_table.h"
 #include "platform/ptk_event_loop_platform_sim.h"
 #include <errno.h>
 #include <ptk_scheduler.h>
@@ -234,7 +235,7 @@ void ptk_sim_pause(ptk_sim_host_t *host) {
 void ptk_sim_suspend(ptk_sim_host_t *host) {
     if (!host->suspended) {
         host->suspended = true;
-        host->suspended_ns = host->sim->net.agenda.now_ns;
+        host->suspended_ns = ptk_sim_kernel_now_ns(&host->kernel);
     }
     ptk_sim_pause(host);
 }
@@ -248,7 +249,8 @@ void ptk_sim_resume(ptk_sim_host_t *host) {
     host->standstills = 0;
     if (host->suspended) {
         host->suspended = false;
-        host->kernel.clock_offset_ns -= (int64_t) (host->sim->net.agenda.now_ns - host->suspended_ns);
+        uint64_t passed_ns = ptk_sim_kernel_now_ns(&host->kernel) - host->suspended_ns;
+        host->kernel.clock_offset_ns -= (int64_t) passed_ns;
     }
     if (host->state == PTK_SIM_HOST_RUNNABLE) {
         make_runnable(host);
@@ -281,6 +283,14 @@ void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
 
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
     cut(from, to, false);
+}
+
+void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
+    note(host, PTK_SIM_TRACE_FAULT, PTK_SIM_FAULT_SIGNAL, (uint64_t) signo);
+    ptk_thread_block_t *before = ptk_thread_in_use;
+    ptk_thread_in_use = &host->kernel.block;
+    ptk_signal_arrives(signo);
+    ptk_thread_in_use = before;
 }
 
 bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {

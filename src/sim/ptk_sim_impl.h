@@ -33,7 +33,7 @@ struct ptk_sim_host {
     ptk_sim_host_state_t state;
     uint32_t standstills;  /* pauses and suspensions that hold: it does not run */
     bool suspended;        /* its clock stands too */
-    uint64_t suspended_ns; /* since then */
+    uint64_t suspended_ns; /* since then, by its clock */
     int saved_errno;
     ptk_context_t context;
     ptk_stack_slot_t *stack;
@@ -86,6 +86,11 @@ struct ptk_sim {
 /* Something is wrong: the first such reason is kept, and the run ends. */
 void ptk_sim_fail(ptk_sim_t *sim, ptk_sim_end_t end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Somebody else decides, in the world and on the hosts that are made from now on. */
+static inline void ptk_sim_use_oracle(ptk_sim_t *sim, ptk_choice_oracle_t *oracle) {
+    sim->block.oracle = oracle;
+}
 
 /* --- hosts (ptk_sim_host.c) --- */
 

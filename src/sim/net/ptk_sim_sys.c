@@ -227,7 +227,15 @@ static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
     if (is_interrupted()) {
         return -EINTR;
     }
-    return note(kernel, CALL_RECV, handle, ptk_sim_tcp_recv(tcp, buffer, bytes));
+    uint32_t fewer =
+        bytes > 1 && bytes < UINT32_MAX ? ptk_choice(PTK_SIM_SITE_SHORT_RECV, (uint32_t) bytes) : 0;
+    intptr_t result = ptk_sim_tcp_recv(tcp, buffer, bytes - fewer);
+    if (fewer != 0) {
+        /* On Linux a receive is short only when the queue is empty, and what comes later is reported as news.
+         */
+        ptk_sim_file_changed(tcp->owner, POLLIN);
+    }
+    return note(kernel, CALL_RECV, handle, result);
 }
 
 static intptr_t sim_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
@@ -368,7 +376,8 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
 
 /* --- signals and the process --- */
 
-/* A process of one host hears no signals: dispositions are taken and never used. Two may not be changed. */
+/* Signals come from ptk_sim_signal alone, which asks ptk's own table: dispositions mean nothing. Two may not
+ * be changed. */
 static int sim_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out) {
     (void) old_out;
     return action && (signal_number == SIGKILL || signal_number == SIGSTOP) ? -EINVAL : 0;
