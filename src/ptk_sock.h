@@ -43,9 +43,9 @@ PTK_API void ptk_sock_abort(ptk_sock_t *sock);
 
 /**
  * Coroutine-friendly blocking connect. Parks. REFUSED, UNREACHABLE, PEER_TIMEOUT, RESET,
- * ADDRESS_NOT_AVAILABLE, CONNECTED, BUSY (a connect is under way), TIMEOUT. After TIMEOUT or CANCELED the
- * socket is good only for closing. With timeout 0 an attempt is started and TIMEOUT means that it goes on:
- * wait for PTK_EVENT_WRITE on the socket's waitable, then call again.
+ * ADDRESS_NOT_AVAILABLE, CONNECTED, BUSY (a connect is under way), NO_RESOURCES, TIMEOUT. After TIMEOUT or
+ * CANCELED the socket is good only for closing. With timeout 0 an attempt is started and TIMEOUT means that
+ * it goes on: wait for PTK_EVENT_WRITE on the socket's waitable, then call again.
  */
 PTK_API ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen,
                                  uint32_t timeout_ms);

@@ -11,6 +11,8 @@
  */
 #include "sim/ptk_sim_timeline_impl.h"
 
+#include <ptk_sim.h>
+
 #include "base/ptk_assert.h"
 #include "sim/net/ptk_sim_fault.h"
 #include "sim/net/ptk_sim_memory.h"
@@ -302,6 +304,21 @@ static void host_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_
     }
 }
 
+static const char *name_of_end(uint64_t end) {
+    static const char *const names[] = {
+        [PTK_SIM_END_NONE] = "none",
+        [PTK_SIM_END_QUIESCENT] = "quiescent",
+        [PTK_SIM_END_PREDICATE] = "met",
+        [PTK_SIM_END_TIME_LIMIT] = "time limit",
+        [PTK_SIM_END_LIVELOCK] = "livelock",
+        [PTK_SIM_END_DEADLOCK] = "deadlock",
+        [PTK_SIM_END_CHECK] = "check",
+        [PTK_SIM_END_HOST] = "host",
+        [PTK_SIM_END_STEP_LIMIT] = "step limit",
+    };
+    return end < sizeof names / sizeof names[0] ? names[end] : "unknown";
+}
+
 const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                                    char *text_out, size_t bytes) {
     unsigned long long a = entry->a;
@@ -332,7 +349,7 @@ const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk
         note_words(timeline, entry, text_out, bytes);
         break;
     case PTK_SIM_TRACE_END:
-        ptk_sys_format(text_out, bytes, "end %llu", a);
+        ptk_sys_format(text_out, bytes, "end: %s", name_of_end(entry->a));
         break;
     case PTK_SIM_TRACE_HOST:
         host_words(entry, text_out, bytes);

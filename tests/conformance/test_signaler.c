@@ -97,7 +97,7 @@ TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
 
 /* Bursts of two, the second at any moment while the first is delivered: it is in the same count, or it wakes
  * again. */
-#define BURSTS (ptk_test_is_long() ? 300000u : 10000u)
+#define BURSTS (ptk_test_is_long() ? 300000u : 3000u)
 
 static void *serve_bursts(void *arg) {
     rally_t *rally = arg;
