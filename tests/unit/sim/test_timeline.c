@@ -123,7 +123,7 @@ static const char expected[] =
     "  client to server, 40000 to 502, lost, sent at 200.330\n"
     "     200.440  !               .               .                 client: reaches store again\n"
     "     200.440  ]               .               .                 client: ends: -16\n"
-    "     200.440  .               .               .                 end 6\n"
+    "     200.440  .               .               .                 end: check\n"
     "\n"
     "FAILED: it is\n"
     "lost\n";
