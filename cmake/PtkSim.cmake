@@ -14,7 +14,8 @@ target_include_directories(ptk_sim INTERFACE "${PROJECT_SOURCE_DIR}/src")
 
 # Programs of scenarios link this one: their calls of what a simulated host must not reach are caught (ptk_sim_guard.c).
 set(ptk_sim_guarded_calls clock_gettime gettimeofday time sleep usleep nanosleep clock_nanosleep getrandom getentropy rand
-    random socket socketpair connect bind accept poll epoll_wait pthread_create fork system)
+    random socket socketpair connect bind accept poll epoll_wait pthread_create fork system
+    clock timespec_get thrd_sleep thrd_create select lrand48)
 add_library(ptk_sim_guarded INTERFACE)
 target_link_libraries(ptk_sim_guarded INTERFACE ptk_sim)
 foreach(call IN LISTS ptk_sim_guarded_calls)

@@ -299,7 +299,7 @@ add_test(NAME sim.planted
         --out "${PROJECT_BINARY_DIR}")
 ptk_test_properties(sim.planted sim)
 set_tests_properties(sim.planted PROPERTIES
-    PASS_REGULAR_EXPRESSION "seed 1399: tests/sim/scenario_log.c:80: .*shrunk: +from 559 decisions to 1 in 19 runs.*after 208 events")
+    PASS_REGULAR_EXPRESSION "seed 1399: tests/sim/scenario_log.c:80: .*shrunk: +from 577 decisions to 1 in 19 runs.*after 208 events")
 
 # --- the scenarios find every bug that can be put back ---------------------------------------------------------------
 if(PTK_MUTANTS)

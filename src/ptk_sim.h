@@ -55,7 +55,7 @@ typedef enum ptk_sim_end {
     PTK_SIM_END_STEP_LIMIT = 8  /**< too many steps in all */
 } ptk_sim_end_t;
 
-/** No faults at all: latency alone varies. */
+/** No faults at all: only latencies, schedules and the like vary. */
 #define PTK_SIM_NO_FAULTS 0x01u
 /** Keep what happens, for a timeline. */
 #define PTK_SIM_KEEP_TRACE 0x02u
@@ -119,7 +119,8 @@ typedef struct ptk_sim_report {
     const char *failure; /**< what went wrong, NULL if nothing; lives as long as the world */
 } ptk_sim_report_t;
 
-/** A new world; NULL: an option is wrong (ptk_get_err()), for a tape also when it cannot be read. */
+/** A new world; NULL: an option is wrong (INVALID_PARAM), for a tape also when it cannot be read; or there
+ * is one already (BUSY): one at a time. */
 ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options);
 
 /** End it: hosts that still run are cancelled and unwound, as by a crash. NULL is fine. */
@@ -127,9 +128,9 @@ void ptk_sim_destroy(ptk_sim_t *sim);
 
 /**
  * A new host, which will run main(arg) from its first step on; again after a crash. NULL: an option is wrong
- * or the address taken (ptk_get_err()). The world keeps the host.
+ * or the address taken (ptk_get_err()). The world keeps the host; `arg` must outlive it, or ptk_sim_settle().
  *
- * `main` runs on a stack of 256 KiB and must return: ptk_scheduler_run() ends when the host does. When a host
+ * `main` runs on a stack of 512 KiB and must return: ptk_scheduler_run() ends when the host does. When a host
  * crashes, its network is gone at once and without a word, and its green threads are cancelled so that they
  * let go of their memory; what they still do reaches nobody.
  */
@@ -148,6 +149,8 @@ ptk_sim_end_t ptk_sim_run_until(ptk_sim_t *sim, bool (*predicate)(void *arg), vo
 /**
  * Faults stop, partitions heal, crashed hosts are started and paused ones go on; then the program must finish
  * within so much virtual time: any other end than QUIESCENT is a failure.
+ * Then every host that still runs, the daemons, is ended and unwound, and what it leaves behind is looked at:
+ * it is the last phase of a world.
  */
 ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms);
 
@@ -161,7 +164,7 @@ void ptk_sim_quiet_network(ptk_sim_t *sim);
 /** What it came to so far. */
 ptk_sim_report_t ptk_sim_report(ptk_sim_t *sim);
 
-/** Faults by hand. A partition has one direction; heal ends it. */
+/** Faults by hand. A partition has one direction; it holds until it was healed as often as it was made. */
 void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to);
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to);
 void ptk_sim_crash(ptk_sim_host_t *host);
@@ -170,7 +173,8 @@ void ptk_sim_restart(ptk_sim_host_t *host);
 void ptk_sim_pause(ptk_sim_host_t *host);
 void ptk_sim_suspend(ptk_sim_host_t *host);
 void ptk_sim_resume(ptk_sim_host_t *host);
-/** Its clock jumps forward, and runs faster by so many millionths from now on (negative: slower). */
+/** Its clock jumps forward, and runs faster by so many millionths from now on (negative: slower; at most
+ * half). */
 void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm);
 
 /** A signal arrives at the host's process: its SIGNAL waitables for it get one more. Unheard, it does

@@ -57,18 +57,43 @@ static bool init_oracle(ptk_sim_t *sim) {
     return true;
 }
 
+static const char *const platforms[] = {"sim", "epoll", "poll"};
+
+#define PLATFORMS (sizeof platforms / sizeof platforms[0])
+
 static const char *draw_platform(const ptk_sim_options_t *options) {
-    static const char *const names[] = {"sim", "epoll", "poll"};
     if (options->platform) {
         return options->platform;
     }
-    uint32_t index = ptk_choice(PTK_SIM_SITE_PLATFORM, sizeof names / sizeof names[0]);
-    return names[index];
+    uint32_t index = ptk_choice(PTK_SIM_SITE_PLATFORM, PLATFORMS);
+    return platforms[index];
+}
+
+static bool is_platform(const char *name) {
+    for (size_t i = 0; i < PLATFORMS; i++) {
+        if (strcmp(name, platforms[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool are_valid(const ptk_sim_options_t *options) {
+    const uint32_t known = PTK_SIM_NO_FAULTS | PTK_SIM_KEEP_TRACE | PTK_SIM_BENIGN | PTK_SIM_EXHAUSTION;
+    return (options->flags & ~known) == 0 && options->reserved == 0 &&
+           options->pct_changes <= PTK_SIM_CHANGES_MAX &&
+           (!options->platform || is_platform(options->platform));
 }
 
 ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options) {
+    if (sim_in_use) {
+        ptk_fail(PTK_ERR_BUSY);
+        return NULL;
+    }
     ptk_sim_t *sim = ptk_sim_allocate(sizeof *sim);
-    if (options && ptk_options_copy(&sim->options, sizeof sim->options, options) != PTK_OK) {
+    ptk_sim_tape_init(&sim->tape);
+    bool copied = !options || ptk_options_copy(&sim->options, sizeof sim->options, options) == PTK_OK;
+    if (!copied || !are_valid(&sim->options)) {
         goto refuse;
     }
     sim->block_before = ptk_thread_in_use;
@@ -90,7 +115,7 @@ ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options) {
     sim->step_ns = FIRST_MOMENT_NS;
     if (sim->options.flags & PTK_SIM_NO_FAULTS) {
         sim->calm = true;
-        ptk_sim_oracle_calm(&sim->oracle);
+        sim->oracle.is_faultless = true;
     }
     if (sim->options.step_limit == 0) {
         sim->options.step_limit = STEP_LIMIT;
@@ -99,9 +124,17 @@ ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options) {
     sim->platform = draw_platform(&sim->options);
     return sim;
 refuse:
+    ptk_sim_tape_fini(&sim->tape);
     ptk_sim_release(sim);
     ptk_fail(PTK_ERR_INVALID_PARAM);
     return NULL;
+}
+
+/* All of them before any is freed: one that unwinds may still look at another. */
+static void end_hosts(ptk_sim_t *sim) {
+    for (uint32_t i = 0; i < sim->host_count; i++) {
+        ptk_sim_host_end(sim->hosts[i]);
+    }
 }
 
 void ptk_sim_destroy(ptk_sim_t *sim) {
@@ -109,12 +142,15 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
         return;
     }
     sim->calm = true;
+    end_hosts(sim);
     for (uint32_t i = 0; i < sim->host_count; i++) {
         ptk_sim_host_free(sim->hosts[i]);
     }
     ptk_list_node_t *node;
     while ((node = ptk_list_take_first(&sim->partings)) != NULL) {
-        ptk_sim_release(ptk_container_of(node, ptk_sim_parting_t, link));
+        ptk_sim_parting_t *parting = ptk_container_of(node, ptk_sim_parting_t, link);
+        ptk_sim_agenda_strike(&sim->net.agenda, &parting->end);
+        ptk_sim_release(parting);
     }
     ptk_sim_release(sim->hosts);
     ptk_sim_release(sim->runnable);
@@ -140,19 +176,36 @@ static bool parse_address(ptk_sim_addr_t *addr_out, const char *text) {
     return ptk_sys_inet_parse(AF_INET6, text, addr_out->bytes);
 }
 
+#define ADDRESSES_MOST 4
+
+typedef struct addresses {
+    ptk_sim_addr_t all[ADDRESSES_MOST];
+    uint32_t count;
+} addresses_t;
+
+static bool is_taken(const ptk_sim_t *sim, const ptk_sim_addr_t *addr) {
+    for (uint32_t i = 0; i < sim->host_count; i++) {
+        if (ptk_sim_node_has_address(sim->hosts[i]->kernel.node, addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "10.0.0.1,fd00::1" */
-static bool add_addresses(ptk_sim_node_t *node, const char *text) {
+static bool read_addresses(const ptk_sim_t *sim, const char *text, addresses_t *addresses_out) {
     char one[64];
+    addresses_out->count = 0;
     while (text) {
         const char *comma = strchr(text, ',');
         size_t length = comma ? (size_t) (comma - text) : strlen(text);
-        if (length >= sizeof one) {
+        if (length >= sizeof one || addresses_out->count == ADDRESSES_MOST) {
             return false;
         }
         memcpy(one, text, length);
         one[length] = '\0';
-        ptk_sim_addr_t addr;
-        if (!parse_address(&addr, one) || !ptk_sim_node_add_address(node, &addr)) {
+        ptk_sim_addr_t *addr = &addresses_out->all[addresses_out->count++];
+        if (!parse_address(addr, one) || is_taken(sim, addr)) {
             return false;
         }
         text = comma ? comma + 1 : NULL;
@@ -160,12 +213,15 @@ static bool add_addresses(ptk_sim_node_t *node, const char *text) {
     return true;
 }
 
-static bool add_usual_address(ptk_sim_node_t *node) {
+/* The first of the usual ones that nobody has. */
+static void find_usual_addresses(const ptk_sim_t *sim, addresses_t *addresses_out) {
     char text[64];
-    uint32_t number = node->index + 1;
-    (void) ptk_sys_format(text, sizeof text, "10.%u.%u.%u,fd00::%x", number >> 16, number >> 8 & 255,
-                          number & 255, number);
-    return add_addresses(node, text);
+    uint32_t number = sim->host_count;
+    do {
+        number++;
+        (void) ptk_sys_format(text, sizeof text, "10.%u.%u.%u,fd00::%x", number >> 16, number >> 8 & 255,
+                              number & 255, number);
+    } while (!read_addresses(sim, text, addresses_out));
 }
 
 static void keep_host(ptk_sim_t *sim, ptk_sim_host_t *host) {
@@ -182,10 +238,17 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
     }
-    ptk_sim_node_t *node = ptk_sim_net_add(&sim->net);
-    if (!(copy.address ? add_addresses(node, copy.address) : add_usual_address(node))) {
+    addresses_t addresses;
+    if (copy.address && !read_addresses(sim, copy.address, &addresses)) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
+    }
+    if (!copy.address) {
+        find_usual_addresses(sim, &addresses);
+    }
+    ptk_sim_node_t *node = ptk_sim_net_add(&sim->net);
+    for (uint32_t i = 0; i < addresses.count; i++) {
+        (void) ptk_sim_node_add_address(node, &addresses.all[i]); /* false: the same twice */
     }
     ptk_sim_host_t *host = ptk_sim_allocate(sizeof *host);
     host->sim = sim;
@@ -203,7 +266,7 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
 
 ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_link_options_t *options) {
     ptk_sim_link_options_t copy = {.struct_size = sizeof copy};
-    if (from == to || from->sim != to->sim ||
+    if (!from || !to || from == to || from->sim != to->sim ||
         (options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
@@ -267,8 +330,18 @@ static bool step(ptk_sim_t *sim, uint64_t limit_ns) {
     return ptk_sim_agenda_step(&sim->net.agenda);
 }
 
+/* Whoever crashed or paused a host by hand can start it again. */
+static bool awaits_a_hand(const ptk_sim_t *sim) {
+    for (uint32_t i = 0; i < sim->host_count; i++) {
+        if (sim->hosts[i]->state == PTK_SIM_HOST_DOWN || sim->hosts[i]->standstills > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static ptk_sim_end_t out_of_events(ptk_sim_t *sim, uint64_t limit_ns) {
-    if (ptk_sim_agenda_next_ns(&sim->net.agenda) != UINT64_MAX) {
+    if (ptk_sim_agenda_next_ns(&sim->net.agenda) != UINT64_MAX || awaits_a_hand(sim)) {
         sim->net.agenda.now_ns = limit_ns;
         return PTK_SIM_END_TIME_LIMIT;
     }
@@ -322,6 +395,7 @@ ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms) {
         ptk_sim_fail(sim, PTK_SIM_END_TIME_LIMIT, "%s has not ended %llu ms after all faults have",
                      name_of_unfinished(sim), (unsigned long long) limit_ms);
     }
+    end_hosts(sim);
     return sim->end;
 }
 

@@ -130,7 +130,9 @@ void ptk_sim_chaos_end(ptk_sim_t *sim) {
         ptk_sim_resume(sim->hosts[i]);
         for (uint32_t j = 0; j < sim->host_count; j++) {
             if (i != j) {
-                ptk_sim_heal(sim->hosts[i], sim->hosts[j]);
+                while (ptk_sim_is_parted(sim->hosts[i], sim->hosts[j])) {
+                    ptk_sim_heal(sim->hosts[i], sim->hosts[j]);
+                }
             }
         }
     }

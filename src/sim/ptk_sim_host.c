@@ -22,7 +22,8 @@
 #include <ptk_scheduler.h>
 #include <string.h>
 
-#define STACK_BYTES ((size_t) 512 * 1024)
+#define DRIFT_MOST_PPM 500000
+#define STACK_BYTES    ((size_t) 512 * 1024)
 
 static ptk_sim_host_t *host_of(ptk_sim_kernel_t *kernel) {
     return kernel->owner;
@@ -90,6 +91,7 @@ static void suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
 void ptk_sim_host_continue(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     leave_runnable(host);
+    host->has_begun = true;
     host->state = PTK_SIM_HOST_RUNNING;
     ptk_thread_in_use = &host->kernel.block;
     ptk_context_switch(&sim->driver, &host->context);
@@ -130,6 +132,7 @@ static void boot(ptk_sim_host_t *host) {
 void ptk_sim_host_start(ptk_sim_host_t *host) {
     int os_err = 0;
     boot(host);
+    host->has_begun = false;
     host->label = (ptk_stack_label_t) {host->name, __FILE__, __LINE__};
     host->stack = ptk_stack_take(&host->sim->stacks, STACK_BYTES, &host->label, &os_err);
     ptk_assert(host->stack && "no memory for the stack of a host");
@@ -163,7 +166,20 @@ static void stop_loop(ptk_sim_host_t *host) {
     ptk_thread_in_use = &host->sim->block;
 }
 
+/* It has a stack and a main, and nothing of it has run. */
+static void forget_start(ptk_sim_host_t *host) {
+    ptk_context_fini(&host->context);
+    ptk_stack_give(&host->sim->stacks, host->stack);
+    host->stack = NULL;
+    host->result = PTK_OK;
+    host->state = PTK_SIM_HOST_ENDED;
+}
+
 void ptk_sim_host_finish(ptk_sim_host_t *host) {
+    leave_runnable(host);
+    if (host->stack && !host->has_begun) {
+        forget_start(host);
+    }
     if (host->state != PTK_SIM_HOST_ENDED && host->stack) {
         ptk_sim_kernel_crash(&host->kernel);
         while (host->state != PTK_SIM_HOST_ENDED) {
@@ -173,9 +189,16 @@ void ptk_sim_host_finish(ptk_sim_host_t *host) {
     }
 }
 
+void ptk_sim_host_end(ptk_sim_host_t *host) {
+    if (host->state != PTK_SIM_HOST_ENDED && host->state != PTK_SIM_HOST_DOWN) {
+        ptk_sim_host_finish(host);
+        check_remains(host);
+    }
+}
+
 void ptk_sim_host_free(ptk_sim_host_t *host) {
     ptk_sim_agenda_t *agenda = &host->sim->net.agenda;
-    ptk_sim_host_finish(host);
+    ptk_assert(!host->stack);
     ptk_sim_kernel_fini(&host->kernel);
     ptk_sim_tcp_clear(host->kernel.node);
     leave_runnable(host);
@@ -260,29 +283,37 @@ void ptk_sim_resume(ptk_sim_host_t *host) {
 void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm) {
     note_fault(host, PTK_SIM_FAULT_CLOCK_STEP);
     ptk_sim_kernel_t *kernel = &host->kernel;
+    drift_ppm = drift_ppm < -DRIFT_MOST_PPM ? -DRIFT_MOST_PPM : drift_ppm;
+    drift_ppm = drift_ppm > DRIFT_MOST_PPM ? DRIFT_MOST_PPM : drift_ppm;
     uint64_t before_ns = ptk_sim_kernel_now_ns(kernel);
     kernel->clock_drift_ppm = drift_ppm;
     kernel->clock_offset_ns += (int64_t) (before_ns - ptk_sim_kernel_now_ns(kernel) + forward_ns);
     wake(kernel); /* its waits are to be reckoned anew */
 }
 
-static void cut(ptk_sim_host_t *from, ptk_sim_host_t *to, bool is_cut) {
-    ptk_sim_net_t *net = &from->sim->net;
-    ptk_sim_link_t *link = ptk_sim_net_link(net, from->kernel.node->index, to->kernel.node->index);
-    if (from != to && link->cut != is_cut) {
-        link->cut = is_cut;
-        from->sim->faults += is_cut;
-        ptk_sim_net_note(net, PTK_SIM_TRACE_FAULT, from->kernel.node->index,
-                         is_cut ? PTK_SIM_FAULT_PARTITION : PTK_SIM_FAULT_HEAL, to->kernel.node->index, 0);
-    }
+static ptk_sim_link_t *link_between(ptk_sim_host_t *from, ptk_sim_host_t *to) {
+    return ptk_sim_net_link(&from->sim->net, from->kernel.node->index, to->kernel.node->index);
+}
+
+static void note_link(ptk_sim_host_t *from, ptk_sim_fault_t fault, const ptk_sim_host_t *to) {
+    note(from, PTK_SIM_TRACE_FAULT, fault, to->kernel.node->index);
+}
+
+bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to) {
+    return link_between(from, to)->cut > 0;
 }
 
 void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    cut(from, to, true);
+    if (from != to && link_between(from, to)->cut++ == 0) {
+        from->sim->faults++;
+        note_link(from, PTK_SIM_FAULT_PARTITION, to);
+    }
 }
 
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    cut(from, to, false);
+    if (from != to && link_between(from, to)->cut > 0 && --link_between(from, to)->cut == 0) {
+        note_link(from, PTK_SIM_FAULT_HEAL, to);
+    }
 }
 
 void ptk_sim_signal(ptk_sim_host_t *host, int signo) {

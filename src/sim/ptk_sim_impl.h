@@ -39,6 +39,7 @@ struct ptk_sim_host {
     ptk_stack_slot_t *stack;
     ptk_stack_label_t label;
     bool is_queued;          /* among the runnable */
+    bool has_begun;          /* its main is on its stack */
     ptk_sim_event_t alarm;   /* the end of its wait */
     ptk_sim_event_t restart; /* after a crash */
     ptk_sim_event_t go_on;   /* after a pause */
@@ -104,7 +105,14 @@ void ptk_sim_host_continue(ptk_sim_host_t *host);
 
 /* Unwind what still runs on it, without network and without time; its kernel is gone afterwards. */
 void ptk_sim_host_finish(ptk_sim_host_t *host);
+
+/* The same where it has not ended, and a look at what it leaves behind. */
+void ptk_sim_host_end(ptk_sim_host_t *host);
+
+/* Of one that has no stack any more. */
 void ptk_sim_host_free(ptk_sim_host_t *host);
+
+bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to);
 
 /* --- faults (ptk_sim_chaos.c) --- */
 

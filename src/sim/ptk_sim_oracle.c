@@ -90,9 +90,6 @@ static const traits_t table[] = {
     ROW(PTK_SIM_SITE_, ACCEPT_ERROR, FAULT, 1000, 50000),
     ROW(PTK_SIM_SITE_, FAULT_HOST, SIZE, 0, 0),
     ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
-    ROW(PTK_SIM_SITE_, FAULT_HOST, SIZE, 0, 0),
-    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
-    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
 };
 /* clang-format on */
 
@@ -334,7 +331,8 @@ static uint32_t choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t count)
         return 0;
     }
     ptk_sim_oracle_site_t *state = state_of(oracle, site);
-    uint32_t answer = oracle->is_calm && state->is_fault ? 0 : oracle->answer(oracle, state, count);
+    bool is_silent = state->is_off || (state->is_fault && (oracle->is_calm || oracle->is_faultless));
+    uint32_t answer = is_silent ? 0 : oracle->answer(oracle, state, count);
     ptk_assert(answer < count);
     if (answer > 0) {
         record(oracle, state, answer, count);
@@ -393,6 +391,7 @@ void ptk_sim_oracle_calm(ptk_sim_oracle_t *oracle) {
 void ptk_sim_oracle_set_rate(ptk_sim_oracle_t *oracle, uint32_t site, uint32_t rate_ppm) {
     ptk_assert(rate_ppm <= PTK_SIM_RATE_ALWAYS || rate_ppm == PTK_SIM_RATE_UNIFORM);
     state_of(oracle, site)->rate_ppm = rate_ppm;
+    state_of(oracle, site)->is_off = rate_ppm == 0;
 }
 
 uint32_t ptk_sim_oracle_rate(ptk_sim_oracle_t *oracle, uint32_t site) {

@@ -41,6 +41,7 @@ typedef struct ptk_sim_oracle_site {
     uint32_t rate_ppm; /* how often the answer is not 0, or PTK_SIM_RATE_UNIFORM */
     bool is_known;     /* this place of the table is taken */
     bool is_fault;     /* silent in the calm */
+    bool is_off;       /* its rate was set to 0: silent, whoever answers */
     bool prefers_last; /* of priorities: the last one goes first */
 } ptk_sim_oracle_site_t;
 
@@ -51,6 +52,7 @@ struct ptk_sim_oracle {
     ptk_sim_tape_t recorded; /* in order of time; sort it before it is replayed */
     uint64_t decisions;      /* in all */
     bool is_calm;
+    bool is_faultless; /* no faults from the beginning; schedules go on as ever */
     /* The rest is the oracle's own. */
     uint32_t (*answer)(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count);
     ptk_sim_oracle_options_t options;

@@ -214,7 +214,7 @@ static bool can_pass(const ptk_sim_packet_t *packet) {
         return false;
     }
     return packet->from_node == packet->to_node ||
-           !ptk_sim_net_link(net, packet->from_node, packet->to_node)->cut;
+           ptk_sim_net_link(net, packet->from_node, packet->to_node)->cut == 0;
 }
 
 static void arrive(ptk_sim_event_t *event) {

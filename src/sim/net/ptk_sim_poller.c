@@ -158,14 +158,19 @@ static int pass_as_ghost(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     return 0;
 }
 
-/* The moment of the world at which a wait of the host ends. */
+/* When a wait ends by the host's own clock, which may go wrong meanwhile. */
 static uint64_t end_of_wait(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
-    if (timeout_ns < 0) {
+    return timeout_ns < 0 ? UINT64_MAX : ptk_sim_kernel_now_ns(kernel) + (uint64_t) timeout_ns;
+}
+
+/* The moment of the world that this is, as its clock goes now. */
+static uint64_t world_moment(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
+    uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
+    if (own_ns == UINT64_MAX) {
         return UINT64_MAX;
     }
-    uint64_t world_ns = ptk_sim_kernel_world_ns(kernel, (uint64_t) timeout_ns);
-    uint64_t now_ns = kernel->net->agenda.now_ns;
-    return world_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + world_ns;
+    return kernel->net->agenda.now_ns +
+           (own_ns > now_ns ? ptk_sim_kernel_world_ns(kernel, own_ns - now_ns) : 0);
 }
 
 static void wait_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
@@ -187,12 +192,12 @@ static int disturbance(void) {
 /* Nothing is ready: wait for something, or for the end of the wait. 0: look again; 1: it is over; or -EINTR.
  */
 static int wait_more(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
-    if (kernel->net->agenda.now_ns >= until_ns) {
+    if (ptk_sim_kernel_now_ns(kernel) >= until_ns) {
         return 1;
     }
     int disturbed = disturbance();
     if (disturbed == 0) {
-        wait_until(kernel, wait, until_ns);
+        wait_until(kernel, wait, world_moment(kernel, until_ns));
     }
     return disturbed;
 }

@@ -84,6 +84,7 @@ static bool is_time_up(const ptk_sim_command_t *command, uint64_t began_ms) {
 }
 
 static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
     uint64_t worlds = command->count * command->seeds;
     uint64_t began_ms = real_ms();
     for (uint64_t number = first; number < worlds && !is_time_up(command, began_ms);

@@ -289,6 +289,10 @@ static void print_replay(const case_t *of) {
             command->platform ? command->platform : "");
     fprintf(stdout, "%s", command->flags & PTK_SIM_NO_FAULTS ? " --no-faults" : "");
     fprintf(stdout, "%s", command->flags & PTK_SIM_EXHAUSTION ? " --exhaustion" : "");
+    fprintf(stdout, "%s", command->flags & PTK_SIM_BENIGN ? " --benign" : "");
+    if (command->steps) {
+        fprintf(stdout, " --steps %" PRIu64, command->steps);
+    }
     if (command->pct_changes) {
         fprintf(stdout, " --pct %u", command->pct_changes);
     }

@@ -10,6 +10,9 @@
 #include "sim/ptk_sim_impl.h"
 
 #include <poll.h>
+#include <stdlib.h>
+#include <sys/select.h>
+#include <threads.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
@@ -49,7 +52,12 @@ GUARD(int, clock_nanosleep,
       (clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left_out),
       (clock, flags, wanted, left_out))
 
+GUARD(clock_t, clock, (void), ())
+GUARD(int, timespec_get, (struct timespec * time_out, int base), (time_out, base))
+GUARD(int, thrd_sleep, (const struct timespec *wanted, struct timespec *left_out), (wanted, left_out))
+
 /* Chance. */
+GUARD(long, lrand48, (void), ())
 GUARD(ssize_t, getrandom, (void *buffer, size_t bytes, unsigned flags), (buffer, bytes, flags))
 GUARD(int, getentropy, (void *buffer, size_t bytes), (buffer, bytes))
 GUARD(int, rand, (void), ())
@@ -67,7 +75,11 @@ GUARD(int, poll, (struct pollfd * entries, nfds_t count, int timeout_ms), (entri
 GUARD(int, epoll_wait, (int epoll, struct epoll_event *events, int capacity, int timeout_ms),
       (epoll, events, capacity, timeout_ms))
 
+GUARD(int, select, (int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout),
+      (count, read, write, except, timeout))
+
 /* Other threads and processes. */
+GUARD(int, thrd_create, (thrd_t * thread_out, thrd_start_t body, void *arg), (thread_out, body, arg))
 GUARD(int, pthread_create,
       (pthread_t * thread_out, const pthread_attr_t *attributes, void *(*body)(void *), void *arg),
       (thread_out, attributes, body, arg))

@@ -19,7 +19,7 @@ static void print_usage(FILE *file, const char *program) {
             "  --steps N        no world has more than so many steps (default 10 million)\n"
             "  --jobs N         processes (default 2)\n"
             "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
-            "  --no-faults      only latency varies\n"
+            "  --no-faults      only latencies, schedules and the like vary\n"
             "  --benign         nothing varies\n"
             "  --exhaustion     memory and descriptors may run out\n"
             "  --pct N          schedules by priorities with N changes\n"

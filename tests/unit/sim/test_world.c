@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Simulated worlds in all the orders that nobody plans: what is refused, what ends whom, what is looked at.
+ */
+#include "ptk_test.h"
+
+#include <ptk.h>
+#include <ptk_sim.h>
+#include <string.h>
+
+static ptk_sim_t *world(uint32_t flags) {
+    const ptk_sim_options_t options = {.struct_size = sizeof options, .flags = flags, .seed = 3};
+    ptk_sim_t *sim = ptk_sim_create(&options);
+    CHECK(sim != NULL);
+    return sim;
+}
+
+static ptk_sim_host_t *host(ptk_sim_t *sim, uint32_t flags, ptk_err (*body)(void *arg), void *arg) {
+    const ptk_sim_host_options_t options = {.struct_size = sizeof options, .flags = flags, .name = "host"};
+    ptk_sim_host_t *made = ptk_sim_host(sim, &options, body, arg);
+    CHECK(made != NULL);
+    return made;
+}
+
+/* --- mains --- */
+
+static ptk_err run_green(ptk_green_fn fn, void *arg) {
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    CHECK(loop != NULL);
+    CHECK_OK(ptk_go(loop, fn, arg));
+    CHECK_OK(ptk_scheduler_run(loop));
+    return ptk_event_loop_platform_destroy(loop);
+}
+
+static ptk_err nap(void *arg) {
+    (void) arg;
+    return ptk_sleep_ms(1000);
+}
+
+static ptk_err run_nap(void *arg) {
+    return run_green(nap, arg);
+}
+
+static ptk_err measure_nap(void *arg) {
+    uint64_t began_ns = ptk_now_ns();
+    ptk_err err = ptk_sleep_ms(1000);
+    *(uint64_t *) arg = ptk_now_ns() - began_ns;
+    return err;
+}
+
+static ptk_err run_measured_nap(void *arg) {
+    return run_green(measure_nap, arg);
+}
+
+static ptk_err fail(void *arg) {
+    (void) arg;
+    return PTK_ERR_BROKEN;
+}
+
+static ptk_err wait_for_the_end(void *arg) {
+    ptk_err err = ptk_sleep_ms(1000000000);
+    PTK_SIM_CHECK(arg != NULL);
+    return err;
+}
+
+static ptk_err run_and_check_at_the_end(void *arg) {
+    return run_green(wait_for_the_end, arg);
+}
+
+static ptk_err count_boot(void *arg) {
+    ++*(int *) arg;
+    return PTK_OK;
+}
+
+/* --- options --- */
+
+TEST(wrong_options_are_refused) {
+    const ptk_sim_options_t wrong[] = {
+        {.struct_size = sizeof(ptk_sim_options_t), .platform = "kqueue"},
+        {.struct_size = sizeof(ptk_sim_options_t), .reserved = 1},
+        {.struct_size = sizeof(ptk_sim_options_t), .flags = 0x80000000u},
+        {.struct_size = sizeof(ptk_sim_options_t), .pct_changes = 1000},
+        {.struct_size = sizeof(ptk_sim_options_t), .tape = "ptk-tape 1\n108 1 1 2\nnonsense\n"},
+        {.struct_size = 0},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CHECK(ptk_sim_create(&wrong[i]) == NULL);
+        CHECK_EQ(ptk_get_err(), PTK_ERR_INVALID_PARAM);
+    }
+}
+
+TEST(one_world_at_a_time) {
+    ptk_sim_t *sim = world(0);
+    CHECK(ptk_sim_create(NULL) == NULL);
+    CHECK_EQ(ptk_get_err(), PTK_ERR_BUSY);
+    ptk_sim_destroy(sim);
+    ptk_sim_destroy(world(0));
+}
+
+TEST(a_refused_host_leaves_nothing) {
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    ptk_sim_host_options_t options = {.struct_size = sizeof options, .address = "10.0.0.1"};
+    CHECK(ptk_sim_host(sim, &options, run_nap, NULL) != NULL);
+    options.address = "10.0.0.77,10.0.0.1";
+    CHECK(ptk_sim_host(sim, &options, run_nap, NULL) == NULL);
+    options.address = "10.0.0.77";
+    CHECK(ptk_sim_host(sim, &options, run_nap, NULL) != NULL);
+    options.address = "no address";
+    CHECK(ptk_sim_host(sim, &options, run_nap, NULL) == NULL);
+    CHECK(ptk_sim_host(sim, NULL, run_nap, NULL) != NULL);
+    CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_QUIESCENT);
+    ptk_sim_destroy(sim);
+}
+
+/* --- ends --- */
+
+TEST(a_world_that_never_ran_is_destroyed) {
+    int boots = 0;
+    ptk_sim_t *sim = world(0);
+    (void) host(sim, 0, count_boot, &boots);
+    ptk_sim_destroy(sim);
+    CHECK_EQ(boots, 0);
+}
+
+TEST(a_host_that_crashes_before_its_first_step_never_ran) {
+    int boots = 0;
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    ptk_sim_host_t *crashed = host(sim, 0, count_boot, &boots);
+    ptk_sim_crash(crashed);
+    CHECK_EQ(boots, 0);
+    ptk_sim_restart(crashed);
+    CHECK_EQ(ptk_sim_run_for(sim, 10), PTK_SIM_END_QUIESCENT);
+    CHECK_EQ(boots, 1);
+    ptk_sim_destroy(sim);
+}
+
+TEST(partitions_hold_until_the_end_of_a_world) {
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        const ptk_sim_options_t options = {.struct_size = sizeof options, .seed = seed};
+        ptk_sim_t *sim = ptk_sim_create(&options);
+        ptk_sim_host_t *one = host(sim, 0, run_nap, NULL);
+        ptk_sim_host_t *other = host(sim, 0, run_nap, NULL);
+        ptk_sim_partition(one, other);
+        ptk_sim_partition(one, other);
+        ptk_sim_heal(one, other);
+        (void) ptk_sim_run_for(sim, 500);
+        ptk_sim_destroy(sim); /* with whatever holds */
+    }
+}
+
+TEST(a_daemon_is_looked_at_when_all_is_over) {
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    (void) host(sim, PTK_SIM_HOST_DAEMON, run_and_check_at_the_end, NULL);
+    (void) host(sim, 0, run_nap, NULL);
+    CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_CHECK);
+    CHECK(strstr(ptk_sim_report(sim).failure, "arg != NULL") != NULL);
+    ptk_sim_destroy(sim);
+}
+
+TEST(a_main_that_fails_is_a_failure_unless_it_may) {
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    (void) host(sim, PTK_SIM_HOST_MAY_FAIL, fail, NULL);
+    CHECK_EQ(ptk_sim_run_for(sim, 10), PTK_SIM_END_QUIESCENT);
+    (void) host(sim, 0, fail, NULL);
+    CHECK_EQ(ptk_sim_run_for(sim, 10), PTK_SIM_END_HOST);
+    CHECK(strstr(ptk_sim_report(sim).failure, "ended with PTK_ERR_BROKEN") != NULL);
+    ptk_sim_destroy(sim);
+}
+
+/* --- by hand --- */
+
+TEST(a_host_that_is_down_by_hand_is_no_deadlock) {
+    ptk_err result = PTK_ERR_OS;
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    ptk_sim_host_t *napper = host(sim, 0, run_nap, NULL);
+    CHECK_EQ(ptk_sim_run_for(sim, 100), PTK_SIM_END_TIME_LIMIT);
+    ptk_sim_crash(napper);
+    CHECK_EQ(ptk_sim_run_for(sim, 5000), PTK_SIM_END_TIME_LIMIT);
+    ptk_sim_restart(napper);
+    CHECK_EQ(ptk_sim_run_for(sim, 5000), PTK_SIM_END_QUIESCENT);
+    CHECK(ptk_sim_host_ended(napper, &result));
+    CHECK_OK(result);
+    ptk_sim_destroy(sim);
+}
+
+/* How long a nap of a second seems to the napper, and takes in the world. */
+static uint64_t nap_while(void (*disturb)(ptk_sim_host_t *napper), uint64_t *world_ms_out) {
+    uint64_t seemed_ns = 0;
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    ptk_sim_host_t *napper = host(sim, 0, run_measured_nap, &seemed_ns);
+    CHECK_EQ(ptk_sim_run_for(sim, 100), PTK_SIM_END_TIME_LIMIT);
+    disturb(napper);
+    (void) ptk_sim_run_for(sim, 10000);
+    ptk_sim_resume(napper);
+    CHECK_EQ(ptk_sim_settle(sim, 100000), PTK_SIM_END_QUIESCENT);
+    *world_ms_out = ptk_sim_report(sim).elapsed_ns / 1000000;
+    ptk_sim_destroy(sim);
+    return seemed_ns / 1000000;
+}
+
+static void make_slow(ptk_sim_host_t *napper) {
+    ptk_sim_clock(napper, 0, -500000);
+}
+
+static void move_forward(ptk_sim_host_t *napper) {
+    ptk_sim_clock(napper, 700000000, 0);
+}
+
+TEST(clocks_stand_still_drift_and_jump) {
+    uint64_t world_ms = 0;
+    uint64_t seemed_ms = nap_while(ptk_sim_pause, &world_ms);
+    CHECK(seemed_ms >= 10090 && seemed_ms < 10200); /* the clock went on */
+    seemed_ms = nap_while(ptk_sim_suspend, &world_ms);
+    CHECK(seemed_ms >= 1000 && seemed_ms < 1100 && world_ms >= 11000); /* it did not */
+    seemed_ms = nap_while(make_slow, &world_ms);
+    CHECK(seemed_ms >= 1000 && seemed_ms < 1100 && world_ms >= 1900 && world_ms < 2100);
+    seemed_ms = nap_while(move_forward, &world_ms);
+    CHECK(seemed_ms >= 1000 && seemed_ms < 1100 && world_ms < 500);
+}
+
+static bool is_late(void *arg) {
+    return ptk_sim_now_ns() >= *(uint64_t *) arg;
+}
+
+TEST(a_run_ends_when_its_predicate_holds) {
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    uint64_t when_ns = ptk_sim_now_ns() + 1000000;
+    (void) host(sim, 0, run_nap, NULL);
+    (void) host(sim, 0, run_nap, NULL);
+    CHECK_EQ(ptk_sim_run_until(sim, is_late, &when_ns, 5000), PTK_SIM_END_PREDICATE);
+    CHECK(ptk_sim_now_ns() >= when_ns);
+    ptk_sim_destroy(sim);
+}
+
+/* --- oracles --- */
+
+static uint64_t hash_of(const ptk_sim_options_t *options) {
+    ptk_sim_t *sim = ptk_sim_create(options);
+    CHECK(sim != NULL);
+    for (int i = 0; i < 4; i++) {
+        (void) host(sim, PTK_SIM_HOST_MAY_FAIL, run_nap, NULL);
+    }
+    CHECK_EQ(ptk_sim_settle(sim, 100000), PTK_SIM_END_QUIESCENT);
+    uint64_t hash = ptk_sim_report(sim).hash[0];
+    ptk_sim_destroy(sim);
+    return hash;
+}
+
+TEST(schedules_vary_without_faults_and_memory_lasts_without_exhaustion) {
+    uint8_t input[512];
+    uint64_t hashes[8];
+    int different = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        ptk_sim_options_t options = {
+            .struct_size = sizeof options, .flags = PTK_SIM_NO_FAULTS, .platform = "epoll"};
+        options.pct_changes = 3;
+        options.seed = seed;
+        hashes[seed] = hash_of(&options);
+        different += seed > 0 && hashes[seed] != hashes[0];
+        CHECK_EQ(hash_of(&options), hashes[seed]);
+    }
+    CHECK(different >= 3);
+    memset(input, 0xFF, sizeof input); /* every fault that there is */
+    ptk_sim_options_t options = {.struct_size = sizeof options, .input = input, .input_bytes = sizeof input};
+    ptk_sim_t *sim = ptk_sim_create(&options);
+    (void) host(sim, 0, run_nap, NULL); /* may not fail */
+    CHECK_EQ(ptk_sim_settle(sim, 100000), PTK_SIM_END_QUIESCENT);
+    ptk_sim_destroy(sim);
+}
