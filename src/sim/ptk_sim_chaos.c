@@ -115,6 +115,16 @@ void ptk_sim_chaos(ptk_sim_t *sim) {
     }
 }
 
+/* It reaches everybody, however often it was parted. */
+static void join_again(ptk_sim_host_t *from) {
+    const ptk_sim_t *sim = from->sim;
+    for (uint32_t i = 0; i < sim->host_count; i++) {
+        while (ptk_sim_is_parted(from, sim->hosts[i])) {
+            ptk_sim_heal(from, sim->hosts[i]);
+        }
+    }
+}
+
 void ptk_sim_chaos_end(ptk_sim_t *sim) {
     ptk_list_node_t *node;
     sim->calm = true;
@@ -128,12 +138,6 @@ void ptk_sim_chaos_end(ptk_sim_t *sim) {
     for (uint32_t i = 0; i < sim->host_count; i++) {
         ptk_sim_restart(sim->hosts[i]);
         ptk_sim_resume(sim->hosts[i]);
-        for (uint32_t j = 0; j < sim->host_count; j++) {
-            if (i != j) {
-                while (ptk_sim_is_parted(sim->hosts[i], sim->hosts[j])) {
-                    ptk_sim_heal(sim->hosts[i], sim->hosts[j]);
-                }
-            }
-        }
+        join_again(sim->hosts[i]);
     }
 }

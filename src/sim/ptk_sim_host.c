@@ -300,7 +300,7 @@ static void note_link(ptk_sim_host_t *from, ptk_sim_fault_t fault, const ptk_sim
 }
 
 bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    return link_between(from, to)->cut > 0;
+    return from != to && link_between(from, to)->cut > 0;
 }
 
 void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {

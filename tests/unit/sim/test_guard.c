@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,12 +43,26 @@ static void draw(void) {
     (void) rand();
 }
 
+static void wait_for_nothing(void) {
+    (void) select(0, NULL, NULL, NULL, NULL);
+}
+
+static void measure_processor(void) {
+    (void) clock();
+}
+
+static void doze(void) {
+    const struct timespec moment = {0, 1};
+    (void) nanosleep(&moment, NULL);
+}
+
 static const struct {
     const char *name;
     void (*escape)(void);
 } escapes[] = {
-    {"clock_gettime", read_clock},    {"time", read_wall_clock}, {"socket", open_socket},
-    {"pthread_create", start_thread}, {"fork", start_process},   {"rand", draw},
+    {"select", wait_for_nothing},     {"clock", measure_processor}, {"nanosleep", doze},
+    {"clock_gettime", read_clock},    {"time", read_wall_clock},    {"socket", open_socket},
+    {"pthread_create", start_thread}, {"fork", start_process},      {"rand", draw},
 };
 
 static ptk_err run_host(void *arg) {
