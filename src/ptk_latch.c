@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Latches and turns (floor 3): see ptk_latch_impl.h for the model. */
 #include "ptk_latch_impl.h"
+
 #include "base/ptk_mutant.h"
 
 static ptk_wait_t *first_waiter(const ptk_list_t *waiters) {

@@ -13,8 +13,8 @@
  * TIMEOUT.
  */
 #include "ptk_op_impl.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include <errno.h>
 
 static ptk_event_op_state_t submit(ptk_call_t *call, ptk_event_op_t *op) {

@@ -17,8 +17,8 @@
  * With foreign coroutines nothing is switched here: leaving is the library's `suspend`, and the root resumes.
  */
 #include "ptk_scheduler_impl.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include "base/ptk_choice.h"
 
 #define PICKS_PER_READING 256

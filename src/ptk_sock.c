@@ -7,8 +7,8 @@
  * stale pointer finds `is_closed` and not somebody else's socket.
  */
 #include "ptk_sock_impl.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include "base/ptk_memory.h"
 #include <errno.h>
 

@@ -12,8 +12,8 @@
  * alone, and waits until a socket of this loop is closed or some time has passed, longer each time.
  */
 #include "ptk_sock_impl.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include <errno.h>
 
 #define BACKOFF_FIRST_NS (10 * PTK_NS_PER_MS)

@@ -10,8 +10,8 @@
  * the socket is broken until send_some has sent as many bytes as the frame lacks.
  */
 #include "ptk_sock_impl.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include "base/ptk_memory.h"
 #include <errno.h>
 #include <string.h>

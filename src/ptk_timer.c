@@ -10,8 +10,8 @@
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */
 #include "ptk_scheduler_impl.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include <ptk_time.h>
 
 static uint64_t add_saturating(uint64_t a, uint64_t b) {

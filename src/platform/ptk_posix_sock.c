@@ -9,8 +9,8 @@
  * peer: an early "writable" proves nothing.
  */
 #include "platform/ptk_readiness.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>

@@ -23,8 +23,8 @@
  * generation, so an event of a socket that was closed earlier in the same batch is dropped.
  */
 #include "platform/ptk_readiness.h"
-#include "base/ptk_mutant.h"
 
+#include "base/ptk_mutant.h"
 #include "base/ptk_memory.h"
 #include <errno.h>
 
