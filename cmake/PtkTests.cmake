@@ -315,3 +315,12 @@ if(PTK_MUTANTS)
         set_tests_properties(mutant.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
     endforeach()
 endif()
+
+# These hold the real kernel's loopback against expectations, so nobody else is to use up its ports meanwhile.
+foreach(name sim.differential.system_calls sim.differential.socket_calls
+        faults.epoll.any_call_may_fail faults.epoll.any_kind_of_call_may_fail
+        faults.poll.any_call_may_fail faults.poll.any_kind_of_call_may_fail)
+    if(TEST ${name})
+        set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+    endif()
+endforeach()
