@@ -69,7 +69,7 @@ typedef enum ptk_sim_end {
 typedef struct ptk_sim_options {
     uint32_t struct_size; /**< sizeof(ptk_sim_options_t) */
     uint32_t flags;       /**< PTK_SIM_* */
-    uint64_t seed;
+    uint64_t seed;        /**< what decides, and which run this is */
     const char *platform; /**< "sim", "epoll" or "poll" for every loop; NULL: the seed chooses */
     const char *tape; /**< the decisions of an earlier run as text: replayed instead of the seed's; or NULL */
     const uint8_t *input; /**< a fuzzer's input: decides instead of the seed; or NULL */
@@ -108,15 +108,16 @@ typedef struct ptk_sim_link_options {
 
 /** What a run came to. */
 typedef struct ptk_sim_report {
-    ptk_sim_end_t end;
-    uint64_t hash[2]; /**< of everything that happened, in order */
-    uint64_t events;  /**< packets, timers, resumptions and other steps */
-    uint64_t decisions;
-    uint64_t calls;      /**< system calls of the hosts */
-    uint64_t elapsed_ns; /**< of virtual time */
-    uint64_t packets_sent, packets_lost;
-    uint64_t faults;     /**< crashes, pauses and partitions */
-    const char *failure; /**< what went wrong, NULL if nothing; lives as long as the world */
+    ptk_sim_end_t end;     /**< of the last run */
+    uint64_t hash[2];      /**< of everything that happened, in order */
+    uint64_t events;       /**< packets, timers, resumptions and other steps */
+    uint64_t decisions;    /**< of the oracle */
+    uint64_t calls;        /**< system calls of the hosts */
+    uint64_t elapsed_ns;   /**< of virtual time */
+    uint64_t packets_sent; /**< all of them */
+    uint64_t packets_lost; /**< of these: by chance, a partition or a host that was down */
+    uint64_t faults;       /**< crashes, pauses and partitions */
+    const char *failure;   /**< what went wrong, NULL if nothing; lives as long as the world */
 } ptk_sim_report_t;
 
 /** A new world; NULL: an option is wrong (INVALID_PARAM), for a tape also when it cannot be read; or there
@@ -166,12 +167,17 @@ ptk_sim_report_t ptk_sim_report(ptk_sim_t *sim);
 
 /** Faults by hand. A partition has one direction; it holds until it was healed as often as it was made. */
 void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to);
+/** The end of a partition, see ptk_sim_partition(). */
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to);
+/** Its power goes. Nothing if it is down or has ended. */
 void ptk_sim_crash(ptk_sim_host_t *host);
+/** One that is down runs its main again. */
 void ptk_sim_restart(ptk_sim_host_t *host);
 /** Stand still and go on. While it is suspended (not only paused) its clock stands too. */
 void ptk_sim_pause(ptk_sim_host_t *host);
+/** A pause in which its clock stands too. */
 void ptk_sim_suspend(ptk_sim_host_t *host);
+/** The end of a pause or of a suspension. */
 void ptk_sim_resume(ptk_sim_host_t *host);
 /** Its clock jumps forward, and runs faster by so many millionths from now on (negative: slower; at most
  * half). */
@@ -202,9 +208,9 @@ bool ptk_sim_check(bool condition, const char *text, const char *file, int line)
 
 /** A scenario for ptk_sim_main: it makes hosts, runs and settles. */
 typedef struct ptk_sim_scenario {
-    const char *name;
-    const char *what; /**< one line */
-    void (*run)(ptk_sim_t *sim);
+    const char *name;            /**< for the command line */
+    const char *what;            /**< one line */
+    void (*run)(ptk_sim_t *sim); /**< makes hosts, runs and settles */
 } ptk_sim_scenario_t;
 
 /**
