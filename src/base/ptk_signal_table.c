@@ -52,22 +52,23 @@ static void count_up(ptk_signal_subscription_t *subscription) {
     }
 }
 
-static bool is_for(const ptk_signal_subscription_t *subscription, int signal_number) {
-    return subscription->signal_number == signal_number && subscription->kernel == ptk_thread()->kernel;
-}
-
-void ptk_signal_arrives(int signal_number) {
-    int saved_errno = errno;
+void ptk_signal_arrives(int signal_number, const struct ptk_sim_kernel *kernel) {
     atomic_fetch_add(&handlers_running, 1);
     unsigned used = atomic_load(&slots_used);
     for (unsigned i = 0; i < used; i++) {
         ptk_signal_subscription_t *subscription = atomic_load(&slots[i]);
-        if (subscription && is_for(subscription, signal_number)) {
+        if (subscription && subscription->signal_number == signal_number && subscription->kernel == kernel) {
             count_up(subscription);
             ptk_inbox_push(subscription->inbox, &subscription->node);
         }
     }
     atomic_fetch_sub(&handlers_running, 1);
+}
+
+/* Real signals are for real threads, also where one of them plays a simulated host just now. */
+static void on_signal(int signal_number) {
+    int saved_errno = errno;
+    ptk_signal_arrives(signal_number, NULL);
     errno = saved_errno;
 }
 
@@ -124,7 +125,7 @@ static uint32_t find_empty_slot(void) {
 
 static int install(int signal_number) {
     /* On the alternate stack if there is one: a green thread's stack may be too small for a signal frame. */
-    const struct sigaction action = {.sa_handler = ptk_signal_arrives, .sa_flags = SA_RESTART | SA_ONSTACK};
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
     return ptk_sys()->signal_action(signal_number, &action, &signals[signal_number].earlier);
 }
 

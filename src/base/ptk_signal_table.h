@@ -28,6 +28,6 @@ typedef struct ptk_signal_subscription {
 ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_t *inbox, int signal_number);
 void ptk_signal_unsubscribe(ptk_signal_subscription_t *subscription);
 
-/* What the handler does: note the arrival of a signal, with those who subscribed on the simulated host that
-   the thread acts as, or with those who did on none. */
-void ptk_signal_arrives(int signal_number);
+/* What the handler does for `kernel` NULL: note the arrival of a signal with those who subscribed on that
+   simulated host, or on none. */
+void ptk_signal_arrives(int signal_number, const struct ptk_sim_kernel *kernel);

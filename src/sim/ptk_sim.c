@@ -176,6 +176,10 @@ static bool parse_address(ptk_sim_addr_t *addr_out, const char *text) {
     return ptk_sys_inet_parse(AF_INET6, text, addr_out->bytes);
 }
 
+static bool is_fit_for_a_host(const ptk_sim_addr_t *addr) {
+    return !ptk_sim_addr_is_any(addr) && !ptk_sim_addr_is_loopback(addr);
+}
+
 #define ADDRESSES_MOST 4
 
 typedef struct addresses {
@@ -205,7 +209,7 @@ static bool read_addresses(const ptk_sim_t *sim, const char *text, addresses_t *
         memcpy(one, text, length);
         one[length] = '\0';
         ptk_sim_addr_t *addr = &addresses_out->all[addresses_out->count++];
-        if (!parse_address(addr, one) || is_taken(sim, addr)) {
+        if (!parse_address(addr, one) || !is_fit_for_a_host(addr) || is_taken(sim, addr)) {
             return false;
         }
         text = comma ? comma + 1 : NULL;

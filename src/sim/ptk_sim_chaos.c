@@ -39,7 +39,6 @@ static void end_parting(ptk_sim_event_t *event) {
 
 static void part(ptk_sim_t *sim, ptk_sim_host_t *from, ptk_sim_host_t *to, uint64_t time_ns) {
     ptk_sim_parting_t *parting = ptk_sim_allocate(sizeof *parting);
-    parting->sim = sim;
     parting->from = from;
     parting->to = to;
     parting->end.happen = end_parting;

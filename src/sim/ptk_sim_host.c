@@ -6,8 +6,8 @@
  * switches back where its kernel has to wait, and when main returns. While it runs, its thread block is the
  * one in use, so that every ptk call acts on this host.
  *
- *     NEW -> RUNNING <-> WAITING -> RUNNABLE -> RUNNING ... -> ENDED
- *                            crash: -> DOWN, restart: -> NEW
+ *     RUNNABLE -> RUNNING -> WAITING -> RUNNABLE ... RUNNING -> ENDED
+ *                           crash: -> DOWN, restart: -> RUNNABLE
  *
  * A host that crashes is unwound at once: its network is gone, its loop is stopped, and no wait of it takes
  * time any more, so its green threads come to their ends one after the other while the world stands still.
@@ -15,9 +15,9 @@
 #include "sim/ptk_sim_impl.h"
 
 #include "base/ptk_assert.h"
-#include "sim/net/ptk_sim_memory.h"
 #include "base/ptk_signal_table.h"
 #include "platform/ptk_event_loop_platform_sim.h"
+#include "sim/net/ptk_sim_memory.h"
 #include <errno.h>
 #include <ptk_scheduler.h>
 #include <string.h>
@@ -320,7 +320,7 @@ void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
     note(host, PTK_SIM_TRACE_FAULT, PTK_SIM_FAULT_SIGNAL, (uint64_t) signo);
     ptk_thread_block_t *before = ptk_thread_in_use;
     ptk_thread_in_use = &host->kernel.block;
-    ptk_signal_arrives(signo);
+    ptk_signal_arrives(signo, &host->kernel);
     ptk_thread_in_use = before;
 }
 

@@ -12,7 +12,6 @@
 #define PTK_SIM_FAILURE_BYTES 256
 
 typedef enum ptk_sim_host_state {
-    PTK_SIM_HOST_NEW,      /* its main has not begun */
     PTK_SIM_HOST_WAITING,  /* in a call that waits */
     PTK_SIM_HOST_RUNNABLE, /* in the list of those, or it would be but for a pause */
     PTK_SIM_HOST_RUNNING,
@@ -49,7 +48,6 @@ struct ptk_sim_host {
 typedef struct ptk_sim_parting {
     ptk_sim_event_t end;
     ptk_list_node_t link;
-    ptk_sim_t *sim;
     ptk_sim_host_t *from;
     ptk_sim_host_t *to;
 } ptk_sim_parting_t;

@@ -69,12 +69,11 @@ struct ptk_sim_kernel {
     const char *platform;      /* what PTK_PLATFORM says */
     ptk_sim_wait_t wait;
     bool waiting;
-    bool woken;   /* something happened that it waits for */
     bool crashed; /* no network, and no wait takes any time: what still runs is unwinding */
     uint64_t calls;
     uint32_t ghost_waits; /* after the crash */
 
-    /* The driver's. `suspend` returns once `woken` or at `until_ns` of the world; `wake` says that it may. */
+    /* The driver's. `suspend` returns after a `wake` or at `until_ns` of the world. */
     void (*suspend)(ptk_sim_kernel_t *kernel, uint64_t until_ns);
     void (*wake)(ptk_sim_kernel_t *kernel);
     void *owner;

@@ -176,7 +176,6 @@ static uint64_t world_moment(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
 static void wait_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     kernel->wait = *wait;
     kernel->waiting = true;
-    kernel->woken = false;
     kernel->suspend(kernel, until_ns);
     kernel->waiting = false;
 }

@@ -48,7 +48,6 @@ void ptk_sim_epoll_close(ptk_sim_file_t *epoll) {
 static void wake_epoll(ptk_sim_file_t *epoll) {
     ptk_sim_kernel_t *kernel = epoll->kernel;
     if (kernel->waiting && kernel->wait.epoll == epoll) {
-        kernel->woken = true;
         kernel->wake(kernel);
     }
     ptk_sim_file_changed(epoll, EPOLLIN); /* an epoll may be watched itself */
@@ -88,7 +87,6 @@ void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events) {
     ptk_sim_kernel_t *kernel = file->kernel;
     notice(file, events);
     if (kernel->waiting && kernel->wait.polls) {
-        kernel->woken = true;
         kernel->wake(kernel);
     }
 }

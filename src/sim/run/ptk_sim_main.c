@@ -89,13 +89,13 @@ static bool take_flag(ptk_sim_command_t *command, const char *word) {
     return false;
 }
 
-typedef struct drawn {
+typedef struct given {
     bool seed;
     bool seeds;
-} drawn_t;
+} given_t;
 
 /* Options with a value: 1 taken, 0 not one of them, -1 the value is wrong. */
-static int take_value(ptk_sim_command_t *command, drawn_t *given, const char *word, const char *value) {
+static int take_value(ptk_sim_command_t *command, given_t *given, const char *word, const char *value) {
     uint64_t number = 0;
     const char **texts[] = {&command->platform, &command->tape, &command->out, &command->commit};
     const char *const words[] = {"--platform", "--tape", "--out", "--commit"};
@@ -131,7 +131,7 @@ static int take_value(ptk_sim_command_t *command, drawn_t *given, const char *wo
 }
 
 /* Without a seed: one that nobody has tried, small enough to be typed. */
-static void draw_seeds(ptk_sim_command_t *command, const drawn_t *given) {
+static void draw_seeds(ptk_sim_command_t *command, const given_t *given) {
     if (!given->seed) {
         uint64_t random = 0;
         (void) ptk_sys_real.random_bytes(&random, sizeof random);
@@ -142,9 +142,9 @@ static void draw_seeds(ptk_sim_command_t *command, const drawn_t *given) {
     }
 }
 
-/* 0: go on; else the exit status and 1. */
+/* 0: go on; else the exit status. */
 static int read_arguments(ptk_sim_command_t *command, int argc, char **argv, size_t all) {
-    drawn_t given = {false, false};
+    given_t given = {false, false};
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         const ptk_sim_scenario_t *scenario = find(command, all, word);

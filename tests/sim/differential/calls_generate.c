@@ -5,6 +5,7 @@
  * that buffers never fill: how large they are is where simulation and kernel differ on purpose.
  */
 #include "calls.h"
+#include "scripts.h"
 
 #include <sys/socket.h>
 
@@ -35,16 +36,8 @@ static void add(maker_t *maker, calls_op_t op, unsigned slot, unsigned other, un
 }
 
 static calls_op_t draw_op(maker_t *maker) {
-    unsigned sum = 0;
-    for (unsigned op = 0; op < CALLS_OPS; op++) {
-        sum += weights[op];
-    }
-    unsigned drawn = below(maker, sum);
-    unsigned op = 0;
-    while (drawn >= weights[op]) {
-        drawn -= weights[op++];
-    }
-    return (calls_op_t) op;
+    unsigned drawn = below(maker, scripts_sum(weights, CALLS_OPS));
+    return (calls_op_t) scripts_pick(weights, drawn);
 }
 
 static unsigned draw_bytes(maker_t *maker) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One script on one system table. */
 #include "calls.h"
+#include "scripts.h"
 
 #include "base/ptk_thread.h"
 #include <netinet/in.h>
@@ -29,22 +30,6 @@ typedef struct world {
     unsigned char next_byte;
     ptk_os_handle_t watch; /* an epoll that is told of every edge; not in the simulation */
 } world_t;
-
-typedef struct line {
-    char *text;
-    size_t length;
-} line_t;
-
-static void write_line(line_t *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void write_line(line_t *line, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    line->length +=
-        ptk_sys_format_list(line->text + line->length, CALLS_LINE - line->length, format, arguments);
-    va_end(arguments);
-    CHECK(line->length < CALLS_LINE);
-}
 
 /* --- addresses --- */
 
@@ -87,19 +72,19 @@ static size_t number_of_port(world_t *world, uint16_t port) {
     return port != 0 ? i + 1 : 0;
 }
 
-static void write_address(world_t *world, line_t *line, const char *name, int result,
+static void write_address(world_t *world, scripts_line_t *line, const char *name, int result,
                           const address_t *address, socklen_t length) {
     char text[64] = "?";
     if (result != 0) {
-        write_line(line, " %s=%d", name, result);
+        scripts_write(line, " %s=%d", name, result);
         return;
     }
     (void) ptk_sys_inet_format(address->any.sa_family,
                                address->any.sa_family == AF_INET ? (const void *) &address->ipv4.sin_addr
                                                                  : (const void *) &address->ipv6.sin6_addr,
                                text, sizeof text);
-    write_line(line, " %s=%s:p%zu/%u", name, text, number_of_port(world, port_of(address)),
-               (unsigned) length);
+    scripts_write(line, " %s=%s:p%zu/%u", name, text, number_of_port(world, port_of(address)),
+                  (unsigned) length);
 }
 
 /* Note which port it has, if any. */
@@ -126,7 +111,7 @@ static void rest(world_t *world) {
     }
 }
 
-static void write_readiness(world_t *world, line_t *line) {
+static void write_readiness(world_t *world, scripts_line_t *line) {
     static const struct {
         short bit;
         const char *name;
@@ -138,9 +123,9 @@ static void write_readiness(world_t *world, line_t *line) {
             continue;
         }
         (void) world->sys->poll(&entry, 1, 0);
-        write_line(line, "; %u:", slot);
+        scripts_write(line, "; %u:", slot);
         for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
-            write_line(line, "%s", entry.revents & bits[i].bit ? bits[i].name : "");
+            scripts_write(line, "%s", entry.revents & bits[i].bit ? bits[i].name : "");
         }
     }
 }
@@ -193,7 +178,7 @@ static int call_disconnect(world_t *world, const calls_step_t *step) {
     return world->sys->connect(world->handles[step->slot], &address.any, sizeof address.any);
 }
 
-static int call_accept(world_t *world, const calls_step_t *step, line_t *line) {
+static int call_accept(world_t *world, const calls_step_t *step, scripts_line_t *line) {
     unsigned slot = 0;
     address_t address = {0};
     socklen_t length = sizeof address;
@@ -208,7 +193,7 @@ static int call_accept(world_t *world, const calls_step_t *step, line_t *line) {
     if (result == 0) {
         keep(world, slot, handle);
         look_at_port(world, slot);
-        write_line(line, " into %u", slot);
+        scripts_write(line, " into %u", slot);
         write_address(world, line, "from", 0, &address, length);
     }
     return result;
@@ -223,14 +208,14 @@ static int call_send(world_t *world, const calls_step_t *step) {
     return (int) world->sys->send(world->handles[step->slot], bytes, step->amount);
 }
 
-static int call_recv(world_t *world, const calls_step_t *step, line_t *line) {
+static int call_recv(world_t *world, const calls_step_t *step, scripts_line_t *line) {
     unsigned char bytes[BYTES_MAX];
     uint32_t sum = 0;
     intptr_t result = world->sys->recv(world->handles[step->slot], bytes, step->amount);
     for (intptr_t i = 0; i < result; i++) {
         sum = sum * 31 + bytes[i];
     }
-    write_line(line, " sum %u", sum);
+    scripts_write(line, " sum %u", sum);
     return (int) result;
 }
 
@@ -249,7 +234,7 @@ static int call_reuse(world_t *world, const calls_step_t *step) {
     return world->sys->set_option(world->handles[step->slot], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 }
 
-static int call_names(world_t *world, const calls_step_t *step, line_t *line) {
+static int call_names(world_t *world, const calls_step_t *step, scripts_line_t *line) {
     address_t address = {0};
     socklen_t length = sizeof address;
     int result = world->sys->local_name(world->handles[step->slot], &address.any, &length);
@@ -260,18 +245,18 @@ static int call_names(world_t *world, const calls_step_t *step, line_t *line) {
     return result;
 }
 
-static int call_error(world_t *world, const calls_step_t *step, line_t *line) {
+static int call_error(world_t *world, const calls_step_t *step, scripts_line_t *line) {
     int error = 0;
     int listens = 0;
     socklen_t length = sizeof error;
     int result = world->sys->get_option(world->handles[step->slot], SOL_SOCKET, SO_ERROR, &error, &length);
     length = sizeof listens;
     (void) world->sys->get_option(world->handles[step->slot], SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
-    write_line(line, " error %d%s", error, listens ? " listens" : "");
+    scripts_write(line, " error %d%s", error, listens ? " listens" : "");
     return result;
 }
 
-static int call(world_t *world, const calls_step_t *step, line_t *line) {
+static int call(world_t *world, const calls_step_t *step, scripts_line_t *line) {
     ptk_os_handle_t handle = world->handles[step->slot];
     switch (step->op) {
     case CALLS_SOCKET:
@@ -305,9 +290,9 @@ static int call(world_t *world, const calls_step_t *step, line_t *line) {
 }
 
 static void run_step(world_t *world, const calls_step_t *step, const char *expected, char *text_out) {
-    line_t line = {text_out, 0};
+    scripts_line_t line = {text_out, CALLS_LINE, 0};
     int result = call(world, step, &line);
-    write_line(&line, " -> %d", result);
+    scripts_write(&line, " -> %d", result);
     look_at_port(world, step->slot);
     rest(world);
     size_t head = line.length;

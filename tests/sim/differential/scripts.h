@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Which scripts a test runs: so many by itself, ten times as many in long tests, or what the environment
-   says. */
+/* What the two tests of random scripts share. */
 #pragma once
 
 #include <ptk_test.h>
 #include <stdlib.h>
 
+/* Which scripts a test runs: so many by itself, ten times as many in long tests, or what the environment
+ * says. */
 typedef struct scripts_range {
     unsigned first;  /* seed: PTK_TEST_SEED */
     unsigned count;  /* PTK_TEST_SCRIPTS */
@@ -24,3 +25,28 @@ static inline scripts_range_t scripts_range(unsigned usual) {
         .enough = scripts_number("PTK_TEST_DIFFERENCES", 1),
     };
 }
+
+/* A line of a record, written piece by piece into `text` of so many `bytes`; too long is a failed check. */
+typedef struct scripts_line {
+    char *text;
+    size_t bytes;
+    size_t length;
+} scripts_line_t;
+
+void scripts_write(scripts_line_t *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One of `count`, each as often as its weight says; `drawn` is a number below the sum of the weights. */
+unsigned scripts_sum(const unsigned *weights, unsigned count);
+unsigned scripts_pick(const unsigned *weights, unsigned drawn);
+
+/* A trial that shows a difference, as bytes that can be copied, and what can be done with it. */
+typedef struct scripts_trial {
+    void *trial;
+    size_t bytes;
+    size_t (*count)(const void *trial); /* of its steps */
+    void (*drop)(void *trial, size_t step);
+    bool (*differs)(void *trial);
+} scripts_trial_t;
+
+/* Leave out every step that is not needed for a difference. */
+void scripts_minimise(const scripts_trial_t *of);

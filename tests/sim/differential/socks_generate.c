@@ -5,6 +5,7 @@
  * to decide.
  */
 #include "socks.h"
+#include "scripts.h"
 
 #include "sys/ptk_sys.h"
 
@@ -35,16 +36,8 @@ static void add(maker_t *maker, socks_step_t step) {
 }
 
 static socks_op_t draw_op(maker_t *maker) {
-    unsigned sum = 0;
-    for (unsigned op = 0; op < SOCKS_OPS; op++) {
-        sum += weights[op];
-    }
-    unsigned drawn = below(maker, sum);
-    unsigned op = 0;
-    while (drawn >= weights[op]) {
-        drawn -= weights[op++];
-    }
-    return (socks_op_t) op;
+    unsigned drawn = below(maker, scripts_sum(weights, SOCKS_OPS));
+    return (socks_op_t) scripts_pick(weights, drawn);
 }
 
 static unsigned draw_amount(maker_t *maker, socks_op_t op) {

@@ -6,6 +6,7 @@
  * ended, and says so in the step's line. When the script is over, tasks are cancelled and sockets aborted.
  */
 #include "socks.h"
+#include "scripts.h"
 
 #include "sys/ptk_sys.h"
 #include <netinet/in.h>
@@ -45,23 +46,6 @@ struct world {
     task_t tasks[SOCKS_TASKS];
 };
 
-typedef struct line {
-    char *text;
-    size_t bytes;
-    size_t length;
-} line_t;
-
-static void write_line(line_t *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void write_line(line_t *line, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    line->length +=
-        ptk_sys_format_list(line->text + line->length, line->bytes - line->length, format, arguments);
-    va_end(arguments);
-    CHECK(line->length < line->bytes);
-}
-
 /* --- addresses --- */
 
 static struct sockaddr_in loopback(uint16_t port) {
@@ -92,28 +76,28 @@ static void look_at_port(world_t *world, unsigned slot) {
     }
 }
 
-static void write_names(world_t *world, ptk_sock_t *sock, line_t *line) {
+static void write_names(world_t *world, ptk_sock_t *sock, scripts_line_t *line) {
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
     ptk_err err = ptk_sock_local_addr(sock, (struct sockaddr *) &address, &length);
-    write_line(line, " local %d:%x:p%zu", err, ntohl(address.sin_addr.s_addr),
-               number_of_port(world, ntohs(address.sin_port)));
+    scripts_write(line, " local %d:%x:p%zu", err, ntohl(address.sin_addr.s_addr),
+                  number_of_port(world, ntohs(address.sin_port)));
     address = (struct sockaddr_in) {0};
     length = sizeof address;
     err = ptk_sock_peer_addr(sock, (struct sockaddr *) &address, &length);
-    write_line(line, " peer %d:%x:p%zu", err, ntohl(address.sin_addr.s_addr),
-               number_of_port(world, ntohs(address.sin_port)));
-    write_line(line, " pending %zu", ptk_sock_pending(sock));
+    scripts_write(line, " peer %d:%x:p%zu", err, ntohl(address.sin_addr.s_addr),
+                  number_of_port(world, ntohs(address.sin_port)));
+    scripts_write(line, " pending %zu", ptk_sock_pending(sock));
 }
 
 /* --- calls that may wait --- */
 
-static void write_result(line_t *line, ptk_err err) {
-    write_line(line, " -> %s", ptk_err_name(err));
+static void write_result(scripts_line_t *line, ptk_err err) {
+    scripts_write(line, " -> %s", ptk_err_name(err));
     if (err == PTK_ERR_PARTIAL || err == PTK_ERR_NO_RESOURCES) {
-        write_line(line, " after %zu for %s", ptk_get_count(), ptk_err_name(ptk_get_cause()));
+        scripts_write(line, " after %zu for %s", ptk_get_count(), ptk_err_name(ptk_get_cause()));
     } else if (err != PTK_OK) {
-        write_line(line, " os %d", ptk_get_os_err());
+        scripts_write(line, " os %d", ptk_get_os_err());
     }
 }
 
@@ -124,7 +108,8 @@ static ptk_err call_connect(world_t *world, const socks_step_t *step, uint32_t t
                             timeout_ms);
 }
 
-static ptk_err call_accept(world_t *world, const socks_step_t *step, line_t *line, uint32_t timeout_ms) {
+static ptk_err call_accept(world_t *world, const socks_step_t *step, scripts_line_t *line,
+                           uint32_t timeout_ms) {
     unsigned slot = 0;
     ptk_sock_t *accepted = ptk_sock_accept(world->socks[step->slot], NULL, NULL, timeout_ms);
     if (!accepted) {
@@ -134,17 +119,18 @@ static ptk_err call_accept(world_t *world, const socks_step_t *step, line_t *lin
         slot++;
     }
     if (slot == SOCKS_SLOTS) {
-        write_line(line, " no room");
+        scripts_write(line, " no room");
         ptk_sock_close(accepted); /* a reset might beat the other end's connect, or might not */
         return PTK_OK;
     }
     world->socks[slot] = accepted;
     look_at_port(world, slot);
-    write_line(line, " into %u", slot);
+    scripts_write(line, " into %u", slot);
     return PTK_OK;
 }
 
-static ptk_err call_send(world_t *world, const socks_step_t *step, line_t *line, uint32_t timeout_ms) {
+static ptk_err call_send(world_t *world, const socks_step_t *step, scripts_line_t *line,
+                         uint32_t timeout_ms) {
     unsigned char bytes[BYTES_MAX];
     for (unsigned i = 0; i < step->amount; i++) {
         bytes[i] = (unsigned char) (world->next_byte + i * 7 + i / 256);
@@ -156,11 +142,12 @@ static ptk_err call_send(world_t *world, const socks_step_t *step, line_t *line,
     }
     size_t sent = 0;
     ptk_err err = ptk_sock_send_some(sock, bytes, step->amount, &sent, timeout_ms);
-    write_line(line, " sent %zu", sent);
+    scripts_write(line, " sent %zu", sent);
     return err;
 }
 
-static ptk_err call_recv(world_t *world, const socks_step_t *step, line_t *line, uint32_t timeout_ms) {
+static ptk_err call_recv(world_t *world, const socks_step_t *step, scripts_line_t *line,
+                         uint32_t timeout_ms) {
     unsigned char bytes[BYTES_MAX];
     uint32_t sum = 0;
     size_t count = step->amount;
@@ -171,24 +158,26 @@ static ptk_err call_recv(world_t *world, const socks_step_t *step, line_t *line,
         sum = sum * 31 + bytes[i];
     }
     if (err == PTK_OK) {
-        write_line(line, " %zu bytes, sum %u", count, sum);
+        scripts_write(line, " %zu bytes, sum %u", count, sum);
     }
     return err;
 }
 
-static ptk_err call_wait(world_t *world, const socks_step_t *step, line_t *line, uint32_t timeout_ms) {
+static ptk_err call_wait(world_t *world, const socks_step_t *step, scripts_line_t *line,
+                         uint32_t timeout_ms) {
     ptk_waitable_t *waitable = ptk_sock_waitable(world->socks[step->slot], step->amount);
     if (!waitable) {
         return ptk_get_err();
     }
     ptk_err err = ptk_waitable_wait(waitable, step->amount, timeout_ms);
     if (err == PTK_OK && ptk_green_self()) {
-        write_line(line, " ready %u", (unsigned) ptk_waitable_ready());
+        scripts_write(line, " ready %u", (unsigned) ptk_waitable_ready());
     }
     return err;
 }
 
-static ptk_err call_that_waits(world_t *world, const socks_step_t *step, line_t *line, uint32_t timeout_ms) {
+static ptk_err call_that_waits(world_t *world, const socks_step_t *step, scripts_line_t *line,
+                               uint32_t timeout_ms) {
     switch (step->op) {
     case SOCKS_CONNECT:
         return call_connect(world, step, timeout_ms);
@@ -209,32 +198,32 @@ static ptk_err call_that_waits(world_t *world, const socks_step_t *step, line_t 
 
 static ptk_err run_task(void *arg) {
     task_t *task = arg;
-    line_t line = {task->text, sizeof task->text, 0};
+    scripts_line_t line = {task->text, sizeof task->text, 0};
     ptk_err err = call_that_waits(task->world, task->step, &line, PTK_TIMEOUT_INFINITE);
     write_result(&line, err);
     task->has_ended = true;
     return PTK_OK;
 }
 
-static void start_task(world_t *world, const socks_step_t *step, line_t *line) {
+static void start_task(world_t *world, const socks_step_t *step, scripts_line_t *line) {
     for (unsigned i = 0; i < SOCKS_TASKS; i++) {
         task_t *task = &world->tasks[i];
         if (!task->green) {
             *task = (task_t) {.world = world, .step = step};
             task->green = ptk_green_spawn(NULL, NULL, run_task, task);
             CHECK(task->green != NULL);
-            write_line(line, " task %u", i);
+            scripts_write(line, " task %u", i);
             return;
         }
     }
-    write_line(line, " no task");
+    scripts_write(line, " no task");
 }
 
-static void write_ended_tasks(world_t *world, line_t *line) {
+static void write_ended_tasks(world_t *world, scripts_line_t *line) {
     for (unsigned i = 0; i < SOCKS_TASKS; i++) {
         task_t *task = &world->tasks[i];
         if (task->green && task->has_ended) {
-            write_line(line, "; task %u:%s", i, task->text);
+            scripts_write(line, "; task %u:%s", i, task->text);
         }
     }
 }
@@ -278,7 +267,7 @@ static ptk_err call_cancel(world_t *world, const socks_step_t *step) {
     return task->green ? ptk_green_cancel(task->green) : PTK_OK;
 }
 
-static ptk_err call(world_t *world, const socks_step_t *step, line_t *line) {
+static ptk_err call(world_t *world, const socks_step_t *step, scripts_line_t *line) {
     ptk_sock_t *sock = world->socks[step->slot];
     if (step->op == SOCKS_OPEN) {
         return call_open(world, step->slot);
@@ -321,7 +310,7 @@ static void let_turns_pass(uint64_t ns) {
 
 static void run_step(world_t *world, size_t index) {
     const socks_step_t *step = &world->script->steps[index];
-    line_t line = {world->record->lines[index], SOCKS_LINE, 0};
+    scripts_line_t line = {world->record->lines[index], SOCKS_LINE, 0};
     write_result(&line, call(world, step, &line));
     look_at_port(world, step->slot);
     let_turns_pass(world->rest == SOCKS_REST_SIMULATED ? SIMULATED_NS

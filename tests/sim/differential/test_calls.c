@@ -73,26 +73,23 @@ static bool differs(trial_t *trial) {
     return true;
 }
 
-static void drop_step(calls_script_t *script, size_t index) {
+static size_t count_steps(const void *trial) {
+    return ((const trial_t *) trial)->script.count;
+}
+
+static void drop_step(void *trial, size_t index) {
+    calls_script_t *script = &((trial_t *) trial)->script;
     script->count--;
     memmove(&script->steps[index], &script->steps[index + 1],
             (script->count - index) * sizeof script->steps[0]);
 }
 
-/* Leave out what is not needed for a difference. */
+static bool differs_still(void *trial) {
+    return differs(trial);
+}
+
 static void minimise(trial_t *trial) {
-    trial_t *shorter = malloc(sizeof *shorter);
-    CHECK(shorter != NULL);
-    for (size_t i = trial->script.count; i-- > 0;) {
-        if (i < trial->script.count) {
-            *shorter = *trial;
-            drop_step(&shorter->script, i);
-            if (differs(shorter)) {
-                *trial = *shorter;
-            }
-        }
-    }
-    free(shorter);
+    scripts_minimise(&(scripts_trial_t) {trial, sizeof *trial, count_steps, drop_step, differs_still});
 }
 
 static void print(const trial_t *trial) {

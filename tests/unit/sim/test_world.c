@@ -104,8 +104,11 @@ TEST(a_refused_host_leaves_nothing) {
     CHECK(ptk_sim_host(sim, &options, run_nap, NULL) == NULL);
     options.address = "10.0.0.77";
     CHECK(ptk_sim_host(sim, &options, run_nap, NULL) != NULL);
-    options.address = "no address";
-    CHECK(ptk_sim_host(sim, &options, run_nap, NULL) == NULL);
+    static const char *const unfit[] = {"no address", "", "0.0.0.0", "127.0.0.1", "::1", "10.0.0.5,"};
+    for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; i++) {
+        options.address = unfit[i];
+        CHECK(ptk_sim_host(sim, &options, run_nap, NULL) == NULL);
+    }
     CHECK(ptk_sim_host(sim, NULL, run_nap, NULL) != NULL);
     CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_QUIESCENT);
     ptk_sim_destroy(sim);
