@@ -30,7 +30,8 @@ static atomic_uint slots_used; /* slots beyond were never taken */
 static atomic_int handlers_running;
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 
-/* Under the lock: how many subscribed to each signal, and what was there before the first. */
+/* Under the lock: how many subscribed to each signal, and what was there before the first. Simulated hosts do
+ * not count: no real signal is for them. */
 static struct {
     uint32_t subscriptions;
     struct sigaction earlier;
@@ -140,13 +141,13 @@ static int enter(ptk_signal_subscription_t *subscription) {
     if (atomic_load(&slots_used) <= slot) {
         atomic_store(&slots_used, slot + 1);
     }
-    int result =
-        signals[subscription->signal_number].subscriptions ? 0 : install(subscription->signal_number);
+    bool is_first = signals[subscription->signal_number].subscriptions == 0;
+    int result = is_first || subscription->kernel ? install(subscription->signal_number) : 0;
     if (result < 0) {
         atomic_store(&slots[slot], NULL);
         return result;
     }
-    signals[subscription->signal_number].subscriptions++;
+    signals[subscription->signal_number].subscriptions += subscription->kernel ? 0 : 1;
     return 0;
 }
 
@@ -179,7 +180,7 @@ static void leave(const ptk_signal_subscription_t *subscription) {
     if (atomic_load(&slots[subscription->slot]) != subscription) {
         return;
     }
-    if (--signals[number].subscriptions == 0) {
+    if (!subscription->kernel && --signals[number].subscriptions == 0) {
         ptk_sys()->signal_action(number, &signals[number].earlier, NULL);
     }
     atomic_store(&slots[subscription->slot], NULL);

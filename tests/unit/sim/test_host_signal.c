@@ -4,6 +4,7 @@
 
 #include <ptk.h>
 #include <ptk_sim.h>
+#include <pthread.h>
 #include <signal.h>
 
 static uint64_t heard[2];
@@ -44,6 +45,33 @@ static void try_platform(const char *platform) {
     CHECK(ptk_sim_report(sim).failure == NULL);
     CHECK_EQ(heard[0], 2);
     CHECK_EQ(heard[1], 0);
+    ptk_sim_destroy(sim);
+}
+
+/* A real loop beside the simulation, which is the second to ask for the signal. */
+static void *hear_a_real_signal(void *arg) {
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    (void) arg;
+    ptk_waitable_t *signal = ptk_waitable_create(NULL, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGUSR1));
+    CHECK(signal != NULL);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_OK(ptk_waitable_wait(signal, PTK_EVENT_READ, 0));
+    ptk_waitable_destroy(signal);
+    CHECK_OK(ptk_event_loop_platform_destroy(loop));
+    return NULL;
+}
+
+TEST(a_real_signal_reaches_real_loops_although_a_host_asked_first) {
+    const ptk_sim_options_t options = {.struct_size = sizeof options, .flags = PTK_SIM_BENIGN};
+    pthread_t thread;
+    ptk_sim_t *sim = ptk_sim_create(&options);
+    heard[0] = 0;
+    CHECK(ptk_sim_host(sim, NULL, run_host, &heard[0]) != NULL);
+    CHECK_EQ(ptk_sim_run_for(sim, 10), PTK_SIM_END_TIME_LIMIT);
+    CHECK_EQ(pthread_create(&thread, NULL, hear_a_real_signal, NULL), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_QUIESCENT);
+    CHECK_EQ(heard[0], 0);
     ptk_sim_destroy(sim);
 }
 
