@@ -25,11 +25,6 @@ void below_run(void (*body)(const void *argument), const void *argument) {
     body(argument);
 }
 
-bool below_makes(ptk_test_fault_member_t member) {
-    (void) member;
-    return true;
-}
-
 bool below_is_quick(void) {
     return false;
 }

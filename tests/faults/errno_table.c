@@ -36,7 +36,7 @@ bool fault_member_is_here(ptk_test_fault_member_t member) {
     case PTK_FAULT_timer_set:
         return !platform || strcmp(platform, "epoll") == 0;
     default:
-        return below_makes(member);
+        return true;
     }
 }
 

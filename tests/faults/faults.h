@@ -5,7 +5,8 @@
  * What lies *below* is one of two, and there is an executable for each. The real system (below.c): the *wide
  * table* takes the place of the real table, so whatever uses `ptk_sys_real` gets it, also stacks, forks and
  * the overflow handler, which do not ask the thread block. Or a simulated host (sim/below.c), where the wide
- * table hangs in the host's thread block; nothing takes real time there, and every run is like the other.
+ * table hangs in the host's thread block, and takes the real one's place in what concerns the process while
+ * the host acts; nothing takes real time there, and every run is like the other.
  *
  * The wide table follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever
  * member. It stays truthful where the kernel's state is concerned: a connect that answers EINPROGRESS has
@@ -63,9 +64,6 @@ extern const ptk_sys_t *const below_sys;
 /* Run body(argument) where workloads run: in this process, or as the main of a simulated host, which must
    leave nothing behind and come to an end. */
 void below_run(void (*body)(const void *argument), const void *argument);
-
-/* Can a call be made there that has nothing to do with a loop's platform? */
-bool below_makes(ptk_test_fault_member_t member);
 
 /* Are runs quick, and each like the other, so that no number of them is too big? */
 bool below_is_quick(void);

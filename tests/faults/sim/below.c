@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Below is the kernel of a simulated host: each run is a world of one host, without faults but those that are
- * planned. The wide table hangs in the host's thread block. The simulator itself counts what the host leaves
- * behind, and ends what does not end.
+ * planned. The wide table hangs in the host's thread block. What concerns the whole process (stacks and their
+ * guards, the overflow handler, fork) does not ask the thread block, so the linker gives every other object a
+ * table where it says ptk_sys_real, which asks the wide one while a host acts. The simulator itself counts
+ * what the host leaves behind, and ends what does not end.
  */
 #include "faults/faults.h"
 
@@ -23,9 +25,44 @@ typedef struct job {
     const void *argument;
 } job_t;
 
-const ptk_sys_t *const below_sys = &ptk_sim_sys;
-
 static ptk_sys_t wide;
+
+/* --- the two tables --- */
+
+extern const ptk_sys_t truth __asm__("__real_ptk_sys_real");
+
+extern ptk_sys_t process_wide __asm__("__wrap_ptk_sys_real");
+ptk_sys_t process_wide;
+
+static ptk_sys_t below;
+const ptk_sys_t *const below_sys = &below;
+
+#define PROCESS_WIDE(X)                                                                                      \
+    X(map_stacks, (size_t bytes, void **memory_out), (bytes, memory_out))                                    \
+    X(unmap, (void *memory, size_t bytes), (memory, bytes))                                                  \
+    X(protect_none, (void *memory, size_t bytes), (memory, bytes))                                           \
+    X(guard_install, (void *memory, size_t bytes), (memory, bytes))                                          \
+    X(resident, (void *memory, size_t bytes, unsigned char *vector), (memory, bytes, vector))                \
+    X(signal_stack_install, (void **cookie_out), (cookie_out))                                               \
+    X(at_fork_child, (void (*handler)(void)), (handler))
+
+#define ASK(member, parameters, arguments)                                                                   \
+    static int process_##member parameters {                                                                 \
+        return (ptk_sim_kernel_here() ? &wide : &truth)->member arguments;                                   \
+    }
+PROCESS_WIDE(ASK)
+
+/* Before anything looks at them. */
+__attribute__((constructor(101))) static void hang_in(void) {
+    below = ptk_sim_sys;
+    process_wide = truth;
+#define HANG(member, parameters, arguments)                                                                  \
+    below.member = truth.member;                                                                             \
+    process_wide.member = process_##member;
+    PROCESS_WIDE(HANG)
+#undef HANG
+    wide_make(&wide);
+}
 
 /* --- a world per run --- */
 
@@ -44,7 +81,6 @@ void below_run(void (*body)(const void *argument), const void *argument) {
     CHECK(sim != NULL);
     ptk_sim_host_t *host = ptk_sim_host(sim, NULL, live, &job);
     CHECK(host != NULL);
-    wide_make(&wide);
     host->kernel.block.sys = &wide; /* it has not begun */
     if (ptk_sim_run_for(sim, LIMIT_MS) != PTK_SIM_END_QUIESCENT || ptk_sim_report(sim).failure) {
         const char *failure = ptk_sim_report(sim).failure;
@@ -55,22 +91,6 @@ void below_run(void (*body)(const void *argument), const void *argument) {
 
 bool below_is_quick(void) {
     return true;
-}
-
-/* What concerns the whole process and not one host goes to the real table, whatever the thread block says. */
-bool below_makes(ptk_test_fault_member_t member) {
-    switch (member) {
-    case PTK_FAULT_map_stacks:
-    case PTK_FAULT_unmap:
-    case PTK_FAULT_protect_none:
-    case PTK_FAULT_guard_install:
-    case PTK_FAULT_resident:
-    case PTK_FAULT_signal_stack_install:
-    case PTK_FAULT_at_fork_child:
-        return false;
-    default:
-        return true;
-    }
 }
 
 /* --- time --- */
