@@ -104,6 +104,10 @@ typedef struct ptk_sim_link_options {
     uint64_t latency_ns;       /**< the least of them; 0: 100 us */
     uint64_t latency_step_ns;  /**< and how far apart they are; 0: 50 us */
     uint64_t bytes_per_second; /**< 0: no limit */
+    uint32_t loss_ppm; /**< so many of a million packets are lost, all of them if it is a million; 0: as the
+                            seed has it. Like every fault it ends with ptk_sim_settle(), and is not at all
+                            with PTK_SIM_NO_FAULTS */
+    uint32_t reserved; /**< 0 */
 } ptk_sim_link_options_t;
 
 /** What a run came to. */
@@ -158,7 +162,8 @@ ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms);
 /**
  * The network and the hosts stay whole from now on: no loss, duplicates or reordering, no partitions, crashes
  * and pauses. The kernels of the hosts may still do whatever a real one may: cut sends short, interrupt
- * calls, report what is not so. On such a network a program may insist on success.
+ * calls, report what is not so. On such a network a program may insist on success, unless a link gets a rate
+ * of loss afterwards.
  */
 void ptk_sim_quiet_network(ptk_sim_t *sim);
 

@@ -268,10 +268,19 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
     return host;
 }
 
+/* It has a site of its own, so that its rate is its own too; 0: the one of all. */
+static void set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
+    link->loss_site = loss_ppm ? PTK_SIM_SITE_LINK_LOSS + sim->lossy_links++ : 0;
+    if (loss_ppm) {
+        ptk_sim_oracle_set_rate(&sim->oracle, link->loss_site, loss_ppm);
+    }
+}
+
 ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_link_options_t *options) {
     ptk_sim_link_options_t copy = {.struct_size = sizeof copy};
     if (!from || !to || from == to || from->sim != to->sim ||
-        (options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK)) {
+        (options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK) || copy.reserved != 0 ||
+        copy.loss_ppm > PTK_SIM_RATE_ALWAYS) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     ptk_sim_link_t *link =
@@ -280,6 +289,7 @@ ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_lin
     link->latency_step_ns = copy.latency_step_ns ? copy.latency_step_ns : LATENCY_STEP_NS;
     link->latency_steps = copy.latency_steps ? copy.latency_steps : LATENCY_STEPS;
     link->ns_per_byte = copy.bytes_per_second ? UINT64_C(1000000000) / copy.bytes_per_second : 0;
+    set_loss(from->sim, link, copy.loss_ppm);
     return PTK_OK;
 }
 
@@ -409,6 +419,9 @@ void ptk_sim_quiet_network(ptk_sim_t *sim) {
                                      PTK_SIM_SITE_ACCEPT_ERROR};
     for (size_t i = 0; i < sizeof sites / sizeof sites[0]; i++) {
         ptk_sim_oracle_set_rate(&sim->oracle, sites[i], 0);
+    }
+    for (uint32_t i = 0; i < sim->lossy_links; i++) {
+        ptk_sim_oracle_set_rate(&sim->oracle, PTK_SIM_SITE_LINK_LOSS + i, 0);
     }
 }
 

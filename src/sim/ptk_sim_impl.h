@@ -69,7 +69,8 @@ struct ptk_sim {
     uint32_t label_count;
     ptk_sim_host_t **runnable; /* in the order in which they became so; room for all hosts */
     uint32_t runnable_count;
-    uint32_t unfinished; /* hosts other than daemons that have not ended */
+    uint32_t lossy_links; /* that have a rate of loss of their own, or had one */
+    uint32_t unfinished;  /* hosts other than daemons that have not ended */
     ptk_list_t partings;
     bool calm;
     uint64_t began_ns;

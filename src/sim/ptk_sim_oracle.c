@@ -7,7 +7,8 @@
  * A site is one of three kinds. *Schedule* sites choose an order or a value that does no harm; their answers
  * are uniform. *Fault* sites are benign most of the time; their answers are other than 0 at a rate, and then
  * uniform. The *sizes* of faults (how long a pause is, whom it strikes) are faults that are uniform: they are
- * asked when the fault has already happened. Sites from 1000 on are the user's, and schedules.
+ * asked when the fault has already happened. Sites from 1000 on are the user's, and schedules;
+ * from 2^20 on there is one for each link with a rate of loss of its own.
  *
  * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides those bugs that need one
  * fault a lot and another one not at all. So the seed switches each fault site off with probability 1/2, or
@@ -94,6 +95,7 @@ static const traits_t table[] = {
 /* clang-format on */
 
 static const traits_t user_traits = {.kind = VALUE};
+static const traits_t link_traits = {0, FAULT, 1, 1, "LINK_LOSS"}; /* each gets a rate of its own at once */
 static const traits_t other_traits = {.kind = FAULT, .lower_ppm = 100, .upper_ppm = 10000};
 
 static const traits_t *traits_of(uint32_t site) {
@@ -101,6 +103,9 @@ static const traits_t *traits_of(uint32_t site) {
         if (table[i].site == site) {
             return &table[i];
         }
+    }
+    if (site >= PTK_SIM_SITE_LINK_LOSS) {
+        return &link_traits;
     }
     return site >= PTK_SIM_SITE_USER ? &user_traits : &other_traits;
 }

@@ -233,7 +233,7 @@ static void arrive(ptk_sim_event_t *event) {
     ptk_sim_packet_free(packet);
 }
 
-static uint32_t decide(const ptk_sim_net_t *net, ptk_sim_site_t site, uint32_t count) {
+static uint32_t decide(const ptk_sim_net_t *net, uint32_t site, uint32_t count) {
     return net->calm ? 0 : ptk_choice(site, count);
 }
 
@@ -264,7 +264,7 @@ static void set_out_again(const ptk_sim_packet_t *packet, ptk_sim_link_t *link) 
 static void travel(ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     ptk_sim_link_t *link = ptk_sim_net_link(net, packet->from_node, packet->to_node);
-    uint32_t lost = decide(net, PTK_SIM_SITE_LOSS, 2);
+    uint32_t lost = decide(net, link->loss_site ? link->loss_site : PTK_SIM_SITE_LOSS, 2);
     if (lost) {
         drop(packet);
         return;

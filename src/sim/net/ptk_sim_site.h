@@ -36,5 +36,6 @@ typedef enum ptk_sim_site {
     PTK_SIM_SITE_ACCEPT_ERROR = 125,     /* 1: the connection that is accepted is already dead */
     PTK_SIM_SITE_FAULT_HOST = 126,       /* which host a fault strikes, and how */
     PTK_SIM_SITE_PLATFORM = 127,         /* which platform the loops run on */
-    PTK_SIM_SITE_USER = 1000             /* from here on: scenarios and user programs */
+    PTK_SIM_SITE_USER = 1000,            /* from here on: scenarios and user programs */
+    PTK_SIM_SITE_LINK_LOSS = 1 << 20     /* from here on: LOSS on the links that have a rate of their own */
 } ptk_sim_site_t;
