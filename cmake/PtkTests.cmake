@@ -302,6 +302,18 @@ ptk_test_properties(sim.planted sim)
 set_tests_properties(sim.planted PROPERTIES
     PASS_REGULAR_EXPRESSION "seed 1399: tests/sim/scenario_log.c:80: .*shrunk: +from 577 decisions to 1 in 19 runs.*after 208 events")
 
+# Every run with one decision that is not benign: the runner must find it there too, and leave a tape of that one.
+add_test(NAME sim.planted.exhaustive
+    COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_planted> log-planted --exhaustive 1 --seed 1 --jobs 1
+        --out "${PROJECT_BINARY_DIR}")
+ptk_test_properties(sim.planted.exhaustive sim)
+set_tests_properties(sim.planted.exhaustive PROPERTIES
+    PASS_REGULAR_EXPRESSION "window [0-9]+: tests/sim/scenario_log.c:80: .*shrunk: +from [12] decisions to 1 .*after [0-9]+ events")
+add_test(NAME sim.log.exhaustive
+    COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_scenarios> log --exhaustive 1 --seed 1
+        --out "${PROJECT_BINARY_DIR}")
+ptk_test_properties(sim.log.exhaustive sim)
+
 # --- the scenarios find every bug that can be put back ---------------------------------------------------------------
 if(PTK_MUTANTS)
     file(STRINGS "${PTK_TEST_ROOT}/sim/mutants.txt" mutants REGEX "^[0-9]")

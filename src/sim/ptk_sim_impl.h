@@ -87,11 +87,6 @@ struct ptk_sim {
 void ptk_sim_fail(ptk_sim_t *sim, ptk_sim_end_t end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Somebody else decides, in the world and on the hosts that are made from now on. */
-static inline void ptk_sim_use_oracle(ptk_sim_t *sim, ptk_choice_oracle_t *oracle) {
-    sim->block.oracle = oracle;
-}
-
 /* --- hosts (ptk_sim_host.c) --- */
 
 void ptk_sim_host_start(ptk_sim_host_t *host);

@@ -119,6 +119,11 @@ bool ptk_sim_site_is_fault(uint32_t site) {
     return kind == FAULT || kind == SIZE;
 }
 
+static bool varies(uint32_t site) {
+    const traits_t *traits = traits_of(site);
+    return traits->kind == SCHEDULE || traits->kind == FAULT || traits == &user_traits;
+}
+
 /* --- pseudo-random numbers --------------------------------------------------------------------------- */
 
 static uint64_t finish(uint64_t value) {
@@ -221,6 +226,7 @@ static void meet(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_
         .site = site,
         .is_known = true,
         .is_fault = ptk_sim_site_is_fault(site),
+        .varies = varies(site),
         .random = start_of_stream(options->seed, 0, site),
         .rate_ppm = usual_rate(site, options),
         .cursor = oracle->replayed ? ptk_sim_tape_seek(oracle->replayed, site, 0) : 0,
@@ -323,6 +329,13 @@ static uint32_t answer_from_bytes(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_
     return count > 2 ? 1 + take_below(oracle, count - 1) : 1;
 }
 
+static uint32_t answer_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+    if (!state->varies) {
+        return 0;
+    }
+    return ptk_sim_window_answer(oracle->window, state->site, state->is_fault, count);
+}
+
 static void record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t answer,
                    uint32_t count) {
     ptk_sim_tape_entry_t entry = {
@@ -378,6 +391,11 @@ void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, s
     oracle->input = input;
     oracle->input_bytes = bytes;
     oracle->answer = answer_from_bytes;
+}
+
+void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window) {
+    oracle->window = window;
+    oracle->answer = answer_in_window;
 }
 
 void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle) {

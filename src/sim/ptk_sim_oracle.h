@@ -15,6 +15,7 @@
 
 #include "base/ptk_choice.h"
 #include "sim/ptk_sim_tape.h"
+#include "sim/ptk_sim_window.h"
 
 /* As a rate: every answer is as likely as any other, 0 included. */
 #define PTK_SIM_RATE_UNIFORM UINT32_MAX
@@ -41,6 +42,7 @@ typedef struct ptk_sim_oracle_site {
     uint32_t rate_ppm; /* how often the answer is not 0, or PTK_SIM_RATE_UNIFORM */
     bool is_known;     /* this place of the table is taken */
     bool is_fault;     /* silent in the calm */
+    bool varies;       /* in a window; else benign there */
     bool is_off;       /* its rate was set to 0: silent, whoever answers */
     bool prefers_last; /* of priorities: the last one goes first */
 } ptk_sim_oracle_site_t;
@@ -57,6 +59,7 @@ struct ptk_sim_oracle {
     uint32_t (*answer)(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count);
     ptk_sim_oracle_options_t options;
     const ptk_sim_tape_t *replayed;
+    ptk_sim_window_t *window;
     const uint8_t *input;
     size_t input_bytes;
     ptk_sim_oracle_site_t *sites; /* a hash table, at most half full */
@@ -73,6 +76,10 @@ void ptk_sim_oracle_init_replay(ptk_sim_oracle_t *oracle, const ptk_sim_tape_t *
 
 /* The answers that a fuzzer's input encodes, 0 behind its end. It stays the caller's. */
 void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, size_t bytes);
+
+/* From now on a window answers, whoever did before. It stays the caller's. Values that do no harm in any case
+   (a port, a number where a sequence begins) and sizes of faults are benign then. */
+void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window);
 
 void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle);
 

@@ -2,8 +2,9 @@
 /*
  * Many seeds on several processes.
  *
- * Worker w of n runs every n-th world. It says in shared memory which one it is at, so that whoever watches
- * knows the seed of a worker that crashed or hangs, and adds up what its worlds came to. The first failure
+ * Worker w of n runs every n-th seed, or, where every way is tried, every run of every n-th window, up to the
+ * first window that no run reaches. It says in shared memory which one it is at, so that whoever watches
+ * knows what a worker was at that crashed or hangs, and adds up what its worlds came to. The first failure
  * ends them all.
  */
 #include "sim/run/ptk_sim_run.h"
@@ -23,7 +24,8 @@
 
 typedef struct worker {
     pid_t pid;
-    atomic_uint_fast64_t world; /* that it is at: seed * scenarios + scenario; UINT64_MAX: done */
+    atomic_uint_fast64_t world; /* that it is at: seed or window * scenarios + scenario; UINT64_MAX: done */
+    ptk_sim_window_t window;    /* that it is in, if all are tried */
     atomic_uint_fast64_t worlds;
     atomic_uint_fast64_t events;
     atomic_uint_fast64_t calls;
@@ -31,7 +33,7 @@ typedef struct worker {
     atomic_uint_fast64_t elapsed_us; /* of virtual time */
     atomic_uint_fast64_t faults;
     atomic_bool failed;
-    uint64_t seen_world; /* the watcher's: at its last look, and when that changed */
+    uint64_t seen_worlds; /* the watcher's: at its last look, and when that changed */
     uint64_t seen_at_ms;
 } worker_t;
 
@@ -50,47 +52,78 @@ static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
     atomic_fetch_add(&worker->faults, report->faults);
 }
 
-static bool is_same_again(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,
-                          const ptk_sim_outcome_t *first) {
+static bool is_same_again(const ptk_sim_play_t *play, const ptk_sim_outcome_t *first) {
     ptk_sim_outcome_t second;
-    ptk_sim_run_once(scenario, options, NULL, NULL, &second);
+    if (play->window) {
+        ptk_sim_window_repeat(play->window);
+    }
+    ptk_sim_run_once(play, &second);
     return memcmp(first->report.hash, second.report.hash, sizeof first->report.hash) == 0;
 }
 
 /* One world; false: it failed. */
-static bool run_world(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
-    const ptk_sim_scenario_t *scenario = command->chosen[number % command->count];
-    uint64_t seed = command->seed + number / command->count;
-    ptk_sim_options_t options = ptk_sim_command_options(command, seed);
+static bool run_world(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
     ptk_sim_outcome_t outcome;
-    ptk_sim_run_once(scenario, &options, NULL, NULL, &outcome);
+    ptk_sim_run_once(play, &outcome);
     add_up(worker, &outcome.report);
     if (command->prints_hashes) {
-        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", scenario->name, seed,
-                outcome.report.hash[0], outcome.report.hash[1]);
+        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", play->scenario->name,
+                play->options.seed, outcome.report.hash[0], outcome.report.hash[1]);
     }
     if (outcome.failure[0] != '\0') {
         return false;
     }
-    if (command->runs_twice && !is_same_again(scenario, &options, &outcome)) {
-        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", scenario->name, seed);
+    if (command->runs_twice && !is_same_again(play, &outcome)) {
+        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", play->scenario->name,
+                play->options.seed);
         return false;
     }
     return true;
+}
+
+/* All runs of one window; false: one failed. */
+static bool run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
+    bool is_good = true;
+    do {
+        is_good = run_world(command, worker, play);
+    } while (is_good && ptk_sim_window_next(&worker->window));
+    return is_good;
+}
+
+static bool run_number(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
+    const ptk_sim_scenario_t *scenario = command->chosen[number % command->count];
+    uint64_t step = number / command->count;
+    if (command->decisions == 0) {
+        return run_world(
+            command, worker,
+            &(ptk_sim_play_t) {.scenario = scenario,
+                               .options = ptk_sim_command_options(command, command->seed + step)});
+    }
+    ptk_sim_window_init(&worker->window, step, command->decisions, command->faults);
+    return run_window(command, worker,
+                      &(ptk_sim_play_t) {.scenario = scenario,
+                                         .options = ptk_sim_command_options(command, command->seed),
+                                         .window = &worker->window});
 }
 
 static bool is_time_up(const ptk_sim_command_t *command, uint64_t began_ms) {
     return command->seconds != 0 && real_ms() - began_ms >= command->seconds * 1000;
 }
 
+/* No run had a decision in the window: it and all later ones lie behind the end of every run. */
+static bool is_behind_the_last(const ptk_sim_command_t *command, const worker_t *worker) {
+    return command->decisions > 0 && atomic_load(&worker->worlds) > 0 && !worker->window.is_reached;
+}
+
 static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
     setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
     uint64_t worlds = command->count * command->seeds;
     uint64_t began_ms = real_ms();
-    for (uint64_t number = first; number < worlds && !is_time_up(command, began_ms);
+    for (uint64_t number = first;
+         number < worlds && !is_time_up(command, began_ms) && !is_behind_the_last(command, worker);
          number += command->jobs) {
         atomic_store(&worker->world, number);
-        if (!run_world(command, worker, number)) {
+        if (!run_number(command, worker, number)) {
             atomic_store(&worker->failed, true);
             fflush(stdout);
             _exit(1);
@@ -127,8 +160,12 @@ static uint64_t per_second(uint64_t number, uint64_t ms) {
 static void show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
     totals_t now = total(workers, command->jobs);
     uint64_t ms = real_ms() - began_ms;
-    fprintf(stderr, "\r%" PRIu64 "/%" PRIu64 " worlds, %" PRIu64 "/s, %" PRIu64 " k events/s ", now.worlds,
-            command->count * command->seeds, per_second(now.worlds, ms), per_second(now.events, ms) / 1000);
+    fprintf(stderr, "\r%" PRIu64, now.worlds);
+    if (command->decisions == 0) {
+        fprintf(stderr, "/%" PRIu64, command->count * command->seeds);
+    }
+    fprintf(stderr, " worlds, %" PRIu64 "/s, %" PRIu64 " k events/s ", per_second(now.worlds, ms),
+            per_second(now.events, ms) / 1000);
     fflush(stderr);
 }
 
@@ -155,9 +192,9 @@ static void kill_all(worker_t *workers, unsigned count) {
 }
 
 static bool hangs(worker_t *worker, uint64_t now_ms) {
-    uint64_t world = atomic_load(&worker->world);
-    if (world != worker->seen_world) {
-        worker->seen_world = world;
+    uint64_t worlds = atomic_load(&worker->worlds);
+    if (worlds != worker->seen_worlds) {
+        worker->seen_worlds = worlds;
         worker->seen_at_ms = now_ms;
     }
     return worker->pid > 0 && now_ms - worker->seen_at_ms > HANG_MS;
@@ -224,7 +261,13 @@ static bool start(const ptk_sim_command_t *command, worker_t *workers) {
 }
 
 static void announce(const ptk_sim_command_t *command) {
-    fprintf(stdout, "seeds %" PRIu64 " to %" PRIu64 " of", command->seed, command->seed + command->seeds - 1);
+    if (command->decisions > 0) {
+        fprintf(stdout, "every window of %u decisions, %u of them faults, with seed %" PRIu64 ", of",
+                command->decisions, command->faults, command->seed);
+    } else {
+        fprintf(stdout, "seeds %" PRIu64 " to %" PRIu64 " of", command->seed,
+                command->seed + command->seeds - 1);
+    }
     for (size_t i = 0; i < command->count; i++) {
         fprintf(stdout, " %s", command->chosen[i]->name);
     }
@@ -244,9 +287,10 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
     kill_all(workers, command->jobs);
     if (failed) {
         uint64_t world = atomic_load(&failed->world);
+        uint64_t step = command->decisions > 0 ? 0 : world / command->count;
         fputc('\n', stderr);
-        ptk_sim_report_failure(command, command->chosen[world % command->count],
-                               command->seed + world / command->count);
+        ptk_sim_report_failure(command, command->chosen[world % command->count], command->seed + step,
+                               command->decisions > 0 ? &failed->window : NULL);
     } else {
         print_totals(command, workers, began_ms);
     }

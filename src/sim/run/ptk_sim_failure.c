@@ -105,6 +105,8 @@ typedef struct case_of {
     const ptk_sim_command_t *command;
     const ptk_sim_scenario_t *scenario;
     uint64_t seed;
+    const ptk_sim_window_t *window;      /* whose last run failed; NULL: the seed's did */
+    char base[128];                      /* of the names of files */
     char failure[PTK_SIM_FAILURE_BYTES]; /* the one that is meant */
     uint64_t shrink_until_ms;
 } case_t;
@@ -135,12 +137,13 @@ typedef struct attempt {
 static void try_tape(void *context) {
     const attempt_t *attempt = context;
     ptk_sim_outcome_t outcome;
-    ptk_sim_options_t options = ptk_sim_command_options(attempt->of->command, attempt->of->seed);
-    options.tape = text_of(attempt->tape);
+    ptk_sim_play_t play = {.scenario = attempt->of->scenario,
+                           .options = ptk_sim_command_options(attempt->of->command, attempt->of->seed)};
+    play.options.tape = text_of(attempt->tape);
     if (!freopen("/dev/null", "w", stderr)) {
         _exit(3);
     }
-    ptk_sim_run_once(attempt->of->scenario, &options, NULL, NULL, &outcome);
+    ptk_sim_run_once(&play, &outcome);
     _exit(strcmp(outcome.failure, attempt->of->failure) == 0);
 }
 
@@ -174,9 +177,18 @@ static void record(void *context) {
     const recording_t *recording = context;
     ptk_sim_tape_t tape;
     ptk_sim_outcome_t outcome;
-    ptk_sim_options_t options = ptk_sim_command_options(recording->of->command, recording->of->seed);
+    ptk_sim_window_t window;
+    ptk_sim_play_t play = {.scenario = recording->of->scenario,
+                           .options = ptk_sim_command_options(recording->of->command, recording->of->seed),
+                           .look = keep_tape,
+                           .context = &tape};
+    if (recording->of->window) {
+        window = *recording->of->window;
+        ptk_sim_window_repeat(&window);
+        play.window = &window;
+    }
     ptk_sim_tape_init(&tape);
-    ptk_sim_run_once(recording->of->scenario, &options, keep_tape, &tape, &outcome);
+    ptk_sim_run_once(&play, &outcome);
     if (outcome.failure[0] == '\0') {
         fprintf(stdout, "it does not fail this time\n");
         return;
@@ -256,8 +268,7 @@ void ptk_sim_write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, c
 
 typedef struct showing {
     const ptk_sim_command_t *command;
-    const ptk_sim_scenario_t *scenario;
-    ptk_sim_options_t options;
+    ptk_sim_play_t play;
     const char *base;
 } showing_t;
 
@@ -269,8 +280,10 @@ static void look(void *context, ptk_sim_t *sim) {
 static void show(void *context) {
     showing_t *showing = context;
     ptk_sim_outcome_t outcome;
-    showing->options.flags |= PTK_SIM_KEEP_TRACE;
-    ptk_sim_run_once(showing->scenario, &showing->options, look, showing, &outcome);
+    showing->play.options.flags |= PTK_SIM_KEEP_TRACE;
+    showing->play.look = look;
+    showing->play.context = showing;
+    ptk_sim_run_once(&showing->play, &outcome);
     fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
             outcome.failure[0] != '\0' ? outcome.failure : "no failure", outcome.report.events,
             outcome.report.elapsed_ns / 1000000);
@@ -284,7 +297,12 @@ static void show(void *context) {
 
 static void print_replay(const case_t *of) {
     const ptk_sim_command_t *command = of->command;
-    fprintf(stdout, "replay:   %s %s --seed %" PRIu64, command->program, of->scenario->name, of->seed);
+    fprintf(stdout, "replay:   %s %s", command->program, of->scenario->name);
+    if (of->window) {
+        fprintf(stdout, " --tape %s/%s.tape", command->out, of->base);
+    } else {
+        fprintf(stdout, " --seed %" PRIu64, of->seed);
+    }
     fprintf(stdout, "%s%s", command->platform ? " --platform " : "",
             command->platform ? command->platform : "");
     fprintf(stdout, "%s", command->flags & PTK_SIM_NO_FAULTS ? " --no-faults" : "");
@@ -308,26 +326,43 @@ static void shrink(case_t *of, ptk_sim_tape_t *tape) {
             shrink.runs);
 }
 
+static void name_case(case_t *of) {
+    if (of->window) {
+        snprintf(of->base, sizeof of->base, "%s-%" PRIu64 "-%" PRIu64, of->scenario->name, of->seed,
+                 of->window->number);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", of->scenario->name, of->seed,
+                of->window->number);
+    } else {
+        snprintf(of->base, sizeof of->base, "%s-%" PRIu64, of->scenario->name, of->seed);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", of->scenario->name, of->seed);
+    }
+}
+
+static void show_tape(const case_t *of, const ptk_sim_tape_t *tape) {
+    showing_t showing = {
+        .command = of->command,
+        .play = {.scenario = of->scenario, .options = ptk_sim_command_options(of->command, of->seed)},
+        .base = of->base};
+    char *text = text_of(tape);
+    showing.play.options.tape = text;
+    (void) in_child(show, &showing);
+    ptk_sim_release(text);
+}
+
 void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
-                            uint64_t seed) {
-    case_t of = {.command = command, .scenario = scenario, .seed = seed};
-    char base[128];
+                            uint64_t seed, const ptk_sim_window_t *window) {
+    case_t of = {.command = command, .scenario = scenario, .seed = seed, .window = window};
     ptk_sim_tape_t tape;
     ptk_sim_tape_init(&tape);
-    snprintf(base, sizeof base, "%s-%" PRIu64, scenario->name, seed);
-    fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", scenario->name, seed);
+    name_case(&of);
     bool recorded = record_in_child(&of, &tape);
     print_replay(&of);
     if (recorded) {
         if (command->shrinks) {
             shrink(&of, &tape);
         }
-        write_tape(command, &tape, base);
-        char *text = text_of(&tape);
-        showing_t showing = {command, scenario, ptk_sim_command_options(command, seed), base};
-        showing.options.tape = text;
-        (void) in_child(show, &showing);
-        ptk_sim_release(text);
+        write_tape(command, &tape, of.base);
+        show_tape(&of, &tape);
     }
     ptk_sim_tape_fini(&tape);
 }
@@ -335,7 +370,10 @@ void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scen
 int ptk_sim_show_seed(const ptk_sim_command_t *command) {
     char base[128];
     snprintf(base, sizeof base, "%s-%" PRIu64, command->chosen[0]->name, command->seed);
-    showing_t showing = {command, command->chosen[0], ptk_sim_command_options(command, command->seed), base};
+    showing_t showing = {
+        .command = command,
+        .play = {.scenario = command->chosen[0], .options = ptk_sim_command_options(command, command->seed)},
+        .base = base};
     return in_child(show, &showing) == 0 ? 0 : 1;
 }
 
@@ -351,9 +389,11 @@ int ptk_sim_replay_file(const ptk_sim_command_t *command) {
         return 2;
     }
     ptk_sim_tape_fini(&tape);
-    showing_t showing = {command, command->chosen[0], ptk_sim_command_options(command, command->seed),
-                         "replay"};
-    showing.options.tape = text;
+    showing_t showing = {
+        .command = command,
+        .play = {.scenario = command->chosen[0], .options = ptk_sim_command_options(command, command->seed)},
+        .base = "replay"};
+    showing.play.options.tape = text;
     int status = in_child(show, &showing);
     free(text);
     return status == 0 ? 0 : 1;

@@ -23,6 +23,9 @@ static void print_usage(FILE *file, const char *program) {
             "  --benign         nothing varies\n"
             "  --exhaustion     memory and descriptors may run out\n"
             "  --pct N          schedules by priorities with N changes\n"
+            "  --exhaustive N   instead of seeds every run whose decisions that are not benign lie within N\n"
+            "                   ones in a row\n"
+            "  --faults N       and so many of them are faults at most (default 2)\n"
             "  --tape FILE      replay a tape instead of a seed\n"
             "  --timeline       run one seed and write its timeline, whatever it comes to\n"
             "  --hash           print each seed's hash\n"
@@ -122,6 +125,10 @@ static int take_value(ptk_sim_command_t *command, given_t *given, const char *wo
         command->seconds = number;
     } else if (strcmp(word, "--jobs") == 0 && number > 0 && number <= 64) {
         command->jobs = (unsigned) number;
+    } else if (strcmp(word, "--exhaustive") == 0 && number > 0 && number <= PTK_CHOICE_TREE_DEPTH_MAX) {
+        command->decisions = (uint32_t) number;
+    } else if (strcmp(word, "--faults") == 0 && number <= UINT32_MAX) {
+        command->faults = (uint32_t) number;
     } else if (strcmp(word, "--pct") == 0 && number <= PTK_SIM_CHANGES_MAX) {
         command->pct_changes = (uint32_t) number;
     } else {
@@ -173,6 +180,19 @@ static int list(const ptk_sim_scenario_t *scenarios, size_t count) {
     return 0;
 }
 
+/* One scenario after the other: each has as many windows as its runs are long. */
+static int run_windows(const ptk_sim_command_t *command) {
+    int status = 0;
+    for (size_t i = 0; i < command->count && status == 0; i++) {
+        ptk_sim_command_t one = *command;
+        one.chosen = &command->chosen[i];
+        one.count = 1;
+        one.seeds = UINT64_MAX;
+        status = ptk_sim_campaign(&one);
+    }
+    return status;
+}
+
 static int run(const ptk_sim_command_t *command) {
     if (command->count == 0) {
         print_usage(stderr, command->program);
@@ -181,12 +201,15 @@ static int run(const ptk_sim_command_t *command) {
     if (command->tape) {
         return ptk_sim_replay_file(command);
     }
-    return command->timeline ? ptk_sim_show_seed(command) : ptk_sim_campaign(command);
+    if (command->timeline) {
+        return ptk_sim_show_seed(command);
+    }
+    return command->decisions > 0 ? run_windows(command) : ptk_sim_campaign(command);
 }
 
 int ptk_sim_main(int argc, char **argv, const ptk_sim_scenario_t *scenarios, size_t count) {
     ptk_sim_command_t command = {
-        .scenarios = scenarios, .program = argv[0], .out = ".", .jobs = 2, .shrinks = true};
+        .scenarios = scenarios, .program = argv[0], .out = ".", .jobs = 2, .faults = 2, .shrinks = true};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_usage(stdout, argv[0]);

@@ -13,19 +13,21 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
                                 .step_limit = command->steps};
 }
 
-void ptk_sim_run_once(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,
-                      ptk_sim_look_fn look, void *context, ptk_sim_outcome_t *outcome_out) {
+void ptk_sim_run_once(const ptk_sim_play_t *play, ptk_sim_outcome_t *outcome_out) {
     *outcome_out =
         (ptk_sim_outcome_t) {.failure = "the world cannot be made: an option or the tape is wrong"};
-    ptk_sim_t *sim = ptk_sim_create(options);
+    ptk_sim_t *sim = ptk_sim_create(&play->options);
     if (!sim) {
         return;
     }
-    scenario->run(sim);
+    if (play->window) {
+        ptk_sim_oracle_use_window(&sim->oracle, play->window);
+    }
+    play->scenario->run(sim);
     outcome_out->report = ptk_sim_report(sim);
     memcpy(outcome_out->failure, sim->failure, sizeof outcome_out->failure);
-    if (look) {
-        look(context, sim);
+    if (play->look) {
+        play->look(play->context, sim);
     }
     ptk_sim_destroy(sim);
 }

@@ -26,7 +26,9 @@ typedef struct ptk_sim_command {
     unsigned jobs;
     uint32_t flags; /* PTK_SIM_* */
     uint32_t pct_changes;
-    uint64_t steps; /* the most of a world; 0: the usual */
+    uint64_t steps;     /* the most of a world; 0: the usual */
+    uint32_t decisions; /* more than 0: every window of so many, instead of seeds */
+    uint32_t faults;    /* the most in a window */
     bool prints_hashes;
     bool runs_twice;
     bool shrinks;
@@ -39,22 +41,27 @@ typedef struct ptk_sim_outcome {
     char failure[PTK_SIM_FAILURE_BYTES]; /* empty: none */
 } ptk_sim_outcome_t;
 
-/* What to look at before the world is gone. */
-typedef void (*ptk_sim_look_fn)(void *context, ptk_sim_t *sim);
+/* One world to be run. */
+typedef struct ptk_sim_play {
+    const ptk_sim_scenario_t *scenario;
+    ptk_sim_options_t options;
+    ptk_sim_window_t *window;                    /* that decides; NULL: what the options say */
+    void (*look)(void *context, ptk_sim_t *sim); /* before it is gone; NULL */
+    void *context;
+} ptk_sim_play_t;
 
-/* Make a world, let the scenario run in it, look at it, end it. */
-void ptk_sim_run_once(const ptk_sim_scenario_t *scenario, const ptk_sim_options_t *options,
-                      ptk_sim_look_fn look, void *context, ptk_sim_outcome_t *outcome_out);
+/* Make the world, let the scenario run in it, look at it, end it. */
+void ptk_sim_run_once(const ptk_sim_play_t *play, ptk_sim_outcome_t *outcome_out);
 
 /* The options of one seed of a command. */
 ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint64_t seed);
 
-/* All seeds of all chosen scenarios on several processes; 0, or 1 if one failed. */
+/* All seeds, or windows, of all chosen scenarios on several processes; 0, or 1 if one failed. */
 int ptk_sim_campaign(const ptk_sim_command_t *command);
 
-/* A seed has failed: replay it, shrink it, write what there is to write. */
+/* A run of a seed, or of its window, has failed: replay it, shrink it, write what there is to write. */
 void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
-                            uint64_t seed);
+                            uint64_t seed, const ptk_sim_window_t *window);
 
 /* Run one seed and write its timeline, whatever it comes to; 0, or 1 if it fails. */
 int ptk_sim_show_seed(const ptk_sim_command_t *command);

@@ -9,7 +9,6 @@
  * like early ones. After each leaf the simulator has checked that the hosts have ended and left nothing
  * behind; the test checks that each call came to a documented result.
  */
-#include "base/ptk_choice_tree.h"
 #include "sim/net/ptk_sim_site.h"
 #include "sim/ptk_sim_impl.h"
 
@@ -20,7 +19,6 @@
 
 #define DECISIONS    6
 #define FAULTS       2
-#define WINDOW_STEP  1
 #define WINDOWS_MAX  200
 #define SERVER       "10.0.0.1:7"
 #define LATE_MS      300000
@@ -29,67 +27,11 @@
 #define LIMIT_MS     3600000
 #define LEAVES_LEAST 100
 
-/* --- the oracle --- */
-
-typedef struct filter {
-    ptk_choice_oracle_t oracle;
-    ptk_choice_tree_t tree;
-    bool is_armed;       /* the operation has begun */
-    uint32_t skip;       /* decisions before the window */
-    uint32_t skipped;    /* of this run */
-    uint32_t faults;     /* of this run */
-    bool reaches_window; /* some run of this window had a decision in it */
-} filter_t;
-
-static bool is_schedule(uint32_t site) {
-    switch (site) {
-    case PTK_CHOICE_RUN_NEXT:
-    case PTK_CHOICE_BATCH_END:
-    case PTK_CHOICE_EVENT_ORDER:
-    case PTK_CHOICE_TURN:
-    case PTK_SIM_SITE_HOST:
-    case PTK_SIM_SITE_READY_ORDER:
-    case PTK_SIM_SITE_BATCH:
-    case PTK_SIM_SITE_USER:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_fault(uint32_t site) {
-    switch (site) {
-    case PTK_SIM_SITE_EARLY:
-    case PTK_SIM_SITE_SPURIOUS:
-    case PTK_SIM_SITE_EINTR:
-    case PTK_SIM_SITE_SHORT_SEND:
-    case PTK_SIM_SITE_LOSS:
-    case PTK_SIM_SITE_DUPLICATE:
-    case PTK_SIM_SITE_ACCEPT_ERROR:
-    case PTK_SIM_SITE_NO_MEMORY:
-    case PTK_SIM_SITE_NO_RESOURCES:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Of many answers two are tried: the benign one and the last. */
-static uint32_t choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
-    filter_t *filter = ptk_container_of(oracle, filter_t, oracle);
-    bool strikes = is_fault(site);
-    if (!filter->is_armed || !(strikes || is_schedule(site)) || (strikes && filter->faults == FAULTS)) {
-        return 0;
-    }
-    if (filter->skipped < filter->skip) {
-        filter->skipped++;
-        return 0;
-    }
-    filter->reaches_window = true;
-    uint32_t answer = filter->tree.oracle.choose(&filter->tree.oracle, site, 2);
-    filter->faults += strikes && answer != 0;
-    return answer != 0 ? count - 1 : 0;
-}
+/* What stays benign: the network is in order but for what it loses, doubles and cuts short. */
+static const uint32_t benign_sites[] = {
+    PTK_SIM_SITE_LATENCY,   PTK_SIM_SITE_SEGMENT, PTK_SIM_SITE_SHORT_RECV, PTK_SIM_SITE_REORDER,
+    PTK_SIM_SITE_PARTITION, PTK_SIM_SITE_CRASH,   PTK_SIM_SITE_PAUSE,      PTK_SIM_SITE_CLOCK_STEP,
+};
 
 /* --- the world --- */
 
@@ -104,7 +46,7 @@ typedef struct operation {
 
 static struct {
     const operation_t *operation;
-    filter_t filter;
+    ptk_sim_window_t window;
     uint64_t results[RESULTS];
     uint64_t leaves;
     /* Of one run: */
@@ -115,9 +57,9 @@ static struct {
 
 static _Noreturn void fail(const char *what, ptk_err err) {
     char path[1024];
-    ptk_choice_tree_describe(&world.filter.tree, path, sizeof path);
-    ptk_test_failed(__FILE__, __LINE__, "%s: %s (%s); window from %u, path: %s", world.operation->name, what,
-                    ptk_err_name(err), world.filter.skip, path);
+    ptk_choice_tree_describe(&world.window.tree, path, sizeof path);
+    ptk_test_failed(__FILE__, __LINE__, "%s: %s (%s); window %llu, path: %s", world.operation->name, what,
+                    ptk_err_name(err), (unsigned long long) world.window.number, path);
 }
 
 static bool is_among(const ptk_err *list, ptk_err err) {
@@ -191,7 +133,7 @@ static ptk_err begin(void *arg) {
     world.client = ptk_green_spawn(loop, NULL, run_client, NULL);
     ptk_green_t *meddler = ptk_green_spawn(loop, NULL, run_meddler, NULL);
     CHECK(world.client && meddler);
-    world.filter.is_armed = true;
+    world.window.is_shut = false;
     CHECK_OK(ptk_green_join(meddler, NULL, PTK_TIMEOUT_INFINITE));
     CHECK_OK(ptk_green_join(world.client, NULL, PTK_TIMEOUT_INFINITE));
     ptk_sock_close(world.sock);
@@ -215,16 +157,19 @@ static ptk_err client_main(void *arg) {
 /* --- the search --- */
 
 static void run_leaf(const char *platform) {
-    const ptk_sim_options_t options = {.struct_size = sizeof options, .platform = platform};
+    const ptk_sim_options_t options = {
+        .struct_size = sizeof options, .flags = PTK_SIM_EXHAUSTION, .platform = platform};
     const ptk_sim_host_options_t server = {
         .struct_size = sizeof server, .name = "server", .address = "10.0.0.1"};
     const ptk_sim_host_options_t client = {
         .struct_size = sizeof client, .name = "client", .address = "10.0.0.2"};
     ptk_sim_t *sim = ptk_sim_create(&options);
     CHECK(sim != NULL);
-    ptk_sim_use_oracle(sim, &world.filter.oracle);
-    world.filter.is_armed = false;
-    world.filter.skipped = world.filter.faults = 0;
+    ptk_sim_oracle_use_window(&sim->oracle, &world.window);
+    for (size_t i = 0; i < sizeof benign_sites / sizeof benign_sites[0]; i++) {
+        ptk_sim_oracle_set_rate(&sim->oracle, benign_sites[i], 0);
+    }
+    world.window.is_shut = true;
     CHECK(ptk_sim_host(sim, &server, server_main, NULL) && ptk_sim_host(sim, &client, client_main, NULL));
     ptk_sim_end_t end = ptk_sim_run_for(sim, LIMIT_MS);
     if (end != PTK_SIM_END_QUIESCENT) {
@@ -235,16 +180,13 @@ static void run_leaf(const char *platform) {
     world.leaves++;
 }
 
-/* Every leaf of the window's tree. False: the run ends before the window begins. */
-static bool search_window(const char *platform, uint32_t skip) {
-    world.filter.skip = skip;
-    world.filter.reaches_window = false;
-    world.filter.oracle.choose = choose;
-    ptk_choice_tree_init(&world.filter.tree, DECISIONS);
+/* Every run of the window. False: no run has a decision in it. */
+static bool search_window(const char *platform, unsigned number) {
+    ptk_sim_window_init(&world.window, number, DECISIONS, FAULTS);
     do {
         run_leaf(platform);
-    } while (ptk_choice_tree_next(&world.filter.tree));
-    return world.filter.reaches_window;
+    } while (ptk_sim_window_next(&world.window));
+    return world.window.is_reached;
 }
 
 static void search(const operation_t *operation) {
@@ -254,7 +196,7 @@ static void search(const operation_t *operation) {
     for (size_t i = 0; i < sizeof platforms / sizeof platforms[0]; i++) {
         uint64_t before = world.leaves;
         unsigned window = 0;
-        while (window < windows && search_window(platforms[i], window * WINDOW_STEP)) {
+        while (window < windows && search_window(platforms[i], window)) {
             window++;
         }
         fprintf(stderr, "%s on %s: %llu leaves of %u windows\n", operation->name, platforms[i],
