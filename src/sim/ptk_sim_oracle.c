@@ -341,6 +341,9 @@ static void record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state,
     ptk_sim_tape_entry_t entry = {
         .occurrence = state->decisions, .site = state->site, .answer = answer, .count = count};
     ptk_sim_tape_append(&oracle->recorded, &entry);
+    if (oracle->told) {
+        oracle->told(oracle->told_context, &entry);
+    }
 }
 
 static uint32_t choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t count) {
@@ -391,6 +394,14 @@ void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, s
     oracle->input = input;
     oracle->input_bytes = bytes;
     oracle->answer = answer_from_bytes;
+}
+
+void ptk_sim_oracle_tell(ptk_sim_oracle_t *oracle, ptk_sim_oracle_told_fn told, void *context) {
+    oracle->told = told;
+    oracle->told_context = context;
+    for (size_t i = 0; i < oracle->recorded.count; i++) {
+        told(context, &oracle->recorded.entries[i]);
+    }
 }
 
 void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window) {

@@ -49,12 +49,16 @@ typedef struct ptk_sim_oracle_site {
 
 typedef struct ptk_sim_oracle ptk_sim_oracle_t;
 
+typedef void (*ptk_sim_oracle_told_fn)(void *context, const ptk_sim_tape_entry_t *entry);
+
 struct ptk_sim_oracle {
     ptk_choice_oracle_t oracle;
     ptk_sim_tape_t recorded; /* in order of time; sort it before it is replayed */
     uint64_t decisions;      /* in all */
     bool is_calm;
-    bool is_faultless; /* no faults from the beginning; schedules go on as ever */
+    bool is_faultless;           /* no faults from the beginning; schedules go on as ever */
+    ptk_sim_oracle_told_fn told; /* of each entry that is recorded; NULL */
+    void *told_context;
     /* The rest is the oracle's own. */
     uint32_t (*answer)(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count);
     ptk_sim_oracle_options_t options;
@@ -76,6 +80,9 @@ void ptk_sim_oracle_init_replay(ptk_sim_oracle_t *oracle, const ptk_sim_tape_t *
 
 /* The answers that a fuzzer's input encodes, 0 behind its end. It stays the caller's. */
 void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, size_t bytes);
+
+/* Tell of each entry at the moment when it is recorded, and now of those that are already. */
+void ptk_sim_oracle_tell(ptk_sim_oracle_t *oracle, ptk_sim_oracle_told_fn told, void *context);
 
 /* From now on a window answers, whoever did before. It stays the caller's. Values that do no harm in any case
    (a port, a number where a sequence begins) and sizes of faults are benign then. */

@@ -13,7 +13,8 @@
  * Before all that comes a leap. What breaks a program is often a fault or two at the right moment, and the
  * many other decisions of the run matter only because they brought that moment about: taken out, they move
  * it. So the rare decisions, those of sites with few entries, are tried alone, at other occurrences, again
- * and again. If that fails too, all the rest was noise.
+ * and again. If that fails too, all the rest was noise. If it does not soon, the rounds come first, and a
+ * longer leap follows where they have left much.
  *
  * An answer is lowered to 1, else by bisection between what passes and what fails, which supposes that higher
  * answers fail too; at the end the answer one below is known not to fail.
@@ -22,8 +23,9 @@
 
 #include "base/ptk_assert.h"
 
-#define RARE_ENTRIES 4  /* of a site: as many as that are rare */
-#define LEAP_SHARE   16 /* one of so many runs, at most, goes into the leap */
+#define RARE_ENTRIES     4   /* of a site: as many as that are rare */
+#define SHORT_LEAP_SHARE 256 /* one of so many runs, at most, goes into the first leap */
+#define LONG_LEAP_SHARE  16  /* and one of so many into the second */
 
 typedef struct work {
     ptk_sim_shrink_t *shrink;
@@ -170,9 +172,8 @@ static void transplant(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, ui
     }
 }
 
-static bool leap(work_t *work) {
+static bool leap(work_t *work, uint64_t most) {
     uint64_t random = 0;
-    uint64_t most = work->shrink->run_limit / LEAP_SHARE;
     ptk_sim_tape_t from;
     bool leapt = false;
     ptk_sim_tape_init(&from);
@@ -185,19 +186,29 @@ static bool leap(work_t *work) {
     return leapt;
 }
 
+/* --- both ---------------------------------------------------------------------------------------- */
+
+/* Rounds until one changes nothing; false: the limit came first. */
+static bool minimize(work_t *work) {
+    bool has_changed = true;
+    while (has_changed && !is_at_limit(work)) {
+        has_changed = take_out(work);
+        has_changed = lower_all(work) || has_changed;
+    }
+    return !has_changed && !is_at_limit(work);
+}
+
 void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
     work_t work = {.shrink = shrink, .tape = tape};
     shrink->runs = 0;
     shrink->failures = 0;
     ptk_sim_tape_sort(tape);
     ptk_sim_tape_init(&work.candidate);
-    bool has_changed = true;
-    (void) leap(&work);
-    while (has_changed && !is_at_limit(&work)) {
-        has_changed = take_out(&work);
-        has_changed = lower_all(&work) || has_changed;
+    (void) leap(&work, shrink->run_limit / SHORT_LEAP_SHARE);
+    shrink->is_minimal = minimize(&work);
+    if (tape->count > RARE_ENTRIES && leap(&work, shrink->run_limit / LONG_LEAP_SHARE)) {
+        shrink->is_minimal = minimize(&work);
     }
-    shrink->is_minimal = !has_changed && !is_at_limit(&work);
     ptk_assert(tape->is_sorted);
     ptk_sim_tape_fini(&work.candidate);
 }

@@ -1,50 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to do about a run that fails.
+ * What to do about a run that fails, or crashes.
  *
- * It is run again with a record of its decisions, in a child, because it may crash; the record is a tape. The
- * tape is shrunk, one child per attempt, and the short one is run once more for its timeline. What is left
- * are three files and one line that says how to see it again. Of a run that crashes there is no tape, and the
- * line with its seed is all.
+ * It is run again with a record of its decisions, in a child; the record is a tape. The tape is shrunk, one
+ * child per attempt, and the short one is run once more for its timeline. What is left are three files and
+ * one line that says how to see it again. Of a run that hangs there is no tape, and the line is all.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/net/ptk_sim_memory.h"
 #include "sim/ptk_sim_shrink.h"
-#include "sim/ptk_sim_timeline.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX    50000
-#define SHRINK_MS       UINT64_C(60000)
-#define ATTEMPT_SECONDS 60
+#define ATTEMPTS_MAX 50000
+#define SHRINK_MS    UINT64_C(60000)
 
-/* --- files --- */
+/* A failing run. */
+typedef struct case_of {
+    const ptk_sim_command_t *command;
+    const ptk_sim_scenario_t *scenario;
+    uint64_t seed;
+    const ptk_sim_window_t *window; /* whose last run failed; NULL: the seed's did */
+    char base[128];                 /* of the names of files */
+    ptk_sim_recording_t recording;
+    uint64_t shrink_until_ms;
+} case_t;
 
-static void write_to_file(void *context, const char *text, size_t bytes) {
-    (void) fwrite(text, 1, bytes, context);
-}
+/* --- tapes as text and files --- */
 
-static FILE *open_file(const ptk_sim_command_t *command, const char *base, const char *ending, char *path,
-                       size_t path_bytes) {
-    snprintf(path, path_bytes, "%s/%s%s", command->out, base, ending);
-    FILE *file = fopen(path, "w");
-    if (!file) {
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-    }
-    return file;
-}
-
-static void write_tape(const ptk_sim_command_t *command, const ptk_sim_tape_t *tape, const char *base) {
+static void write_tape(const case_t *of) {
     char path[1024];
-    FILE *file = open_file(command, base, ".tape", path, sizeof path);
+    FILE *file = ptk_sim_open_file(of->command, of->base, ".tape", path, sizeof path);
     if (file) {
-        ptk_sim_writer_t writer = {write_to_file, file};
-        ptk_sim_tape_write(tape, &writer);
+        ptk_sim_writer_t writer = {ptk_sim_write_to_file, file};
+        ptk_sim_tape_write(&of->recording.tape, &writer);
         fclose(file);
         fprintf(stdout, "tape:     %s\n", path);
     }
@@ -78,7 +73,6 @@ static char *read_file(const char *path, size_t *bytes_out) {
     return text;
 }
 
-/* A tape as text, to be freed. */
 typedef struct text {
     char *bytes;
     size_t count;
@@ -92,6 +86,7 @@ static void append(void *context, const char *bytes, size_t count) {
     text->bytes[text->count] = '\0';
 }
 
+/* To be freed. */
 static char *text_of(const ptk_sim_tape_t *tape) {
     text_t text = {NULL, 0};
     ptk_sim_writer_t writer = {append, &text};
@@ -99,35 +94,7 @@ static char *text_of(const ptk_sim_tape_t *tape) {
     return text.bytes;
 }
 
-/* --- children --- */
-
-typedef struct case_of {
-    const ptk_sim_command_t *command;
-    const ptk_sim_scenario_t *scenario;
-    uint64_t seed;
-    const ptk_sim_window_t *window;      /* whose last run failed; NULL: the seed's did */
-    char base[128];                      /* of the names of files */
-    char failure[PTK_SIM_FAILURE_BYTES]; /* the one that is meant */
-    uint64_t shrink_until_ms;
-} case_t;
-
-/* Run `body` in a child; its wait status. */
-static int in_child(void (*body)(void *context), void *context) {
-    int status = -1;
-    fflush(stdout);
-    fflush(stderr);
-    pid_t pid = fork();
-    if (pid == 0) {
-        alarm(ATTEMPT_SECONDS);
-        body(context);
-        fflush(stdout);
-        _exit(0);
-    }
-    if (pid > 0) {
-        waitpid(pid, &status, 0);
-    }
-    return status;
-}
+/* --- shrinking --- */
 
 typedef struct attempt {
     const case_t *of;
@@ -136,164 +103,78 @@ typedef struct attempt {
 
 static void try_tape(void *context) {
     const attempt_t *attempt = context;
+    const case_t *of = attempt->of;
     ptk_sim_outcome_t outcome;
-    ptk_sim_play_t play = {.scenario = attempt->of->scenario,
-                           .options = ptk_sim_command_options(attempt->of->command, attempt->of->seed)};
+    ptk_sim_play_t play = {.scenario = of->scenario,
+                           .options = ptk_sim_command_options(of->command, of->seed)};
     play.options.tape = text_of(attempt->tape);
     if (!freopen("/dev/null", "w", stderr)) {
-        _exit(3);
+        _exit(0);
     }
     ptk_sim_run_once(&play, &outcome);
-    _exit(strcmp(outcome.failure, attempt->of->failure) == 0);
+    bool is_same = outcome.failure[0] != '\0' && strcmp(outcome.failure, of->recording.failure) == 0;
+    _exit(is_same ? PTK_SIM_EXIT_FAILURE : 0);
 }
 
 static uint64_t real_ms(void) {
     return ptk_sys_real.now_ns() / 1000000;
 }
 
-/* In the same way: another failure is another story. */
+/* In the same way: another failure is another story. Of crashes the signal tells. */
 static bool still_fails(void *context, const ptk_sim_tape_t *candidate) {
     const case_t *of = context;
     attempt_t attempt = {of, candidate};
-    if (real_ms() >= of->shrink_until_ms) {
-        return false;
-    }
-    int status = in_child(try_tape, &attempt);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    return real_ms() < of->shrink_until_ms && ptk_sim_in_child(try_tape, &attempt) == of->recording.status;
 }
 
-/* --- the tape of a seed --- */
-
-static void keep_tape(void *context, ptk_sim_t *sim) {
-    ptk_sim_tape_copy(context, &sim->oracle.recorded);
-}
-
-typedef struct recording {
-    const case_t *of;
-    FILE *file; /* gets the failure, and a tape */
-} recording_t;
-
-static void record(void *context) {
-    const recording_t *recording = context;
-    ptk_sim_tape_t tape;
-    ptk_sim_outcome_t outcome;
-    ptk_sim_window_t window;
-    ptk_sim_play_t play = {.scenario = recording->of->scenario,
-                           .options = ptk_sim_command_options(recording->of->command, recording->of->seed),
-                           .look = keep_tape,
-                           .context = &tape};
-    if (recording->of->window) {
-        window = *recording->of->window;
-        ptk_sim_window_repeat(&window);
-        play.window = &window;
-    }
-    ptk_sim_tape_init(&tape);
-    ptk_sim_run_once(&play, &outcome);
-    if (outcome.failure[0] == '\0') {
-        fprintf(stdout, "it does not fail this time\n");
-        return;
-    }
-    fprintf(stdout, "%s\n", outcome.failure);
-    ptk_sim_tape_sort(&tape);
-    ptk_sim_writer_t writer = {write_to_file, recording->file};
-    (void) fwrite(outcome.failure, 1, sizeof outcome.failure, recording->file);
-    ptk_sim_tape_write(&tape, &writer);
-    fflush(recording->file);
-}
-
-static bool parse_stream(FILE *file, char *failure_out, ptk_sim_tape_t *tape) {
-    ptk_sim_tape_error_t error;
-    text_t text = {NULL, 0};
-    char piece[2048];
-    size_t count;
-    rewind(file);
-    if (fread(failure_out, 1, PTK_SIM_FAILURE_BYTES, file) != PTK_SIM_FAILURE_BYTES) {
-        return false;
-    }
-    while ((count = fread(piece, 1, sizeof piece, file)) > 0) {
-        append(&text, piece, count);
-    }
-    bool parsed = text.bytes && ptk_sim_tape_parse(tape, text.bytes, text.count, &error);
-    ptk_sim_release(text.bytes);
-    return parsed;
-}
-
-/* The tape of the failing run, through a file, because the run is in a child. False: it crashed, or did not
- * fail. */
-static bool record_in_child(case_t *of, ptk_sim_tape_t *tape) {
-    FILE *file = tmpfile();
-    if (!file) {
-        perror("tmpfile");
-        return false;
-    }
-    recording_t recording = {of, file};
-    int status = in_child(record, &recording);
-    if (WIFSIGNALED(status)) {
-        fprintf(stdout, "%s\n", WTERMSIG(status) == SIGALRM ? "it hangs" : strsignal(WTERMSIG(status)));
-    }
-    bool parsed = parse_stream(file, of->failure, tape);
-    fclose(file);
-    return parsed;
-}
-
-/* --- timelines --- */
-
-void ptk_sim_write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base) {
-    const char *names[256];
-    char path[1024];
-    uint32_t count = sim->host_count < 256 ? sim->host_count : 256;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = sim->hosts[i]->name;
-    }
-    ptk_sim_timeline_t timeline = {.trace = &sim->net.trace,
-                                   .hosts = names,
-                                   .host_count = count,
-                                   .labels = sim->labels,
-                                   .label_count = sim->label_count,
-                                   .title = base,
-                                   .failure = sim->failure[0] != '\0' ? sim->failure : NULL};
-    FILE *file = open_file(command, base, ".txt", path, sizeof path);
-    if (file) {
-        ptk_sim_timeline_text(&timeline, &(ptk_sim_writer_t) {write_to_file, file});
-        fclose(file);
-        fprintf(stdout, "timeline: %s\n", path);
-    }
-    file = open_file(command, base, ".html", path, sizeof path);
-    if (file) {
-        ptk_sim_timeline_html(&timeline, &(ptk_sim_writer_t) {write_to_file, file});
-        fclose(file);
-        fprintf(stdout, "timeline: %s\n", path);
-    }
-}
-
-typedef struct showing {
-    const ptk_sim_command_t *command;
-    ptk_sim_play_t play;
-    const char *base;
-} showing_t;
-
-static void look(void *context, ptk_sim_t *sim) {
-    const showing_t *showing = context;
-    ptk_sim_write_timelines(showing->command, sim, showing->base);
-}
-
-static void show(void *context) {
-    showing_t *showing = context;
-    ptk_sim_outcome_t outcome;
-    showing->play.options.flags |= PTK_SIM_KEEP_TRACE;
-    showing->play.look = look;
-    showing->play.context = showing;
-    ptk_sim_run_once(&showing->play, &outcome);
-    fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
-            outcome.failure[0] != '\0' ? outcome.failure : "no failure", outcome.report.events,
-            outcome.report.elapsed_ns / 1000000);
-    if (outcome.failure[0] != '\0') {
-        fflush(stdout);
-        _exit(1);
-    }
+static void shrink(case_t *of) {
+    ptk_sim_tape_t *tape = &of->recording.tape;
+    size_t before = tape->count;
+    of->shrink_until_ms = real_ms() + SHRINK_MS;
+    ptk_sim_shrink_t shrink = {.still_fails = still_fails, .context = of, .run_limit = ATTEMPTS_MAX};
+    ptk_sim_shrink(&shrink, tape);
+    fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,
+            shrink.runs);
 }
 
 /* --- what the user sees --- */
+
+static void name_case(case_t *of) {
+    if (of->window) {
+        snprintf(of->base, sizeof of->base, "%s-%" PRIu64 "-%" PRIu64, of->scenario->name, of->seed,
+                 of->window->number);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", of->scenario->name, of->seed,
+                of->window->number);
+    } else {
+        snprintf(of->base, sizeof of->base, "%s-%" PRIu64, of->scenario->name, of->seed);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", of->scenario->name, of->seed);
+    }
+}
+
+/* False: it does not fail this time, or hangs. */
+static bool record(case_t *of) {
+    ptk_sim_window_t window;
+    ptk_sim_play_t play = {.scenario = of->scenario,
+                           .options = ptk_sim_command_options(of->command, of->seed)};
+    if (of->window) {
+        window = *of->window;
+        ptk_sim_window_repeat(&window);
+        play.window = &window;
+    }
+    bool is_whole = ptk_sim_record(&play, &of->recording);
+    int status = of->recording.status;
+    bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+    if (hangs || status == 0) {
+        fprintf(stdout, "%s\n", hangs ? "it hangs" : "it does not fail this time");
+    } else if (of->recording.failure[0] != '\0') {
+        fprintf(stdout, "%s\n", of->recording.failure);
+    } else if (WIFSIGNALED(status)) {
+        fprintf(stdout, "it crashed: %s\n", strsignal(WTERMSIG(status)));
+    } else {
+        fprintf(stdout, "it ended the process with %d\n", WEXITSTATUS(status));
+    }
+    return is_whole && !hangs && status != 0;
+}
 
 static void print_replay(const case_t *of) {
     const ptk_sim_command_t *command = of->command;
@@ -317,64 +198,29 @@ static void print_replay(const case_t *of) {
     fprintf(stdout, "  (commit %s)\n", command->commit ? command->commit : "unknown");
 }
 
-static void shrink(case_t *of, ptk_sim_tape_t *tape) {
-    size_t before = tape->count;
-    of->shrink_until_ms = real_ms() + SHRINK_MS;
-    ptk_sim_shrink_t shrink = {.still_fails = still_fails, .context = of, .run_limit = ATTEMPTS_MAX};
-    ptk_sim_shrink(&shrink, tape);
-    fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,
-            shrink.runs);
-}
-
-static void name_case(case_t *of) {
-    if (of->window) {
-        snprintf(of->base, sizeof of->base, "%s-%" PRIu64 "-%" PRIu64, of->scenario->name, of->seed,
-                 of->window->number);
-        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", of->scenario->name, of->seed,
-                of->window->number);
-    } else {
-        snprintf(of->base, sizeof of->base, "%s-%" PRIu64, of->scenario->name, of->seed);
-        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", of->scenario->name, of->seed);
-    }
-}
-
-static void show_tape(const case_t *of, const ptk_sim_tape_t *tape) {
-    showing_t showing = {
-        .command = of->command,
-        .play = {.scenario = of->scenario, .options = ptk_sim_command_options(of->command, of->seed)},
-        .base = of->base};
-    char *text = text_of(tape);
-    showing.play.options.tape = text;
-    (void) in_child(show, &showing);
-    ptk_sim_release(text);
-}
-
 void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed, const ptk_sim_window_t *window) {
     case_t of = {.command = command, .scenario = scenario, .seed = seed, .window = window};
-    ptk_sim_tape_t tape;
-    ptk_sim_tape_init(&tape);
+    ptk_sim_tape_init(&of.recording.tape);
     name_case(&of);
-    bool recorded = record_in_child(&of, &tape);
+    bool recorded = record(&of);
     print_replay(&of);
     if (recorded) {
         if (command->shrinks) {
-            shrink(&of, &tape);
+            shrink(&of);
         }
-        write_tape(command, &tape, of.base);
-        show_tape(&of, &tape);
+        write_tape(&of);
+        char *text = text_of(&of.recording.tape);
+        (void) ptk_sim_show(command, scenario, seed, text, of.base);
+        ptk_sim_release(text);
     }
-    ptk_sim_tape_fini(&tape);
+    ptk_sim_tape_fini(&of.recording.tape);
 }
 
 int ptk_sim_show_seed(const ptk_sim_command_t *command) {
     char base[128];
     snprintf(base, sizeof base, "%s-%" PRIu64, command->chosen[0]->name, command->seed);
-    showing_t showing = {
-        .command = command,
-        .play = {.scenario = command->chosen[0], .options = ptk_sim_command_options(command, command->seed)},
-        .base = base};
-    return in_child(show, &showing) == 0 ? 0 : 1;
+    return ptk_sim_show(command, command->chosen[0], command->seed, NULL, base) == 0 ? 0 : 1;
 }
 
 int ptk_sim_replay_file(const ptk_sim_command_t *command) {
@@ -389,12 +235,7 @@ int ptk_sim_replay_file(const ptk_sim_command_t *command) {
         return 2;
     }
     ptk_sim_tape_fini(&tape);
-    showing_t showing = {
-        .command = command,
-        .play = {.scenario = command->chosen[0], .options = ptk_sim_command_options(command, command->seed)},
-        .base = "replay"};
-    showing.play.options.tape = text;
-    int status = in_child(show, &showing);
+    int status = ptk_sim_show(command, command->chosen[0], command->seed, text, "replay");
     free(text);
     return status == 0 ? 0 : 1;
 }

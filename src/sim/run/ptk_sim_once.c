@@ -23,6 +23,12 @@ void ptk_sim_run_once(const ptk_sim_play_t *play, ptk_sim_outcome_t *outcome_out
     if (play->window) {
         ptk_sim_oracle_use_window(&sim->oracle, play->window);
     }
+    if (play->decided) {
+        ptk_sim_oracle_tell(&sim->oracle, play->decided, play->context);
+    }
+    if (play->begin) {
+        play->begin(play->context, sim);
+    }
     play->scenario->run(sim);
     outcome_out->report = ptk_sim_report(sim);
     memcpy(outcome_out->failure, sim->failure, sizeof outcome_out->failure);

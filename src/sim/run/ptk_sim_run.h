@@ -45,8 +45,11 @@ typedef struct ptk_sim_outcome {
 typedef struct ptk_sim_play {
     const ptk_sim_scenario_t *scenario;
     ptk_sim_options_t options;
-    ptk_sim_window_t *window;                    /* that decides; NULL: what the options say */
-    void (*look)(void *context, ptk_sim_t *sim); /* before it is gone; NULL */
+    ptk_sim_window_t *window; /* that decides; NULL: what the options say */
+    /* Each may be NULL, and gets the context: */
+    void (*begin)(void *context, ptk_sim_t *sim);
+    void (*decided)(void *context, const ptk_sim_tape_entry_t *entry); /* other than what is benign */
+    void (*look)(void *context, ptk_sim_t *sim);                       /* before it is gone */
     void *context;
 } ptk_sim_play_t;
 
@@ -69,5 +72,35 @@ int ptk_sim_show_seed(const ptk_sim_command_t *command);
 /* Replay a tape's file and show what it does; 0, or 1 if it fails, 2 if it is no tape. */
 int ptk_sim_replay_file(const ptk_sim_command_t *command);
 
-/* The text and the page of a run that kept its trace. */
-void ptk_sim_write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base_name);
+/* --- children --- */
+
+/* The exit status of a run that failed; one that crashed ends by its signal. */
+#define PTK_SIM_EXIT_FAILURE 42
+
+/* Run `body` in a child, without a core file and not for ever (SIGALRM); its wait status. */
+int ptk_sim_in_child(void (*body)(void *context), void *context);
+
+/* What a run in a child came to. */
+typedef struct ptk_sim_recording {
+    int status;                          /* as of wait; 0: it did not fail */
+    char failure[PTK_SIM_FAILURE_BYTES]; /* empty: none, or it crashed */
+    ptk_sim_tape_t tape;                 /* sorted; the caller's to init and fini */
+} ptk_sim_recording_t;
+
+/* Run it in a child and record its decisions, up to a crash if there is one. `begin`, `look` and `context`
+   are not used. False: there is no record. */
+bool ptk_sim_record(const ptk_sim_play_t *play, ptk_sim_recording_t *recording_out);
+
+/* Run it in a child and write its timelines. The tape is a text, or NULL: the seed decides. Its wait status.
+ */
+int ptk_sim_show(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario, uint64_t seed,
+                 const char *tape, const char *base);
+
+/* --- files --- */
+
+/* A file of the command's folder; NULL: told why. */
+FILE *ptk_sim_open_file(const ptk_sim_command_t *command, const char *base, const char *ending, char *path,
+                        size_t path_bytes);
+
+/* A writer's: the context is the FILE. */
+void ptk_sim_write_to_file(void *context, const char *text, size_t bytes);
