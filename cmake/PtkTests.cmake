@@ -322,6 +322,35 @@ add_test(NAME sim.log.exhaustive
         --out "${PROJECT_BINARY_DIR}")
 ptk_test_properties(sim.log.exhaustive sim)
 
+# The same bug, found by a fuzzer: only where the compiler has one.
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+    include(CheckCSourceCompiles)
+    set(CMAKE_REQUIRED_FLAGS "-fsanitize=fuzzer")
+    check_c_source_compiles("int LLVMFuzzerTestOneInput(const char *data, unsigned long bytes);
+        int LLVMFuzzerTestOneInput(const char *data, unsigned long bytes) { return data == 0 && bytes > 0; }"
+        PTK_HAVE_FUZZER)
+    unset(CMAKE_REQUIRED_FLAGS)
+endif()
+if(PTK_HAVE_FUZZER)
+    ptk_add_program(ptk_fuzz_log tests "${PTK_TEST_ROOT}/sim/fuzz/fuzz_log.c" "${PTK_TEST_ROOT}/sim/scenario_log.c"
+        "${PTK_TEST_ROOT}/sim/scenarios.c")
+    target_link_libraries(ptk_fuzz_log PRIVATE ptk_sim)
+    target_compile_options(ptk_fuzz_log PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(ptk_fuzz_log PRIVATE -fsanitize=fuzzer)
+    set(fuzz_finding "${PROJECT_BINARY_DIR}/fuzz_log.finding")
+    add_test(NAME unit.sim.fuzz.finds
+        COMMAND ptk_fuzz_log -seed=1 -runs=100000 -max_len=4096 -len_control=0 -error_exitcode=1
+            "-exact_artifact_path=${fuzz_finding}")
+    add_test(NAME unit.sim.fuzz.replays
+        COMMAND ptk_planted log-planted --input "${fuzz_finding}" --out "${PROJECT_BINARY_DIR}")
+    ptk_test_properties(unit.sim.fuzz.finds unit)
+    ptk_test_properties(unit.sim.fuzz.replays unit)
+    set_tests_properties(unit.sim.fuzz.finds PROPERTIES FIXTURES_SETUP fuzz_finding
+        PASS_REGULAR_EXPRESSION "tests/sim/scenario_log.c:[0-9]+: ")
+    set_tests_properties(unit.sim.fuzz.replays PROPERTIES FIXTURES_REQUIRED fuzz_finding
+        PASS_REGULAR_EXPRESSION "decided by .*: tests/sim/scenario_log.c:[0-9]+: .*shrunk: .*timeline: ")
+endif()
+
 # --- the scenarios find every bug that can be put back ---------------------------------------------------------------
 if(PTK_MUTANTS)
     file(STRINGS "${PTK_TEST_ROOT}/sim/mutants.txt" mutants REGEX "^[0-9]")

@@ -145,6 +145,9 @@ static void name_case(case_t *of) {
                  of->window->number);
         fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", of->scenario->name, of->seed,
                 of->window->number);
+    } else if (of->command->input) {
+        snprintf(of->base, sizeof of->base, "%s-input", of->scenario->name);
+        fprintf(stdout, "%s, decided by %s: ", of->scenario->name, of->command->input);
     } else {
         snprintf(of->base, sizeof of->base, "%s-%" PRIu64, of->scenario->name, of->seed);
         fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", of->scenario->name, of->seed);
@@ -181,6 +184,8 @@ static void print_replay(const case_t *of) {
     fprintf(stdout, "replay:   %s %s", command->program, of->scenario->name);
     if (of->window) {
         fprintf(stdout, " --tape %s/%s.tape", command->out, of->base);
+    } else if (command->input) {
+        fprintf(stdout, " --input %s", command->input);
     } else {
         fprintf(stdout, " --seed %" PRIu64, of->seed);
     }
@@ -198,7 +203,7 @@ static void print_replay(const case_t *of) {
     fprintf(stdout, "  (commit %s)\n", command->commit ? command->commit : "unknown");
 }
 
-void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
+bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed, const ptk_sim_window_t *window) {
     case_t of = {.command = command, .scenario = scenario, .seed = seed, .window = window};
     ptk_sim_tape_init(&of.recording.tape);
@@ -215,12 +220,24 @@ void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scen
         ptk_sim_release(text);
     }
     ptk_sim_tape_fini(&of.recording.tape);
+    return of.recording.status != 0;
 }
 
 int ptk_sim_show_seed(const ptk_sim_command_t *command) {
     char base[128];
     snprintf(base, sizeof base, "%s-%" PRIu64, command->chosen[0]->name, command->seed);
     return ptk_sim_show(command, command->chosen[0], command->seed, NULL, base) == 0 ? 0 : 1;
+}
+
+int ptk_sim_run_input(ptk_sim_command_t *command) {
+    command->input_text = read_file(command->input, &command->input_bytes);
+    if (!command->input_text) {
+        fprintf(stderr, "%s: %s\n", command->input, strerror(errno));
+        return 2;
+    }
+    bool fails = ptk_sim_report_failure(command, command->chosen[0], command->seed, NULL);
+    free(command->input_text);
+    return fails;
 }
 
 int ptk_sim_replay_file(const ptk_sim_command_t *command) {

@@ -27,6 +27,7 @@ static void print_usage(FILE *file, const char *program) {
             "                   ones in a row\n"
             "  --faults N       and so many of them are faults at most (default 2)\n"
             "  --tape FILE      replay a tape instead of a seed\n"
+            "  --input FILE     let a fuzzer's file decide\n"
             "  --timeline       run one seed and write its timeline, whatever it comes to\n"
             "  --hash           print each seed's hash\n"
             "  --twice          run each seed twice and compare\n"
@@ -100,8 +101,9 @@ typedef struct given {
 /* Options with a value: 1 taken, 0 not one of them, -1 the value is wrong. */
 static int take_value(ptk_sim_command_t *command, given_t *given, const char *word, const char *value) {
     uint64_t number = 0;
-    const char **texts[] = {&command->platform, &command->tape, &command->out, &command->commit};
-    const char *const words[] = {"--platform", "--tape", "--out", "--commit"};
+    const char **texts[] = {&command->platform, &command->tape, &command->input, &command->out,
+                            &command->commit};
+    const char *const words[] = {"--platform", "--tape", "--input", "--out", "--commit"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(word, words[i]) == 0) {
             *texts[i] = value;
@@ -193,13 +195,16 @@ static int run_windows(const ptk_sim_command_t *command) {
     return status;
 }
 
-static int run(const ptk_sim_command_t *command) {
+static int run(ptk_sim_command_t *command) {
     if (command->count == 0) {
         print_usage(stderr, command->program);
         return 2;
     }
     if (command->tape) {
         return ptk_sim_replay_file(command);
+    }
+    if (command->input) {
+        return ptk_sim_run_input(command);
     }
     if (command->timeline) {
         return ptk_sim_show_seed(command);

@@ -9,6 +9,8 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
                                 .flags = command->flags,
                                 .seed = seed,
                                 .platform = command->platform,
+                                .input = (const uint8_t *) command->input_text,
+                                .input_bytes = command->input_bytes,
                                 .pct_changes = command->pct_changes,
                                 .step_limit = command->steps};
 }

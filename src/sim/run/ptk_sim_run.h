@@ -20,6 +20,9 @@ typedef struct ptk_sim_command {
     const char *commit;   /* for reports; NULL */
     const char *out;      /* folder for what a failure leaves */
     const char *tape;     /* a file to replay */
+    const char *input;    /* a fuzzer's file to decide */
+    char *input_text;     /* what is in it */
+    size_t input_bytes;
     uint64_t seed;
     uint64_t seeds;
     uint64_t seconds; /* 0: until all are done */
@@ -62,12 +65,17 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
 /* All seeds, or windows, of all chosen scenarios on several processes; 0, or 1 if one failed. */
 int ptk_sim_campaign(const ptk_sim_command_t *command);
 
-/* A run of a seed, or of its window, has failed: replay it, shrink it, write what there is to write. */
-void ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
+/* A run of a seed, or of its window, has failed: replay it, shrink it, write what there is to write. False:
+   it does not fail now. */
+bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed, const ptk_sim_window_t *window);
 
 /* Run one seed and write its timeline, whatever it comes to; 0, or 1 if it fails. */
 int ptk_sim_show_seed(const ptk_sim_command_t *command);
+
+/* The one run that a fuzzer's file decides, and what there is to write of it; 0, or 1 if it fails, 2 if there
+   is no such file. */
+int ptk_sim_run_input(ptk_sim_command_t *command);
 
 /* Replay a tape's file and show what it does; 0, or 1 if it fails, 2 if it is no tape. */
 int ptk_sim_replay_file(const ptk_sim_command_t *command);
