@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rows are the entries of a trace that a reader wants to see, with each end of a packet (delivered, dropped,
- * refused) joined to where it was sent. The trace does not number packets; an end is joined by what it says:
- * from whom, to whom, flags, bytes and ports. A drop right behind the sending of such a packet, in the same
- * moment, is that packet's: it was lost on the way out. Every other end belongs to the oldest such packet
- * that is still on its way, and if there is none it is a second copy of the latest. Among packets that say
- * the same this may cross arrows when they overtake each other, never what happened when.
+ * refused) joined to where it was sent. A packet has a number, which its ends have too, so arrows cross where
+ * packets overtook each other and nowhere else. The first end of a packet is its own, any other that of a
+ * second copy. A drop in the moment of the sending is a loss on the way out.
  *
- * Packets on their way hang in lists, one per such description, in a hash table that is at most half full.
+ * Packets that were sent are found by a hash table, which is at most half full. An end that does not say what
+ * was sent, number and all, belongs to nothing: a trace may be anything.
  */
 #include "sim/ptk_sim_timeline_impl.h"
 
@@ -19,20 +18,12 @@
 #include "sim/ptk_sim_oracle.h"
 #include "sys/ptk_sys.h"
 
-/* Packets that say the same. */
-typedef struct twins {
-    const ptk_sim_trace_entry_t *sent; /* one of them; NULL: this place is free */
-    size_t oldest;                     /* still on its way, or NONE */
-    size_t latest;                     /* that was sent */
-} twins_t;
-
-typedef struct matching {
-    ptk_sim_timeline_rows_t *rows;
-    size_t *next; /* of a row on its way: the next one of its twins */
-    twins_t *places;
+/* Where packets were sent: rows by packet. */
+typedef struct sent_table {
+    const ptk_sim_timeline_rows_t *rows;
+    size_t *places; /* NONE: this place is free */
     size_t mask;
-    size_t last_sent; /* the last packet row, if it is a SEND; or NONE */
-} matching_t;
+} sent_table_t;
 
 /* --- entries ----------------------------------------------------------------------------------------- */
 
@@ -93,99 +84,51 @@ static bool says_the_same(const ptk_sim_timeline_t *timeline, const ptk_sim_trac
            ptk_sim_timeline_to(timeline, one) == ptk_sim_timeline_to(timeline, other);
 }
 
-static size_t hash_of(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
-    uint64_t hash =
-        (uint64_t) ptk_sim_timeline_from(timeline, entry) << 32 | ptk_sim_timeline_to(timeline, entry);
-    hash = (hash ^ entry->b * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9);
-    hash = (hash ^ hash >> 29 ^ entry->c) * UINT64_C(0x94D049BB133111EB);
-    return (size_t) (hash >> 32);
+/* Where the packet of an entry stands in the table, or is to stand. */
+static size_t *find_sent(const sent_table_t *table, const ptk_sim_trace_entry_t *entry) {
+    const ptk_sim_timeline_rows_t *rows = table->rows;
+    size_t at = (size_t) ((entry->c >> 32) * UINT64_C(0x9E3779B97F4A7C15) >> 32) & table->mask;
+    while (table->places[at] != PTK_SIM_TIMELINE_NONE &&
+           !says_the_same(rows->timeline, rows->rows[table->places[at]].entry, entry)) {
+        at = (at + 1) & table->mask;
+    }
+    return &table->places[at];
 }
 
-static twins_t *find(const matching_t *matching, const ptk_sim_trace_entry_t *entry) {
-    const ptk_sim_timeline_t *timeline = matching->rows->timeline;
-    size_t at = hash_of(timeline, entry) & matching->mask;
-    while (matching->places[at].sent && !says_the_same(timeline, matching->places[at].sent, entry)) {
-        at = (at + 1) & matching->mask;
-    }
-    return &matching->places[at];
-}
-
-static void join_sent(matching_t *matching, size_t index) {
-    const ptk_sim_trace_entry_t *entry = matching->rows->rows[index].entry;
-    twins_t *twins = find(matching, entry);
-    if (!twins->sent) {
-        *twins = (twins_t) {.sent = entry, .oldest = PTK_SIM_TIMELINE_NONE};
-    }
-    if (twins->oldest == PTK_SIM_TIMELINE_NONE) {
-        twins->oldest = index;
-    } else {
-        matching->next[twins->latest] = index;
-    }
-    twins->latest = index;
-    matching->last_sent = index;
-}
-
-/* A packet that is lost on its way out is the latest of its twins: take it off their list. */
-static void take_latest(matching_t *matching, twins_t *twins) {
-    size_t *link = &twins->oldest;
-    size_t before = PTK_SIM_TIMELINE_NONE;
-    while (*link != twins->latest) {
-        before = *link;
-        link = &matching->next[*link];
-    }
-    *link = PTK_SIM_TIMELINE_NONE;
-    twins->latest = before == PTK_SIM_TIMELINE_NONE ? twins->latest : before;
-}
-
-static void join(matching_t *matching, size_t sent, size_t end) {
-    ptk_sim_timeline_row_t *rows = matching->rows->rows;
+static void join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end) {
+    bool is_first = rows[sent].partner == PTK_SIM_TIMELINE_NONE;
     rows[end].partner = sent;
-    if (rows[sent].partner == PTK_SIM_TIMELINE_NONE) {
+    if (is_first) {
         rows[sent].partner = end;
+        rows[sent].is_lost_now = rows[end].is_lost_now = rows[end].entry->kind != PTK_SIM_TRACE_DELIVER &&
+                                                         rows[end].entry->at_ns == rows[sent].entry->at_ns;
     }
 }
 
-static void join_end(matching_t *matching, size_t index) {
-    ptk_sim_timeline_row_t *rows = matching->rows->rows;
-    const ptk_sim_trace_entry_t *entry = rows[index].entry;
-    twins_t *twins = find(matching, entry);
-    size_t sent = twins->sent ? twins->oldest : PTK_SIM_TIMELINE_NONE;
-    bool is_lost_now = entry->kind != PTK_SIM_TRACE_DELIVER && twins->sent &&
-                       matching->last_sent == twins->latest &&
-                       rows[twins->latest].entry->at_ns == entry->at_ns;
-    if (is_lost_now) {
-        sent = twins->latest;
-        rows[sent].is_lost_now = rows[index].is_lost_now = true;
-        take_latest(matching, twins);
-    } else if (sent != PTK_SIM_TIMELINE_NONE) {
-        twins->oldest = matching->next[sent];
-    } else if (twins->sent) {
-        sent = twins->latest;
-    }
-    matching->last_sent = PTK_SIM_TIMELINE_NONE;
-    if (sent != PTK_SIM_TIMELINE_NONE) {
-        join(matching, sent, index);
-    }
-}
-
-static void join_packets(ptk_sim_timeline_rows_t *rows) {
+static void init_table(sent_table_t *table, const ptk_sim_timeline_rows_t *rows) {
     size_t places = 16;
     while (places < 2 * rows->count) {
         places *= 2;
     }
-    matching_t matching = {.rows = rows, .mask = places - 1, .last_sent = PTK_SIM_TIMELINE_NONE};
-    matching.places = ptk_sim_allocate(places * sizeof *matching.places);
-    matching.next = ptk_sim_allocate((rows->count + 1) * sizeof *matching.next);
+    *table = (sent_table_t) {.rows = rows, .mask = places - 1};
+    table->places = ptk_sim_allocate(places * sizeof *table->places);
+    for (size_t i = 0; i < places; i++) {
+        table->places[i] = PTK_SIM_TIMELINE_NONE;
+    }
+}
+
+static void join_packets(ptk_sim_timeline_rows_t *rows) {
+    sent_table_t table;
+    init_table(&table, rows);
     for (size_t i = 0; i < rows->count; i++) {
-        matching.next[i] = PTK_SIM_TIMELINE_NONE;
-        if (rows->rows[i].entry->kind == PTK_SIM_TRACE_SEND) {
-            join_sent(&matching, i);
-        } else if (ptk_sim_timeline_is_end(rows->rows[i].entry)) {
-            join_end(&matching, i);
+        const ptk_sim_trace_entry_t *entry = rows->rows[i].entry;
+        if (entry->kind == PTK_SIM_TRACE_SEND) {
+            *find_sent(&table, entry) = i;
+        } else if (ptk_sim_timeline_is_end(entry) && *find_sent(&table, entry) != PTK_SIM_TIMELINE_NONE) {
+            join(rows->rows, *find_sent(&table, entry), i);
         }
     }
-    ptk_sim_release(matching.next);
-    ptk_sim_release(matching.places);
+    ptk_sim_release(table.places);
 }
 
 /* --- rows -------------------------------------------------------------------------------------------- */

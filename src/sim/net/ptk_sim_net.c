@@ -4,6 +4,8 @@
  * and arrives not before those that departed earlier, unless the oracle lets it overtake. Whether it is lost
  * or doubled is decided at its departure; whether the link stands and the node is up counts at both ends of
  * the way. Within a node there is no link: a packet arrives at the present moment, after what is due by then.
+ * Packets are numbered as they depart, from 1 on, and a second copy has the number of the first: in the
+ * trace, whatever becomes of a packet says which one it was.
  *
  * A link is made when it is first asked for, and is like what was usual when the later of its two nodes came:
  * a thousand nodes have a million links, few of which carry anything. Addresses are found by a hash table
@@ -183,7 +185,7 @@ void ptk_sim_net_note(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t ho
 static void note_packet(const ptk_sim_packet_t *packet, ptk_sim_trace_kind_t kind, uint32_t host,
                         uint32_t other) {
     ptk_sim_net_note(packet->net, kind, host, other, (uint64_t) packet->flags << 32 | packet->bytes,
-                     (uint64_t) packet->from.port << 16 | packet->to.port);
+                     (uint64_t) packet->number << 32 | (uint64_t) packet->from.port << 16 | packet->to.port);
 }
 
 /* --- packets --- */
@@ -288,7 +290,7 @@ void ptk_sim_packet_send(ptk_sim_node_t *node, ptk_sim_packet_t *packet) {
     packet->arrival.happen = arrive;
     packet->from_node = node->index;
     packet->to_node = to ? to->index : PTK_SIM_NO_HOST;
-    net->packets_sent++;
+    packet->number = (uint32_t) ++net->packets_sent;
     note_packet(packet, PTK_SIM_TRACE_SEND, node->index, packet->to_node);
     if (!to) {
         vanish(packet);

@@ -33,6 +33,8 @@ struct ptk_sim_packet {
     ptk_sim_addr_t to;
     uint32_t from_node;
     uint32_t to_node;
+    uint32_t
+        number; /* the net's: of the packets of a world, from 1 on; a second copy has that of the first */
     uint8_t protocol;
     uint8_t flags; /* the protocol's */
     uint16_t urgent;

@@ -14,12 +14,12 @@
 
 /* Stable, append only. `host` is the number of the host that it happens on, PTK_SIM_NO_HOST outside any. */
 typedef enum ptk_sim_trace_kind {
-    PTK_SIM_TRACE_START = 1,   /* a: the seed */
-    PTK_SIM_TRACE_CHOICE = 2,  /* a: site, b: count, c: answer; answers other than 0 only */
-    PTK_SIM_TRACE_RESUME = 3,  /* the host goes on */
-    PTK_SIM_TRACE_SUSPEND = 4, /* it waits; a: until when */
-    PTK_SIM_TRACE_SEND =
-        5, /* a packet leaves; a: to host, b: flags << 32 | bytes, c: source port << 16 | port */
+    PTK_SIM_TRACE_START = 1,    /* a: the seed */
+    PTK_SIM_TRACE_CHOICE = 2,   /* a: site, b: count, c: answer; answers other than 0 only */
+    PTK_SIM_TRACE_RESUME = 3,   /* the host goes on */
+    PTK_SIM_TRACE_SUSPEND = 4,  /* it waits; a: until when */
+    PTK_SIM_TRACE_SEND = 5,     /* a packet leaves; a: to host, b: flags << 32 | bytes,
+                                   c: the packet's number << 32 | source port << 16 | port */
     PTK_SIM_TRACE_DELIVER = 6,  /* and arrives; a: from host, b and c as sent */
     PTK_SIM_TRACE_DROP = 7,     /* or not; a: from host, b and c as sent */
     PTK_SIM_TRACE_CALL = 8,     /* a system call; a: which, b: descriptor, c: its answer */
@@ -27,7 +27,7 @@ typedef enum ptk_sim_trace_kind {
     PTK_SIM_TRACE_NOTE = 10,    /* the program's own; a and b are its numbers */
     PTK_SIM_TRACE_END = 11,     /* a: why */
     PTK_SIM_TRACE_HOST = 12,    /* a host starts (a: 1) or ends (a: 0; b: its answer) */
-    PTK_SIM_TRACE_REFUSED = 13, /* a packet finds nobody; a: from host */
+    PTK_SIM_TRACE_REFUSED = 13, /* a packet finds nobody; a: from host, b and c as sent */
 } ptk_sim_trace_kind_t;
 
 #define PTK_SIM_NO_HOST UINT32_MAX

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "ptk_test.h"
 
+#include "base/ptk_choice.h"
+#include "base/ptk_thread.h"
 #include "sim/net/ptk_sim_fault.h"
+#include "sim/net/ptk_sim_net.h"
+#include "sim/net/ptk_sim_site.h"
 #include "sim/ptk_sim_timeline.h"
 #include <stdlib.h>
 #include <string.h>
@@ -62,13 +66,19 @@ static uint64_t says(uint32_t flags, uint32_t bytes) {
     return (uint64_t) flags << 32 | bytes;
 }
 
-static void send_one(ptk_sim_trace_t *trace, uint64_t at_us, uint32_t from, uint32_t to, uint64_t what) {
-    add(trace, at_us, PTK_SIM_TRACE_SEND, from, to, what, UINT64_C(40000) << 16 | 502);
+/* What the trace tells of a packet beside its ends: its number and its ports. */
+static uint64_t packet(uint32_t number) {
+    return (uint64_t) number << 32 | UINT64_C(40000) << 16 | 502;
 }
 
-static void end_one(ptk_sim_trace_t *trace, uint64_t at_us, ptk_sim_trace_kind_t kind, uint32_t from,
-                    uint32_t to, uint64_t what) {
-    add(trace, at_us, kind, to, from, what, UINT64_C(40000) << 16 | 502);
+static void send_one(ptk_sim_trace_t *trace, uint64_t at_us, uint32_t number, uint32_t from, uint32_t to,
+                     uint64_t what) {
+    add(trace, at_us, PTK_SIM_TRACE_SEND, from, to, what, packet(number));
+}
+
+static void end_one(ptk_sim_trace_t *trace, uint64_t at_us, uint32_t number, ptk_sim_trace_kind_t kind,
+                    uint32_t from, uint32_t to, uint64_t what) {
+    add(trace, at_us, kind, to, from, what, packet(number));
 }
 
 /* A little of everything. */
@@ -80,18 +90,18 @@ static void play(ptk_sim_trace_t *trace) {
     add(trace, 0, PTK_SIM_TRACE_HOST, 0, 1, 0, 0);
     add(trace, 0, PTK_SIM_TRACE_HOST, 1, 1, 0, 0);
     add(trace, 10, PTK_SIM_TRACE_CHOICE, PTK_SIM_NO_HOST, 102, 2, 1);
-    send_one(trace, 10, 0, 1, syn);
-    end_one(trace, 10, PTK_SIM_TRACE_DROP, 0, 1, syn);
-    send_one(trace, 200010, 0, 1, syn);
-    end_one(trace, 200160, PTK_SIM_TRACE_DELIVER, 0, 1, syn);
-    send_one(trace, 200170, 1, 0, data);
+    send_one(trace, 10, 1, 0, 1, syn);
+    end_one(trace, 10, 1, PTK_SIM_TRACE_DROP, 0, 1, syn);
+    send_one(trace, 200010, 2, 0, 1, syn);
+    end_one(trace, 200160, 2, PTK_SIM_TRACE_DELIVER, 0, 1, syn);
+    send_one(trace, 200170, 3, 1, 0, data);
     add(trace, 200200, PTK_SIM_TRACE_SUSPEND, 0, UINT64_MAX, 0, 0);
-    end_one(trace, 200320, PTK_SIM_TRACE_DELIVER, 1, 0, data);
+    end_one(trace, 200320, 3, PTK_SIM_TRACE_DELIVER, 1, 0, data);
     add(trace, 200321, PTK_SIM_TRACE_NOTE, 0, 7, 8, 1);
     add(trace, 200322, PTK_SIM_TRACE_FAULT, 0, PTK_SIM_FAULT_PARTITION, 2, 0);
     add(trace, 200323, PTK_SIM_TRACE_FAULT, 1, PTK_SIM_FAULT_CRASH, 0, 0);
-    send_one(trace, 200330, 0, 1, data);
-    end_one(trace, 200430, PTK_SIM_TRACE_DROP, 0, 1, data);
+    send_one(trace, 200330, 4, 0, 1, data);
+    end_one(trace, 200430, 4, PTK_SIM_TRACE_DROP, 0, 1, data);
     add(trace, 200440, PTK_SIM_TRACE_FAULT, 0, PTK_SIM_FAULT_HEAL, 2, 0);
     add(trace, 200440, PTK_SIM_TRACE_HOST, 0, 0, (uint64_t) -16, 0);
     add(trace, 200440, PTK_SIM_TRACE_END, PTK_SIM_NO_HOST, 6, 0, 0);
@@ -183,35 +193,35 @@ TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
-    send_one(&trace, 1000, 0, 1, data);
-    send_one(&trace, 2000, 0, 1, data);
-    send_one(&trace, 3000, 0, 1, data);
-    end_one(&trace, 3000, PTK_SIM_TRACE_DROP, 0, 1, data); /* the third, not the first */
-    send_one(&trace, 3500, 0, 2, data);                    /* others do not matter */
-    send_one(&trace, 3500, 1, 0, data);
-    end_one(&trace, 4000, PTK_SIM_TRACE_DELIVER, 0, 1, data);
-    end_one(&trace, 5000, PTK_SIM_TRACE_DROP, 0, 1, data); /* on its way */
-    end_one(&trace, 6000, PTK_SIM_TRACE_DELIVER, 1, 0, data);
-    end_one(&trace, 7000, PTK_SIM_TRACE_DELIVER, 1, 0, data); /* again */
-    send_one(&trace, 8000, 0, 1, data);
-    end_one(&trace, 9000, PTK_SIM_TRACE_DELIVER, 0, 1, data);
-    end_one(&trace, 9500, PTK_SIM_TRACE_DELIVER, 2, 1, data); /* was never sent */
+    send_one(&trace, 1000, 1, 0, 1, data);
+    send_one(&trace, 2000, 2, 0, 1, data);
+    send_one(&trace, 3000, 3, 0, 1, data);
+    end_one(&trace, 3000, 3, PTK_SIM_TRACE_DROP, 0, 1, data); /* at once */
+    send_one(&trace, 3500, 4, 0, 2, data);                    /* others do not matter */
+    send_one(&trace, 3500, 5, 1, 0, data);
+    end_one(&trace, 4000, 2, PTK_SIM_TRACE_DELIVER, 0, 1, data); /* overtakes the first */
+    end_one(&trace, 5000, 1, PTK_SIM_TRACE_DROP, 0, 1, data);    /* on its way */
+    end_one(&trace, 6000, 5, PTK_SIM_TRACE_DELIVER, 1, 0, data);
+    end_one(&trace, 7000, 5, PTK_SIM_TRACE_DELIVER, 1, 0, data); /* again */
+    send_one(&trace, 8000, 6, 0, 1, data);
+    end_one(&trace, 9000, 6, PTK_SIM_TRACE_DELIVER, 0, 1, data);
+    end_one(&trace, 9500, 7, PTK_SIM_TRACE_DELIVER, 2, 1, data); /* was never sent */
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
     static const char *const lines[] = {
         "       1.000  o- A 5 -        .               .                 client to server, 40000 to 502, "
-        "arrives "
-        "at 4.000\n",
-        "       2.000  o- A 5 -        .               .                 client to server, 40000 to 502, "
         "lost at "
         "5.000\n",
+        "       2.000  o- A 5 -        .               .                 client to server, 40000 to 502, "
+        "arrives "
+        "at 4.000\n",
         "40000 to 502, lost\n",
         "client to store, 40000 to 502, never arrives\n",
         "       3.500  .        - A 5 -o               .                 server to client, 40000 to 502, "
         "arrives "
         "at 6.000\n",
-        "40000 to 502, sent at 1.000\n",
-        "40000 to 502, lost, sent at 2.000\n",
+        "40000 to 502, sent at 2.000\n",
+        "40000 to 502, lost, sent at 1.000\n",
         "40000 to 502, sent at 3.500\n",
         "40000 to 502, a copy, sent at 3.500\n",
         "40000 to 502, sent at 8.000\n",
@@ -307,8 +317,8 @@ TEST(times_begin_with_the_trace) {
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 1000000000, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
-    send_one(&trace, 1000001500, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
-    end_one(&trace, 1000002001, PTK_SIM_TRACE_DELIVER, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
+    send_one(&trace, 1000001500, 1, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
+    end_one(&trace, 1000002001, 1, PTK_SIM_TRACE_DELIVER, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
     CHECK(strstr(page.text, "\n       1.500  o- S -") != NULL);
@@ -327,13 +337,13 @@ TEST(packets_that_differ_are_not_confused) {
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
-    send_one(&trace, 1000, 0, 1, small);
-    send_one(&trace, 2000, 0, 1, large);
-    end_one(&trace, 3000, PTK_SIM_TRACE_DELIVER, 0, 1, large);
-    send_one(&trace, 4000, 0, 1, small);
-    send_one(&trace, 4000, 0, 2, large);
-    end_one(&trace, 4000, PTK_SIM_TRACE_DROP, 0, 1, small); /* not right behind: the first */
-    send_one(&trace, 5000, 2, 1, small);
+    send_one(&trace, 1000, 1, 0, 1, small);
+    send_one(&trace, 2000, 2, 0, 1, large);
+    end_one(&trace, 3000, 2, PTK_SIM_TRACE_DELIVER, 0, 1, large);
+    send_one(&trace, 4000, 3, 0, 1, small);
+    send_one(&trace, 4000, 4, 0, 2, large);
+    end_one(&trace, 4000, 1, PTK_SIM_TRACE_DROP, 0, 1, small); /* in this moment, and sent long ago */
+    send_one(&trace, 5000, 5, 2, 1, small);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
     CHECK_EQ(occurrences(page.text, "40000 to 502, sent at 2.000\n"), 1);
@@ -345,6 +355,68 @@ TEST(packets_that_differ_are_not_confused) {
     CHECK_EQ(occurrences(page.text, "class=\"x\""), 1);
     free(page.text);
     ptk_sim_trace_fini(&trace);
+}
+
+/* The first packet comes at once and again a millisecond later; the second, which says the same, in between.
+ */
+static uint32_t choose_a_late_copy(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+    static uint32_t latencies;
+    static uint32_t duplicates;
+    (void) oracle, (void) count;
+    switch (site) {
+    case PTK_SIM_SITE_LATENCY:
+        return latencies++ == 1;
+    case PTK_SIM_SITE_DUPLICATE:
+        return duplicates++ == 0;
+    default:
+        return site == PTK_SIM_SITE_REORDER;
+    }
+}
+
+static void send_data(ptk_sim_node_t *from, const ptk_sim_addr_t *to) {
+    ptk_sim_packet_t *data = ptk_sim_packet_create(from->net, 5);
+    data->to = *to;
+    data->flags = PTK_SIM_FLAG_ACK;
+    ptk_sim_packet_send(from, data);
+}
+
+static void wait_us(ptk_sim_event_t *event) {
+    (void) event;
+}
+
+TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
+    ptk_choice_oracle_t oracle = {choose_a_late_copy};
+    ptk_sim_event_t later = {.happen = wait_us};
+    ptk_sim_addr_t to = {.bytes = {1}};
+    ptk_sim_net_t net;
+    ptk_sim_net_init(&net);
+    net.trace.keeps = true;
+    net.usual = (ptk_sim_link_t) {.latency_ns = 500 * US, .latency_step_ns = 1000 * US, .latency_steps = 2};
+    ptk_sim_node_t *client = ptk_sim_net_add(&net);
+    CHECK(ptk_sim_node_add_address(ptk_sim_net_add(&net), &to));
+    ptk_thread()->oracle = &oracle;
+    send_data(client, &to);
+    ptk_sim_agenda_enter(&net.agenda, &later, 100 * US);
+    CHECK(ptk_sim_agenda_step(&net.agenda));
+    send_data(client, &to);
+    while (ptk_sim_agenda_step(&net.agenda)) {
+    }
+    ptk_thread()->oracle = NULL;
+    ptk_sim_timeline_t timeline = timeline_of(&net.trace);
+    page_t page = draw(ptk_sim_timeline_text, &timeline);
+    static const char expected_lines[] = "       0.000  o- A 5 -        .               .               "
+                                         "  client to server, 0 to 0, arrives at 0.500\n"
+                                         "       0.100  o- A 5 -        .               .               "
+                                         "  client to server, 0 to 0, arrives at 0.600\n"
+                                         "       0.500  .--- A 5 ------>.               .               "
+                                         "  client to server, 0 to 0, sent at 0.000\n"
+                                         "       0.600  .--- A 5 ------>.               .               "
+                                         "  client to server, 0 to 0, sent at 0.100\n"
+                                         "       1.500  .--- A 5 ------>.               .               "
+                                         "  client to server, 0 to 0, a copy, sent at 0.000\n";
+    CHECK_EQ(occurrences(page.text, expected_lines), 1);
+    free(page.text);
+    ptk_sim_net_fini(&net);
 }
 
 /* Traces of anything, with host numbers that do not exist and times that go back: drawn, in bounds. */
