@@ -2,7 +2,7 @@
 /**
  * @file ptk_alloc.h
  * The allocator hook: where every byte of ptk's own bookkeeping comes from (stacks are mapped, not
- * allocated).
+ * allocated, and so is what is kept about each of them).
  */
 #pragma once
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An arena is one mapping cut into equal slots, and one descriptor per slot beside it, so that a parked stack
- * costs no page but those it has used. Slots are handed out by index the first time (guard installed,
- * watchers told) and through the free list ever after; a given-back slot keeps its pages, its guard and its
- * place in the arena. A slot in the free list has its successor where its low end stood, which is computed
- * anew. An arena lives until its pool ends, except the arena of one large stack, which goes with it.
+ * An arena is one mapping: its record, which has a descriptor per slot, and equal slots. So a parked stack
+ * costs no page but those it has used, and how many slots an arena has shows in no allocation. The record
+ * stands at the low end, where the guard of the first slot is between it and whoever overflows. Slots are
+ * handed out by index the first time (guard installed, watchers told) and through the free list ever after; a
+ * given-back slot keeps its pages, its guard and its place in the arena. A slot in the free list has its
+ * successor where its low end stood, which is computed anew. An arena lives until its pool ends, except the
+ * arena of one large stack, which goes with it.
  */
 #include "context/ptk_stack_arena.h"
 
 #include "base/ptk_assert.h"
-#include "base/ptk_memory.h"
 #include "base/ptk_report.h"
 #include "context/ptk_sanitizer.h"
 #include <errno.h>
@@ -51,54 +52,47 @@ static size_t class_of(const ptk_stack_pool_t *pool, size_t bytes) {
 
 /* --- Arenas --- */
 
-/* Maps as many of `count` slots as there is room for, at least one; 0 or a negative errno value. */
-static int map_slots(size_t slot_bytes, size_t *count, void **memory_out) {
-    int result = ptk_sys_real.map_stacks(*count * slot_bytes, memory_out);
-    while (result == -ENOMEM && *count > 1) {
-        *count /= 2;
-        result = ptk_sys_real.map_stacks(*count * slot_bytes, memory_out);
-    }
-    return result;
+/* What the record of an arena takes at the low end of its mapping, in whole pages. */
+static size_t record_bytes(size_t count) {
+    size_t page_bytes = ptk_sys_real.page_bytes();
+    size_t per_slot = sizeof(ptk_stack_slot_t) + (is_watched() ? sizeof(unsigned) : 0);
+    return (sizeof(ptk_stack_arena_t) + count * per_slot + page_bytes - 1) & ~(page_bytes - 1);
 }
 
-static ptk_stack_arena_t *arena_allocate(size_t count) {
-    size_t slots_bytes = count * sizeof(ptk_stack_slot_t);
-    size_t numbers_bytes = is_watched() ? count * sizeof(unsigned) : 0;
-    ptk_stack_arena_t *arena = ptk_allocate_zeroed(sizeof *arena + slots_bytes + numbers_bytes);
-    if (arena && numbers_bytes > 0) {
-        arena->watch_numbers = (unsigned *) (void *) ((char *) arena->slots + slots_bytes);
+/* Maps as many of `count` slots as there is room for, at least one; 0 or a negative errno value. */
+static int map_arena(size_t slot_bytes, size_t *count, void **memory_out) {
+    int result = ptk_sys_real.map_stacks(record_bytes(*count) + *count * slot_bytes, memory_out);
+    while (result == -ENOMEM && *count > 1) {
+        *count /= 2;
+        result = ptk_sys_real.map_stacks(record_bytes(*count) + *count * slot_bytes, memory_out);
     }
-    return arena;
+    return result;
 }
 
 static ptk_stack_arena_t *arena_create(ptk_stack_pool_t *pool, size_t class_index, size_t slot_bytes,
                                        int *os_err_out) {
     size_t count = class_index == PTK_STACK_CLASSES ? 1 : ARENA_BYTES_MAX / slot_bytes;
     count = count > ARENA_SLOTS_MAX ? ARENA_SLOTS_MAX : count;
-    void *base = NULL;
-    int result = map_slots(slot_bytes, &count, &base);
+    void *memory = NULL;
+    int result = map_arena(slot_bytes, &count, &memory);
     if (result != 0) {
         *os_err_out = -result;
         return NULL;
     }
-    ptk_stack_arena_t *arena = arena_allocate(count);
-    if (!arena) {
-        ptk_sys_real.unmap(base, count * slot_bytes);
-        *os_err_out = ENOMEM;
-        return NULL;
-    }
-    arena->base = base;
+    ptk_stack_arena_t *arena = memory; /* all zeros */
+    arena->base = (char *) memory + record_bytes(count);
     arena->slot_bytes = slot_bytes;
     arena->guard_bytes = ptk_sys_real.page_bytes();
     arena->slot_count = count;
     arena->class_index = class_index;
+    arena->watch_numbers = is_watched() ? (unsigned *) (void *) &arena->slots[count] : NULL;
     arena->next = pool->arenas;
     pool->arenas = arena;
     ptk_stack_registry_add(arena);
     return arena;
 }
 
-/* Unmaps and frees; the caller has unlinked it from the pool. */
+/* Unmaps it; the caller has unlinked it from the pool. */
 static void arena_destroy(ptk_stack_arena_t *arena) {
     size_t bytes = arena->slot_count * arena->slot_bytes;
     ptk_stack_registry_remove(arena);
@@ -108,8 +102,7 @@ static void arena_destroy(ptk_stack_arena_t *arena) {
         }
         ptk_sanitizer_stack_reset(arena->base, arena->base + bytes);
     }
-    ptk_sys_real.unmap(arena->base, bytes);
-    ptk_release(arena);
+    ptk_sys_real.unmap(arena, (size_t) (arena->base - (char *) arena) + bytes);
 }
 
 static void arena_unlink(ptk_stack_pool_t *pool, ptk_stack_arena_t *arena) {
@@ -176,7 +169,7 @@ __attribute__((noinline)) static ptk_stack_slot_t *take_large(ptk_stack_pool_t *
                                                               int *os_err_out) {
     size_t page_bytes = ptk_sys_real.page_bytes();
     size_t slot_bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
-    if (slot_bytes < bytes) {
+    if (slot_bytes < bytes || slot_bytes > SIZE_MAX / 2) {
         *os_err_out = ENOMEM;
         return NULL;
     }

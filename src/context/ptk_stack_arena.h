@@ -6,8 +6,9 @@
 #include "context/ptk_stack.h"
 #include <stdatomic.h>
 
+/* At the low end of its mapping. */
 struct ptk_stack_arena {
-    char *base;
+    char *base; /* of the slots */
     size_t slot_bytes;
     size_t guard_bytes;
     atomic_size_t handed_out; /* slots below this index have been handed out at least once */
