@@ -94,7 +94,15 @@ typedef struct ptk_sim_host_options {
     const char
         *address; /**< "10.0.0.1", "fd00::1", or both with a comma between; NULL: 10.0.0.N, N from 1 on */
     uint32_t descriptor_limit; /**< 0: 1024 */
-    uint32_t allocation_limit; /**< live allocations of ptk; 0: no limit */
+    uint32_t reserved;         /**< 0 */
+    /** What ptk may have on this host's heap at a time; then calls answer NO_RESOURCES. 0: no limit. Like a
+     * kernel's limit of a process it does not see what the kernel has, such as the buffers of sockets; nor
+     * stacks, which are mapped, nor what the program takes by malloc. A block counts as what a usual heap
+     * takes for it: its size rounded up to one of four sizes per power of two. The same program meets the
+     * limit at the same allocation in every 64-bit build (compilers, -O0, processors, sanitizers), so a seed
+     * or tape can be replayed in any; with AddressSanitizer, as long as fewer than 147 green threads live on
+     * the host. */
+    uint64_t memory_limit_bytes;
 } ptk_sim_host_options_t;
 
 /** One direction of a link between two hosts. */

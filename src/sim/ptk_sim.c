@@ -238,7 +238,7 @@ static void keep_host(ptk_sim_t *sim, ptk_sim_host_t *host) {
 ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *options,
                              ptk_err (*main)(void *arg), void *arg) {
     ptk_sim_host_options_t copy = {.struct_size = sizeof copy};
-    if ((options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK) || !main) {
+    if ((options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK) || !main || copy.reserved != 0) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
     }
@@ -259,7 +259,7 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
     host->name = copy.name ? copy.name : "host";
     host->flags = copy.flags;
     host->descriptor_limit = copy.descriptor_limit ? copy.descriptor_limit : 1024;
-    host->allocation_limit = copy.allocation_limit;
+    host->memory_limit_bytes = copy.memory_limit_bytes;
     host->main = main;
     host->arg = arg;
     host->kernel.node = node;

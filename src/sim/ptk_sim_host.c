@@ -124,7 +124,7 @@ static void boot(ptk_sim_host_t *host) {
     host->kernel.platform = sim->platform;
     host->kernel.block.platform = strcmp(sim->platform, "sim") == 0 ? &ptk_platform_sim : NULL;
     host->kernel.descriptor_limit = host->descriptor_limit;
-    host->kernel.allocation_limit = host->allocation_limit;
+    host->kernel.heap.limit_bytes = host->memory_limit_bytes;
     host->kernel.node->up = true;
     host->alarm.happen = end_of_wait;
 }
@@ -149,9 +149,9 @@ static void check_remains(ptk_sim_host_t *host) {
     } else if (host->kernel.descriptors_open != 0) {
         ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %u descriptors open", host->name,
                      host->kernel.descriptors_open);
-    } else if (host->kernel.allocations != 0) {
+    } else if (host->kernel.heap.count != 0) {
         ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %llu allocations live", host->name,
-                     (unsigned long long) host->kernel.allocations);
+                     (unsigned long long) host->kernel.heap.count);
     } else if (host->result != PTK_OK && !(host->flags & PTK_SIM_HOST_MAY_FAIL) && !host->kernel.crashed) {
         ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %s", host->name, ptk_err_name(host->result));
     }

@@ -28,7 +28,7 @@ struct ptk_sim_host {
     ptk_err result;
     uint32_t flags;
     uint32_t descriptor_limit;
-    uint32_t allocation_limit;
+    uint64_t memory_limit_bytes;
     ptk_sim_host_state_t state;
     uint32_t standstills;  /* pauses and suspensions that hold: it does not run */
     bool suspended;        /* its clock stands too */

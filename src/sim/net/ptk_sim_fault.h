@@ -13,6 +13,6 @@ typedef enum ptk_sim_fault {
     PTK_SIM_FAULT_PARTITION = 5, /* b: the host that its packets no longer reach */
     PTK_SIM_FAULT_HEAL = 6,      /* b: the host that they reach again */
     PTK_SIM_FAULT_CLOCK_STEP = 7,
-    PTK_SIM_FAULT_NO_MEMORY = 8,
+    PTK_SIM_FAULT_NO_MEMORY = 8, /* over its limit; b: the bytes that it wanted */
     PTK_SIM_FAULT_SIGNAL = 9
 } ptk_sim_fault_t;

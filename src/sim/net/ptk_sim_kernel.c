@@ -38,6 +38,7 @@ void ptk_sim_kernel_fini(ptk_sim_kernel_t *kernel) {
     ptk_sim_release(kernel->descriptors);
     kernel->descriptors = NULL;
     kernel->descriptor_capacity = 0;
+    ptk_sim_heap_fini(&kernel->heap);
 }
 
 /* --- time --- */

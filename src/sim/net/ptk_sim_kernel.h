@@ -15,6 +15,7 @@
 
 #include "base/ptk_choice.h"
 #include "base/ptk_thread.h"
+#include "sim/net/ptk_sim_heap.h"
 #include "sim/net/ptk_sim_tcp.h"
 
 typedef struct ptk_sim_kernel ptk_sim_kernel_t;
@@ -62,11 +63,10 @@ struct ptk_sim_kernel {
     uint32_t descriptor_capacity;
     uint32_t descriptor_limit;
     uint32_t descriptors_open;
-    uint64_t allocations;      /* live, of the host's heap */
-    uint64_t allocation_limit; /* 0: none */
-    int64_t clock_offset_ns;   /* its clock is that much ahead of the world's */
-    int32_t clock_drift_ppm;   /* and runs that much faster */
-    const char *platform;      /* what PTK_PLATFORM says */
+    ptk_sim_heap_t heap;
+    int64_t clock_offset_ns; /* its clock is that much ahead of the world's */
+    int32_t clock_drift_ppm; /* and runs that much faster */
+    const char *platform;    /* what PTK_PLATFORM says */
     ptk_sim_wait_t wait;
     bool waiting;
     bool crashed; /* no network, and no wait takes any time: what still runs is unwinding */

@@ -2,13 +2,14 @@
 /*
  * The system table of simulated hosts: each call finds its kernel by the thread block in use.
  *
- * Memory for stacks, pages and faults is the process's own and goes to the real table. What a program may see
+ * Memory for stacks, pages and faults is the process's own and goes to the real table; the heap is, too, but
+ * what a host takes of it is accounted for (ptk_sim_heap.h). What a program may see
  * of the outside does not: time, chance, network and descriptors are the simulation's.
  */
 #include "sim/net/ptk_sim_kernel.h"
 
 #include "base/ptk_assert.h"
-#include "sim/net/ptk_sim_memory.h"
+#include "sim/net/ptk_sim_fault.h"
 #include "sim/net/ptk_sim_site.h"
 #include <errno.h>
 #include <poll.h>
@@ -64,17 +65,17 @@ static int sim_random_bytes(void *buffer, size_t bytes) {
 
 static void *sim_heap_reallocate(void *memory, size_t bytes) {
     ptk_sim_kernel_t *kernel = here();
-    bool is_over = kernel->allocation_limit != 0 && kernel->allocations >= kernel->allocation_limit;
-    if ((is_over && !memory) || ptk_choice(PTK_SIM_SITE_NO_MEMORY, 2) != 0) {
+    if (!ptk_sim_heap_fits(&kernel->heap, memory, bytes)) {
+        ptk_sim_net_note(kernel->net, PTK_SIM_TRACE_FAULT, kernel->node->index, PTK_SIM_FAULT_NO_MEMORY,
+                         ptk_sim_heap_charge(bytes), 0);
         return NULL;
     }
-    kernel->allocations += memory ? 0 : 1;
-    return ptk_sys_real.heap_reallocate(memory, bytes);
+    uint32_t fails = ptk_choice(PTK_SIM_SITE_NO_MEMORY, 2);
+    return fails ? NULL : ptk_sim_heap_reallocate(&kernel->heap, memory, bytes);
 }
 
 static void sim_heap_release(void *memory) {
-    here()->allocations--;
-    ptk_sys_real.heap_release(memory);
+    ptk_sim_heap_release(&here()->heap, memory);
 }
 
 static int sim_map_stacks(size_t bytes, void **memory_out) {

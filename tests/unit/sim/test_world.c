@@ -3,6 +3,7 @@
  */
 #include "ptk_test.h"
 
+#include "base/ptk_memory.h"
 #include <ptk.h>
 #include <ptk_sim.h>
 #include <string.h>
@@ -232,6 +233,106 @@ TEST(a_run_ends_when_its_predicate_holds) {
     CHECK_EQ(ptk_sim_run_until(sim, is_late, &when_ns, 5000), PTK_SIM_END_PREDICATE);
     CHECK(ptk_sim_now_ns() >= when_ns);
     ptk_sim_destroy(sim);
+}
+
+/* --- memory --- */
+
+static ptk_err take_to_the_limit(void *arg) {
+    (void) arg;
+    void *first = ptk_allocate(40000); /* counts as 40960 */
+    void *second = ptk_allocate(24576);
+    CHECK(first && second);
+    CHECK(ptk_allocate(1) == NULL);
+    CHECK(ptk_reallocate(first, 40961) == NULL);
+    first = ptk_reallocate(first, 40960);
+    second = ptk_reallocate(second, 24000);
+    CHECK(first && second);
+    void *third = ptk_allocate(1);
+    CHECK(third == NULL);
+    ptk_release(second);
+    third = ptk_allocate(24576);
+    CHECK(third != NULL);
+    ptk_release(first);
+    ptk_release(third);
+    return PTK_OK;
+}
+
+static ptk_sim_host_t *host_with_memory(ptk_sim_t *sim, uint64_t bytes, ptk_err (*body)(void *arg)) {
+    const ptk_sim_host_options_t options = {.struct_size = sizeof options,
+                                            .flags = PTK_SIM_HOST_MAY_FAIL,
+                                            .name = "host",
+                                            .memory_limit_bytes = bytes};
+    ptk_sim_host_t *made = ptk_sim_host(sim, &options, body, NULL);
+    CHECK(made != NULL);
+    return made;
+}
+
+TEST(memory_is_limited_in_bytes_host_by_host) {
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+    (void) host_with_memory(sim, 65536, take_to_the_limit);
+    (void) host_with_memory(sim, 65536, take_to_the_limit);
+    (void) host_with_memory(sim, 0, run_nap);
+    CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_QUIESCENT);
+    ptk_sim_destroy(sim);
+}
+
+/* A loop, some green threads, a waitable and a socket, or the first reason why not. */
+static ptk_err live_in_full(void *arg) {
+    (void) arg;
+    ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
+    ptk_sock_t *sock = waitable ? ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) : NULL;
+    ptk_err err = sock ? PTK_OK : ptk_get_err();
+    for (int i = 0; i < 100 && err == PTK_OK; i++) {
+        err = ptk_go(NULL, nap, NULL);
+    }
+    ptk_sock_close(sock);
+    ptk_waitable_destroy(waitable);
+    return err;
+}
+
+static ptk_err lived;
+
+static ptk_err live_and_tell(void *arg) {
+    lived = live_in_full(arg);
+    return PTK_OK;
+}
+
+static ptk_err try_to_live(void *arg) {
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    lived = loop ? ptk_go(loop, live_and_tell, arg) : ptk_get_err();
+    if (loop && lived == PTK_OK) {
+        CHECK_OK(ptk_scheduler_run(loop));
+    }
+    CHECK_OK(ptk_event_loop_platform_destroy(loop));
+    return lived;
+}
+
+static bool can_live_with(uint64_t bytes) {
+    const ptk_sim_options_t options = {
+        .struct_size = sizeof options, .flags = PTK_SIM_BENIGN, .platform = "sim"};
+    ptk_sim_t *sim = ptk_sim_create(&options);
+    ptk_sim_host_t *made = host_with_memory(sim, bytes, try_to_live);
+    ptk_err result = PTK_ERR_OS;
+    CHECK_EQ(ptk_sim_settle(sim, 100000), PTK_SIM_END_QUIESCENT);
+    CHECK(ptk_sim_host_ended(made, &result));
+    CHECK(result == PTK_OK || result == PTK_ERR_NO_RESOURCES);
+    ptk_sim_destroy(sim);
+    return result == PTK_OK;
+}
+
+/* A program needs the same in every 64-bit build: with larger stacks, sanitizers, on another processor. When
+ * ptk's structures change, so does the figure. */
+TEST(a_program_needs_as_much_memory_in_every_build) {
+    uint64_t too_few = 0;
+    uint64_t enough = 16u << 20;
+    if (sizeof(void *) != 8) {
+        SKIP("this is about 64-bit builds");
+    }
+    while (enough - too_few > 1) {
+        uint64_t middle = (too_few + enough) / 2;
+        *(can_live_with(middle) ? &enough : &too_few) = middle;
+    }
+    CHECK_EQ(enough, 268720);
 }
 
 /* --- oracles --- */
