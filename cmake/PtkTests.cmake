@@ -280,8 +280,8 @@ foreach(kind differential exhaustive)
     endif()
 endforeach()
 
-# Memory and descriptors run out. Not for scenarios that insist on success: there a call may rightly fail.
-foreach(name_seeds echo=200 modbus=60 poller=15 log=300)
+# Memory and descriptors run out. Not for quiet, which insists on success: there a call may rightly fail.
+foreach(name_seeds echo=200 modbus=60 poller=15 log=300 stream=300 waits=1000)
     string(REGEX MATCH "^([a-z]+)=([0-9]+)$" matched "${name_seeds}")
     add_test(NAME faults.sim.exhaustion.${CMAKE_MATCH_1}
         COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_1} --exhaustion

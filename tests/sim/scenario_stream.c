@@ -27,6 +27,7 @@
 #define CANCELS     24 /* of the workers of one end: then they may work in peace */
 #define PATIENCE_MS 10000
 #define CONNECT_MS  2000
+#define RESPITE_MS  10
 #define IDS         4096
 
 /* What a connection begins with. */
@@ -153,7 +154,11 @@ static ptk_err send_farewell(void *arg) {
     flow_t *flow = arg;
     ptk_shield_t shield;
     PTK_SIM_CHECK(ptk_yield() == PTK_ERR_CANCELED);
-    ptk_err err = ptk_shield_begin(&shield, 1 + ptk_sim_choose(2000));
+    uint32_t limit_ms = 1 + ptk_sim_choose(2000);
+    ptk_err err = ptk_shield_begin(&shield, limit_ms);
+    if (scenario_is_short(err)) {
+        return PTK_OK; /* another one will try */
+    }
     PTK_SIM_CHECK(err == PTK_OK && ptk_cancel_cause() == PTK_CANCEL_NONE);
     err = send_until(flow, flow->total);
     PTK_SIM_CHECK(err != PTK_ERR_CANCELED || ptk_cancel_cause() == PTK_CANCEL_DEADLINE);
@@ -197,12 +202,15 @@ static ptk_err receive_after_wait(flow_t *flow, uint32_t length) {
     if (!timer) {
         return ptk_get_err();
     }
-    ptk_waitable_wait_item_t items[] = {
-        {.waitable = ptk_sock_waitable(flow->end->sock, PTK_EVENT_READ), .events = PTK_EVENT_READ},
-        {.waitable = timer, .events = PTK_EVENT_READ}};
+    ptk_waitable_t *readable = ptk_sock_waitable(flow->end->sock, PTK_EVENT_READ);
+    ptk_err err = readable ? PTK_OK : ptk_get_err();
+    ptk_waitable_wait_item_t items[] = {{.waitable = readable, .events = PTK_EVENT_READ},
+                                        {.waitable = timer, .events = PTK_EVENT_READ}};
     size_t index = 0;
-    ptk_err err = ptk_waitable_wait_any(items, 2, &index, PTK_TIMEOUT_INFINITE);
-    PTK_SIM_CHECK(err == PTK_OK || err == PTK_ERR_CANCELED);
+    if (readable) {
+        err = ptk_waitable_wait_any(items, 2, &index, PTK_TIMEOUT_INFINITE);
+    }
+    PTK_SIM_CHECK(err == PTK_OK || err == PTK_ERR_CANCELED || scenario_is_short(err));
     PTK_SIM_CHECK(err != PTK_OK || index != 1 ||
                   (items[1].count_out == 1 && ptk_now_ns() - began_ns >= spec.first_ns));
     ptk_waitable_destroy(timer);
@@ -279,7 +287,7 @@ static ptk_err look_after(flow_t *flow) {
 /* Whoever still works shall end; a boss that is cancelled waits for that, too. */
 static void dismiss(end_t *end) {
     ptk_shield_t shield;
-    PTK_SIM_CHECK(ptk_shield_begin(&shield, PTK_TIMEOUT_INFINITE) == PTK_OK);
+    scenario_shield(&shield);
     for (size_t i = 0; i < 2; i++) {
         if (end->flows[i].worker) {
             world.gave_up[end->id] = true;
@@ -355,6 +363,9 @@ static ptk_err accept_some(void *arg) {
         err = sock ? ptk_go(NULL, serve_one, sock) : ptk_get_err();
         if (sock && err != PTK_OK) {
             ptk_sock_abort(sock);
+        }
+        if (scenario_is_short(err)) {
+            err = ptk_sleep_ms(RESPITE_MS);
         }
     }
     PTK_SIM_CHECK(err == PTK_ERR_CANCELED || err == PTK_ERR_CLOSED || scenario_is_network(err));

@@ -24,6 +24,8 @@
 #define CHILD    77 /* what a child returns, and more */
 #define ITEMS    (SLOTS + 1)
 
+#define RESPITE_MS 10
+
 /* An event of one life: each USER waitable gets another one. */
 typedef struct event {
     ptk_waitable_t *waitable;
@@ -75,11 +77,16 @@ static bool is_cancelled(const actor_t *actor, ptk_err err) {
 
 /* --- events --- */
 
+/* A new one takes the place of whichever is there. NO_RESOURCES: that one stays. */
 static ptk_err make_event(house_t *house, size_t slot) {
+    ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
+    if (!waitable) {
+        return ptk_get_err();
+    }
     event_t *event = &house->events[house->event_count++];
-    event->waitable = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
+    event->waitable = waitable;
     house->slots[slot] = event;
-    return event->waitable ? PTK_OK : ptk_get_err();
+    return PTK_OK;
 }
 
 static event_t *draw_event(house_t *house) {
@@ -127,6 +134,7 @@ static ptk_err signal_event(actor_t *actor) {
 static ptk_err signal_from_afar(actor_t *actor) {
     event_t *event = actor->house->slots[0];
     ptk_signaler_t *signaler = ptk_waitable_signaler(event->waitable);
+    PTK_SIM_CHECK(signaler || scenario_is_short(ptk_get_err()));
     if (signaler) {
         ptk_signaler_release(ptk_signaler_reference(signaler));
         event->signaled++;
@@ -155,12 +163,19 @@ static ptk_err destroy_event(actor_t *actor) {
     size_t slot = 1 + ptk_sim_choose(SLOTS - 1);
     event_t *event = actor->house->slots[slot];
     ptk_signaler_t *signaler = ptk_waitable_signaler(event->waitable);
+    PTK_SIM_CHECK(signaler || scenario_is_short(ptk_get_err()));
+    ptk_err err = make_event(actor->house, slot);
+    if (err != PTK_OK) {
+        PTK_SIM_CHECK(scenario_is_short(err));
+        ptk_signaler_release(signaler);
+        return PTK_OK; /* there would be no other */
+    }
     drain(event);
     event->is_destroyed = true;
     ptk_waitable_destroy(event->waitable);
     PTK_SIM_CHECK(!signaler || ptk_signaler_signal(signaler) == PTK_ERR_CLOSED);
     ptk_signaler_release(signaler);
-    return make_event(actor->house, slot);
+    return PTK_OK;
 }
 
 /* --- the ticker --- */
@@ -273,7 +288,7 @@ static void join_at_last(ptk_green_t *green) {
     ptk_err result = PTK_OK;
     ptk_err again = PTK_OK;
     ptk_shield_t shield;
-    PTK_SIM_CHECK(ptk_shield_begin(&shield, PTK_TIMEOUT_INFINITE) == PTK_OK);
+    scenario_shield(&shield);
     PTK_SIM_CHECK(ptk_green_join(green, &result, PTK_TIMEOUT_INFINITE) == PTK_OK);
     PTK_SIM_CHECK(result >= CHILD && result <= CHILD + PTK_CANCEL_STOP);
     PTK_SIM_CHECK(ptk_green_join(green, &again, 0) == PTK_ERR_CLOSED && again == PTK_OK);
@@ -286,6 +301,7 @@ static ptk_err have_child(actor_t *actor) {
     child.lifetime_ms = options.lifetime_ms = ptk_sim_choose(2) ? draw_ms() : 0;
     ptk_green_t *green = ptk_green_spawn(NULL, &options, live_as_child, &child);
     if (!green) {
+        PTK_SIM_CHECK(scenario_is_short(ptk_get_err()));
         return PTK_OK;
     }
     ptk_err result = PTK_OK;
@@ -327,7 +343,10 @@ static void sleep_behind_shield(unsigned depth) {
     uint32_t ms = draw_ms();
     uint64_t began_ns = ptk_now_ns();
     ptk_err err = ptk_shield_begin(&shield, limit_ms);
-    PTK_SIM_CHECK(err == PTK_OK);
+    PTK_SIM_CHECK(err == PTK_OK || scenario_is_short(err));
+    if (err != PTK_OK) {
+        return;
+    }
     if (depth > 0) {
         sleep_behind_shield(depth - 1);
     }
@@ -378,7 +397,8 @@ static ptk_err act(void *arg) {
 static ptk_err start_actor(actor_t *actor) {
     actor->is_cancelled = false;
     actor->green = ptk_green_spawn(NULL, NULL, act, actor);
-    return actor->green ? PTK_OK : ptk_get_err();
+    ptk_err err = actor->green ? PTK_OK : ptk_get_err();
+    return scenario_is_short(err) ? ptk_sleep_ms(RESPITE_MS) : err;
 }
 
 static ptk_err look_after(actor_t *actor) {

@@ -46,10 +46,22 @@ static ptk_err run_once(ptk_green_fn fn, void *arg) {
 
 ptk_err scenario_run(ptk_green_fn fn, void *arg) {
     ptk_err err = run_once(fn, arg);
-    for (int i = 0; err == PTK_ERR_NO_RESOURCES && scenario_exhausts && i < STARTS_MAX; i++) {
+    for (int i = 0; scenario_is_short(err) && i < STARTS_MAX; i++) {
         err = run_once(fn, arg);
     }
     return err;
+}
+
+bool scenario_is_short(ptk_err err) {
+    return scenario_exhausts && err == PTK_ERR_NO_RESOURCES;
+}
+
+void scenario_shield(ptk_shield_t *shield) {
+    ptk_err err;
+    do {
+        err = ptk_shield_begin(shield, PTK_TIMEOUT_INFINITE);
+    } while (scenario_is_short(err));
+    PTK_SIM_CHECK(err == PTK_OK);
 }
 
 bool scenario_is_network(ptk_err err) {
@@ -60,7 +72,6 @@ bool scenario_is_network(ptk_err err) {
     case PTK_ERR_TRUNCATED:
     case PTK_ERR_PARTIAL:
     case PTK_ERR_BROKEN:
-    case PTK_ERR_NO_RESOURCES:
     case PTK_ERR_REFUSED:
     case PTK_ERR_RESET:
     case PTK_ERR_UNREACHABLE:
@@ -69,7 +80,7 @@ bool scenario_is_network(ptk_err err) {
     case PTK_ERR_NETWORK:
         return true;
     default:
-        return false;
+        return scenario_is_short(err);
     }
 }
 
@@ -140,8 +151,7 @@ static bool start_conversation(ptk_sock_t *sock, void (*serve)(ptk_sock_t *sock)
 static ptk_err accept_one(ptk_sock_t *listener, void (*serve)(ptk_sock_t *sock)) {
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE);
     if (!sock) {
-        bool is_short = scenario_exhausts && ptk_get_err() == PTK_ERR_NO_RESOURCES;
-        return is_short ? ptk_sleep_ms(RESPITE_MS) : ptk_get_err();
+        return scenario_is_short(ptk_get_err()) ? ptk_sleep_ms(RESPITE_MS) : ptk_get_err();
     }
     if (!start_conversation(sock, serve)) {
         ptk_sock_abort(sock);

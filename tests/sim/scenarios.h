@@ -16,6 +16,12 @@ extern bool scenario_exhausts;
    answered; a body that was cancelled is fine, and one that had no resources is begun anew. */
 ptk_err scenario_run(ptk_green_fn body, void *arg);
 
+/* Did a call fail for want of memory or descriptors, where they may run out? */
+bool scenario_is_short(ptk_err err);
+
+/* A shield without a limit, for a wait that must be: it is tried until there is memory for it. */
+void scenario_shield(ptk_shield_t *shield);
+
 /* Did a call fail because of the network, or of a deadline, and not because it was wrong? */
 bool scenario_is_network(ptk_err err);
 
