@@ -92,6 +92,14 @@ bool ptk_sim_addr_is_loopback(const ptk_sim_addr_t *addr) {
     return ptk_sim_addr_is_ipv4(addr) ? addr->bytes[12] == 127 : memcmp(addr->bytes, ipv6_loopback, 16) == 0;
 }
 
+bool ptk_sim_addr_is_of_many(const ptk_sim_addr_t *addr) {
+    const uint8_t *ipv4 = addr->bytes + 12;
+    if (!ptk_sim_addr_is_ipv4(addr)) {
+        return addr->bytes[0] == 0xff;
+    }
+    return ipv4[0] >> 4 == 14 || (ipv4[0] & ipv4[1] & ipv4[2] & ipv4[3]) == 0xff;
+}
+
 bool ptk_sim_addr_is_any(const ptk_sim_addr_t *addr) {
     static const uint8_t zero[16];
     return ptk_sim_addr_is_ipv4(addr) ? memcmp(addr->bytes + 12, zero, 4) == 0

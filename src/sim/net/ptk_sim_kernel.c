@@ -16,6 +16,7 @@
 #define DESCRIPTOR_LIMIT 1024
 #define FIRST_DESCRIPTOR 3 /* below stand what every process has */
 #define PPM              INT64_C(1000000)
+#define LOOK_NS          1000
 
 void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
                          ptk_choice_oracle_t *oracle) {
@@ -24,6 +25,7 @@ void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const p
         .node = node,
         .net = node->net,
         .descriptor_limit = DESCRIPTOR_LIMIT,
+        .look_ns = LOOK_NS,
         .platform = "epoll",
     };
     node->kernel = kernel;
@@ -75,8 +77,14 @@ ptk_sim_file_t *ptk_sim_file_find(ptk_sim_kernel_t *kernel, ptk_os_handle_t hand
     return kernel->descriptors[handle];
 }
 
-static void make_room(ptk_sim_kernel_t *kernel) {
-    uint32_t capacity = kernel->descriptor_capacity ? kernel->descriptor_capacity * 2 : 16;
+static void make_room(ptk_sim_kernel_t *kernel, uint32_t number) {
+    uint32_t capacity = kernel->descriptor_capacity ? kernel->descriptor_capacity : 16;
+    while (capacity <= number) {
+        capacity *= 2;
+    }
+    if (capacity == kernel->descriptor_capacity) {
+        return;
+    }
     kernel->descriptors = ptk_sim_reallocate(kernel->descriptors, capacity * sizeof(*kernel->descriptors));
     for (uint32_t i = kernel->descriptor_capacity; i < capacity; i++) {
         kernel->descriptors[i] = NULL;
@@ -84,21 +92,24 @@ static void make_room(ptk_sim_kernel_t *kernel) {
     kernel->descriptor_capacity = capacity;
 }
 
+/* `number` is free. */
+static void put_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, uint32_t number) {
+    make_room(kernel, number);
+    kernel->descriptors[number] = file;
+    kernel->descriptors_open++;
+    file->references++;
+}
+
 /* The lowest free one; -EMFILE. */
 static int take_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, ptk_os_handle_t *handle_out) {
-    if (kernel->descriptors_open + FIRST_DESCRIPTOR >= kernel->descriptor_limit) {
-        return -EMFILE;
-    }
     uint32_t lowest = FIRST_DESCRIPTOR;
     while (lowest < kernel->descriptor_capacity && kernel->descriptors[lowest]) {
         lowest++;
     }
-    if (lowest >= kernel->descriptor_capacity) {
-        make_room(kernel);
+    if (lowest >= kernel->descriptor_limit) {
+        return -EMFILE;
     }
-    kernel->descriptors[lowest] = file;
-    kernel->descriptors_open++;
-    file->references++;
+    put_descriptor(kernel, file, lowest);
     *handle_out = (ptk_os_handle_t) lowest;
     return 0;
 }
@@ -126,6 +137,19 @@ int ptk_sim_file_open(ptk_sim_kernel_t *kernel, ptk_sim_file_kind_t kind, ptk_si
 int ptk_sim_file_dup(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
     return file ? take_descriptor(kernel, file, handle_out) : -EBADF;
+}
+
+int ptk_sim_file_dup_to(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t to) {
+    ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
+    if (!file || to < 0 || to >= (ptk_os_handle_t) kernel->descriptor_limit) {
+        return -EBADF;
+    }
+    if (to == handle) {
+        return -EINVAL;
+    }
+    (void) ptk_sim_file_close(kernel, to);
+    put_descriptor(kernel, file, (uint32_t) to);
+    return (int) to;
 }
 
 /* The last descriptor is closed: the description goes, and with it every registration of it. */

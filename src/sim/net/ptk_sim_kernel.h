@@ -61,11 +61,12 @@ struct ptk_sim_kernel {
     ptk_sim_net_t *net;
     ptk_sim_file_t **descriptors;
     uint32_t descriptor_capacity;
-    uint32_t descriptor_limit;
+    uint32_t descriptor_limit; /* no descriptor has this number or a greater one */
     uint32_t descriptors_open;
     ptk_sim_heap_t heap;
     int64_t clock_offset_ns; /* its clock is that much ahead of the world's */
     int32_t clock_drift_ppm; /* and runs that much faster */
+    uint64_t look_ns;        /* a poll that found nothing takes so long: who spins lets time pass */
     const char *platform;    /* what PTK_PLATFORM says */
     ptk_sim_wait_t wait;
     bool waiting;
@@ -112,6 +113,10 @@ int ptk_sim_file_open(ptk_sim_kernel_t *kernel, ptk_sim_file_kind_t kind, ptk_si
 
 /* Another descriptor for the same description, as dup(2). */
 int ptk_sim_file_dup(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t *handle_out);
+
+/* The same at a number that the caller chooses, which is closed first if it is open, as dup3(2): the number.
+ */
+int ptk_sim_file_dup_to(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t to);
 int ptk_sim_file_close(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle);
 
 /* --- readiness (ptk_sim_watch.c) --- */

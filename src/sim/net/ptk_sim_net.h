@@ -126,6 +126,9 @@ int ptk_sim_addr_from_os(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, 
 void ptk_sim_addr_to_os(const ptk_sim_addr_t *addr, int family, struct sockaddr *addr_out,
                         socklen_t *addrlen);
 bool ptk_sim_addr_is_loopback(const ptk_sim_addr_t *addr);
+
+/* A group, or everybody: nobody that a stream could lead to. */
+bool ptk_sim_addr_is_of_many(const ptk_sim_addr_t *addr);
 bool ptk_sim_addr_is_any(const ptk_sim_addr_t *addr); /* 0.0.0.0 or :: */
 bool ptk_sim_addr_is_ipv4(const ptk_sim_addr_t *addr);
 bool ptk_sim_addr_equal(const ptk_sim_addr_t *one, const ptk_sim_addr_t *other); /* bytes and port */

@@ -17,9 +17,6 @@
 #include "sim/net/ptk_sim_site.h"
 #include <errno.h>
 
-/* A poll that found nothing and was not to wait takes so long: a program that spins lets time pass. */
-#define SPIN_NS 1000
-
 /* Waits of a crashed host after which it is clear that it does not end. */
 #define GHOST_WAITS_MAX 100000
 
@@ -203,7 +200,7 @@ static int wait_more(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint6
 
 /* A look that found nothing takes a moment, in which the others go on. */
 static void let_time_pass(ptk_sim_kernel_t *kernel) {
-    wait_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->agenda.now_ns + SPIN_NS);
+    wait_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->agenda.now_ns + kernel->look_ns);
 }
 
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,

@@ -16,6 +16,8 @@
 #include <signal.h>
 #include <string.h>
 
+#define LAST_SIGNAL 64
+
 /* What the trace calls the calls. Stable. */
 enum {
     CALL_SOCKET = 1,
@@ -378,10 +380,13 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
 /* --- signals and the process --- */
 
 /* Signals come from ptk_sim_signal alone, which asks ptk's own table: dispositions mean nothing. Two may not
- * be changed. */
+ * be changed, and libc keeps two more for itself. */
 static int sim_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out) {
     (void) old_out;
-    return action && (signal_number == SIGKILL || signal_number == SIGSTOP) ? -EINVAL : 0;
+    bool is_one = signal_number > 0 && signal_number <= LAST_SIGNAL;
+    bool is_fixed = signal_number == SIGKILL || signal_number == SIGSTOP;
+    bool is_taken = signal_number == 32 || signal_number == 33;
+    return !is_one || is_taken || (action && is_fixed) ? -EINVAL : 0;
 }
 
 static int sim_signal_stack_install(void **cookie_out) {

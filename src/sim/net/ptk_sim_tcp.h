@@ -63,6 +63,10 @@ void ptk_sim_tcp_accepted_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, sockle
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length);
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length);
 
+/* What FIONREAD and TIOCOUTQ would answer: bytes that a receive would find; bytes without acknowledgement. */
+uint32_t ptk_sim_tcp_unread(const ptk_sim_tcp_t *tcp);
+uint32_t ptk_sim_tcp_unacknowledged(const ptk_sim_tcp_t *tcp);
+
 /* What poll(2) would report now: POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLPRI. As on Linux, to find
    no POLLOUT is to wait for its edge. */
 uint32_t ptk_sim_tcp_ready(const ptk_sim_tcp_t *tcp);

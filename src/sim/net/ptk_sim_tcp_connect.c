@@ -136,7 +136,8 @@ static int begin_connect(ptk_sim_tcp_end_t *end, const struct sockaddr *addr, so
     if (ptk_sim_addr_is_any(&peer)) {
         make_loopback(&peer, ptk_sim_addr_is_ipv4(&peer) || (ptk_sim_addr_is_ipv4(&end->local)));
     }
-    if (end->family == AF_INET6 && end->is_ipv6_only && ptk_sim_addr_is_ipv4(&peer)) {
+    bool is_foreign = end->family == AF_INET6 && end->is_ipv6_only && ptk_sim_addr_is_ipv4(&peer);
+    if (is_foreign || ptk_sim_addr_is_of_many(&peer)) {
         return -ENETUNREACH;
     }
     error = choose_source(end, &peer, &end->local);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket options. A buffer's size goes in as bytes of payload and comes out doubled, as on Linux, where the
- * other half is for what the kernel needs beside them.
+ * Socket options, and what ioctl tells. A buffer's size goes in as bytes of payload and comes out doubled, as
+ * on Linux, where the other half is for what the kernel needs beside them.
  */
 #include "sim/net/ptk_sim_tcp_impl.h"
 #include <errno.h>
@@ -140,4 +140,14 @@ int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *
     }
     *flag = number != 0;
     return 0;
+}
+
+/* --- what is under way --- */
+
+uint32_t ptk_sim_tcp_unread(const ptk_sim_tcp_t *tcp) {
+    return tcp->state->incoming.count;
+}
+
+uint32_t ptk_sim_tcp_unacknowledged(const ptk_sim_tcp_t *tcp) {
+    return tcp->state->outgoing.count;
 }

@@ -69,6 +69,18 @@ static void notice(ptk_sim_file_t *file, uint32_t events) {
     }
 }
 
+/* Is there something to report, and not only perhaps? That is what poll(2) finds out about an epoll. */
+static bool has_a_report(const ptk_sim_file_t *epoll) {
+    for (ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready); node;
+         node = ptk_list_next(&epoll->u.epoll.ready, node)) {
+        const ptk_sim_registration_t *registration = ptk_container_of(node, ptk_sim_registration_t, ready);
+        if (ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file) {
     switch (file->kind) {
     case PTK_SIM_FILE_TCP:
@@ -80,7 +92,7 @@ uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file) {
     case PTK_SIM_FILE_EPOLL:
         break;
     }
-    return file->u.epoll.ready_count ? POLLIN : 0;
+    return has_a_report(file) ? POLLIN : 0;
 }
 
 void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events) {
