@@ -3,13 +3,12 @@
 #include "test_sock.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define WAITERS 5
 
 static void echo_once(ptk_sock_t *sock, int peer) {
     char got[4];
-    CHECK_EQ(send(peer, "ping", 4, MSG_NOSIGNAL), 4);
+    CHECK_EQ(fd_send(peer, "ping", 4), 4);
     CHECK_OK(ptk_sock_recv(sock, got, 4, SOCK_FOREVER));
     CHECK_OK(ptk_sock_send(sock, got, 4, SOCK_FOREVER));
     peer_read(peer, got, 4);
@@ -18,7 +17,7 @@ static void echo_once(ptk_sock_t *sock, int peer) {
 
 static void end_both(ptk_sock_t *sock, int peer) {
     ptk_sock_close(sock);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
 }
 
 /* --- order --- */
@@ -238,8 +237,8 @@ static ptk_err closed_peer(void *unused) {
     int listener_fd = sock_world.last_fd;
     int peer = peer_connect(&addr);
     peer_await(listener_fd, POLLIN);
-    CHECK_EQ(send(peer, "x", 1, MSG_NOSIGNAL), 1);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_send(peer, "x", 1), 1);
+    CHECK_EQ(fd_close(peer), 0);
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
     CHECK(sock != NULL);
     CHECK_OK(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER));
@@ -261,8 +260,8 @@ static ptk_err reset_in_the_backlog(void *unused) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     for (int i = 0; i < 3; i++) {
         int gone = peer_connect(&addr);
-        CHECK_EQ(setsockopt(gone, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
-        CHECK_EQ(close(gone), 0);
+        CHECK_EQ(fd_set_option(gone, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+        CHECK_EQ(fd_close(gone), 0);
     }
     int peer = peer_connect(&addr);
     ptk_addr_t far = peer_local_addr(peer);
@@ -275,7 +274,7 @@ static ptk_err reset_in_the_backlog(void *unused) {
         }
         ptk_sock_close(task.accepted);
     }
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
     ptk_sock_close(listener);
     return PTK_OK;
 }

@@ -3,9 +3,6 @@
 #include "test_sock.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -32,7 +29,7 @@ static void accept_one(ptk_sock_t *listener, const ptk_addr_t *addr) {
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
     CHECK(sock != NULL);
     ptk_sock_close(sock);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
 }
 
 /* Errors of a connection that died in the backlog, or of the network beneath it: the same call goes on. */
@@ -113,7 +110,7 @@ static ptk_err other_errors(void *unused) {
         }
         CHECK(sock != NULL);
         ptk_sock_close(sock);
-        CHECK_EQ(close(peer), 0);
+        CHECK_EQ(fd_close(peer), 0);
         accept_one(listener, &addr);
     }
     ptk_sock_close(listener);
@@ -152,7 +149,7 @@ static ptk_err errors_without_end(void *unused) {
         CHECK(sock != NULL || ptk_sock_accept(listener, NULL, NULL, 0) == NULL);
         ptk_sock_close(sock);
         if (sock) {
-            CHECK_EQ(close(peer), 0);
+            CHECK_EQ(fd_close(peer), 0);
             peer = peer_connect(&addr);
         }
     }
@@ -161,7 +158,7 @@ static ptk_err errors_without_end(void *unused) {
     CHECK_OK(ptk_green_cancel(other));
     CHECK_OK(test_join(other));
     ptk_sock_close(listener);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
     return PTK_OK;
 }
 
@@ -171,23 +168,18 @@ TEST(p15_accept_that_fails_without_end_starves_nobody) {
 
 /* --- descriptors run out --- */
 
-static struct rlimit saved_limit;
+static uint64_t saved_limit;
 
 /* From here on this process gets no new descriptor. */
 static void use_up_descriptors(void) {
     if (RUNNING_ON_VALGRIND) {
         SKIP("Valgrind plays the limit itself, and accepts before it looks");
     }
-    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    CHECK(lowest >= 0);
-    CHECK_EQ(close(lowest), 0);
-    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &saved_limit), 0);
-    struct rlimit none = {.rlim_cur = (rlim_t) lowest, .rlim_max = saved_limit.rlim_max};
-    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    saved_limit = fd_limit((uint64_t) fd_next());
 }
 
 static void give_descriptors_back(void) {
-    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &saved_limit), 0);
+    (void) fd_limit(saved_limit);
 }
 
 typedef struct shortage {
@@ -213,7 +205,7 @@ static void shortage_end(shortage_t *shortage, ptk_sock_t *accepted) {
     ptk_sock_close(accepted);
     ptk_sock_close(shortage->spare);
     ptk_sock_close(shortage->listener);
-    CHECK_EQ(close(shortage->peer), 0);
+    CHECK_EQ(fd_close(shortage->peer), 0);
 }
 
 static ptk_err wait_for_a_close(void *unused) {
@@ -309,7 +301,7 @@ static ptk_err system_is_short(void *unused) {
         CHECK(sock != NULL);
         CHECK_EQ(fault_count, 0);
         ptk_sock_close(sock);
-        CHECK_EQ(close(peer), 0);
+        CHECK_EQ(fd_close(peer), 0);
     }
     ptk_sock_close(listener);
     return PTK_OK;
@@ -395,7 +387,7 @@ static ptk_err cancel_into_a_shortage(void *unused) {
     CHECK(sock != NULL);
     ptk_sock_close(sock);
     ptk_sock_close(listener);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
     return PTK_OK;
 }
 

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- at every place where a green thread can park ------------------------------------------------------- */
 
@@ -363,7 +362,7 @@ static void make_readable(places_t *places) {
 }
 
 static void make_writable(places_t *places) {
-    while (read(places->pair[1], (char[4096]) {0}, 4096) > 0) {
+    while (fd_read(places->pair[1], (char[4096]) {0}, 4096) > 0) {
     }
 }
 
@@ -373,7 +372,7 @@ static void make_user_ready(places_t *places) {
 
 static void make_signal_ready(places_t *places) {
     (void) places;
-    CHECK_EQ(raise(SIGUSR2), 0);
+    CHECK_EQ(test_raise(SIGUSR2), 0);
 }
 
 /* A wait, what ends it well, and how to see afterwards that nothing was lost. */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <unistd.h>
 
 static ptk_sock_t *open_sock(void) {
     ptk_sock_t *sock = ptk_sock_open(NULL, sock_family, SOCK_STREAM, 0);
@@ -29,15 +28,15 @@ static ptk_err connect_and_echo(void *unused) {
     int peer = peer_accept(listener);
     CHECK_OK(ptk_sock_send(sock, "ping", 4, SOCK_FOREVER));
     peer_read(peer, got, 4);
-    CHECK_EQ(send(peer, got, 4, MSG_NOSIGNAL), 4);
+    CHECK_EQ(fd_send(peer, got, 4), 4);
     CHECK_OK(ptk_sock_recv(sock, got, 4, SOCK_FOREVER));
     CHECK(memcmp(got, "ping", 4) == 0);
     CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_CONNECTED);
     CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_CONNECTED);
     CHECK_OK(ptk_sock_send(sock, "pong", 4, SOCK_FOREVER));
     ptk_sock_close(sock);
-    CHECK_EQ(close(peer), 0);
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(peer), 0);
+    CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 
@@ -66,11 +65,11 @@ static ptk_err connected_otherwise(void *unused) {
     CHECK_OK(connect_to(sock, &addr, SOCK_FOREVER));
     int peer = peer_accept(listener);
     ptk_addr_t seen = {.length = sizeof seen.storage};
-    CHECK_EQ(getpeername(peer, (struct sockaddr *) &seen.storage, &seen.length), 0);
+    CHECK_EQ(fd_peer_name(peer, (struct sockaddr *) &seen.storage, &seen.length), 0);
     CHECK(sock_same_addr(&seen, &own));
     ptk_sock_close(sock);
-    CHECK_EQ(close(peer), 0);
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(peer), 0);
+    CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 
@@ -97,7 +96,7 @@ TEST(connect_with_timeout_0_starts_and_goes_on_outside_green_threads) {
     CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_CONNECTED);
     CHECK_OK(ptk_sock_send(sock, "x", 1, 0));
     ptk_sock_close(sock);
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(listener), 0);
     test_loop_end(loop);
 }
 
@@ -119,7 +118,7 @@ static ptk_err zero_then_wait(void *unused) {
         CHECK_OK(ptk_sock_send(sock, "x", 1, SOCK_FOREVER));
         ptk_sock_close(sock);
     }
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 
@@ -158,7 +157,7 @@ static ptk_err refused(void *unused) {
     (void) unused;
     int fd = peer_open();
     ptk_addr_t addr = sock_loopback();
-    CHECK_EQ(bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
+    CHECK_EQ(fd_bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
     addr = peer_local_addr(fd);
     ptk_sock_t *sock = open_sock();
     CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_REFUSED);
@@ -172,7 +171,7 @@ static ptk_err refused(void *unused) {
     }
     CHECK_ERR(err, PTK_ERR_REFUSED);
     ptk_sock_close(sock);
-    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(fd_close(fd), 0);
     return PTK_OK;
 }
 
@@ -191,7 +190,7 @@ static ptk_err refused_with_few_events(void *unused) {
     static const uint32_t shown[] = {EPOLLERR | EPOLLHUP, EPOLLERR, EPOLLHUP, EPOLLOUT, EPOLLOUT | EPOLLERR};
     int fd = peer_open();
     ptk_addr_t addr = sock_loopback();
-    CHECK_EQ(bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
+    CHECK_EQ(fd_bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
     addr = peer_local_addr(fd);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
         ptk_sock_t *sock = open_sock();
@@ -201,7 +200,7 @@ static ptk_err refused_with_few_events(void *unused) {
         sock_world.masked_fd = -1;
         ptk_sock_close(sock);
     }
-    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(fd_close(fd), 0);
     return PTK_OK;
 }
 
@@ -271,7 +270,7 @@ static ptk_err every_failure(void *unused) {
         sock_world.table.get_option = sock_world.below.get_option;
         ptk_sock_close(sock);
     }
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 
@@ -355,9 +354,9 @@ static ptk_err answered_late(void *unused) {
     CHECK(!task.ended);
     full.client_count--; /* the last one is in nobody's backlog: it must not take the place that is made now
                           */
-    CHECK_EQ(close(full.clients[full.client_count]), 0);
+    CHECK_EQ(fd_close(full.clients[full.client_count]), 0);
     for (int i = 0; i < full.client_count; i++) {
-        CHECK_EQ(close(peer_accept(full.listener)), 0);
+        CHECK_EQ(fd_close(peer_accept(full.listener)), 0);
     }
     CHECK_OK(sock_task_join(&task));
     CHECK_OK(ptk_sock_send(task.sock, "x", 1, SOCK_FOREVER));
@@ -410,7 +409,7 @@ static ptk_err cancel_at_entry(void *unused) {
     CHECK_OK(ptk_green_cancel(green));
     CHECK_OK(test_join(green));
     CHECK_EQ(sock_world.calls[SOCK_CALL_CONNECT], connects);
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 
@@ -441,10 +440,10 @@ static ptk_err interrupted(void *unused) {
         ptk_sock_t *sock = open_sock();
         CHECK_OK(connect_to(sock, &addr, SOCK_FOREVER));
         CHECK_OK(ptk_sock_send(sock, "x", 1, SOCK_FOREVER));
-        CHECK_EQ(close(peer_accept(listener)), 0);
+        CHECK_EQ(fd_close(peer_accept(listener)), 0);
         ptk_sock_close(sock);
     }
-    CHECK_EQ(close(listener), 0);
+    CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 

@@ -115,7 +115,7 @@ static ptk_err raise_and_let_dump(void *arg) {
     (void) arg;
     for (int i = 0; i < 2; i++) {
         size_t length = strlen(test_captured_report());
-        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(test_raise(SIGUSR1), 0);
         for (int turns = 0; turns < 1000 && strlen(test_captured_report()) == length; turns++) {
             test_let_poll();
         }

@@ -17,7 +17,6 @@
 #include "base/ptk_thread.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define GREENS     3
 #define STEPS      2
@@ -67,7 +66,7 @@ static void expect(const world_t *world, bool condition, const char *what) {
 
 static void read_one(world_t *world) {
     char byte;
-    expect(world, read(world->fds[0], &byte, 1) == 1, "readable, but there was nothing to read");
+    expect(world, fd_read(world->fds[0], &byte, 1) == 1, "readable, but there was nothing to read");
     world->read++;
 }
 
@@ -142,7 +141,7 @@ static void act_make_ready(world_t *world) {
     bool through_user =
         world->kind == KIND_USER || (world->kind == KIND_ANY && world->sent <= world->written);
     if (!through_user) {
-        expect(world, write(world->fds[1], "x", 1) == 1, "cannot write");
+        expect(world, fd_write(world->fds[1], "x", 1) == 1, "cannot write");
         world->written++;
     } else if (!world->destroyed) {
         expect(world, ptk_waitable_signal(world->user) == PTK_OK, "cannot signal");
@@ -211,7 +210,7 @@ static void run_end(world_t *world) {
         expect(world, ptk_green_join(world->greens[i], NULL, 0) == PTK_OK, "a green thread has not ended");
     }
     act_destroy(world);
-    ssize_t left = read(world->fds[0], rest, sizeof rest);
+    ssize_t left = fd_read(world->fds[0], rest, sizeof rest);
     expect(world, world->read + (uint64_t) (left > 0 ? left : 0) == world->written,
            "a byte was lost or came twice");
     expect(world, world->taken == world->sent, "an event was lost or came twice");
@@ -228,9 +227,9 @@ static void explore(kind_t kind, size_t depth) {
     ptk_choice_tree_init(&world.tree, depth);
     do {
         run_begin(&world, actors);
-        ptk_thread()->oracle = &world.tree.oracle;
+        test_decide_by(&world.tree.oracle);
         ptk_err err = ptk_scheduler_run(loop);
-        ptk_thread()->oracle = NULL;
+        test_decide_by(NULL);
         expect(&world, err == PTK_OK, "run failed");
         run_end(&world);
     } while (ptk_choice_tree_next(&world.tree));

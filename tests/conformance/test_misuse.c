@@ -485,7 +485,7 @@ TEST(p52_a_forked_child_does_not_swallow_signals) {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        raise(SIGTERM);
+        test_raise(SIGTERM);
         _exit(1);
     }
     int status = 0;

@@ -499,22 +499,24 @@ TEST(counters_of_other_versions) {
 
 static int failing_polls;
 static int failure;
+static const ptk_sys_t *below;
 
 static int fail_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
     bool fails = failing_polls > 0;
     failing_polls -= fails ? 1 : 0;
-    return fails ? -failure : ptk_sys_real.epoll_wait(epoll, events, capacity, timeout_ns);
+    return fails ? -failure : below->epoll_wait(epoll, events, capacity, timeout_ns);
 }
 
 static int fail_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
     bool fails = failing_polls > 0 && timeout_ns != 0;
     failing_polls -= fails ? 1 : 0;
-    return fails ? -failure : ptk_sys_real.poll(entries, count, timeout_ns);
+    return fails ? -failure : below->poll(entries, count, timeout_ns);
 }
 
 static void fail_polls(int count, int error) {
     static ptk_sys_t sys;
-    sys = ptk_sys_real;
+    below = ptk_sys();
+    sys = *below;
     sys.epoll_wait = fail_epoll;
     sys.poll = fail_poll;
     ptk_thread()->sys = &sys;

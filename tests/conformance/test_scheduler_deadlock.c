@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FOREIGN_REASON "with foreign coroutines there is no deadlock report"
 
@@ -207,7 +206,7 @@ TEST(deadlock_of_wait_any_over_user_waitables) {
 
 static void *send_the_signal(void *arg) {
     (void) arg;
-    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    CHECK_EQ(test_kill(SIGUSR1), 0);
     return NULL;
 }
 

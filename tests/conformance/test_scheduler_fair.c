@@ -2,9 +2,7 @@
 /* Fairness: a green thread that always has something to do lets the others run, and the loop poll. */
 #include "conformance.h"
 
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define COLD_COUNT 999
 /* DESIGN: every operation that ends without parking spends one of a budget of 128. */
@@ -97,7 +95,7 @@ static ptk_err be_hot_and_feed(void *arg) {
     test_let_poll();
     for (size_t i = 0; i < COLD_COUNT; i++) {
         cold[i].since = state->hot_operations;
-        CHECK_EQ(eventfd_write(cold[i].fd, 1), 0);
+        CHECK_EQ(fd_event_add(cold[i].fd), 0);
         CHECK_OK(test_wait(state->hot, PTK_TIMEOUT_INFINITE));
         state->hot_operations++;
     }
@@ -106,7 +104,7 @@ static ptk_err be_hot_and_feed(void *arg) {
 
 static void cold_init(hot_and_cold_t *state) {
     for (size_t i = 0; i < COLD_COUNT; i++) {
-        cold[i].fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        cold[i].fd = fd_event();
         CHECK(cold[i].fd >= 0);
         cold[i].state = state;
         cold[i].readable = test_fd_waitable(cold[i].fd);
@@ -117,7 +115,7 @@ static void cold_init(hot_and_cold_t *state) {
 static void cold_fini(void) {
     for (size_t i = 0; i < COLD_COUNT; i++) {
         ptk_waitable_destroy(cold[i].readable);
-        CHECK_EQ(close(cold[i].fd), 0);
+        CHECK_EQ(fd_close(cold[i].fd), 0);
     }
 }
 

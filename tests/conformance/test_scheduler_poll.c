@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 static ptk_err yield_thrice(void *letter) {
     for (int i = 0; i < 3; i++) {
@@ -183,7 +182,7 @@ static int exposed(ptk_event_loop_platform_t *loop) {
 
 static bool is_readable(int fd, int timeout_ms) {
     struct pollfd entry = {.fd = fd, .events = POLLIN};
-    int got = poll(&entry, 1, timeout_ms);
+    int got = fd_poll(&entry, 1, timeout_ms);
     CHECK(got >= 0);
     return got == 1;
 }

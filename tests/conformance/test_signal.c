@@ -17,7 +17,7 @@ static ptk_waitable_t *signal_waitable(int number) {
 static ptk_err latch_from_create(void *arg) {
     (void) arg;
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
-    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    CHECK_EQ(test_kill(SIGUSR1), 0);
     CHECK_OK(test_wait(signal, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(ptk_waitable_count(), 1);
     CHECK_EQ(ptk_waitable_ready(), PTK_EVENT_READ);
@@ -34,7 +34,7 @@ TEST(signal_is_seen_by_timeout_zero_outside) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
     CHECK_ERR(test_wait(signal, 0), PTK_ERR_TIMEOUT);
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_OK(test_wait(signal, 0));
     CHECK_ERR(test_wait(signal, 0), PTK_ERR_TIMEOUT);
     CHECK_ERR(test_wait(signal, 1), PTK_ERR_NOT_GREEN);
@@ -46,13 +46,13 @@ static ptk_err take_a_burst(void *arg) {
     (void) arg;
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
     for (int i = 0; i < 100; i++) {
-        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(test_raise(SIGUSR1), 0);
     }
     CHECK_OK(test_wait(signal, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(ptk_waitable_count(), 100);
     uint64_t total = 0;
     for (int i = 0; i < 100; i++) {
-        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(test_raise(SIGUSR1), 0);
         if (i % 7 == 0) {
             CHECK_OK(test_wait(signal, PTK_TIMEOUT_INFINITE));
             total += ptk_waitable_count();
@@ -130,12 +130,12 @@ static ptk_err hear_it_twice(void *arg) {
     ptk_waitable_t *first = signal_waitable(SIGUSR1);
     ptk_waitable_t *second = signal_waitable(SIGUSR1);
     ptk_waitable_t *other = signal_waitable(SIGUSR2);
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_OK(test_wait(first, PTK_TIMEOUT_INFINITE));
     CHECK_OK(test_wait(second, PTK_TIMEOUT_INFINITE));
     CHECK_ERR(test_wait(other, 1), PTK_ERR_TIMEOUT);
     ptk_waitable_destroy(first);
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_OK(test_wait(second, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(ptk_waitable_count(), 1);
     ptk_waitable_destroy(second);
@@ -180,7 +180,7 @@ TEST(signal_reaches_every_loop) {
         CHECK_EQ(pthread_create(&threads[i], NULL, listen_on_a_thread, &listeners[i]), 0);
     }
     pthread_barrier_wait(&barrier);
-    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+    CHECK_EQ(test_kill(SIGUSR1), 0);
     for (size_t i = 0; i < 3; i++) {
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
         CHECK_EQ(listeners[i].heard, 1);
@@ -208,7 +208,7 @@ TEST(signal_disposition_is_restored) {
     CHECK_EQ(sigaction(SIGUSR1, NULL, &found), 0);
     CHECK(found.sa_handler == handle);
     int before = handled;
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_EQ(handled, before + 1);
     test_loop_end(loop);
 }
@@ -256,7 +256,7 @@ static ptk_err start_anew(void *arg) {
     (void) arg;
     ptk_waitable_t *keeper = signal_waitable(SIGUSR1);
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     ptk_waitable_destroy(signal); /* with an arrival that nobody has taken */
     CHECK_ERR(test_wait(signal, 0), PTK_ERR_CLOSED);
     CHECK_ERR(ptk_waitable_signal(keeper), PTK_ERR_INVALID_PARAM);
@@ -282,7 +282,7 @@ static ptk_err wake_in_order(void *arg) {
     ptk_green_t *first = test_spawn(wait_for, signal);
     ptk_green_t *second = test_spawn(wait_for, signal);
     test_yield();
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_OK(test_join(first));
     test_let_poll();
     CHECK_ERR(ptk_green_join(second, NULL, 0), PTK_ERR_TIMEOUT);
@@ -297,7 +297,7 @@ TEST(signal_wakes_one_waiter) {
 
 /* A signal of a thread without a loop, and one in the middle of the poller's sleep (EINTR). */
 static void *raise_here(void *thread) {
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_EQ(pthread_kill(*(pthread_t *) thread, SIGUSR1), 0);
     return NULL;
 }

@@ -204,8 +204,8 @@ static void signal_in_handler(int number) {
 
 static ptk_err hear_the_handler(void *user) {
     for (int i = 0; i < 10; i++) {
-        CHECK_EQ(raise(SIGUSR1), 0);
-        CHECK_EQ(raise(SIGUSR1), 0);
+        CHECK_EQ(test_raise(SIGUSR1), 0);
+        CHECK_EQ(test_raise(SIGUSR1), 0);
         CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
         CHECK_EQ(ptk_waitable_count(), 2);
     }

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef enum victim_kind {
     VICTIM_RECV,
@@ -50,16 +49,16 @@ static void steal(void) {
     case VICTIM_RECV:
         break; /* it was woken for a part, which may stay */
     case VICTIM_SEND:
-        CHECK(send(between.pair.fd, junk, sizeof junk, MSG_DONTWAIT | MSG_NOSIGNAL) > 0);
+        CHECK(fd_send(between.pair.fd, junk, sizeof junk) > 0);
         break;
     case VICTIM_ACCEPT:
-        CHECK_EQ(close(accept(between.pair.fd, NULL, NULL)), 0);
+        CHECK_EQ(fd_close(fd_accept(between.pair.fd)), 0);
         break;
     case VICTIM_RECV_SOME:
     case VICTIM_WAIT:
     case VICTIM_WAIT_ANY:
     case VICTIMS:
-        CHECK(recv(between.pair.fd, junk, sizeof junk, MSG_DONTWAIT) > 0);
+        CHECK(fd_recv(between.pair.fd, junk, sizeof junk) > 0);
         break;
     }
 }
@@ -110,11 +109,11 @@ static void start_victim(void) {
 /* What the victim waits for comes, but is not all that it wants. */
 static void bring_event(void) {
     if (between.kind == VICTIM_SEND) {
-        while (recv(between.pair.peer, junk, sizeof junk, MSG_DONTWAIT) > 0) {
+        while (fd_recv(between.pair.peer, junk, sizeof junk) > 0) {
         }
         peer_await(between.pair.fd, POLLOUT);
     } else if (between.kind == VICTIM_ACCEPT) {
-        int answer = connect(between.pair.peer, ptk_addr_sockaddr(&between.addr), between.addr.length);
+        int answer = fd_connect(between.pair.peer, ptk_addr_sockaddr(&between.addr), between.addr.length);
         CHECK(answer == 0 || errno == EINPROGRESS);
         peer_await(between.pair.fd, POLLIN);
     } else {

@@ -17,7 +17,6 @@
 #include "base/ptk_choice_tree.h"
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define START_MS    2
 #define DEADLINE_MS 4
@@ -168,7 +167,7 @@ static void send_act(event_t event) {
         take(PART);
     } else {
         int plenty = 1 << 20;
-        CHECK_EQ(setsockopt(scenario.pair.fd, SOL_SOCKET, SO_SNDBUF, &plenty, sizeof plenty), 0);
+        CHECK_EQ(fd_set_option(scenario.pair.fd, SOL_SOCKET, SO_SNDBUF, &plenty, sizeof plenty), 0);
         take_what_is_there();
         peer_await(scenario.pair.fd, POLLOUT);
     }
@@ -406,7 +405,7 @@ static const subject_t *driven;
 static uint64_t drive(void (*decide_all)(void), size_t depth) {
     driver.oracle.choose = choose;
     ptk_choice_tree_init(&driver.tree, depth);
-    ptk_thread()->oracle = &driver.oracle;
+    test_decide_by(&driver.oracle);
     full = peer_full_begin();
     do {
         driver.picks = false;
@@ -416,7 +415,7 @@ static uint64_t drive(void (*decide_all)(void), size_t depth) {
         run_scenario();
     } while (ptk_choice_tree_next(&driver.tree));
     peer_full_end(&full);
-    ptk_thread()->oracle = NULL;
+    test_decide_by(NULL);
     return driver.tree.runs;
 }
 

@@ -105,7 +105,7 @@ static ptk_err late_look_of_accept(void *unused) {
     test_clock_advance(2 * LIMIT_NS);
     CHECK_OK(sock_task_join(&task));
     ptk_sock_close(task.accepted);
-    CHECK_EQ(shutdown(peer, SHUT_RDWR), 0);
+    CHECK_EQ(fd_shutdown(peer, SHUT_RDWR), 0);
     sock_pair_t rest = {.sock = listener, .peer = peer};
     sock_pair_end(&rest);
     return PTK_OK;
@@ -175,7 +175,7 @@ static char flowed[1 << 20];
 static int let_flow(sock_call_t what, int fd) {
     (void) fd;
     if (flows && what == SOCK_CALL_POLL) {
-        CHECK_EQ(send(flowing.peer, "x", 1, MSG_NOSIGNAL), 1);
+        CHECK_EQ(fd_send(flowing.peer, "x", 1), 1);
         CHECK(peer_read_now(flowing.peer, flowed, 8000) >= 0);
         test_clock_advance(PTK_NS_PER_MS);
     }

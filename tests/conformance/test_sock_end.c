@@ -3,9 +3,7 @@
 #include "test_sock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- shutdown --- */
 
@@ -117,6 +115,8 @@ static ptk_err close_delivers(void *unused) {
     static char big[200000];
     static char taken[sizeof big];
     sock_pair_t pair = sock_pair();
+    static const int room = sizeof big;
+    CHECK_EQ(fd_set_option(pair.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
     sock_fill(big, sizeof big, 0);
     CHECK_OK(ptk_sock_send(pair.sock, big, sizeof big, SOCK_FOREVER));
     ptk_sock_close(pair.sock);
@@ -142,7 +142,7 @@ static ptk_err abort_resets(void *unused) {
     peer_await(pair.peer, 0);
     int error = 0;
     socklen_t length = sizeof error;
-    CHECK_EQ(getsockopt(pair.peer, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    CHECK_EQ(fd_get_option(pair.peer, SOL_SOCKET, SO_ERROR, &error, &length), 0);
     CHECK_EQ(error, ECONNRESET);
     CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
     ptk_sock_abort(pair.sock);
@@ -274,7 +274,7 @@ TEST(p45_loop_that_ends_cancels_waits_and_closes_sockets) {
     CHECK_ERR(task.err, PTK_ERR_CANCELED);
     peer_await(pair.peer, POLLIN);
     CHECK(peer_at_end(pair.peer));
-    CHECK_EQ(close(pair.peer), 0);
+    CHECK_EQ(fd_close(pair.peer), 0);
 }
 
 /* --- stale pointers --- */
@@ -340,7 +340,7 @@ static ptk_err duplicate_outlives(void *unused) {
         .verb = SOCK_RECV, .sock = pair.sock, .buffer = got, .length = 4, .timeout_ms = SOCK_FOREVER};
     sock_task_start(&task);
     sock_settle();
-    int duplicate = fcntl(pair.fd, F_DUPFD_CLOEXEC, 0);
+    int duplicate = fd_duplicate(pair.fd);
     CHECK(duplicate >= 0);
     ptk_sock_close(pair.sock);
     CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
@@ -348,7 +348,7 @@ static ptk_err duplicate_outlives(void *unused) {
     sock_world.calls[SOCK_CALL_POLL] = 0;
     sock_world.before = refuse_to_spin;
     uint64_t events = test_counters().events;
-    CHECK_EQ(send(pair.peer, "late", 4, MSG_NOSIGNAL), 4);
+    CHECK_EQ(fd_send(pair.peer, "late", 4), 4);
     task.sock = next.sock;
     sock_task_start(&task);
     CHECK_OK(ptk_sleep_ms(100));
@@ -357,7 +357,7 @@ static ptk_err duplicate_outlives(void *unused) {
     peer_write(&next, "mine", 4);
     CHECK_OK(sock_task_join(&task));
     CHECK(memcmp(got, "mine", 4) == 0);
-    CHECK_EQ(close(duplicate), 0);
+    CHECK_EQ(fd_close(duplicate), 0);
     sock_pair_end(&pair);
     sock_pair_end(&next);
     return PTK_OK;
@@ -383,10 +383,10 @@ static int placeholder_count;
 /* Take every free descriptor below `fd`, which is itself in use. */
 static void use_up_below(int fd) {
     for (placeholder_count = 0; placeholder_count < 64; placeholder_count++) {
-        int taken = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        int taken = fd_event();
         CHECK(taken >= 0 && taken != fd);
         if (taken > fd) {
-            CHECK_EQ(close(taken), 0);
+            CHECK_EQ(fd_close(taken), 0);
             return;
         }
         placeholders[placeholder_count] = taken;
@@ -396,7 +396,7 @@ static void use_up_below(int fd) {
 
 static void give_placeholders_back(void) {
     for (int i = 0; i < placeholder_count; i++) {
-        CHECK_EQ(close(placeholders[i]), 0);
+        CHECK_EQ(fd_close(placeholders[i]), 0);
     }
 }
 
@@ -446,7 +446,7 @@ static ptk_err reuse_in_a_batch(void *unused) {
         peer_write(&batch.fresh, "mine", 4);
         CHECK_OK(sock_task_join(&batch.tasks[1]));
         CHECK(memcmp(batch.got[1], "mine", 4) == 0);
-        CHECK_EQ(close(listener), 0);
+        CHECK_EQ(fd_close(listener), 0);
         give_placeholders_back();
         sock_pair_end(&batch.fresh);
         sock_pair_end(&batch.pairs[0]);

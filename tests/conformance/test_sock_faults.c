@@ -173,7 +173,7 @@ static ptk_err spurious_accept(void *unused) {
     int peer = peer_connect(&addr);
     CHECK_OK(sock_task_join(&task));
     ptk_sock_close(task.accepted);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
     ptk_sock_close(listener);
     ptk_err err = sock_task_join(&wait);
     CHECK(err == PTK_OK || err == PTK_ERR_CLOSED);
@@ -307,7 +307,7 @@ static ptk_err accept_at_every_step(void *unused) {
             .verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = at % 2 ? SOCK_FOREVER : 1000};
         in_time = run_with_event_at(&task, connect_at_step, at);
         ptk_sock_close(task.accepted);
-        CHECK_EQ(close(step_peer), 0);
+        CHECK_EQ(fd_close(step_peer), 0);
     }
     CHECK(at >= 2);
     ptk_sock_close(listener);

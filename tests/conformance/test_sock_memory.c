@@ -3,28 +3,20 @@
 #include "test_sock.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MANY 400
 
 static bool memory_is_short;
 
-static void *scarce_reallocate(void *context, void *memory, size_t size) {
-    (void) context;
-    return memory_is_short ? NULL : realloc(memory, size);
-}
-
-static void scarce_release(void *context, void *memory) {
-    (void) context;
-    free(memory);
+static void *scarce_reallocate(void *memory, size_t size) {
+    return memory_is_short ? NULL : sock_world.below.heap_reallocate(memory, size);
 }
 
 static void in_green_with_scarce_memory(ptk_green_fn fn) {
-    static const ptk_allocator_t scarce = {scarce_reallocate, scarce_release, NULL};
-    CHECK_OK(ptk_set_allocator(&scarce));
-    sock_in_green(fn);
+    sock_world_begin();
+    sock_world.table.heap_reallocate = scarce_reallocate;
+    test_in_green(fn);
 }
 
 /* --- no memory for the carry --- */
@@ -167,7 +159,7 @@ static ptk_err no_memory_for_accept(void *unused) {
     ptk_sock_close(sock);
     close_all(socks, count);
     ptk_sock_close(listener);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
     return PTK_OK;
 }
 

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- whole sends do not mix --- */
 
@@ -229,7 +228,7 @@ TEST(p16_send_to_a_reset_connection_answers_reset_and_no_sigpipe) {
 static ptk_err send_to_a_closed_peer(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
-    CHECK_EQ(close(pair.peer), 0);
+    CHECK_EQ(fd_close(pair.peer), 0);
     pair.peer = -1;
     peer_await(pair.fd, POLLRDHUP);
     CHECK_OK(ptk_sock_send(pair.sock, "x", 1, SOCK_FOREVER));

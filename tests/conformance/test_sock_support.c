@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 int sock_family = AF_INET;
 static uint32_t tasks_ended;
@@ -31,10 +29,10 @@ ptk_addr_t sock_loopback(void) {
 void sock_use_ipv6(void) {
     sock_family = AF_INET6;
     ptk_addr_t addr = sock_loopback();
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool there = fd >= 0 && bind(fd, ptk_addr_sockaddr(&addr), addr.length) == 0;
+    int fd = fd_socket(AF_INET6);
+    bool there = fd >= 0 && fd_bind(fd, ptk_addr_sockaddr(&addr), addr.length) == 0;
     if (fd >= 0) {
-        close(fd);
+        fd_close(fd);
     }
     if (!there) {
         SKIP("there is no ::1");
@@ -60,37 +58,37 @@ ptk_sock_t *sock_listener(int backlog, ptk_addr_t *addr_out) {
 }
 
 int peer_open(void) {
-    int fd = socket(sock_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = fd_socket(sock_family);
     CHECK(fd >= 0);
     return fd;
 }
 
 ptk_addr_t peer_local_addr(int fd) {
     ptk_addr_t addr = {.length = sizeof addr.storage};
-    CHECK_EQ(getsockname(fd, (struct sockaddr *) &addr.storage, &addr.length), 0);
+    CHECK_EQ(fd_local_name(fd, (struct sockaddr *) &addr.storage, &addr.length), 0);
     return addr;
 }
 
 int peer_listener(int backlog, ptk_addr_t *addr_out) {
     ptk_addr_t addr = sock_loopback();
     int fd = peer_open();
-    CHECK_EQ(bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
-    CHECK_EQ(listen(fd, backlog), 0);
+    CHECK_EQ(fd_bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
+    CHECK_EQ(fd_listen(fd, backlog), 0);
     *addr_out = peer_local_addr(fd);
     return fd;
 }
 
 void peer_await(int fd, short events) {
     struct pollfd entry = {.fd = fd, .events = events};
-    int ready = poll(&entry, 1, -1);
+    int ready = fd_poll(&entry, 1, -1);
     while (ready < 0 && errno == EINTR) {
-        ready = poll(&entry, 1, -1);
+        ready = fd_poll(&entry, 1, -1);
     }
     CHECK_EQ(ready, 1);
 }
 
 static void connect_now(int fd, const ptk_addr_t *addr) {
-    int answer = connect(fd, ptk_addr_sockaddr(addr), addr->length);
+    int answer = fd_connect(fd, ptk_addr_sockaddr(addr), addr->length);
     CHECK(answer == 0 || errno == EINPROGRESS);
     peer_await(fd, POLLOUT);
 }
@@ -103,7 +101,7 @@ int peer_connect(const ptk_addr_t *addr) {
 
 int peer_accept(int listener) {
     peer_await(listener, POLLIN);
-    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = fd_accept(listener);
     CHECK(fd >= 0);
     return fd;
 }
@@ -116,26 +114,26 @@ peer_full_t peer_full_begin(void) {
         CHECK(full.client_count < 8);
         int fd = peer_open();
         full.clients[full.client_count++] = fd;
-        int answer = connect(fd, ptk_addr_sockaddr(&full.addr), full.addr.length);
+        int answer = fd_connect(fd, ptk_addr_sockaddr(&full.addr), full.addr.length);
         CHECK(answer == 0 || errno == EINPROGRESS);
         struct pollfd entry = {.fd = fd, .events = POLLOUT};
-        answered = poll(&entry, 1, 20) == 1;
+        answered = fd_poll(&entry, 1, 20) == 1;
     }
     return full;
 }
 
 void peer_full_end(peer_full_t *full) {
     for (int i = 0; i < full->client_count; i++) {
-        close(full->clients[i]);
+        fd_close(full->clients[i]);
     }
-    close(full->listener);
+    fd_close(full->listener);
 }
 
 /* --- pairs --- */
 
 static void set_buffer(int fd, int option, int bytes) {
     if (bytes > 0) {
-        CHECK_EQ(setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes), 0);
+        CHECK_EQ(fd_set_option(fd, SOL_SOCKET, option, &bytes, sizeof bytes), 0);
     }
 }
 
@@ -147,7 +145,7 @@ static sock_pair_t pair_with(int buffer_bytes) {
     int nodelay = 1;
     set_buffer(pair.peer, SO_RCVBUF, buffer_bytes);
     connect_now(pair.peer, &addr);
-    CHECK_EQ(setsockopt(pair.peer, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay), 0);
+    CHECK_EQ(fd_set_option(pair.peer, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay), 0);
     peer_await(listener_fd, POLLIN);
     pair.sock = ptk_sock_accept(listener, NULL, NULL, 0);
     CHECK(pair.sock != NULL);
@@ -168,8 +166,8 @@ sock_pair_t sock_pair_narrow(void) {
 
 static void close_with_reset(int fd) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
-    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
-    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(fd_set_option(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+    CHECK_EQ(fd_close(fd), 0);
 }
 
 void sock_pair_green(ptk_sock_t *ends_out[2]) {
@@ -193,22 +191,16 @@ void sock_pair_end(sock_pair_t *pair) {
     pair->sock = NULL;
 }
 
-static int unread_bytes(int fd) {
-    int count = 0;
-    CHECK_EQ(ioctl(fd, FIONREAD, &count), 0);
-    return count;
-}
-
 void peer_write(const sock_pair_t *pair, const void *bytes, size_t count) {
-    int before = unread_bytes(pair->fd);
-    CHECK_EQ(send(pair->peer, bytes, count, MSG_NOSIGNAL), (ssize_t) count);
-    while (unread_bytes(pair->fd) < before + (int) count) {
+    int before = fd_unread(pair->fd);
+    CHECK_EQ(fd_send(pair->peer, bytes, count), (ssize_t) count);
+    while (fd_unread(pair->fd) < before + (int) count) {
         peer_await(pair->fd, POLLIN);
     }
 }
 
 void peer_finish(const sock_pair_t *pair) {
-    CHECK_EQ(shutdown(pair->peer, SHUT_WR), 0);
+    CHECK_EQ(fd_shutdown(pair->peer, SHUT_WR), 0);
     peer_await(pair->fd, POLLRDHUP);
 }
 
@@ -218,17 +210,10 @@ void peer_reset(sock_pair_t *pair) {
     peer_await(pair->fd, 0); /* POLLERR and POLLHUP come unasked */
 }
 
-static int unacknowledged_bytes(int fd) {
-    int count = 0;
-    CHECK_EQ(ioctl(fd, TIOCOUTQ, &count), 0);
-    return count;
-}
-
 /* Until the sender knows of all that the peer has: an acknowledgement that comes later would make room. */
 static void acknowledge(const sock_pair_t *pair, size_t total) {
-    int at_once = 1;
-    while ((size_t) unacknowledged_bytes(pair->fd) + (size_t) unread_bytes(pair->peer) != total) {
-        CHECK_EQ(setsockopt(pair->peer, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof at_once), 0);
+    while ((size_t) fd_unacknowledged(pair->fd) + (size_t) fd_unread(pair->peer) != total) {
+        fd_acknowledge(pair->peer);
     }
 }
 
@@ -253,7 +238,7 @@ size_t sock_fill_stream(const sock_pair_t *pair) {
 ssize_t peer_read_now(int fd, void *buffer, size_t count) {
     size_t total = 0;
     while (total < count) {
-        ssize_t got = recv(fd, (char *) buffer + total, count - total, MSG_DONTWAIT);
+        ssize_t got = fd_recv(fd, (char *) buffer + total, count - total);
         if (got < 0 && errno != EAGAIN) {
             return -1;
         }
@@ -268,7 +253,7 @@ ssize_t peer_read_now(int fd, void *buffer, size_t count) {
 void peer_read(int fd, void *buffer, size_t count) {
     for (size_t total = 0; total < count;) {
         peer_await(fd, POLLIN);
-        ssize_t got = recv(fd, (char *) buffer + total, count - total, MSG_DONTWAIT);
+        ssize_t got = fd_recv(fd, (char *) buffer + total, count - total);
         CHECK(got > 0);
         total += (size_t) got;
     }
@@ -287,7 +272,7 @@ void peer_drain(int fd, void *buffer, size_t count) {
 
 bool peer_at_end(int fd) {
     char byte;
-    ssize_t got = recv(fd, &byte, 1, MSG_DONTWAIT);
+    ssize_t got = fd_recv(fd, &byte, 1);
     CHECK(got == 0 || (got < 0 && errno == EAGAIN));
     return got == 0;
 }

@@ -3,7 +3,6 @@
 #include "test_sock.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define MESSAGE 20
 
@@ -19,13 +18,12 @@ static void write_with_urgent_byte(const sock_pair_t *pair, const unsigned char 
     if (pause) {
         sock_settle();
     }
-    CHECK_EQ(send(pair->peer, bytes + at, 1, MSG_OOB | MSG_NOSIGNAL), 1);
+    CHECK_EQ(fd_send_urgent(pair->peer, (char) bytes[at]), 1);
     if (pause) {
         sock_settle();
     }
     if (at + 1 < MESSAGE) {
-        CHECK_EQ(send(pair->peer, bytes + at + 1, MESSAGE - at - 1, MSG_NOSIGNAL),
-                 (ssize_t) (MESSAGE - at - 1));
+        CHECK_EQ(fd_send(pair->peer, bytes + at + 1, MESSAGE - at - 1), (ssize_t) (MESSAGE - at - 1));
     }
 }
 

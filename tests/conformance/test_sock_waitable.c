@@ -3,7 +3,6 @@
 #include "test_sock.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define BOTH (PTK_EVENT_READ | PTK_EVENT_WRITE)
 
@@ -231,7 +230,7 @@ static ptk_err of_a_listener(void *unused) {
     CHECK_ERR(wait_for(listener, PTK_EVENT_READ, 0), PTK_ERR_TIMEOUT);
     ptk_sock_close(tasks[2].accepted);
     ptk_sock_close(listener);
-    CHECK_EQ(close(peer), 0);
+    CHECK_EQ(fd_close(peer), 0);
     return PTK_OK;
 }
 

@@ -195,9 +195,11 @@ static int world_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) 
     return result;
 }
 
+/* Under an oracle ptk reads the clock before each pick, too: if that took as long as the interval of its
+ * turns, it would get to nothing else. */
 static uint64_t world_now(void) {
     if (sock_world.tick_ns) {
-        test_clock_advance(sock_world.tick_ns);
+        test_clock_advance(ptk_thread()->oracle ? sock_world.tick_ns / 4 : sock_world.tick_ns);
     }
     return sock_world.below.now_ns();
 }

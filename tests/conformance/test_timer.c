@@ -2,10 +2,6 @@
 /* Sleeps and timeouts: never early, in order, any length, and no busy loop meanwhile. */
 #include "conformance.h"
 
-#include <fcntl.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 /* --- in real time: a lower bound ------------------------------------------------------------------------ */
 
 static ptk_err sleep_and_measure(void *arg) {
@@ -548,7 +544,7 @@ TEST(p23_bytes_out_are_bytes_in_whatever_times_out) {
 #define WAKE_ROUNDS 300
 
 static void ring(void *fd) {
-    CHECK_EQ(eventfd_write(*(int *) fd, 1), 0);
+    CHECK_EQ(fd_event_add(*(int *) fd), 0);
 }
 
 /* Descriptor and timer come in the same poll turn, over and over: each wait ends once, and the next one
@@ -557,10 +553,10 @@ static ptk_err count_wakes(void *arg) {
     int fd = *(int *) arg;
     ptk_waitable_t *readable = test_fd_waitable(fd);
     for (int i = 0; i < WAKE_ROUNDS; i++) {
-        eventfd_t value = 0;
+        uint64_t value = 0;
         test_clock_at(ptk_now_ns() + PTK_NS_PER_MS, ring, arg);
         CHECK_OK(test_wait(readable, 1));
-        CHECK_EQ(eventfd_read(fd, &value), 0);
+        CHECK_EQ(fd_event_take(fd, &value), 0);
         CHECK_EQ(value, 1);
         uint64_t start = ptk_now_ns();
         CHECK_ERR(test_wait(readable, 1), PTK_ERR_TIMEOUT);
@@ -575,12 +571,12 @@ static ptk_err count_wakes(void *arg) {
 TEST(p07_descriptor_and_timer_at_once_wake_once) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
-    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int fd = fd_event();
     test_go(count_wakes, &fd);
     uint64_t switches = test_counters().switches;
     test_run();
     CHECK(test_counters().switches - switches <= 2 * (3 * WAKE_ROUNDS + 1)); /* to it and away, per park */
-    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(fd_close(fd), 0);
     test_loop_end(loop);
     test_clock_end();
 }
@@ -645,16 +641,16 @@ static ptk_err be_teased(void *arg) {
  * first. */
 static ptk_err take_it_away(void *arg) {
     tease_t *tease = arg;
-    int duplicate = fcntl(tease->fds[0], F_DUPFD_CLOEXEC, 0);
+    int duplicate = fd_duplicate(tease->fds[0]);
     CHECK(duplicate >= 0);
     ptk_waitable_t *readable = test_fd_waitable(duplicate);
     while (tease->times < 2 && test_wait(readable, 100) == PTK_OK) {
-        if (read(duplicate, (char[1]) {0}, 1) == 1 && ++tease->times < 2) {
+        if (fd_read(duplicate, (char[1]) {0}, 1) == 1 && ++tease->times < 2) {
             test_clock_at(ptk_now_ns() + 3 * PTK_NS_PER_MS, write_one, tease);
         }
     }
     ptk_waitable_destroy(readable);
-    CHECK_EQ(close(duplicate), 0);
+    CHECK_EQ(fd_close(duplicate), 0);
     return PTK_OK;
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 static ptk_err wait_readable(void *waitable) {
@@ -118,18 +117,18 @@ TEST(p06_fd_second_waiter_of_a_direction_is_busy) {
 
 static ptk_err see_eventfd(void *arg) {
     (void) arg;
-    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    eventfd_t value = 0;
+    int fd = fd_event();
+    uint64_t value = 0;
     ptk_waitable_t *waitable = test_fd_waitable(fd);
     ptk_green_t *reader = test_spawn(wait_readable, waitable);
     test_let_poll();
-    CHECK_EQ(eventfd_write(fd, 3), 0);
+    CHECK_EQ(fd_event_add(fd), 0);
     CHECK_OK(test_join(reader));
     CHECK_OK(test_wait(waitable, 1)); /* level: nobody has read it */
-    CHECK_EQ(eventfd_read(fd, &value), 0);
+    CHECK_EQ(fd_event_take(fd, &value), 0);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
     ptk_waitable_destroy(waitable);
-    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(fd_close(fd), 0);
     return PTK_OK;
 }
 
@@ -151,7 +150,7 @@ static ptk_err see_regular_file(void *arg) {
         CHECK_EQ(ptk_waitable_ready(), PTK_EVENT_READ | PTK_EVENT_WRITE);
     }
     ptk_waitable_destroy(waitable);
-    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(fd_close(fd), 0);
     return PTK_OK;
 }
 
@@ -182,9 +181,9 @@ TEST(fd_zero_is_a_descriptor_like_any_other) {
     test_run();
     test_loop_end(loop);
     test_close_pair(fds);
-    CHECK_EQ(saved >= 0 ? dup2(saved, 0) : close(0), 0);
+    CHECK_EQ(saved >= 0 ? dup2(saved, 0) : fd_close(0), 0);
     if (saved >= 0) {
-        CHECK_EQ(close(saved), 0);
+        CHECK_EQ(fd_close(saved), 0);
     }
 }
 
@@ -234,7 +233,7 @@ static ptk_err see_the_end_of_a_stream(void *arg) {
     int *pair = arg;
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     test_write(pair[1], 3);
-    CHECK_EQ(close(pair[1]), 0);
+    CHECK_EQ(fd_close(pair[1]), 0);
     CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
     CHECK((ptk_waitable_ready() & PTK_EVENT_READ) != 0);
     CHECK_EQ(test_read(pair[0], 10), 3);
@@ -244,7 +243,7 @@ static ptk_err see_the_end_of_a_stream(void *arg) {
     CHECK_OK(ptk_waitable_wait(waitable, PTK_EVENT_WRITE, PTK_TIMEOUT_INFINITE));
     CHECK((ptk_waitable_ready() & (PTK_EVENT_WRITE | PTK_EVENT_ERROR)) != 0);
     ptk_waitable_destroy(waitable);
-    pair[1] = fcntl(pair[0], F_DUPFD_CLOEXEC, 0); /* for with_pair to close */
+    pair[1] = fd_duplicate(pair[0]); /* for with_pair to close */
     CHECK(pair[1] >= 0);
     return PTK_OK;
 }
@@ -261,14 +260,14 @@ static ptk_err see_a_broken_pipe(void *arg) {
     test_fill(fds[1]);
     ptk_green_t *writer = test_spawn(wait_writable, waitable);
     test_let_poll();
-    CHECK_EQ(close(fds[0]), 0);
+    CHECK_EQ(fd_close(fds[0]), 0);
     CHECK_OK(test_join(writer));
     CHECK_OK(ptk_waitable_wait(waitable, PTK_EVENT_WRITE, 0));
     CHECK((ptk_waitable_ready() & PTK_EVENT_ERROR) != 0);
     CHECK_OK(test_wait(waitable, 1)); /* reported whether asked for or not */
     CHECK((ptk_waitable_ready() & PTK_EVENT_ERROR) != 0);
     ptk_waitable_destroy(waitable);
-    CHECK_EQ(close(fds[1]), 0);
+    CHECK_EQ(fd_close(fds[1]), 0);
     return PTK_OK;
 }
 
@@ -280,7 +279,7 @@ static ptk_err hang_up_while_nobody_waits(void *arg) {
     int *pair = arg;
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT); /* it has been registered once */
-    CHECK_EQ(shutdown(pair[1], SHUT_RDWR), 0);
+    CHECK_EQ(fd_shutdown(pair[1], SHUT_RDWR), 0);
     ptk_scheduler_counters_t before = test_counters();
     CHECK_OK(ptk_sleep_ms(20));
     ptk_scheduler_counters_t after = test_counters();
@@ -336,7 +335,7 @@ static ptk_err end_of_stream_beside_a_writer(void *arg) {
     const int *pair = arg;
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     test_fill(pair[0]);
-    CHECK_EQ(shutdown(pair[1], SHUT_WR), 0); /* RDHUP here, and no HUP: it can still be written to */
+    CHECK_EQ(fd_shutdown(pair[1], SHUT_WR), 0); /* RDHUP here, and no HUP: it can still be written to */
     ptk_scheduler_counters_t before = test_counters();
     CHECK_ERR(ptk_waitable_wait(waitable, PTK_EVENT_WRITE, 20), PTK_ERR_TIMEOUT);
     CHECK(test_counters().polls - before.polls <= 6);
@@ -479,7 +478,7 @@ static ptk_err steal(void *arg) {
     const thief_t *thief = arg;
     CHECK_OK(test_wait(thief->mine, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(test_read(thief->mine_fd, 1), 1);
-    ssize_t got = read(thief->other_fd, (char[1]) {0}, 1);
+    ssize_t got = fd_read(thief->other_fd, (char[1]) {0}, 1);
     CHECK(got == 1 || got == -1); /* the victim may have been woken first */
     return PTK_OK;
 }
@@ -487,11 +486,11 @@ static ptk_err steal(void *arg) {
 static ptk_err wait_and_read(void *arg) {
     const thief_t *victim = arg;
     CHECK_OK(test_wait(victim->mine, PTK_TIMEOUT_INFINITE));
-    ssize_t got = read(victim->mine_fd, (char[1]) {0}, 1);
+    ssize_t got = fd_read(victim->mine_fd, (char[1]) {0}, 1);
     CHECK(got == 1 || got == -1); /* a hint: the owner may have been faster */
     while (got != 1) {
         CHECK_OK(test_wait(victim->mine, PTK_TIMEOUT_INFINITE));
-        got = read(victim->mine_fd, (char[1]) {0}, 1);
+        got = fd_read(victim->mine_fd, (char[1]) {0}, 1);
     }
     return PTK_OK;
 }

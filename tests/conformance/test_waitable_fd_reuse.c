@@ -12,8 +12,8 @@ static ptk_err wait_readable(void *waitable) {
 
 /* Make `fd` mean what `other` means; `other` is closed. The number stays. */
 static void replace(int fd, int other) {
-    CHECK_EQ(dup3(other, fd, O_CLOEXEC), fd);
-    CHECK_EQ(close(other), 0);
+    CHECK_EQ(fd_duplicate_to(other, fd), fd);
+    CHECK_EQ(fd_close(other), 0);
 }
 
 static ptk_err reopen_the_number(void *arg) {
@@ -26,8 +26,8 @@ static ptk_err reopen_the_number(void *arg) {
     test_let_poll();
     test_write(first[1], 1);
     CHECK_OK(test_join(reader));
-    CHECK_EQ(close(first[0]), 0);
-    CHECK_EQ(close(first[1]), 0);
+    CHECK_EQ(fd_close(first[0]), 0);
+    CHECK_EQ(fd_close(first[1]), 0);
     test_pipe(second);
     CHECK_EQ(second[0], first[0]); /* the lowest number that is free */
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
@@ -54,7 +54,7 @@ static ptk_err reopen_with_a_duplicate_alive(void *arg) {
     test_pipe(second);
     ptk_waitable_t *waitable = test_fd_waitable(first[0]);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
-    int duplicate = fcntl(first[0], F_DUPFD_CLOEXEC, 0);
+    int duplicate = fd_duplicate(first[0]);
     replace(first[0], second[0]);
     test_write(first[1], 1); /* readable for ever, by the duplicate */
     ptk_scheduler_counters_t before = test_counters();
@@ -69,9 +69,9 @@ static ptk_err reopen_with_a_duplicate_alive(void *arg) {
     CHECK_OK(test_join(reader));
     CHECK_EQ(test_read(first[0], 5), 1);
     ptk_waitable_destroy(waitable);
-    CHECK_EQ(close(duplicate), 0);
+    CHECK_EQ(fd_close(duplicate), 0);
     test_close_pair(first);
-    CHECK_EQ(close(second[1]), 0);
+    CHECK_EQ(fd_close(second[1]), 0);
     return PTK_OK;
 }
 
@@ -85,8 +85,8 @@ static ptk_err destroy_after_the_close(void *arg) {
     test_pipe(first);
     ptk_waitable_t *waitable = test_fd_waitable(first[0]);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
-    int duplicate = fcntl(first[0], F_DUPFD_CLOEXEC, 0);
-    CHECK_EQ(close(first[0]), 0);
+    int duplicate = fd_duplicate(first[0]);
+    CHECK_EQ(fd_close(first[0]), 0);
     ptk_waitable_destroy(waitable); /* too late: DEL finds no such descriptor */
     test_write(first[1], 1);
     ptk_scheduler_counters_t before = test_counters();
@@ -99,8 +99,8 @@ static ptk_err destroy_after_the_close(void *arg) {
     CHECK_EQ(test_read(duplicate, 1), 1);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
     ptk_waitable_destroy(waitable);
-    CHECK_EQ(close(duplicate), 0);
-    CHECK_EQ(close(first[1]), 0);
+    CHECK_EQ(fd_close(duplicate), 0);
+    CHECK_EQ(fd_close(first[1]), 0);
     return PTK_OK;
 }
 
@@ -116,16 +116,16 @@ static ptk_err close_under_a_waiter(void *arg) {
     ptk_waitable_t *waitable = test_fd_waitable(first[0]);
     ptk_green_t *reader = test_spawn(wait_readable, waitable);
     test_let_poll();
-    int duplicate = fcntl(first[0], F_DUPFD_CLOEXEC, 0);
-    CHECK_EQ(close(first[0]), 0);
+    int duplicate = fd_duplicate(first[0]);
+    CHECK_EQ(fd_close(first[0]), 0);
     ptk_waitable_destroy(waitable);
     CHECK_ERR(test_join(reader), PTK_ERR_CLOSED);
     test_write(first[1], 1);
     ptk_scheduler_counters_t before = test_counters();
     CHECK_OK(ptk_sleep_ms(20));
     CHECK(test_counters().polls - before.polls <= 6);
-    CHECK_EQ(close(duplicate), 0);
-    CHECK_EQ(close(first[1]), 0);
+    CHECK_EQ(fd_close(duplicate), 0);
+    CHECK_EQ(fd_close(first[1]), 0);
     return PTK_OK;
 }
 
@@ -268,16 +268,16 @@ static ptk_err share_with_a_child(void *arg) {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        close(hold[1]);
-        _exit(read(hold[0], (char[1]) {0}, 1) == 0 ? 0 : 1); /* until the parent lets go */
+        fd_close(hold[1]);
+        _exit(fd_read(hold[0], (char[1]) {0}, 1) == 0 ? 0 : 1); /* until the parent lets go */
     }
     ptk_waitable_destroy(waitable);
-    CHECK_EQ(close(fds[0]), 0);
+    CHECK_EQ(fd_close(fds[0]), 0);
     test_write(fds[1], 1);
     ptk_scheduler_counters_t before = test_counters();
     CHECK_OK(ptk_sleep_ms(20));
     CHECK(test_counters().polls - before.polls <= 6);
-    CHECK_EQ(close(fds[1]), 0);
+    CHECK_EQ(fd_close(fds[1]), 0);
     test_close_pair(hold);
     int status = 0;
     CHECK_EQ(waitpid(child, &status, 0), child);

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ITEM(w) {.waitable = (w), .events = PTK_EVENT_READ}
 
@@ -114,7 +113,7 @@ static ptk_err mix_types(void *arg) {
     CHECK_OK(ptk_waitable_wait_any(items, 4, &index, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(index, 1);
     check_only(items, 4, 1, 1);
-    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_OK(ptk_waitable_wait_any(items, 4, &index, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(index, 2);
     test_write(fds[1], 1);

@@ -3,12 +3,11 @@
 
 #include "base/ptk_thread.h"
 #include "ptk_test_hostile.h"
+#include "sim/net/ptk_sim_site.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- loops ---------------------------------------------------------------------------------------------- */
 
@@ -135,28 +134,28 @@ void test_notes_clear(void) {
 /* --- descriptors ---------------------------------------------------------------------------------------- */
 
 void test_socketpair(int fds[2]) {
-    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    CHECK_EQ(fd_socketpair(fds), 0);
 }
 
 void test_pipe(int fds[2]) {
-    CHECK_EQ(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    CHECK_EQ(fd_pipe(fds), 0);
 }
 
 void test_close_pair(const int fds[2]) {
-    CHECK_EQ(close(fds[0]), 0);
-    CHECK_EQ(close(fds[1]), 0);
+    CHECK_EQ(fd_close(fds[0]), 0);
+    CHECK_EQ(fd_close(fds[1]), 0);
 }
 
 void test_write(int fd, size_t bytes) {
     static const char zeros[65536];
     CHECK(bytes <= sizeof zeros);
-    CHECK(write(fd, zeros, bytes) == (ssize_t) bytes);
+    CHECK(fd_write(fd, zeros, bytes) == (ssize_t) bytes);
 }
 
 size_t test_read(int fd, size_t bytes) {
     static char buffer[65536];
     CHECK(bytes <= sizeof buffer);
-    ssize_t got = read(fd, buffer, bytes);
+    ssize_t got = fd_read(fd, buffer, bytes);
     CHECK(got >= 0);
     return (size_t) got;
 }
@@ -165,7 +164,7 @@ size_t test_fill(int fd) {
     static const char zeros[65536];
     size_t total = 0;
     for (size_t piece = sizeof zeros; piece > 0;) {
-        ssize_t put = write(fd, zeros, piece);
+        ssize_t put = fd_write(fd, zeros, piece);
         if (put > 0) {
             total += (size_t) put;
         } else {
@@ -176,116 +175,26 @@ size_t test_fill(int fd) {
     return total;
 }
 
-/* --- time that the test moves --------------------------------------------------------------------------- */
+/* --- decisions ------------------------------------------------------------------------------------------ */
 
-typedef struct clock_state {
-    ptk_sys_t sys;
-    uint64_t now_ns;
-    uint64_t appointment_ns; /* PTK_TIME_NEVER: none */
-    void (*fn)(void *arg);
-    void *arg;
-    bool early;
-} clock_state_t;
+static struct {
+    ptk_choice_oracle_t oracle;
+    ptk_choice_oracle_t *chosen;
+    ptk_choice_oracle_t *before;
+} decisions;
 
-static _Thread_local clock_state_t clock_state;
-
-static uint64_t clock_now(void) {
-    return clock_state.now_ns;
+static uint32_t decide(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+    bool is_of_the_world = site >= PTK_SIM_SITE_HOST && site <= PTK_SIM_SITE_PLATFORM;
+    (void) oracle;
+    return is_of_the_world ? 0 : decisions.chosen->choose(decisions.chosen, site, count);
 }
 
-/* Let time pass until the appointment, which is then kept, or until `timeout_ns` is over (negative: no
- * limit). */
-static void clock_pass(int64_t timeout_ns) {
-    clock_state_t *state = &clock_state;
-    uint64_t left = state->appointment_ns - state->now_ns;
-    if (state->appointment_ns != PTK_TIME_NEVER && (timeout_ns < 0 || left <= (uint64_t) timeout_ns)) {
-        state->now_ns = state->appointment_ns;
-        state->appointment_ns = PTK_TIME_NEVER;
-        state->fn(state->arg);
-    } else {
-        test_clock_advance((uint64_t) timeout_ns);
-    }
-}
-
-/* One sleep of the poller; `poll` asks the real one. */
-static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *context, int64_t timeout_ns) {
-    int got = poll(context, 0);
-    if (got == 0 && timeout_ns > 1 && clock_state.early) {
-        clock_pass(timeout_ns / 2);
-        return 0;
-    }
-    while (got == 0 && timeout_ns != 0) {
-        uint64_t before_ns = clock_state.now_ns;
-        if (timeout_ns < 0 && clock_state.appointment_ns == PTK_TIME_NEVER) {
-            return poll(context, -1);
-        }
-        clock_pass(timeout_ns);
-        timeout_ns -= timeout_ns < 0 ? 0 : (int64_t) (clock_state.now_ns - before_ns);
-        got = poll(context, 0);
-        if (clock_state.now_ns == PTK_TIME_NEVER) {
-            break;
-        }
-    }
-    return got;
-}
-
-typedef struct epoll_arguments {
-    ptk_os_handle_t epoll;
-    struct epoll_event *events;
-    int capacity;
-} epoll_arguments_t;
-
-static int real_epoll(void *context, int64_t timeout_ns) {
-    epoll_arguments_t *arguments = context;
-    return ptk_sys_real.epoll_wait(arguments->epoll, arguments->events, arguments->capacity, timeout_ns);
-}
-
-static int clock_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
-    epoll_arguments_t arguments = {epoll, events, capacity};
-    return clock_sleep(real_epoll, &arguments, timeout_ns);
-}
-
-typedef struct poll_arguments {
-    struct pollfd *entries;
-    size_t count;
-} poll_arguments_t;
-
-static int real_poll(void *context, int64_t timeout_ns) {
-    poll_arguments_t *arguments = context;
-    return ptk_sys_real.poll(arguments->entries, arguments->count, timeout_ns);
-}
-
-static int clock_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    poll_arguments_t arguments = {entries, count};
-    return clock_sleep(real_poll, &arguments, timeout_ns);
-}
-
-void test_clock_begin(uint64_t start_ns) {
-    clock_state = (clock_state_t) {.sys = ptk_sys_real, .now_ns = start_ns, .appointment_ns = PTK_TIME_NEVER};
-    clock_state.sys.now_ns = clock_now;
-    clock_state.sys.epoll_wait = clock_epoll;
-    clock_state.sys.poll = clock_poll;
-    ptk_thread()->sys = &clock_state.sys;
-}
-
-void test_clock_end(void) {
-    ptk_thread()->sys = NULL;
-}
-
-void test_clock_advance(uint64_t ns) {
-    uint64_t left = PTK_TIME_NEVER - clock_state.now_ns;
-    clock_state.now_ns += ns < left ? ns : left;
-}
-
-void test_clock_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
-    CHECK(when_ns >= clock_state.now_ns && clock_state.appointment_ns == PTK_TIME_NEVER);
-    clock_state.appointment_ns = when_ns;
-    clock_state.fn = fn;
-    clock_state.arg = arg;
-}
-
-void test_clock_wake_early(bool on) {
-    clock_state.early = on;
+void test_decide_by(ptk_choice_oracle_t *oracle) {
+    ptk_thread_block_t *block = ptk_thread();
+    decisions.before = decisions.chosen ? decisions.before : block->oracle;
+    decisions.oracle.choose = decide;
+    decisions.chosen = oracle;
+    block->oracle = oracle ? &decisions.oracle : decisions.before;
 }
 
 /* --- reports and logs ----------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "base/ptk_choice.h"
+#include "descriptors.h"
 #include <ptk.h>
 #include <ptk_test.h>
 
@@ -91,7 +93,8 @@ void test_notes_clear(void);
 
 /* --- descriptors ---------------------------------------------------------------------------------------- */
 
-/* Non-blocking and close-on-exec: a connected pair of AF_UNIX stream sockets; a pipe, read end first. */
+/* Non-blocking and close-on-exec: a connected pair of AF_UNIX stream sockets; a pipe, read end first. Both
+ * are pairs of TCP on a simulated host. */
 void test_socketpair(int fds[2]);
 void test_pipe(int fds[2]);
 void test_close_pair(const int fds[2]);
@@ -114,11 +117,18 @@ void test_clock_begin(uint64_t start_ns);
 void test_clock_end(void);
 void test_clock_advance(uint64_t ns);
 
-/* Call fn(arg) when a sleep of the poller reaches `when_ns`, before that sleep goes on. One at a time. */
+/* Call fn(arg) when a sleep of the poller reaches `when_ns`, before that sleep goes on. One at a time; it
+ * must not wait. */
 void test_clock_at(uint64_t when_ns, void (*fn)(void *arg), void *arg);
 
 /* From now on each sleep of the poller ends after half its time, with nothing to show. */
 void test_clock_wake_early(bool on);
+
+/* --- decisions ------------------------------------------------------------------------------------------ */
+
+/* From now on `oracle` decides what ptk and the test leave open, until NULL: who decided before. What the
+ * kernel of a simulated host does is none of that, and benign meanwhile. */
+void test_decide_by(ptk_choice_oracle_t *oracle);
 
 /* --- reports and logs ----------------------------------------------------------------------------------- */
 

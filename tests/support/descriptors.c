@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* Each call twice: the system's, and the simulated kernel's with its answer turned into the system's form. */
+#include "descriptors.h"
+
+#include "base/ptk_signal_table.h"
+#include "ptk_test.h"
+#include "sim/net/ptk_sim_kernel.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <ptk_time.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+bool test_is_simulated(void) {
+    return ptk_sim_kernel_here() != NULL;
+}
+
+/* --- on a simulated host --- */
+
+/* Everything happens that is due by now: packets to the host itself need no time. */
+static void let_arrive(void) {
+    ptk_sim_agenda_t *agenda = &ptk_sim_kernel_here()->net->agenda;
+    while (ptk_sim_agenda_next_ns(agenda) <= agenda->now_ns) {
+        (void) ptk_sim_agenda_step(agenda);
+    }
+}
+
+static intptr_t answer(intptr_t result) {
+    let_arrive();
+    if (result < 0) {
+        errno = (int) -result;
+        return -1;
+    }
+    return result;
+}
+
+static int answer_opened(int result, const ptk_os_handle_t *handle) {
+    return answer(result) < 0 ? -1 : (int) *handle;
+}
+
+/* `simulated` is a call of the simulated kernel, `real` one of the system. */
+#define EITHER(type, simulated, real)                                                                        \
+    do {                                                                                                     \
+        if (!test_is_simulated()) {                                                                          \
+            return real;                                                                                     \
+        }                                                                                                    \
+        let_arrive();                                                                                        \
+        return (type) answer(simulated);                                                                     \
+    } while (0)
+
+/* --- sockets --- */
+
+int fd_socket(int family) {
+    ptk_os_handle_t handle = -1;
+    if (!test_is_simulated()) {
+        return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    }
+    return answer_opened(ptk_sim_sys.socket(family, SOCK_STREAM, 0, &handle), &handle);
+}
+
+int fd_bind(int fd, const struct sockaddr *addr, socklen_t addrlen) {
+    EITHER(int, ptk_sim_sys.bind(fd, addr, addrlen), bind(fd, addr, addrlen));
+}
+
+int fd_listen(int fd, int backlog) {
+    EITHER(int, ptk_sim_sys.listen(fd, backlog), listen(fd, backlog));
+}
+
+int fd_connect(int fd, const struct sockaddr *addr, socklen_t addrlen) {
+    EITHER(int, ptk_sim_sys.connect(fd, addr, addrlen), connect(fd, addr, addrlen));
+}
+
+int fd_accept(int fd) {
+    ptk_os_handle_t handle = -1;
+    if (!test_is_simulated()) {
+        return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+    let_arrive();
+    return answer_opened(ptk_sim_sys.accept(fd, NULL, NULL, &handle), &handle);
+}
+
+int fd_local_name(int fd, struct sockaddr *addr, socklen_t *addrlen) {
+    EITHER(int, ptk_sim_sys.local_name(fd, addr, addrlen), getsockname(fd, addr, addrlen));
+}
+
+int fd_peer_name(int fd, struct sockaddr *addr, socklen_t *addrlen) {
+    EITHER(int, ptk_sim_sys.peer_name(fd, addr, addrlen), getpeername(fd, addr, addrlen));
+}
+
+int fd_get_option(int fd, int level, int name, void *value, socklen_t *length) {
+    EITHER(int, ptk_sim_sys.get_option(fd, level, name, value, length),
+           getsockopt(fd, level, name, value, length));
+}
+
+int fd_set_option(int fd, int level, int name, const void *value, socklen_t length) {
+    EITHER(int, ptk_sim_sys.set_option(fd, level, name, value, length),
+           setsockopt(fd, level, name, value, length));
+}
+
+int fd_shutdown(int fd, int how) {
+    EITHER(int, ptk_sim_sys.shutdown(fd, how), shutdown(fd, how));
+}
+
+ssize_t fd_recv(int fd, void *buffer, size_t bytes) {
+    EITHER(ssize_t, ptk_sim_sys.recv(fd, buffer, bytes), recv(fd, buffer, bytes, MSG_DONTWAIT));
+}
+
+ssize_t fd_send(int fd, const void *buffer, size_t bytes) {
+    EITHER(ssize_t, ptk_sim_sys.send(fd, buffer, bytes),
+           send(fd, buffer, bytes, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* The endpoint beneath a descriptor, which must be one. */
+static ptk_sim_tcp_t *endpoint(int fd) {
+    ptk_sim_file_t *file = ptk_sim_file_find(ptk_sim_kernel_here(), fd);
+    CHECK(file && file->kind == PTK_SIM_FILE_TCP && file->u.tcp);
+    return file->u.tcp;
+}
+
+int fd_send_urgent(int fd, char byte) {
+    EITHER(int, ptk_sim_tcp_send(endpoint(fd), &byte, 1, true),
+           (int) send(fd, &byte, 1, MSG_OOB | MSG_NOSIGNAL));
+}
+
+/* --- anything --- */
+
+ssize_t fd_read(int fd, void *buffer, size_t bytes) {
+    EITHER(ssize_t, ptk_sim_sys.recv(fd, buffer, bytes), read(fd, buffer, bytes));
+}
+
+ssize_t fd_write(int fd, const void *buffer, size_t bytes) {
+    EITHER(ssize_t, ptk_sim_sys.send(fd, buffer, bytes), write(fd, buffer, bytes));
+}
+
+int fd_poll(struct pollfd *entries, size_t count, int timeout_ms) {
+    EITHER(int, ptk_sim_sys.poll(entries, count, timeout_ms < 0 ? -1 : timeout_ms * (int64_t) PTK_NS_PER_MS),
+           poll(entries, count, timeout_ms));
+}
+
+int fd_duplicate(int fd) {
+    ptk_os_handle_t handle = -1;
+    if (!test_is_simulated()) {
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return answer_opened(ptk_sim_file_dup(ptk_sim_kernel_here(), fd, &handle), &handle);
+}
+
+int fd_duplicate_to(int fd, int number) {
+    EITHER(int, ptk_sim_file_dup_to(ptk_sim_kernel_here(), fd, number), dup3(fd, number, O_CLOEXEC));
+}
+
+int fd_close(int fd) {
+    EITHER(int, ptk_sim_sys.close(fd), close(fd));
+}
+
+/* --- pairs --- */
+
+/* Nothing on a simulated host takes a descriptor in between, so the first that calls is the one. */
+static int connect_pair(int listener, int fds[2]) {
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof addr;
+    CHECK(fd_bind(listener, (struct sockaddr *) &addr, length) == 0);
+    CHECK(fd_listen(listener, 1) == 0);
+    CHECK(fd_local_name(listener, (struct sockaddr *) &addr, &length) == 0);
+    fds[1] = fd_socket(AF_INET);
+    CHECK(fds[1] >= 0);
+    CHECK(fd_connect(fds[1], (struct sockaddr *) &addr, length) == -1 && errno == EINPROGRESS);
+    fds[0] = fd_accept(listener);
+    CHECK(fds[0] >= 0);
+    return fd_close(listener);
+}
+
+int fd_socketpair(int fds[2]) {
+    if (!test_is_simulated()) {
+        return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+    }
+    return connect_pair(fd_socket(AF_INET), fds);
+}
+
+int fd_pipe(int fds[2]) {
+    return test_is_simulated() ? fd_socketpair(fds) : pipe2(fds, O_NONBLOCK | O_CLOEXEC);
+}
+
+/* --- events --- */
+
+int fd_event(void) {
+    ptk_os_handle_t handle = -1;
+    if (!test_is_simulated()) {
+        return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    }
+    return answer_opened(ptk_sim_sys.wake_open(&handle), &handle);
+}
+
+int fd_event_add(int fd) {
+    EITHER(int, ptk_sim_sys.wake_kick(fd), eventfd_write(fd, 1));
+}
+
+static int take_wake(int fd, uint64_t *count_out) {
+    const ptk_sim_file_t *file = ptk_sim_file_find(ptk_sim_kernel_here(), fd);
+    if (file && file->kind == PTK_SIM_FILE_WAKE && !file->u.kicked) {
+        return -EAGAIN;
+    }
+    *count_out = 1;
+    return ptk_sim_sys.wake_drain(fd);
+}
+
+int fd_event_take(int fd, uint64_t *count_out) {
+    EITHER(int, take_wake(fd, count_out), eventfd_read(fd, count_out));
+}
+
+/* --- numbers --- */
+
+int fd_next(void) {
+    int fd = fd_event();
+    CHECK(fd >= 0 && fd_close(fd) == 0);
+    return fd;
+}
+
+uint64_t fd_limit(uint64_t limit) {
+    if (test_is_simulated()) {
+        uint64_t before = ptk_sim_kernel_here()->descriptor_limit;
+        ptk_sim_kernel_here()->descriptor_limit = (uint32_t) limit;
+        return before;
+    }
+    struct rlimit numbers;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &numbers), 0);
+    uint64_t before = numbers.rlim_cur;
+    numbers.rlim_cur = limit;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &numbers), 0);
+    return before;
+}
+
+/* --- what is under way --- */
+
+static int count_of(int fd, unsigned long request) {
+    int count = 0;
+    CHECK_EQ(ioctl(fd, request, &count), 0);
+    return count;
+}
+
+int fd_unread(int fd) {
+    EITHER(int, (int) ptk_sim_tcp_unread(endpoint(fd)), count_of(fd, FIONREAD));
+}
+
+int fd_unacknowledged(int fd) {
+    EITHER(int, (int) ptk_sim_tcp_unacknowledged(endpoint(fd)), count_of(fd, TIOCOUTQ));
+}
+
+/* Simulated TCP puts no acknowledgement off. */
+void fd_acknowledge(int fd) {
+    int at_once = 1;
+    if (test_is_simulated()) {
+        let_arrive();
+    } else {
+        CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof at_once), 0);
+    }
+}
+
+/* --- signals --- */
+
+static int let_signal_arrive(int signal_number) {
+    ptk_signal_arrives(signal_number, ptk_sim_kernel_here());
+    return 0;
+}
+
+int test_raise(int signal_number) {
+    return test_is_simulated() ? let_signal_arrive(signal_number) : raise(signal_number);
+}
+
+int test_kill(int signal_number) {
+    return test_is_simulated() ? let_signal_arrive(signal_number) : kill(getpid(), signal_number);
+}

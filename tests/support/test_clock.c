@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time that the test moves.
+ *
+ * In a plain process the clock is a number, and a system table of this file stands between the poller and the
+ * real one: it asks that without waiting, and lets the number grow where the poller would have slept.
+ *
+ * A simulated host has a virtual clock already, which stands still while anything runs. It is set to the
+ * test's start, a poll that finds nothing takes no time, an appointment is an event of the agenda, and an
+ * early wake is a shorter wait and the oracle's answer that it was one.
+ */
+#include "base/ptk_choice.h"
+#include "base/ptk_thread.h"
+#include "conformance.h"
+#include "sim/net/ptk_sim_kernel.h"
+#include "sim/net/ptk_sim_site.h"
+
+/* --- a plain process ------------------------------------------------------------------------------------ */
+
+typedef struct clock_state {
+    ptk_sys_t sys;
+    uint64_t now_ns;
+    uint64_t appointment_ns; /* PTK_TIME_NEVER: none */
+    void (*fn)(void *arg);
+    void *arg;
+    bool early;
+} clock_state_t;
+
+static _Thread_local clock_state_t clock_state;
+
+static uint64_t clock_now(void) {
+    return clock_state.now_ns;
+}
+
+static void real_advance(uint64_t ns) {
+    uint64_t left = PTK_TIME_NEVER - clock_state.now_ns;
+    clock_state.now_ns += ns < left ? ns : left;
+}
+
+/* Let time pass until the appointment, which is then kept, or until `timeout_ns` is over (negative: no
+ * limit). */
+static void clock_pass(int64_t timeout_ns) {
+    clock_state_t *state = &clock_state;
+    uint64_t left = state->appointment_ns - state->now_ns;
+    if (state->appointment_ns != PTK_TIME_NEVER && (timeout_ns < 0 || left <= (uint64_t) timeout_ns)) {
+        state->now_ns = state->appointment_ns;
+        state->appointment_ns = PTK_TIME_NEVER;
+        state->fn(state->arg);
+    } else {
+        real_advance((uint64_t) timeout_ns);
+    }
+}
+
+/* One sleep of the poller; `poll` asks the real one. */
+static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *context, int64_t timeout_ns) {
+    int got = poll(context, 0);
+    if (got == 0 && timeout_ns > 1 && clock_state.early) {
+        clock_pass(timeout_ns / 2);
+        return 0;
+    }
+    while (got == 0 && timeout_ns != 0) {
+        uint64_t before_ns = clock_state.now_ns;
+        if (timeout_ns < 0 && clock_state.appointment_ns == PTK_TIME_NEVER) {
+            return poll(context, -1);
+        }
+        clock_pass(timeout_ns);
+        timeout_ns -= timeout_ns < 0 ? 0 : (int64_t) (clock_state.now_ns - before_ns);
+        got = poll(context, 0);
+        if (clock_state.now_ns == PTK_TIME_NEVER) {
+            break;
+        }
+    }
+    return got;
+}
+
+typedef struct epoll_arguments {
+    ptk_os_handle_t epoll;
+    struct epoll_event *events;
+    int capacity;
+} epoll_arguments_t;
+
+static int real_epoll(void *context, int64_t timeout_ns) {
+    epoll_arguments_t *arguments = context;
+    return ptk_sys_real.epoll_wait(arguments->epoll, arguments->events, arguments->capacity, timeout_ns);
+}
+
+static int clock_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
+    epoll_arguments_t arguments = {epoll, events, capacity};
+    return clock_sleep(real_epoll, &arguments, timeout_ns);
+}
+
+typedef struct poll_arguments {
+    struct pollfd *entries;
+    size_t count;
+} poll_arguments_t;
+
+static int real_poll(void *context, int64_t timeout_ns) {
+    poll_arguments_t *arguments = context;
+    return ptk_sys_real.poll(arguments->entries, arguments->count, timeout_ns);
+}
+
+static int clock_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
+    poll_arguments_t arguments = {entries, count};
+    return clock_sleep(real_poll, &arguments, timeout_ns);
+}
+
+static void real_begin(uint64_t start_ns) {
+    clock_state = (clock_state_t) {.sys = ptk_sys_real, .now_ns = start_ns, .appointment_ns = PTK_TIME_NEVER};
+    clock_state.sys.now_ns = clock_now;
+    clock_state.sys.epoll_wait = clock_epoll;
+    clock_state.sys.poll = clock_poll;
+    ptk_thread()->sys = &clock_state.sys;
+}
+
+static void real_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
+    CHECK(when_ns >= clock_state.now_ns && clock_state.appointment_ns == PTK_TIME_NEVER);
+    clock_state.appointment_ns = when_ns;
+    clock_state.fn = fn;
+    clock_state.arg = arg;
+}
+
+/* --- a simulated host ----------------------------------------------------------------------------------- */
+
+static struct {
+    ptk_sim_kernel_t before; /* what the test changes of the kernel is put back from here */
+    ptk_sim_event_t appointment;
+    uint64_t appointment_ns; /* by the host's clock */
+    void (*fn)(void *arg);
+    void *arg;
+    ptk_choice_oracle_t oracle; /* over the host's own, while sleeps end early */
+    bool came_early;
+} host_clock;
+
+static void enter_appointment(void) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
+    uint64_t left_ns = host_clock.appointment_ns > now_ns ? host_clock.appointment_ns - now_ns : 0;
+    ptk_sim_agenda_t *agenda = &kernel->net->agenda;
+    ptk_sim_agenda_enter(agenda, &host_clock.appointment, agenda->now_ns + left_ns);
+}
+
+/* On the driver's side, while the host sleeps in its poller. */
+static void keep_appointment(ptk_sim_event_t *event) {
+    ptk_thread_block_t *before = ptk_thread_in_use;
+    (void) event;
+    ptk_thread_in_use = &((ptk_sim_kernel_t *) host_clock.before.block.kernel)->block;
+    host_clock.fn(host_clock.arg);
+    ptk_thread_in_use = before;
+}
+
+static void host_begin(uint64_t start_ns) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    host_clock.before = *kernel;
+    host_clock.appointment.happen = keep_appointment;
+    kernel->clock_offset_ns += (int64_t) (start_ns - ptk_sim_kernel_now_ns(kernel));
+    kernel->look_ns = 0;
+}
+
+static void host_end(void) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    ptk_sim_agenda_strike(&kernel->net->agenda, &host_clock.appointment);
+    kernel->look_ns = host_clock.before.look_ns;
+    kernel->suspend = host_clock.before.suspend;
+    kernel->block.oracle = host_clock.before.block.oracle;
+    kernel->block.sys = host_clock.before.block.sys;
+}
+
+/* The test computes for so long; meanwhile the world goes on. */
+static void host_advance(uint64_t ns) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    ptk_sim_agenda_t *agenda = &kernel->net->agenda;
+    uint64_t left_ns = PTK_TIME_NEVER - ptk_sim_kernel_now_ns(kernel);
+    uint64_t until_ns = agenda->now_ns + (ns < left_ns ? ns : left_ns);
+    bool has_appointment = ptk_sim_event_is_entered(&host_clock.appointment);
+    ptk_sim_agenda_strike(agenda, &host_clock.appointment);
+    while (ptk_sim_agenda_next_ns(agenda) <= until_ns) {
+        (void) ptk_sim_agenda_step(agenda);
+    }
+    agenda->now_ns = until_ns;
+    if (has_appointment) {
+        enter_appointment();
+    }
+}
+
+static void host_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
+    CHECK(when_ns >= ptk_sim_kernel_now_ns(ptk_sim_kernel_here()));
+    CHECK(!ptk_sim_event_is_entered(&host_clock.appointment));
+    host_clock.appointment_ns = when_ns;
+    host_clock.fn = fn;
+    host_clock.arg = arg;
+    enter_appointment();
+}
+
+/* Half of the wait, and then the kernel asks whether it is to end early. */
+static void suspend_for_half(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
+    uint64_t now_ns = kernel->net->agenda.now_ns;
+    bool is_cut = until_ns != UINT64_MAX && until_ns > now_ns + 1;
+    host_clock.came_early = is_cut;
+    host_clock.before.suspend(kernel, is_cut ? now_ns + (until_ns - now_ns) / 2 : until_ns);
+}
+
+static uint32_t choose_early(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+    ptk_choice_oracle_t *below = host_clock.before.block.oracle;
+    (void) oracle;
+    if (site == PTK_SIM_SITE_EARLY && host_clock.came_early) {
+        host_clock.came_early = false;
+        return 1;
+    }
+    return below ? below->choose(below, site, count) : 0;
+}
+
+static void host_wake_early(bool on) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    host_clock.oracle.choose = choose_early;
+    kernel->block.oracle = on ? &host_clock.oracle : host_clock.before.block.oracle;
+    kernel->suspend = on ? suspend_for_half : host_clock.before.suspend;
+}
+
+/* --- either --------------------------------------------------------------------------------------------- */
+
+void test_clock_begin(uint64_t start_ns) {
+    (test_is_simulated() ? host_begin : real_begin)(start_ns);
+}
+
+void test_clock_end(void) {
+    if (test_is_simulated()) {
+        host_end();
+    } else {
+        ptk_thread()->sys = NULL;
+    }
+}
+
+void test_clock_advance(uint64_t ns) {
+    (test_is_simulated() ? host_advance : real_advance)(ns);
+}
+
+void test_clock_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
+    (test_is_simulated() ? host_at : real_at)(when_ns, fn, arg);
+}
+
+void test_clock_wake_early(bool on) {
+    if (test_is_simulated()) {
+        host_wake_early(on);
+    } else {
+        clock_state.early = on;
+    }
+}
