@@ -12,7 +12,7 @@
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
  * Under an oracle every pick goes the slow way, and the oracle says which of the runnable goes next and
- * whether the turn comes early.
+ * whether the turn comes early; an observer is told of each.
  *
  * With foreign coroutines nothing is switched here: leaving is the library's `suspend`, and the root resumes.
  */
@@ -20,6 +20,7 @@
 
 #include "base/ptk_mutant.h"
 #include "base/ptk_choice.h"
+#include "base/ptk_observer.h"
 
 #define PICKS_PER_READING 256
 #define READINGS_PER_TURN 64
@@ -70,7 +71,7 @@ static bool turn_is_due(ptk_scheduler_t *scheduler) {
 
 /* A portion of picks is used up: read the clock, and go on with the next portion unless it is the root's
  * turn. */
-static __attribute__((noinline)) ptk_control_t *pick_slowly(ptk_scheduler_t *scheduler) {
+static ptk_control_t *pick_at_reading(ptk_scheduler_t *scheduler) {
     scheduler->switches--; /* not yet */
     bool due = turn_is_due(scheduler);
     if (scheduler->quota == 0 || (due && scheduler->takes_turns)) {
@@ -83,6 +84,38 @@ static __attribute__((noinline)) ptk_control_t *pick_slowly(ptk_scheduler_t *sch
     }
     scheduler->switches++;
     return take_first(scheduler);
+}
+
+static void tell_leaving(ptk_observer_t *observer, const ptk_control_t *self) {
+    if (self->state == PTK_CONTROL_PARKED) {
+        observer->leaves(observer, self, PTK_OBSERVED_WAIT, self->waits ? "several" : self->wait.kind);
+    } else {
+        observer->leaves(observer, self,
+                         self->state == PTK_CONTROL_FREE ? PTK_OBSERVED_END : PTK_OBSERVED_YIELD, NULL);
+    }
+}
+
+/* One green thread, or the root, is about to leave for another. */
+static __attribute__((noinline)) void tell(const ptk_scheduler_t *scheduler, const ptk_control_t *next) {
+    const ptk_control_t *self = scheduler->current;
+    ptk_observer_t *observer = scheduler->block->observer;
+    if (self == next) {
+        return;
+    }
+    if (self && self != &scheduler->root) {
+        tell_leaving(observer, self);
+    }
+    if (next != &scheduler->root) {
+        observer->goes_on(observer, next, next->label.name, next->wake_code);
+    }
+}
+
+static __attribute__((noinline)) ptk_control_t *pick_slowly(ptk_scheduler_t *scheduler) {
+    ptk_control_t *next = pick_at_reading(scheduler);
+    if (ptk_unlikely(scheduler->block->observer != NULL)) {
+        tell(scheduler, next);
+    }
+    return next;
 }
 
 /* Whoever is picked is switched to, so this counts the switches. */

@@ -14,6 +14,7 @@
 
 struct ptk_event_loop_platform;
 struct ptk_choice_oracle;
+struct ptk_observer;
 struct ptk_platform_ops;
 struct ptk_sim_kernel;
 
@@ -32,6 +33,7 @@ typedef struct ptk_thread_block {
     ptk_error_slot_t *(*locate)(void);       /* with foreign coroutines: finds the slot; NULL otherwise */
     const ptk_sys_t *sys;                    /* NULL: the real one */
     struct ptk_choice_oracle *oracle;        /* NULL: every choice is 0 */
+    struct ptk_observer *observer;           /* of green threads, beside an oracle; NULL: nobody */
     const struct ptk_platform_ops *platform; /* every loop's here, whatever was asked for; NULL: the usual */
     struct ptk_sim_kernel *kernel;           /* of the simulated host that the thread acts as; NULL: none */
     ptk_error_slot_t own_errors;

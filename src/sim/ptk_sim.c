@@ -155,6 +155,7 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
     ptk_sim_release(sim->hosts);
     ptk_sim_release(sim->runnable);
     ptk_sim_release(sim->labels);
+    ptk_sim_words_fini(&sim->green_words);
     ptk_sim_net_fini(&sim->net);
     ptk_stack_pool_fini(&sim->stacks);
     ptk_sim_oracle_fini(&sim->oracle);

@@ -127,6 +127,9 @@ static void boot(ptk_sim_host_t *host) {
     host->kernel.heap.limit_bytes = host->memory_limit_bytes;
     host->kernel.node->up = true;
     host->alarm.happen = end_of_wait;
+    if (sim->net.trace.keeps) {
+        ptk_sim_greens_watch(host);
+    }
 }
 
 void ptk_sim_host_start(ptk_sim_host_t *host) {
@@ -205,6 +208,7 @@ void ptk_sim_host_free(ptk_sim_host_t *host) {
     ptk_sim_agenda_strike(agenda, &host->alarm);
     ptk_sim_agenda_strike(agenda, &host->restart);
     ptk_sim_agenda_strike(agenda, &host->go_on);
+    ptk_sim_greens_fini(&host->greens);
     ptk_sim_release(host);
 }
 

@@ -2,6 +2,7 @@
 /* The inside of a simulated world (floor 5, internal). */
 #pragma once
 
+#include "base/ptk_observer.h"
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
 #include "sim/net/ptk_sim_fault.h"
@@ -18,6 +19,23 @@ typedef enum ptk_sim_host_state {
     PTK_SIM_HOST_ENDED,
     PTK_SIM_HOST_DOWN /* crashed */
 } ptk_sim_host_state_t;
+
+typedef struct ptk_sim_life ptk_sim_life_t;
+
+/* The green threads of a host that live, for the timeline. */
+typedef struct ptk_sim_greens {
+    ptk_observer_t observer;
+    ptk_sim_host_t *host;
+    ptk_sim_life_t *lives;
+    uint32_t count;
+    uint64_t begun; /* so far, in all processes of the host */
+} ptk_sim_greens_t;
+
+/* Words by their numbers, from 1 on. */
+typedef struct ptk_sim_words {
+    char **words;
+    uint32_t count;
+} ptk_sim_words_t;
 
 struct ptk_sim_host {
     ptk_sim_kernel_t kernel; /* first: the kernel's owner is its host */
@@ -37,6 +55,7 @@ struct ptk_sim_host {
     ptk_context_t context;
     ptk_stack_slot_t *stack;
     ptk_stack_label_t label;
+    ptk_sim_greens_t greens;
     bool is_queued;          /* among the runnable */
     bool has_begun;          /* its main is on its stack */
     ptk_sim_event_t alarm;   /* the end of its wait */
@@ -67,7 +86,8 @@ struct ptk_sim {
     uint32_t host_count;
     const char **labels; /* of notes */
     uint32_t label_count;
-    ptk_sim_host_t **runnable; /* in the order in which they became so; room for all hosts */
+    ptk_sim_words_t green_words; /* names of green threads, and what they wait for */
+    ptk_sim_host_t **runnable;   /* in the order in which they became so; room for all hosts */
     uint32_t runnable_count;
     uint32_t lossy_links; /* that have a rate of loss of their own, or had one */
     uint32_t unfinished;  /* hosts other than daemons that have not ended */
@@ -105,6 +125,13 @@ void ptk_sim_host_end(ptk_sim_host_t *host);
 
 /* Of one that has no stack any more. */
 void ptk_sim_host_free(ptk_sim_host_t *host);
+
+/* --- green threads (ptk_sim_green.c) --- */
+
+/* From now on what the green threads of a host do is in the log of the trace. */
+void ptk_sim_greens_watch(ptk_sim_host_t *host);
+void ptk_sim_greens_fini(ptk_sim_greens_t *greens);
+void ptk_sim_words_fini(ptk_sim_words_t *words);
 
 bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to);
 

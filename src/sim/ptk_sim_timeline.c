@@ -228,6 +228,31 @@ static void note_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_e
                    (unsigned long long) entry->a, (unsigned long long) entry->b);
 }
 
+static const char *green_word(const ptk_sim_timeline_t *timeline, uint64_t number) {
+    return number > 0 && number <= timeline->green_word_count ? timeline->green_words[number - 1] : "?";
+}
+
+/* "serve#3 waits for recv" */
+static void green_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                        char *text_out, size_t bytes) {
+    static const char *const does[] = {[PTK_SIM_GREEN_BEGINS] = " begins",
+                                       [PTK_SIM_GREEN_GOES_ON] = " goes on",
+                                       [PTK_SIM_GREEN_WAITS] = " waits for ",
+                                       [PTK_SIM_GREEN_YIELDS] = " yields",
+                                       [PTK_SIM_GREEN_ENDS] = " ends"};
+    uint64_t what = entry->c >> 32;
+    uint32_t detail = (uint32_t) entry->c;
+    const char *behind = "";
+    if (what == PTK_SIM_GREEN_WAITS) {
+        behind = green_word(timeline, detail);
+    } else if (what == PTK_SIM_GREEN_GOES_ON && detail != 0) {
+        behind = ptk_err_name((ptk_err) detail);
+    }
+    ptk_sys_format(text_out, bytes, "%s#%llu%s%s%s", green_word(timeline, entry->b),
+                   (unsigned long long) entry->a, what < sizeof does / sizeof *does ? does[what] : "",
+                   what == PTK_SIM_GREEN_GOES_ON && *behind ? ": " : "", behind);
+}
+
 static void choice_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     const char *name = ptk_sim_site_name((uint32_t) entry->a);
     if (name) {
@@ -296,6 +321,9 @@ const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk
         break;
     case PTK_SIM_TRACE_HOST:
         host_words(entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_GREEN:
+        green_words(timeline, entry, text_out, bytes);
         break;
     default:
         ptk_sys_format(text_out, bytes, "event %u", (unsigned) entry->kind);

@@ -39,7 +39,8 @@ static uint32_t step_of(const ptk_sim_timeline_rows_t *rows, size_t index) {
     if (index == rows->first_shown) {
         return STEP;
     }
-    if (row->is_lost_now && ptk_sim_timeline_is_end(row->entry)) {
+    if ((row->is_lost_now && ptk_sim_timeline_is_end(row->entry)) ||
+        row->entry->kind == PTK_SIM_TRACE_GREEN) {
         return PTK_SIM_PAGE_HALF_STEP;
     }
     if (shares_line(row->entry, rows->rows[index - 1].entry)) {
@@ -166,6 +167,9 @@ static const char *event_look(const ptk_sim_trace_entry_t *entry) {
     if (entry->kind == PTK_SIM_TRACE_NOTE) {
         return "note";
     }
+    if (entry->kind == PTK_SIM_TRACE_GREEN) {
+        return "green";
+    }
     if (entry->kind != PTK_SIM_TRACE_FAULT) {
         return "";
     }
@@ -203,8 +207,8 @@ static void write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t
         ptk_sim_page_rect(page, "", x + 9, row->y - 8, characters_of(words) * 67 / 10 + 11, 16);
     }
     if (host != PTK_SIM_NO_HOST) {
-        ptk_sim_writer_format(page->writer, "<circle cx=\"%u\" cy=\"%u\" r=\"4\"/>", (unsigned) x,
-                              (unsigned) row->y);
+        ptk_sim_writer_format(page->writer, "<circle cx=\"%u\" cy=\"%u\" r=\"%u\"/>", (unsigned) x,
+                              (unsigned) row->y, entry->kind == PTK_SIM_TRACE_GREEN ? 2u : 4u);
     }
     ptk_sim_writer_format(page->writer, "<text class=\"l\" x=\"%u\" y=\"%u\">", (unsigned) x + 14,
                           (unsigned) row->y + 4);
@@ -244,6 +248,8 @@ static void write_top(const ptk_sim_page_t *page) {
     write_failure(page);
     ptk_sim_writer_text(writer, "<p class=\"soft key\">");
     ptk_sim_page_key(page);
+    ptk_sim_writer_text(writer,
+                        "<label><input type=\"checkbox\" id=\"greens\" checked>green threads</label>");
     ptk_sim_writer_text(writer, "</p>\n<p class=\"soft\">Times in ms; one line per event, not to scale.");
     if (page->rows->first_shown > 0) {
         ptk_sim_writer_format(writer, " %zu earlier events are left out.", page->rows->first_shown);

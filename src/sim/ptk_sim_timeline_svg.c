@@ -41,6 +41,8 @@ static const char style[] =
     ".apart text{fill:var(--cut);font-weight:600}.apart circle{fill:var(--cut);stroke:var(--cut)}"
     ".note rect{fill:var(--note);stroke:var(--noteline)}.note text{stroke:none}"
     ".note circle{fill:var(--noteline);stroke:none}"
+    ".green text{fill:var(--soft);font-size:9px}.green circle{fill:var(--soft);stroke:none}"
+    "body:has(#greens:not(:checked)) .green{display:none}"
     ".end line{stroke:var(--bad);stroke-width:2}"
     ".key span{margin-right:16px;white-space:nowrap}.key b{font:600 11px ui-monospace,Menlo,monospace}";
 

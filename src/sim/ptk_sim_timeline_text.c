@@ -9,8 +9,9 @@
  *      0.250  |       X- SA --|               server to client, 80 to 40000, lost
  *
  * A life line is `|` while the host is up, `:` while it is paused, `.` else. What happens at a host is a mark
- * on its life line: [ start, ] end, ! fault, * note. A packet is a stub when it is sent and an arrow when it
- * arrives, or ends in an X; one that is lost on its way out has one line only.
+ * on its life line: [ start, ] end, ! fault, * note, ( a green thread goes on, ) it leaves. A packet is a
+ * stub when it is sent and an arrow when it arrives, or ends in an X; one that is lost on its way out has one
+ * line only.
  */
 #include "sim/net/ptk_sim_memory.h"
 #include "sim/ptk_sim_timeline_impl.h"
@@ -195,6 +196,8 @@ static char mark_of(const ptk_sim_trace_entry_t *entry) {
         return '!';
     case PTK_SIM_TRACE_NOTE:
         return '*';
+    case PTK_SIM_TRACE_GREEN:
+        return entry->c >> 32 == PTK_SIM_GREEN_BEGINS || entry->c >> 32 == PTK_SIM_GREEN_GOES_ON ? '(' : ')';
     default:
         return '+';
     }

@@ -39,6 +39,13 @@ static void keep(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
     trace->entries[trace->count] = *entry;
 }
 
+void ptk_sim_trace_add_aside(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
+    if (trace->keeps) {
+        keep(trace, entry);
+        trace->count++;
+    }
+}
+
 void ptk_sim_trace_add(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
     mix(trace, entry->at_ns);
     mix(trace, (uint64_t) entry->kind << 32 | entry->host);

@@ -4,7 +4,8 @@
  * wanted.
  *
  * An event is a kind and some numbers: times, host numbers, ports, lengths, answers. Never a pointer, padding
- * or text, so that the hash is the same on every machine, compiler and address layout.
+ * or text, so that the hash is the same on every machine, compiler and address layout. What green threads do
+ * follows from the rest: it is in the log alone.
  */
 #pragma once
 
@@ -28,7 +29,18 @@ typedef enum ptk_sim_trace_kind {
     PTK_SIM_TRACE_END = 11,     /* a: why */
     PTK_SIM_TRACE_HOST = 12,    /* a host starts (a: 1) or ends (a: 0; b: its answer) */
     PTK_SIM_TRACE_REFUSED = 13, /* a packet finds nobody; a: from host, b and c as sent */
+    PTK_SIM_TRACE_GREEN = 14,   /* a green thread; a: its number, b: the label of its name,
+                                   c: a ptk_sim_green_t << 32 | the label of what it waits for, or an error */
 } ptk_sim_trace_kind_t;
+
+/* What a green thread does. */
+typedef enum ptk_sim_green {
+    PTK_SIM_GREEN_BEGINS,
+    PTK_SIM_GREEN_GOES_ON, /* behind a wait: with its error; else 0 */
+    PTK_SIM_GREEN_WAITS,
+    PTK_SIM_GREEN_YIELDS,
+    PTK_SIM_GREEN_ENDS,
+} ptk_sim_green_t;
 
 #define PTK_SIM_NO_HOST UINT32_MAX
 
@@ -50,6 +62,9 @@ typedef struct ptk_sim_trace {
 void ptk_sim_trace_init(ptk_sim_trace_t *trace, bool keeps);
 void ptk_sim_trace_fini(ptk_sim_trace_t *trace);
 void ptk_sim_trace_add(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry);
+
+/* For the log alone: not in the hash. */
+void ptk_sim_trace_add_aside(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry);
 
 /* The first entry in which two kept traces differ; SIZE_MAX if they are the same. */
 size_t ptk_sim_trace_difference(const ptk_sim_trace_t *one, const ptk_sim_trace_t *other);

@@ -56,6 +56,8 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
                                    .host_count = count,
                                    .labels = sim->labels,
                                    .label_count = sim->label_count,
+                                   .green_words = sim->green_words.words,
+                                   .green_word_count = sim->green_words.count,
                                    .title = base,
                                    .failure = sim->failure[0] != '\0' ? sim->failure : NULL};
     write_timeline(command, &timeline, ".txt", ptk_sim_timeline_text);
