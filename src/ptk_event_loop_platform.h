@@ -24,7 +24,8 @@ typedef struct ptk_event_loop_platform_options {
         green_thread_limit; /**< Most green threads alive at once; 0: no limit. One more is NO_RESOURCES. */
     const char
         *platform; /**< "epoll" or "poll"; NULL: $PTK_PLATFORM if set, else the best that works here. */
-    uint32_t destroy_timeout_ms; /**< How long destroy waits for cancelled green threads to end; 0: 5,000. */
+    uint32_t destroy_timeout_ms; /**< How long destroy waits for cancelled green threads to end; 0: 5,000;
+                                    PTK_TIMEOUT_INFINITE: no limit. */
     uint32_t allow_unguarded;    /**< 1: run on stacks without guard pages where guards cannot be had. */
 } ptk_event_loop_platform_options_t;
 
@@ -50,7 +51,8 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
 /**
  * Destroy a loop and everything that belongs to it; NULL is fine. Never parks, but runs the loop: living
  * green threads are cancelled and drained on the caller's stack. If they have not ended after
- * destroy_timeout_ms, a dump is printed and the process aborts: a stack in use is never freed. Owner thread
+ * destroy_timeout_ms, a dump is printed and the process aborts: a stack in use is never freed; the same, if
+ * that is infinite, when the system's poller fails for good and nothing else can wake them. Owner thread
  * only. Sockets, waitables and handles of the loop are gone afterwards. Errors: BUSY (called from one of its
  * green threads, inside run or poll, or with foreign coroutines that ptk still knows: see
  * ptk_foreign_forget), WRONG_THREAD, FORKED.

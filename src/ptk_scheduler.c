@@ -22,6 +22,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define DRAIN_PAUSE_NS     (10 * (int64_t) PTK_NS_PER_MS)
+#define DRAIN_FAILURES_MAX 500
+
 /* --- the turn --- */
 
 static size_t count_finished(const ptk_scheduler_t *scheduler) {
@@ -173,24 +176,20 @@ static void begin_stop(ptk_scheduler_t *scheduler) {
     ptk_cancel_all(scheduler, PTK_CANCEL_STOP);
 }
 
-/* Run until nobody lives, or `limit_ns` has passed (TIMEOUT). A drain goes on although the poller fails:
-   those that were cancelled are runnable without it, and it may come round before time is up. */
-static ptk_err run_until(ptk_scheduler_t *scheduler, uint64_t limit_ns, bool drains) {
+/* Run until nobody lives, or the poller fails. */
+static ptk_err run_all(ptk_scheduler_t *scheduler) {
     while (scheduler->live > 0) {
         if (!scheduler->stopping && scheduler->live == scheduler->daemons) {
             begin_stop(scheduler);
         }
-        if (!drains && is_deadlocked(scheduler)) {
+        if (is_deadlocked(scheduler)) {
             ptk_dump_all(scheduler, "deadlock: nothing can wake any of these");
             scheduler->stopping = false;
             return PTK_ERR_DEADLOCK;
         }
-        ptk_err err = take_turn(scheduler, limit_ns);
-        if (err != PTK_OK && !drains) {
+        ptk_err err = take_turn(scheduler, UINT64_MAX);
+        if (err != PTK_OK) {
             return err;
-        }
-        if (scheduler->now_ns >= limit_ns) {
-            return PTK_ERR_TIMEOUT;
         }
         ptk_run_ready(scheduler, UINT64_MAX);
     }
@@ -217,7 +216,7 @@ ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop) {
     if (err != PTK_OK) {
         return err;
     }
-    err = run_until(scheduler, UINT64_MAX, false);
+    err = run_all(scheduler);
     int os_err = ptk_get_os_err();
     leave(scheduler);
     return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);
@@ -355,16 +354,81 @@ static void fini_services(ptk_scheduler_t *scheduler) {
     }
 }
 
+/* Can this one be woken by an event that does not come from the poller? */
+static bool is_hopeful_without_poller(const ptk_control_t *control) {
+    bool needs_poller = control->wait.op != NULL;
+    if (control->waits) {
+        needs_poller = true;
+        for (size_t i = 0; i < control->u.run.waits_count; i++) {
+            needs_poller = needs_poller && control->waits[i].op;
+        }
+    }
+    return (control->flags & PTK_CONTROL_HOPEFUL) && !needs_poller;
+}
+
+/* Time, other threads and signals need no poller to wake somebody. */
+static bool can_do_without_poller(const ptk_scheduler_t *scheduler) {
+    if (ptk_heap_first_deadline(&scheduler->heap) != UINT64_MAX || ptk_inbox_has_hope(scheduler->inbox)) {
+        return true;
+    }
+    ptk_list_node_t *node = ptk_list_first(&scheduler->living);
+    for (; node; node = ptk_list_next(&scheduler->living, node)) {
+        if (is_hopeful_without_poller(ptk_container_of(node, ptk_control_t, living))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The poller has failed and nobody is runnable: a pause in its place. */
+static void pause_without_poller(const ptk_scheduler_t *scheduler, uint64_t limit_ns) {
+    uint64_t first_ns = ptk_heap_first_deadline(&scheduler->heap);
+    uint64_t until_ns = first_ns < limit_ns ? first_ns : limit_ns;
+    uint64_t left_ns = until_ns > scheduler->now_ns ? until_ns - scheduler->now_ns : 0;
+    int64_t pause_ns = left_ns < DRAIN_PAUSE_NS ? (int64_t) left_ns : DRAIN_PAUSE_NS;
+    if (ptk_sys()->poll(NULL, 0, pause_ns) != 0) {
+        ptk_sys()->thread_yield();
+    }
+}
+
+/* Run until nobody lives, or `limit_ns` has passed (TIMEOUT). It goes on although the poller fails: those
+   that were cancelled are runnable without it, and it may come round before time is up. Only without a limit
+   there is an end to that, when the poller alone could wake those that are left. */
+static ptk_err drain_until(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
+    uint32_t failures = 0; /* since somebody was runnable */
+    while (scheduler->live > 0) {
+        ptk_err err = take_turn(scheduler, limit_ns);
+        if (scheduler->now_ns >= limit_ns) {
+            return PTK_ERR_TIMEOUT;
+        }
+        failures = err == PTK_OK || has_work(scheduler) ? 0 : failures + 1;
+        if (failures > DRAIN_FAILURES_MAX && limit_ns == UINT64_MAX && !can_do_without_poller(scheduler)) {
+            return err;
+        }
+        if (failures > 0) {
+            pause_without_poller(scheduler, limit_ns);
+        }
+        ptk_run_ready(scheduler, UINT64_MAX);
+    }
+    scheduler->stopping = false;
+    return PTK_OK;
+}
+
 /* Whoever still lives is cancelled and gets a bounded time to end: a stack in use is never freed. */
 static void drain(ptk_scheduler_t *scheduler) {
     ptk_deadline_t limit = ptk_deadline_after_ms(scheduler->loop->options.destroy_timeout_ms);
     ptk_deadline_fix(&limit);
     enter(scheduler);
     begin_stop(scheduler);
-    ptk_err err = run_until(scheduler, limit.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : limit.ns, true);
+    ptk_err err = drain_until(scheduler, limit.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : limit.ns);
+    int os_err = ptk_get_os_err();
     leave(scheduler);
-    if (err != PTK_OK) {
+    if (err == PTK_ERR_TIMEOUT) {
         ptk_report("destroy: out of time");
+    } else if (err != PTK_OK) {
+        ptk_report("destroy: the poller fails for good, %s (errno %d)", ptk_err_name(err), os_err);
+    }
+    if (err != PTK_OK) {
         ptk_dump_all(scheduler, "destroy: these green threads were cancelled and have not ended");
         ptk_sys_real.abort();
     }

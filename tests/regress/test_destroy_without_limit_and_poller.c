@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Without a limit of time, destroy went round and round at full speed, and for ever, when the poller failed
+ * for good and nobody but the poller could have woken those that were left.
+ */
+#include "regress_sock.h"
+
+#include "base/ptk_thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define OUTPUT_BYTES 16384
+#define MANY         2000
+
+/* --- a system without poller --- */
+
+static ptk_sys_t poor_system;
+static atomic_uint failures;
+
+static int no_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
+                         int64_t timeout_ns) {
+    (void) epoll, (void) events, (void) capacity, (void) timeout_ns;
+    atomic_fetch_add(&failures, 1);
+    return -ENOMEM;
+}
+
+static int no_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
+    (void) entries, (void) count, (void) timeout_ns;
+    atomic_fetch_add(&failures, 1);
+    return -ENOMEM;
+}
+
+static void take_the_poller_away(void) {
+    poor_system = *ptk_sys();
+    poor_system.epoll_wait = no_epoll_wait;
+    poor_system.poll = no_poll;
+    ptk_thread()->sys = &poor_system;
+}
+
+/* --- those that are left --- */
+
+static ptk_waitable_t *event;
+
+static ptk_err behind_a_shield(ptk_err (*wait)(void)) {
+    ptk_shield_t shield;
+    CHECK_ERR(ptk_sleep_ms(PTK_TIMEOUT_INFINITE), PTK_ERR_CANCELED);
+    CHECK_OK(ptk_shield_begin(&shield, PTK_TIMEOUT_INFINITE));
+    CHECK_OK(wait());
+    CHECK_OK(ptk_shield_end(&shield));
+    return PTK_OK;
+}
+
+static ptk_err wait_for_event(void) {
+    return ptk_waitable_wait(event, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+}
+
+static ptk_err sleep_a_moment(void) {
+    return ptk_sleep_ms(1);
+}
+
+static ptk_err wait_for_a_peer(void) {
+    ptk_addr_t addr;
+    ptk_sock_t *listener = regress_listener(&addr);
+    return ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE) ? PTK_OK : ptk_get_err();
+}
+
+static ptk_err who_waits_for_an_event(void *arg) {
+    (void) arg;
+    return behind_a_shield(wait_for_event);
+}
+
+static ptk_err who_waits_for_a_peer(void *arg) {
+    (void) arg;
+    return behind_a_shield(wait_for_a_peer);
+}
+
+static ptk_err who_waits_for_time(void *arg) {
+    (void) arg;
+    return behind_a_shield(sleep_a_moment);
+}
+
+static ptk_event_loop_platform_t *endless_loop(const char *platform, ptk_green_fn fn) {
+    ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
+    options.platform = platform;
+    options.destroy_timeout_ms = PTK_TIMEOUT_INFINITE;
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(&options);
+    CHECK(loop != NULL);
+    event = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
+    test_go(fn, NULL);
+    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    return loop;
+}
+
+/* --- the tests --- */
+
+typedef struct hopeless {
+    const char *platform;
+    ptk_green_fn fn;
+    const char *what;
+} hopeless_t;
+
+static void destroy_without_hope(void *argument) {
+    const hopeless_t *hopeless = argument;
+    ptk_event_loop_platform_t *loop = endless_loop(hopeless->platform, hopeless->fn);
+    take_the_poller_away();
+    ptk_event_loop_platform_destroy(loop);
+}
+
+TEST(destroy_gives_up_when_only_a_dead_poller_could_wake_those_that_are_left) {
+    hopeless_t all[] = {{"epoll", who_waits_for_an_event, "waits for user event"},
+                        {"poll", who_waits_for_an_event, "waits for user event"},
+                        {"epoll", who_waits_for_a_peer, "waits for accept"},
+                        {"poll", who_waits_for_a_peer, "waits for accept"}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        static char output[OUTPUT_BYTES];
+        int status = ptk_test_in_child(destroy_without_hope, &all[i], output, sizeof output);
+        CHECK(WIFSIGNALED(status));
+        CHECK_EQ(WTERMSIG(status), SIGABRT);
+        CHECK(strstr(output, "destroy: the poller fails for good, PTK_ERR_NO_RESOURCES") != NULL);
+        CHECK(strstr(output, all[i].what) != NULL);
+    }
+}
+
+static void destroy_in_time(const char *platform) {
+    ptk_event_loop_platform_t *loop = endless_loop(platform, who_waits_for_time);
+    take_the_poller_away();
+    test_loop_end(loop);
+    ptk_thread()->sys = NULL;
+}
+
+TEST(time_passes_without_poller) {
+    destroy_in_time("epoll");
+    destroy_in_time("poll");
+}
+
+static void *signal_late(void *argument) {
+    while (atomic_load(&failures) < MANY) {
+        sched_yield();
+    }
+    CHECK_OK(ptk_signaler_signal(argument));
+    ptk_signaler_release(argument);
+    return NULL;
+}
+
+static void destroy_with_a_friend(const char *platform) {
+    pthread_t thread;
+    atomic_store(&failures, 0);
+    ptk_event_loop_platform_t *loop = endless_loop(platform, who_waits_for_an_event);
+    ptk_signaler_t *signaler = ptk_waitable_signaler(event);
+    take_the_poller_away();
+    CHECK_EQ(pthread_create(&thread, NULL, signal_late, signaler), 0);
+    test_loop_end(loop);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    ptk_thread()->sys = NULL;
+}
+
+TEST(another_thread_may_signal_without_poller) {
+    destroy_with_a_friend("epoll");
+    destroy_with_a_friend("poll");
+}
