@@ -72,6 +72,8 @@ struct ptk_sim_kernel {
     bool waiting;
     bool crashed; /* no network, and no wait takes any time: what still runs is unwinding */
     uint64_t calls;
+    uint64_t looks;       /* of pollers that found something, */
+    uint64_t looked_ns;   /* at this moment of the world */
     uint32_t ghost_waits; /* after the crash */
 
     /* The driver's. `suspend` returns after a `wake` or at `until_ns` of the world. */

@@ -17,6 +17,9 @@
 #include "sim/net/ptk_sim_site.h"
 #include <errno.h>
 
+/* Looks of a poller at one moment until the driver is asked. */
+#define LOOKS_AT_A_STRETCH 64
+
 /* Waits of a crashed host after which it is clear that it does not end. */
 #define GHOST_WAITS_MAX 100000
 
@@ -203,12 +206,24 @@ static void let_time_pass(ptk_sim_kernel_t *kernel) {
     wait_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->agenda.now_ns + kernel->look_ns);
 }
 
+/* A look that finds something takes no time. One that does so again and again comes back to the driver now
+ * and then, or nobody would ever notice a host that goes round and round. */
+static void count_look(ptk_sim_kernel_t *kernel) {
+    uint64_t now_ns = kernel->net->agenda.now_ns;
+    kernel->looks = kernel->looked_ns == now_ns ? kernel->looks + 1 : 1;
+    kernel->looked_ns = now_ns;
+    if (kernel->looks % LOOKS_AT_A_STRETCH == 0 && !kernel->crashed) {
+        wait_until(kernel, &(ptk_sim_wait_t) {0}, now_ns);
+    }
+}
+
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
                          int (*look)(void *context), void *context) {
     uint64_t until_ns = end_of_wait(kernel, timeout_ns);
     for (;;) {
         int found = look(context);
         if (found != 0) {
+            count_look(kernel);
             return found;
         }
         if (kernel->crashed) {

@@ -4,6 +4,8 @@
 #include "ptk_test.h"
 
 #include "base/ptk_memory.h"
+#include "base/ptk_thread.h"
+#include <poll.h>
 #include <ptk.h>
 #include <ptk_sim.h>
 #include <string.h>
@@ -333,6 +335,36 @@ TEST(a_program_needs_as_much_memory_in_every_build) {
         *(can_live_with(middle) ? &enough : &too_few) = middle;
     }
     CHECK_EQ(enough, 268720);
+}
+
+/* --- hosts that never wait --- */
+
+static bool may_stop;
+
+/* What is ready is never seen to, so each poll comes back at once. */
+static ptk_err go_round(void *arg) {
+    ptk_os_handle_t wake = 0;
+    (void) arg;
+    CHECK_EQ(ptk_sys()->wake_open(&wake), 0);
+    CHECK_EQ(ptk_sys()->wake_kick(wake), 0);
+    while (!may_stop) {
+        struct pollfd entry = {.fd = (int) wake, .events = POLLIN};
+        CHECK_EQ(ptk_sys()->poll(&entry, 1, -1), 1);
+    }
+    CHECK_EQ(ptk_sys()->close(wake), 0);
+    return PTK_OK;
+}
+
+TEST(a_host_that_goes_round_and_round_is_found) {
+    const ptk_sim_options_t options = {
+        .struct_size = sizeof options, .flags = PTK_SIM_BENIGN, .step_limit = 1000};
+    ptk_sim_t *sim = ptk_sim_create(&options);
+    may_stop = false;
+    (void) host(sim, 0, go_round, NULL);
+    CHECK_EQ(ptk_sim_run_for(sim, 1000), PTK_SIM_END_STEP_LIMIT);
+    CHECK_EQ(ptk_sim_report(sim).elapsed_ns, 0);
+    may_stop = true;
+    ptk_sim_destroy(sim);
 }
 
 /* --- oracles --- */
