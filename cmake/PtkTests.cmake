@@ -380,11 +380,12 @@ if(PTK_MUTANTS)
     file(STRINGS "${PTK_TEST_ROOT}/sim/mutants.txt" mutants REGEX "^[0-9]")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/sim/mutants.txt")
     foreach(line IN LISTS mutants)
-        string(REGEX MATCH "^([0-9]+) ([a-z_-]+) ([0-9]+) " matched "${line}")
+        string(REGEX MATCH "^([0-9]+) ([a-z_-]+)(\\+exhaustion)? ([0-9]+) " matched "${line}")
         set(number "${CMAKE_MATCH_1}")
         add_test(NAME mutant.p${number}
-            COMMAND $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_2} --seed 1 --seeds ${CMAKE_MATCH_3}
-                --mutant ${number} --steps 300000 --no-shrink --out "${PROJECT_BINARY_DIR}")
+            COMMAND $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_2} --seed 1 --seeds ${CMAKE_MATCH_4}
+                $<$<BOOL:${CMAKE_MATCH_3}>:--exhaustion> --mutant ${number} --steps 300000 --no-shrink --out "${PROJECT_BINARY_DIR}"
+            COMMAND_EXPAND_LISTS)
         ptk_test_properties(mutant.p${number} mutant)
         set_tests_properties(mutant.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
     endforeach()

@@ -14,6 +14,7 @@
 #include "ptk_scheduler_impl.h"
 
 #include "base/ptk_memory.h"
+#include "base/ptk_mutant.h"
 
 static ptk_cancel_cause_t visible_cause(const ptk_control_t *control) {
     for (const ptk_scope_t *scope = control->scope; scope; scope = scope->outer) {
@@ -51,7 +52,12 @@ void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause) {
     scope->cause = (uint8_t) cause;
     refresh(control);
     if (control->cancel_pending && control->state == PTK_CONTROL_PARKED) {
-        ptk_wake(control->waits ? &control->waits[0] : &control->wait, PTK_ERR_CANCELED);
+        bool is_misnamed = PTK_MUTANT(62) && cause == PTK_CANCEL_DEADLINE;
+        ptk_wake(control->waits ? &control->waits[0] : &control->wait,
+                 is_misnamed ? PTK_ERR_TIMEOUT : PTK_ERR_CANCELED);
+        if (PTK_MUTANT(61)) {
+            control->cancel_pending = false; /* it is told once */
+        }
     }
 }
 
@@ -76,7 +82,7 @@ static ptk_scope_t *make_shield(ptk_control_t *self, bool limited) {
     }
     ptk_scope_t *scope = ptk_allocate(sizeof *scope);
     if (!scope) {
-        if (limited) {
+        if (limited && !PTK_MUTANT(55)) { /* else the room is lost */
             ptk_heap_unreserve(&self->scheduler->heap);
         }
         return NULL;

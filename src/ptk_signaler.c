@@ -13,6 +13,7 @@
 #include "ptk_waitable_impl.h"
 
 #include "base/ptk_memory.h"
+#include "base/ptk_mutant.h"
 
 struct ptk_signaler {
     ptk_inbox_node_t node;
@@ -64,7 +65,7 @@ void ptk_signaler_hand_out(ptk_signaler_t *signaler) {
 
 void ptk_signaler_close(ptk_signaler_t *signaler) {
     signaler->latch = NULL;
-    atomic_store(&signaler->closed, true);
+    atomic_store(&signaler->closed, !PTK_MUTANT(63)); /* else signals go to what is gone */
     drop_share(signaler);
 }
 

@@ -108,6 +108,9 @@ static ptk_err wait_for_handle(ptk_sock_t *listener, ptk_call_t *call, uint64_t 
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_ERR_NO_RESOURCES;
     }
+    if (PTK_MUTANT(14)) {
+        return ptk_call_continue(call); /* it asks again at once, and again */
+    }
     ptk_deadline_t pause = {.kind = PTK_DEADLINE_RELATIVE, .ns = *backoff_ns};
     ptk_deadline_fix(&pause);
     ptk_deadline_fix(&call->deadline);

@@ -183,7 +183,7 @@ static ptk_err send_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transf
     if (op->result < 0) {
         return fail_transfer(sock, call, op->result);
     }
-    transfer->moved += (size_t) op->result;
+    transfer->moved += PTK_MUTANT(33) ? op->bytes : (size_t) op->result; /* a short send counts as whole */
     return PTK_OK;
 }
 

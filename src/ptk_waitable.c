@@ -13,6 +13,8 @@
  */
 #include "ptk_waitable_impl.h"
 
+#include "base/ptk_mutant.h"
+
 #include <errno.h>
 #include <signal.h>
 
@@ -284,7 +286,7 @@ static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_ERR_TIMEOUT;
     }
-    bool hopeful = waitable->type != PTK_WAITABLE_USER;
+    bool hopeful = waitable->type != PTK_WAITABLE_USER && !PTK_MUTANT(51); /* else a false alarm */
     ptk_wait_t *wait = ptk_wait_plain(call->self, kinds[waitable->type], waitable, hopeful);
     ptk_list_append(&waitable->latch.waiters, &wait->link);
     ptk_err code = ptk_park(call->self, &call->deadline);

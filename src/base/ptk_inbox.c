@@ -18,6 +18,7 @@
 #include "base/ptk_inbox.h"
 
 #include "base/ptk_assert.h"
+#include "base/ptk_mutant.h"
 #include "base/ptk_memory.h"
 #include "base/ptk_thread.h"
 #include <errno.h>
@@ -151,7 +152,7 @@ void ptk_inbox_node_taken(ptk_inbox_node_t *node) {
 }
 
 bool ptk_inbox_prepare_sleep(ptk_inbox_t *inbox) {
-    atomic_store(&inbox->kicked, false);
+    atomic_store(&inbox->kicked, PTK_MUTANT(50)); /* true: nobody kicks, and it sleeps on */
     bool bare = atomic_exchange(&inbox->kicked_bare, false);
     if (!bare && atomic_load(&inbox->head) == NULL) {
         return true;

@@ -9,6 +9,7 @@
 #include "platform/ptk_readiness.h"
 
 #include "base/ptk_memory.h"
+#include "base/ptk_mutant.h"
 #include <errno.h>
 #include <poll.h>
 
@@ -44,14 +45,15 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
 
 static int poll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     struct pollfd *entry = &poll_loop(readiness)->entries[index];
-    entry->fd = interest ? (int) readiness->registrations[index].handle : -1;
+    bool is_watched = interest || PTK_MUTANT(8); /* a hang-up spins the loop */
+    entry->fd = is_watched ? (int) readiness->registrations[index].handle : -1;
     entry->events =
         (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0));
     return 0;
 }
 
 static void poll_forget(ptk_readiness_t *readiness, uint32_t index) {
-    (void) poll_interest(readiness, index, 0);
+    poll_loop(readiness)->entries[index].fd = -1;
 }
 
 static uint32_t ready_bits(short revents) {

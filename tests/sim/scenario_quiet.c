@@ -5,18 +5,25 @@
  * Elsewhere a client tries again after an error, and an error too many goes unnoticed. Here every call must
  * do what it promises: a connection has a peer, a stream gives back every byte whatever timeouts strike in
  * between, a half that is shut does not end the other, a cut frame is not followed by another, a waiter on a
- * socket that is closed is told, a timeout is never early, and nobody who is always ready keeps the others
- * waiting.
+ * socket that is closed is told, a timeout is never early, nobody who is always ready keeps the others
+ * waiting, a signal finds a host that waits for nothing else, and a listener outlives a want of descriptors.
  */
 #include "scenarios.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SERVER     "10.0.0.1:7"
+#define CROWDED    "10.0.0.2:8"
 #define LATE_MS    600000
 #define STREAM     6000
 #define HOG_ROUNDS 20000
+#define SIGNALS    5
+#define CROWD      8
+
+#define CROWDED_DESCRIPTORS                                                                                  \
+    8 /* three of any process, the loop's, the listener's, and room for two or three */
 
 /* --- the server: echo until the end of the stream, then end it too --- */
 
@@ -233,6 +240,76 @@ static ptk_err hog(void *arg) {
     return PTK_OK;
 }
 
+/* --- a server that has too few descriptors --- */
+
+/* It has room for two or three at a time; whoever waits is served when another one has gone. */
+static ptk_err serve_some(void *arg) {
+    (void) arg;
+    return scenario_serve(CROWDED, echo);
+}
+
+static ptk_err be_one_of_many(void *arg) {
+    char bytes[] = "here I am";
+    char back[sizeof bytes];
+    (void) arg;
+    ptk_sock_t *sock = scenario_connect(CROWDED, LATE_MS);
+    if (!PTK_SIM_CHECK(sock != NULL)) {
+        return PTK_OK;
+    }
+    ptk_err err = ptk_sock_send(sock, bytes, sizeof bytes, LATE_MS);
+    PTK_SIM_CHECK(err == PTK_OK);
+    err = ptk_sock_recv(sock, back, sizeof back, LATE_MS);
+    PTK_SIM_CHECK(err == PTK_OK && memcmp(bytes, back, sizeof bytes) == 0);
+    (void) ptk_sleep_ms(1 + ptk_sim_choose(3000));
+    ptk_sock_close(sock);
+    return PTK_OK;
+}
+
+/* --- a host that waits for signals and nothing else --- */
+
+static uint64_t heard;
+static bool is_listening;
+
+static ptk_err hear_all(void *arg) {
+    (void) arg;
+    ptk_waitable_t *signals = ptk_waitable_create(NULL, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGUSR1));
+    if (!PTK_SIM_CHECK(signals != NULL)) {
+        return PTK_OK;
+    }
+    is_listening = true;
+    while (heard < SIGNALS) {
+        ptk_err err = ptk_waitable_wait(signals, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+        if (!PTK_SIM_CHECK(err == PTK_OK)) {
+            break;
+        }
+        heard += ptk_waitable_count();
+    }
+    ptk_waitable_destroy(signals);
+    return PTK_OK;
+}
+
+static ptk_err run_hearer(void *arg) {
+    return scenario_run(hear_all, arg);
+}
+
+static bool listens(void *arg) {
+    (void) arg;
+    return is_listening;
+}
+
+static void send_signals(ptk_sim_t *sim, ptk_sim_host_t *hearer) {
+    if (ptk_sim_run_until(sim, listens, NULL, 1000) != PTK_SIM_END_PREDICATE) {
+        PTK_SIM_CHECK(is_listening);
+        return;
+    }
+    for (int i = 0; i < SIGNALS; i++) {
+        ptk_sim_run_for(sim, 1);
+        ptk_sim_signal(hearer, SIGUSR1);
+    }
+    ptk_sim_run_for(sim, 60000);
+    PTK_SIM_CHECK(heard == SIGNALS);
+}
+
 /* --- the host that does all of it at once --- */
 
 static ptk_err do_everything(void *arg) {
@@ -243,6 +320,10 @@ static ptk_err do_everything(void *arg) {
         ptk_err err = ptk_go(NULL, parts[i], NULL);
         PTK_SIM_CHECK(err == PTK_OK);
     }
+    for (int i = 0; i < CROWD; i++) {
+        ptk_err err = ptk_go(NULL, be_one_of_many, NULL);
+        PTK_SIM_CHECK(err == PTK_OK);
+    }
     return PTK_OK;
 }
 
@@ -251,9 +332,16 @@ static ptk_err run_client(void *arg) {
 }
 
 void scenario_quiet(ptk_sim_t *sim) {
+    heard = 0;
+    is_listening = false;
     ptk_sim_quiet_network(sim);
     scenario_host(sim, "server", PTK_SIM_HOST_DAEMON, serve, NULL);
+    ptk_sim_host_options_t crowded = {.struct_size = sizeof crowded,
+                                      .flags = PTK_SIM_HOST_DAEMON,
+                                      .name = "crowded",
+                                      .descriptor_limit = CROWDED_DESCRIPTORS};
+    ptk_sim_host(sim, &crowded, serve_some, NULL);
     scenario_host(sim, "client", 0, run_client, NULL);
-    ptk_sim_run_for(sim, 60000);
+    send_signals(sim, scenario_host(sim, "hearer", 0, run_hearer, NULL));
     ptk_sim_settle(sim, 3600000);
 }
