@@ -22,8 +22,8 @@
 #define SIGNALS    5
 #define CROWD      8
 
-#define CROWDED_DESCRIPTORS                                                                                  \
-    8 /* three of any process, the loop's, the listener's, and room for two or three */
+/* Three of any process, the loop's, the listener's, and room for two or three. */
+#define CROWDED_DESCRIPTORS 8
 
 /* --- the server: echo until the end of the stream, then end it too --- */
 
