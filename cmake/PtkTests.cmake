@@ -200,18 +200,35 @@ set(simulated_excluded_sim
     "^p23_deadline_holds_although_a_little_comes_again_and_again$" "^p23_every_order_around_a_connect$"
     "^p11_poller_that_is_interrupted_is_asked_again$" "^run_reports_a_poller_that_fails_")
 foreach(platform sim epoll poll)
-    set(simulated_names "${conformance_names}")
+    set(names_on_${platform} "${conformance_names}")
     foreach(excluded IN LISTS simulated_excluded simulated_excluded_${platform})
-        list(LENGTH simulated_names before)
-        list(FILTER simulated_names EXCLUDE REGEX "${excluded}")
-        list(LENGTH simulated_names after)
+        list(LENGTH names_on_${platform} before)
+        list(FILTER names_on_${platform} EXCLUDE REGEX "${excluded}")
+        list(LENGTH names_on_${platform} after)
         if(before EQUAL after AND PTK_HAVE_PCL)
             message(FATAL_ERROR "no test to run on simulated hosts is named like ${excluded}")
         endif()
     endforeach()
-    ptk_add_process_tests(conformance conformance.simulated-${platform} conformance "${simulated_names}"
+    ptk_add_process_tests(conformance conformance.simulated-${platform} conformance "${names_on_${platform}}"
         PTK_TEST_SIM=${platform} PTK_TEST_FOREIGN=0)
 endforeach()
+
+# And with every call failing in turn: not what goes down a tree of decisions, which wants a program that does the same
+# under the same decisions; and not where each process takes long to begin or to run.
+set(suite_sources ${conformance_sources} "${PTK_TEST_ROOT}/faults/errno_table.c" "${PTK_TEST_ROOT}/faults/wide.c"
+    "${PTK_TEST_ROOT}/faults/sim/below.c" "${PTK_TEST_ROOT}/faults/suite/main.c")
+list(REMOVE_ITEM suite_sources "${PTK_TEST_ROOT}/conformance/test_simulated_host.c")
+ptk_add_test_program(faults_suite ${suite_sources})
+target_include_directories(faults_suite PRIVATE "${PTK_TEST_ROOT}" "${PTK_TEST_ROOT}/faults")
+target_link_options(faults_suite PRIVATE "LINKER:--wrap=ptk_sys_real")
+target_compile_definitions(faults_suite PRIVATE PTK_TEST_ERRNO_TABLE="${PTK_TEST_ROOT}/faults/errno_table.txt")
+if(NOT PTK_TEST_WRAPPER AND NOT CMAKE_CROSSCOMPILING AND NOT PTK_SANITIZE MATCHES "thread")
+    foreach(platform sim epoll poll)
+        list(FILTER names_on_${platform} EXCLUDE REGEX "_every_order_around_|_every_pick_around_|^exhaustive_")
+        ptk_add_process_tests(faults_suite faults.suite-${platform} faults "${names_on_${platform}}"
+            PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0)
+    endforeach()
+endif()
 
 # --- scripts ---------------------------------------------------------------------------------------------------------
 function(ptk_add_script_tests label)

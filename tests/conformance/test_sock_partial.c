@@ -2,7 +2,6 @@
 /* Sends that are cut short: how many bytes went out, that nothing follows, and that send_some can resume. */
 #include "test_sock.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +20,16 @@ typedef struct limit {
 
 static limit_t limit;
 
-static void add_filler(ptk_os_handle_t handle) {
+/* What the system says when there is no more room. */
+static intptr_t add_filler(ptk_os_handle_t handle) {
     static char filler[2048];
+    intptr_t put = 1;
     memset(filler, 0xee, sizeof filler);
-    for (intptr_t put = 1; put > 0;) {
+    while (put > 0) {
         put = sock_world.below.send(handle, filler, sizeof filler);
         limit.filler += put > 0 ? (size_t) put : 0;
     }
+    return put;
 }
 
 static intptr_t limited_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
@@ -35,8 +37,7 @@ static intptr_t limited_send(ptk_os_handle_t handle, const void *buffer, size_t 
         return sock_world.below.send(handle, buffer, bytes);
     }
     if (limit.left == 0) {
-        add_filler(handle);
-        return -EAGAIN;
+        return add_filler(handle);
     }
     size_t most = limit.left < limit.piece ? limit.left : limit.piece;
     intptr_t put = sock_world.below.send(handle, buffer, bytes < most ? bytes : most);

@@ -65,6 +65,17 @@ extern const ptk_sys_t *const below_sys;
    leave nothing behind and come to an end. */
 void below_run(void (*body)(const void *argument), const void *argument);
 
+/* The same where the body need not do well; on a simulated host only. How it ended, and in words, unless it
+   did well. */
+typedef enum below_end {
+    BELOW_WELL,
+    BELOW_REMAINS, /* it left something behind */
+    BELOW_WAITS,   /* for what does not come, or for ever anew */
+    BELOW_MISSED,  /* it waits, and a descriptor that it waits for is ready */
+    BELOW_SPINS,   /* it is busy, and hardly any time passes */
+} below_end_t;
+below_end_t below_try(void (*body)(const void *argument), const void *argument, const char **words_out);
+
 /* Are runs quick, and each like the other, so that no number of them is too big? */
 bool below_is_quick(void);
 

@@ -23,6 +23,10 @@ static struct {
     bool is_own[HANDLES];
 } state;
 
+static bool is_own(ptk_os_handle_t handle) {
+    return handle >= 0 && handle < HANDLES && state.is_own[handle];
+}
+
 void wide_reset(void) {
     memset(&state, 0, sizeof state);
     for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
@@ -175,9 +179,9 @@ static int wide_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen
 static int wide_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                           struct epoll_event *event) {
     int os_err = strike(PTK_FAULT_epoll_ctl);
-    bool is_own = state.is_own[handle];
-    bool possible = (os_err != EEXIST || (operation == EPOLL_CTL_ADD && !is_own)) &&
-                    (os_err != ENOENT || (operation == EPOLL_CTL_MOD && !is_own));
+    bool is_foreign = !is_own(handle);
+    bool possible = (os_err != EEXIST || (operation == EPOLL_CTL_ADD && is_foreign)) &&
+                    (os_err != ENOENT || (operation == EPOLL_CTL_MOD && is_foreign));
     int before = os_err == EEXIST ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
     if (os_err != 0 && possible) {
         if (os_err == EEXIST || os_err == ENOENT) {

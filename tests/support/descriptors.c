@@ -250,14 +250,9 @@ int fd_unacknowledged(int fd) {
     EITHER(int, (int) ptk_sim_tcp_unacknowledged(endpoint(fd)), count_of(fd, TIOCOUTQ));
 }
 
-/* Simulated TCP puts no acknowledgement off. */
 void fd_acknowledge(int fd) {
     int at_once = 1;
-    if (test_is_simulated()) {
-        let_arrive();
-    } else {
-        CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof at_once), 0);
-    }
+    CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof at_once), 0);
 }
 
 /* --- signals --- */

@@ -68,7 +68,7 @@ uint64_t fd_limit(uint64_t limit);
 int fd_unread(int fd);
 int fd_unacknowledged(int fd);
 
-/* Acknowledge now what has come. */
+/* Acknowledge now what has come. Simulated TCP never puts that off: not on a simulated host. */
 void fd_acknowledge(int fd);
 
 /* A signal to this thread, and to this process: both the same on a simulated host. It has been handled when

@@ -8,6 +8,7 @@
  */
 #include "faults/faults.h"
 
+#include "platform/ptk_readiness.h"
 #include "ptk_test.h"
 #include "sim/ptk_sim_impl.h"
 #include <errno.h>
@@ -16,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MOST 300000
-#define LIMIT_MS   600000
-#define PAIR_MS    100
+#define STEPS_MOST       1000000
+#define STEP_LEAST_NS    10000 /* on the average, of who does not spin */
+#define LIMIT_MS         UINT64_C(1000000000000)
+#define PAIR_MS          100
+#define DESCRIPTOR_LIMIT 4096
 
 typedef struct job {
     void (*body)(const void *argument);
@@ -72,21 +75,68 @@ static ptk_err live(void *arg) {
     return PTK_OK;
 }
 
-void below_run(void (*body)(const void *argument), const void *argument) {
+static bool is_there(const ptk_event_source_t *source, const ptk_sim_file_t *file) {
+    uint32_t ready = file ? ptk_sim_file_ready(file) : POLLNVAL;
+    const uint32_t broken = POLLHUP | POLLERR | POLLNVAL;
+    return (source->inbound && ready & (POLLIN | POLLRDHUP | broken)) ||
+           (source->outbound && ready & (POLLOUT | broken));
+}
+
+/* Nothing happens any more: does an operation of its loop wait for what is ready? */
+static bool has_missed_something(ptk_sim_host_t *host) {
+    ptk_event_loop_platform_t *loop = host->kernel.block.loop;
+    const ptk_readiness_t *readiness = loop ? ptk_container_of(loop, ptk_readiness_t, loop) : NULL;
+    for (uint32_t i = 0; readiness && i < readiness->count; i++) {
+        const ptk_event_source_t *source = readiness->registrations[i].sources;
+        const ptk_sim_file_t *file =
+            source ? ptk_sim_file_find(&host->kernel, readiness->registrations[i].handle) : NULL;
+        for (; source; source = source->next) {
+            if (is_there(source, file)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* How one has ended that has not come to its end. It cannot be unwound, perhaps: the process is of no use any
+ * more. */
+static below_end_t end_of_endless(ptk_sim_t *sim, ptk_sim_host_t *host) {
+    if (sim->end != PTK_SIM_END_DEADLOCK && ptk_sim_report(sim).elapsed_ns / sim->steps < STEP_LEAST_NS) {
+        return BELOW_SPINS;
+    }
+    return has_missed_something(host) ? BELOW_MISSED : BELOW_WAITS;
+}
+
+below_end_t below_try(void (*body)(const void *argument), const void *argument, const char **words_out) {
+    static char words[256];
     job_t job = {body, argument};
     ptk_sim_t *sim = ptk_sim_create(&(ptk_sim_options_t) {.struct_size = sizeof(ptk_sim_options_t),
                                                           .flags = PTK_SIM_NO_FAULTS | PTK_SIM_BENIGN,
                                                           .platform = getenv("PTK_PLATFORM"),
                                                           .step_limit = STEPS_MOST});
+    const ptk_sim_host_options_t options = {.struct_size = sizeof options,
+                                            .descriptor_limit = DESCRIPTOR_LIMIT};
     CHECK(sim != NULL);
-    ptk_sim_host_t *host = ptk_sim_host(sim, NULL, live, &job);
+    ptk_sim_host_t *host = ptk_sim_host(sim, &options, live, &job);
     CHECK(host != NULL);
     host->kernel.block.sys = &wide; /* it has not begun */
-    if (ptk_sim_run_for(sim, LIMIT_MS) != PTK_SIM_END_QUIESCENT || ptk_sim_report(sim).failure) {
-        const char *failure = ptk_sim_report(sim).failure;
-        ptk_test_failed(__FILE__, __LINE__, "%s", failure ? failure : "it does not come to an end");
+    ptk_sim_end_t end = ptk_sim_run_for(sim, LIMIT_MS);
+    const char *failure = ptk_sim_report(sim).failure;
+    (void) ptk_sys_format(words, sizeof words, "%s", failure ? failure : "it does not come to an end");
+    *words_out = words;
+    if (end != PTK_SIM_END_QUIESCENT && end != PTK_SIM_END_HOST) {
+        return end_of_endless(sim, host);
     }
     ptk_sim_destroy(sim);
+    return failure ? BELOW_REMAINS : BELOW_WELL;
+}
+
+void below_run(void (*body)(const void *argument), const void *argument) {
+    const char *words = NULL;
+    if (below_try(body, argument, &words) != BELOW_WELL) {
+        ptk_test_failed(__FILE__, __LINE__, "%s", words);
+    }
 }
 
 bool below_is_quick(void) {
