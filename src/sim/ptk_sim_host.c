@@ -71,7 +71,16 @@ static void end_of_wait(ptk_sim_event_t *event) {
     wake(&host->kernel);
 }
 
-/* From the host's own stack: back to the driver, until somebody continues it. */
+/* Away to the driver and back again, from the host's own stack or that of one of its green threads: to
+ * sanitizers these are different contexts. */
+static void switch_to_driver(ptk_sim_host_t *host) {
+    const ptk_context_t own = host->context;
+    ptk_context_adopt(&host->context);
+    ptk_context_switch(&host->context, &host->sim->driver);
+    host->context = own;
+}
+
+/* Back to the driver, until somebody continues it. */
 static void suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
     ptk_sim_host_t *host = host_of(kernel);
     ptk_sim_agenda_t *agenda = &host->sim->net.agenda;
@@ -82,7 +91,7 @@ static void suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
         ptk_sim_agenda_enter(agenda, &host->alarm, until_ns);
     }
     host->saved_errno = errno;
-    ptk_context_switch(&host->context, &host->sim->driver);
+    switch_to_driver(host);
     errno = host->saved_errno;
     ptk_sim_agenda_strike(agenda, &host->alarm);
     note(host, PTK_SIM_TRACE_RESUME, 0, 0);
