@@ -227,6 +227,8 @@ if(NOT PTK_TEST_WRAPPER AND NOT CMAKE_CROSSCOMPILING AND NOT PTK_SANITIZE MATCHE
         list(FILTER names_on_${platform} EXCLUDE REGEX "_every_order_around_|_every_pick_around_|^exhaustive_")
         ptk_add_process_tests(faults_suite faults.suite-${platform} faults "${names_on_${platform}}"
             PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0)
+        list(TRANSFORM names_on_${platform} PREPEND "faults.suite-${platform}." OUTPUT_VARIABLE suite_tests)
+        set_tests_properties(${suite_tests} PROPERTIES TIMEOUT 3600) # each run has a limit of its own
     endforeach()
 endif()
 
