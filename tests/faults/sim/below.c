@@ -9,6 +9,7 @@
 #include "faults/faults.h"
 
 #include "platform/ptk_readiness.h"
+#include "ptk_scheduler_impl.h"
 #include "ptk_test.h"
 #include "sim/ptk_sim_impl.h"
 #include <errno.h>
@@ -82,10 +83,17 @@ static bool is_there(const ptk_event_source_t *source, const ptk_sim_file_t *fil
            (source->outbound && ready & (POLLOUT | broken));
 }
 
+/* Is it the loop that waits, and not the program in a call of its own? */
+static bool polls(const ptk_thread_block_t *block) {
+    const ptk_scheduler_t *scheduler = block->scheduler;
+    return block->loop && scheduler && scheduler->active && scheduler->current == &scheduler->root;
+}
+
 /* Nothing happens any more: does an operation of its loop wait for what is ready? */
 static bool has_missed_something(ptk_sim_host_t *host) {
     ptk_event_loop_platform_t *loop = host->kernel.block.loop;
-    const ptk_readiness_t *readiness = loop ? ptk_container_of(loop, ptk_readiness_t, loop) : NULL;
+    const ptk_readiness_t *readiness =
+        polls(&host->kernel.block) ? ptk_container_of(loop, ptk_readiness_t, loop) : NULL;
     for (uint32_t i = 0; readiness && i < readiness->count; i++) {
         const ptk_event_source_t *source = readiness->registrations[i].sources;
         const ptk_sim_file_t *file =

@@ -7,11 +7,13 @@
 #include "faults/faults.h"
 
 #include "conformance.h"
+#include "sim/net/ptk_sim_kernel.h"
 #include <errno.h>
 #include <ptk.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
 /* Pairs that are handled or retried: all, which are those on epoll, and those on the other platforms. */
@@ -147,6 +149,62 @@ TEST(a_host_that_leaves_something_or_does_not_end_is_found) {
         CHECK(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
         if (!strstr(output, hosts[i].verdict)) {
             ptk_test_failed(__FILE__, __LINE__, "not \"%s\" but: %s", hosts[i].verdict, output);
+        }
+    }
+}
+
+/* --- a wake that is lost --- */
+
+/* The kernel forgets what the loop has asked it to watch. */
+static void lose_registrations(ptk_os_handle_t handle) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    for (uint32_t i = 0; i < kernel->descriptor_capacity; i++) {
+        const ptk_sim_file_t *file = kernel->descriptors[i];
+        if (file && file->kind == PTK_SIM_FILE_EPOLL) {
+            CHECK_EQ(ptk_sim_sys.epoll_ctl((ptk_os_handle_t) i, EPOLL_CTL_DEL, handle, NULL), 0);
+        }
+    }
+}
+
+static ptk_os_handle_t pair[2];
+static bool is_lost;
+
+static ptk_err wait_for_it(void *unused) {
+    (void) unused;
+    return test_wait(test_fd_waitable((int) pair[0]), PTK_TIMEOUT_INFINITE);
+}
+
+static ptk_err wait_for_what_comes(void *unused) {
+    (void) unused;
+    test_go(wait_for_it, NULL);
+    test_let_poll();
+    if (is_lost) {
+        lose_registrations(pair[0]);
+        below_write(pair[1], 1);
+    }
+    return PTK_OK;
+}
+
+static void wait_in_vain(const void *unused) {
+    (void) unused;
+    below_pair(pair);
+    test_in_green(wait_for_what_comes);
+}
+
+static void try_in_vain(void *unused) {
+    const char *words = NULL;
+    (void) unused;
+    wide_reset();
+    CHECK_EQ(below_try(wait_in_vain, NULL, &words), is_lost ? BELOW_MISSED : BELOW_WAITS);
+}
+
+TEST(a_wake_that_is_lost_is_told_from_one_that_never_comes) {
+    for (int i = 0; i < 1 + is_on_epoll(); i++) { /* the other platforms keep nothing in the kernel */
+        char output[1024] = "";
+        is_lost = i == 1;
+        int status = ptk_test_in_child(try_in_vain, NULL, output, sizeof output);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            ptk_test_failed(__FILE__, __LINE__, "%d: %s", i, output);
         }
     }
 }
