@@ -32,7 +32,8 @@ static void run_all(uint32_t decisions, uint32_t faults) {
     do {
         ptk_sim_window_init(&window, number, decisions, faults);
         do {
-            seen[run(&window)] += window.is_reached;
+            unsigned set = run(&window);
+            seen[set] += window.is_reached;
         } while (ptk_sim_window_next(&window));
         number++;
     } while (window.is_reached);
