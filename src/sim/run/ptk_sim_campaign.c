@@ -37,10 +37,6 @@ typedef struct worker {
     uint64_t seen_at_ms;
 } worker_t;
 
-static uint64_t real_ms(void) {
-    return ptk_sys_real.now_ns() / 1000000;
-}
-
 /* --- a worker --- */
 
 static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
@@ -107,7 +103,7 @@ static bool run_number(const ptk_sim_command_t *command, worker_t *worker, uint6
 }
 
 static bool is_time_up(const ptk_sim_command_t *command, uint64_t began_ms) {
-    return command->seconds != 0 && real_ms() - began_ms >= command->seconds * 1000;
+    return command->seconds != 0 && ptk_sim_real_ms() - began_ms >= command->seconds * 1000;
 }
 
 /* No run had a decision in the window: it and all later ones lie behind the end of every run. */
@@ -118,7 +114,7 @@ static bool is_behind_the_last(const ptk_sim_command_t *command, const worker_t 
 static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
     setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
     uint64_t worlds = command->count * command->seeds;
-    uint64_t began_ms = real_ms();
+    uint64_t began_ms = ptk_sim_real_ms();
     for (uint64_t number = first;
          number < worlds && !is_time_up(command, began_ms) && !is_behind_the_last(command, worker);
          number += command->jobs) {
@@ -159,7 +155,7 @@ static uint64_t per_second(uint64_t number, uint64_t ms) {
 
 static void show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
     totals_t now = total(workers, command->jobs);
-    uint64_t ms = real_ms() - began_ms;
+    uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stderr, "\r%" PRIu64, now.worlds);
     if (command->decisions == 0) {
         fprintf(stderr, "/%" PRIu64, command->count * command->seeds);
@@ -171,7 +167,7 @@ static void show_progress(const ptk_sim_command_t *command, const worker_t *work
 
 static void print_totals(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
     totals_t all = total(workers, command->jobs);
-    uint64_t ms = real_ms() - began_ms;
+    uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stdout,
             "%" PRIu64 " worlds in %" PRIu64 ".%" PRIu64 " s: %" PRIu64 " worlds/s, %" PRIu64
             " k events/s, %" PRIu64 " k calls/s, %" PRIu64 " s of virtual time per second; %" PRIu64
@@ -212,7 +208,7 @@ static ending_t look_at(worker_t *worker) {
         worker->pid = 0;
         return status == 0 ? ENDED_WELL : FAILED;
     }
-    if (hangs(worker, real_ms())) {
+    if (hangs(worker, ptk_sim_real_ms())) {
         fprintf(stderr, "\nno end in %d s of real time\n", (int) (HANG_MS / 1000));
         return FAILED;
     }
@@ -246,7 +242,7 @@ static worker_t *watch(const ptk_sim_command_t *command, worker_t *workers, uint
 static bool start(const ptk_sim_command_t *command, worker_t *workers) {
     fflush(stdout);
     for (unsigned i = 0; i < command->jobs; i++) {
-        workers[i].seen_at_ms = real_ms();
+        workers[i].seen_at_ms = ptk_sim_real_ms();
         pid_t pid = fork();
         if (pid == 0) {
             work(command, &workers[i], i);
@@ -282,7 +278,7 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
         return 2;
     }
     announce(command);
-    uint64_t began_ms = real_ms();
+    uint64_t began_ms = ptk_sim_real_ms();
     worker_t *failed = start(command, workers) ? watch(command, workers, began_ms) : &workers[0];
     kill_all(workers, command->jobs);
     if (failed) {

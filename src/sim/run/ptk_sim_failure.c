@@ -116,21 +116,18 @@ static void try_tape(void *context) {
     _exit(is_same ? PTK_SIM_EXIT_FAILURE : 0);
 }
 
-static uint64_t real_ms(void) {
-    return ptk_sys_real.now_ns() / 1000000;
-}
-
 /* In the same way: another failure is another story. Of crashes the signal tells. */
 static bool still_fails(void *context, const ptk_sim_tape_t *candidate) {
     const case_t *of = context;
     attempt_t attempt = {of, candidate};
-    return real_ms() < of->shrink_until_ms && ptk_sim_in_child(try_tape, &attempt) == of->recording.status;
+    return ptk_sim_real_ms() < of->shrink_until_ms &&
+           ptk_sim_in_child(try_tape, &attempt) == of->recording.status;
 }
 
 static void shrink(case_t *of) {
     ptk_sim_tape_t *tape = &of->recording.tape;
     size_t before = tape->count;
-    of->shrink_until_ms = real_ms() + SHRINK_MS;
+    of->shrink_until_ms = ptk_sim_real_ms() + SHRINK_MS;
     ptk_sim_shrink_t shrink = {.still_fails = still_fails, .context = of, .run_limit = ATTEMPTS_MAX};
     ptk_sim_shrink(&shrink, tape);
     fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,

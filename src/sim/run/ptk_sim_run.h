@@ -80,6 +80,11 @@ int ptk_sim_run_input(ptk_sim_command_t *command);
 /* Replay a tape's file and show what it does; 0, or 1 if it fails, 2 if it is no tape. */
 int ptk_sim_replay_file(const ptk_sim_command_t *command);
 
+/* What the machine's clock says. */
+static inline uint64_t ptk_sim_real_ms(void) {
+    return ptk_sys_real.now_ns() / 1000000;
+}
+
 /* --- children --- */
 
 /* The exit status of a run that failed; one that crashed ends by its signal. */
