@@ -345,13 +345,18 @@ ptk_test_properties(sim.planted sim)
 set_tests_properties(sim.planted PROPERTIES
     PASS_REGULAR_EXPRESSION "seed 1399: tests/sim/scenario_log.c:80: .*shrunk: +from 577 decisions to 1 in 19 runs.*after 208 events")
 
-# A run that crashes leaves a tape and timelines like any other: here of the two decisions that it takes.
-add_test(NAME sim.planted.crash
-    COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_planted> crash-planted --seed 1 --seeds 200 --jobs 1
-        --out "${PROJECT_BINARY_DIR}")
-ptk_test_properties(sim.planted.crash sim)
-set_tests_properties(sim.planted.crash PROPERTIES
-    PASS_REGULAR_EXPRESSION "it crashed: Aborted.*shrunk: +from [0-9]+ decisions to 2 .*timeline: .*txt.*timeline: .*html")
+# A run that crashes leaves a tape and timelines like any other: here of the two decisions that it takes. A sanitizer may end the
+# process at the bad pointer itself; then there is no timeline.
+foreach(crash abort fault)
+    add_test(NAME sim.planted.${crash}
+        COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ptk_planted> ${crash}-planted --seed 1 --seeds 200 --jobs 1
+            --out "${PROJECT_BINARY_DIR}")
+    ptk_test_properties(sim.planted.${crash} sim)
+endforeach()
+set_tests_properties(sim.planted.abort PROPERTIES PASS_REGULAR_EXPRESSION
+    "it crashed: Aborted.*shrunk: +from [0-9]+ decisions to 2 .*timeline: .*txt.*timeline: .*html")
+set_tests_properties(sim.planted.fault PROPERTIES TIMEOUT 40 PASS_REGULAR_EXPRESSION
+    "it crashed: Segmentation fault.*decisions to 2 .*timeline: .*html;it ended the process with [0-9]+.*decisions to 2 ")
 
 # Every run with one decision that is not benign: the runner must find it there too, and leave a tape of that one.
 add_test(NAME sim.planted.exhaustive

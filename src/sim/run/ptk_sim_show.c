@@ -84,13 +84,14 @@ static void on_crash(int signal_number) {
         write_timelines(shown->command, sim, shown->base);
         fflush(stdout);
     }
-    raise(signal_number); /* by now what was before the handler */
+    signal(signal_number, SIG_DFL); /* another handler may stand before this one */
+    raise(signal_number);
 }
 
 /* On a stack that is large enough to draw on; ptk lets it stand. */
 static void watch_for_crashes(void) {
     static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | (int) SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
     stack_t stack = {.ss_sp = malloc(CRASH_STACK_BYTES), .ss_size = CRASH_STACK_BYTES};
     if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) {
         return;
