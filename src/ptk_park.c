@@ -18,8 +18,8 @@
  */
 #include "ptk_scheduler_impl.h"
 
-#include "base/ptk_mutant.h"
 #include "base/ptk_choice.h"
+#include "base/ptk_mutant.h"
 #include "base/ptk_observer.h"
 
 #define PICKS_PER_READING 256

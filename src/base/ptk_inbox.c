@@ -18,8 +18,8 @@
 #include "base/ptk_inbox.h"
 
 #include "base/ptk_assert.h"
-#include "base/ptk_mutant.h"
 #include "base/ptk_memory.h"
+#include "base/ptk_mutant.h"
 #include "base/ptk_thread.h"
 #include <errno.h>
 
