@@ -114,7 +114,8 @@ typedef struct ptk_sim_link_options {
     uint64_t bytes_per_second; /**< 0: no limit */
     uint32_t loss_ppm; /**< so many of a million packets are lost, all of them if it is a million; 0: as the
                             seed has it. Like every fault it ends with ptk_sim_settle(), and is not at all
-                            with PTK_SIM_NO_FAULTS */
+                            with PTK_SIM_NO_FAULTS or PTK_SIM_BENIGN. Less than all is a decision for each
+                            packet, which only a seed takes by this rate */
     uint32_t reserved; /**< 0 */
 } ptk_sim_link_options_t;
 

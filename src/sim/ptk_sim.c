@@ -21,9 +21,6 @@
 #define STEP_LIMIT        UINT64_C(10000000)
 #define STEPS_AT_ONE_TIME UINT64_C(1000000)
 #define EVENTS_PER_CHAOS  8
-#define LATENCY_NS        UINT64_C(100000)
-#define LATENCY_STEP_NS   UINT64_C(50000)
-#define LATENCY_STEPS     16
 
 static ptk_sim_t *sim_in_use;
 
@@ -106,8 +103,7 @@ ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options) {
     ptk_sim_agenda_fini(&sim->net.agenda);
     ptk_sim_agenda_init(&sim->net.agenda, FIRST_MOMENT_NS);
     sim->net.trace.keeps = (sim->options.flags & PTK_SIM_KEEP_TRACE) != 0;
-    sim->net.usual = (ptk_sim_link_t) {
-        .latency_ns = LATENCY_NS, .latency_step_ns = LATENCY_STEP_NS, .latency_steps = LATENCY_STEPS};
+    sim->net.usual = ptk_sim_usual_link();
     ptk_stack_pool_init(&sim->stacks, true);
     ptk_context_adopt(&sim->driver);
     ptk_list_init(&sim->partings);
@@ -165,7 +161,7 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
     ptk_sim_release(sim);
 }
 
-/* --- hosts and links --- */
+/* --- hosts --- */
 
 static bool parse_address(ptk_sim_addr_t *addr_out, const char *text) {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -267,31 +263,6 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
     keep_host(sim, host);
     ptk_sim_host_start(host);
     return host;
-}
-
-/* It has a site of its own, so that its rate is its own too; 0: the one of all. */
-static void set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
-    link->loss_site = loss_ppm ? PTK_SIM_SITE_LINK_LOSS + sim->lossy_links++ : 0;
-    if (loss_ppm) {
-        ptk_sim_oracle_set_rate(&sim->oracle, link->loss_site, loss_ppm);
-    }
-}
-
-ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_link_options_t *options) {
-    ptk_sim_link_options_t copy = {.struct_size = sizeof copy};
-    if (!from || !to || from == to || from->sim != to->sim ||
-        (options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK) || copy.reserved != 0 ||
-        copy.loss_ppm > PTK_SIM_RATE_ALWAYS) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
-    }
-    ptk_sim_link_t *link =
-        ptk_sim_net_link(&from->sim->net, from->kernel.node->index, to->kernel.node->index);
-    link->latency_ns = copy.latency_ns ? copy.latency_ns : LATENCY_NS;
-    link->latency_step_ns = copy.latency_step_ns ? copy.latency_step_ns : LATENCY_STEP_NS;
-    link->latency_steps = copy.latency_steps ? copy.latency_steps : LATENCY_STEPS;
-    link->ns_per_byte = copy.bytes_per_second ? UINT64_C(1000000000) / copy.bytes_per_second : 0;
-    set_loss(from->sim, link, copy.loss_ppm);
-    return PTK_OK;
 }
 
 /* --- steps --- */
@@ -412,18 +383,6 @@ ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms) {
     }
     end_hosts(sim);
     return sim->end;
-}
-
-void ptk_sim_quiet_network(ptk_sim_t *sim) {
-    static const uint32_t sites[] = {PTK_SIM_SITE_LOSS,        PTK_SIM_SITE_DUPLICATE, PTK_SIM_SITE_REORDER,
-                                     PTK_SIM_SITE_PARTITION,   PTK_SIM_SITE_CRASH,     PTK_SIM_SITE_PAUSE,
-                                     PTK_SIM_SITE_ACCEPT_ERROR};
-    for (size_t i = 0; i < sizeof sites / sizeof sites[0]; i++) {
-        ptk_sim_oracle_set_rate(&sim->oracle, sites[i], 0);
-    }
-    for (uint32_t i = 0; i < sim->lossy_links; i++) {
-        ptk_sim_oracle_set_rate(&sim->oracle, PTK_SIM_SITE_LINK_LOSS + i, 0);
-    }
 }
 
 /* --- what it came to --- */

@@ -135,6 +135,9 @@ void ptk_sim_words_fini(ptk_sim_words_t *words);
 
 bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to);
 
+/* What a link is like of which nobody says anything (ptk_sim_link.c). */
+ptk_sim_link_t ptk_sim_usual_link(void);
+
 /* --- faults (ptk_sim_chaos.c) --- */
 
 /* Chance may strike now. */

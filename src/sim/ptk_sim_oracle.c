@@ -6,9 +6,9 @@
  *
  * A site is one of three kinds. *Schedule* sites choose an order or a value that does no harm; their answers
  * are uniform. *Fault* sites are benign most of the time; their answers are other than 0 at a rate, and then
- * uniform. The *sizes* of faults (how long a pause is, whom it strikes) are faults that are uniform: they are
- * asked when the fault has already happened. Sites from 1000 on are the user's, and schedules;
- * from 2^20 on there is one for each link with a rate of loss of its own.
+ * uniform. The *sizes* of faults (how long a pause is) and their *targets* (whom it strikes) are faults that
+ * are uniform: they are asked when the fault has already happened. Sites from 1000 on are the user's, and
+ * schedules; from 2^20 on there is one for each link with a rate of loss of its own.
  *
  * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides those bugs that need one
  * fault a lot and another one not at all. So the seed switches each fault site off with probability 1/2, or
@@ -44,7 +44,8 @@ typedef enum kind {
     SCHEDULE, /* uniform; calm in some seeds: then at the lower rate */
     VALUE,    /* uniform in every seed */
     FAULT,    /* at a rate */
-    SIZE,     /* of a fault, or where: uniform */
+    SIZE,     /* of a fault: uniform */
+    TARGET,   /* of a fault: uniform */
 } kind_t;
 
 typedef struct traits {
@@ -89,7 +90,7 @@ static const traits_t table[] = {
     ROW(PTK_SIM_SITE_, CLOCK_STEP, FAULT, 100, 10000),
     ROW(PTK_SIM_SITE_, REORDER, FAULT, 1000, 200000),
     ROW(PTK_SIM_SITE_, ACCEPT_ERROR, FAULT, 1000, 50000),
-    ROW(PTK_SIM_SITE_, FAULT_HOST, SIZE, 0, 0),
+    ROW(PTK_SIM_SITE_, FAULT_HOST, TARGET, 0, 0),
     ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
 };
 /* clang-format on */
@@ -116,12 +117,12 @@ const char *ptk_sim_site_name(uint32_t site) {
 
 bool ptk_sim_site_is_fault(uint32_t site) {
     kind_t kind = traits_of(site)->kind;
-    return kind == FAULT || kind == SIZE;
+    return kind == FAULT || kind == SIZE || kind == TARGET;
 }
 
 static bool varies(uint32_t site) {
     const traits_t *traits = traits_of(site);
-    return traits->kind == SCHEDULE || traits->kind == FAULT || traits == &user_traits;
+    return (traits->kind != VALUE && traits->kind != SIZE) || traits == &user_traits;
 }
 
 /* --- pseudo-random numbers --------------------------------------------------------------------------- */
@@ -226,6 +227,7 @@ static void meet(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_
         .site = site,
         .is_known = true,
         .is_fault = ptk_sim_site_is_fault(site),
+        .strikes = traits_of(site)->kind == FAULT,
         .varies = varies(site),
         .random = start_of_stream(options->seed, 0, site),
         .rate_ppm = usual_rate(site, options),
@@ -333,7 +335,7 @@ static uint32_t answer_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t
     if (!state->varies) {
         return 0;
     }
-    return ptk_sim_window_answer(oracle->window, state->site, state->is_fault, count);
+    return ptk_sim_window_answer(oracle->window, state->site, state->strikes, count);
 }
 
 static void record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t answer,

@@ -42,6 +42,7 @@ typedef struct ptk_sim_oracle_site {
     uint32_t rate_ppm; /* how often the answer is not 0, or PTK_SIM_RATE_UNIFORM */
     bool is_known;     /* this place of the table is taken */
     bool is_fault;     /* silent in the calm */
+    bool strikes;      /* other than 0 is a fault of its own, not the size or the target of one */
     bool varies;       /* in a window; else benign there */
     bool is_off;       /* its rate was set to 0: silent, whoever answers */
     bool prefers_last; /* of priorities: the last one goes first */
@@ -85,7 +86,7 @@ void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, s
 void ptk_sim_oracle_tell(ptk_sim_oracle_t *oracle, ptk_sim_oracle_told_fn told, void *context);
 
 /* From now on a window answers, whoever did before. It stays the caller's. Values that do no harm in any case
-   (a port, a number where a sequence begins) and sizes of faults are benign then. */
+   (a port, a number where a sequence begins) and how long faults last are benign then. */
 void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window);
 
 void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle);
@@ -93,8 +94,9 @@ void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle);
 /* From now on faults do not happen (0), whoever answers; schedules go on, by priorities no longer. */
 void ptk_sim_oracle_calm(ptk_sim_oracle_t *oracle);
 
-/* How often the answer at a site is not 0, in parts per million, or PTK_SIM_RATE_UNIFORM; for random oracles.
-   What is set wins over the swarm; the rate answers what holds. */
+/* How often the answer at a site is not 0, in parts per million, or PTK_SIM_RATE_UNIFORM; for random oracles,
+   but for 0, which silences the site whoever answers. What is set wins over the swarm; the rate answers what
+   holds. */
 void ptk_sim_oracle_set_rate(ptk_sim_oracle_t *oracle, uint32_t site, uint32_t rate_ppm);
 uint32_t ptk_sim_oracle_rate(ptk_sim_oracle_t *oracle, uint32_t site);
 

@@ -34,7 +34,8 @@ typedef struct work {
 } work_t;
 
 static bool is_at_limit(const work_t *work) {
-    return work->shrink->runs >= work->shrink->run_limit;
+    const ptk_sim_shrink_t *shrink = work->shrink;
+    return shrink->runs >= shrink->run_limit || (shrink->is_time_up && shrink->is_time_up(shrink->context));
 }
 
 /* Ask about the candidate; if it still fails, it is the tape from now on. */
@@ -178,7 +179,7 @@ static bool leap(work_t *work, uint64_t most) {
     bool leapt = false;
     ptk_sim_tape_init(&from);
     ptk_sim_tape_copy(&from, work->tape);
-    for (uint64_t i = 0; i < most && !leapt; i++) {
+    for (uint64_t i = 0; i < most && !leapt && !is_at_limit(work); i++) {
         transplant(&work->candidate, &from, &random, i > 0);
         leapt = work->candidate.count < from.count && try_candidate(work);
     }

@@ -10,7 +10,8 @@ typedef struct ptk_sim_shrink {
     /* Does the program still fail, in the way that is meant, when this sorted tape is replayed? */
     bool (*still_fails)(void *context, const ptk_sim_tape_t *candidate);
     void *context;
-    uint64_t run_limit; /* how often it may be asked */
+    uint64_t run_limit;                /* how often it may be asked */
+    bool (*is_time_up)(void *context); /* nor any longer; NULL: as long as it takes */
     /* What came of it: */
     uint64_t runs;
     uint64_t failures; /* how many of those runs failed: each of them made the tape smaller */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A window of decisions, all of whose answers are tried (floor 5).
+ * A window of decisions, in which the benign answer and the last one of each are tried (floor 5).
  *
  *     ptk_sim_window_t window;
  *     ptk_sim_window_init(&window, number, 6, 2);
@@ -10,8 +10,8 @@
  *
  * Window 0 is the run without any decision that is not benign; window n has the n-th decision of a run as its
  * first. So the windows 0, 1, 2, ..., up to the first that no run reaches, hold every run whose decisions
- * that are not benign lie within `decisions` ones in a row, with at most `faults` faults among them, and hold
- * it once.
+ * that are not benign have their last answer, and lie within `decisions` ones in a row, with at most `faults`
+ * faults among them; and they hold it once.
  */
 #pragma once
 

@@ -266,6 +266,10 @@ static void set_out_again(const ptk_sim_packet_t *packet, ptk_sim_link_t *link) 
 static void travel(ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     ptk_sim_link_t *link = ptk_sim_net_link(net, packet->from_node, packet->to_node);
+    if (link->loses_all && !net->calm) {
+        drop(packet);
+        return;
+    }
     uint32_t lost = decide(net, link->loss_site ? link->loss_site : PTK_SIM_SITE_LOSS, 2);
     if (lost) {
         drop(packet);

@@ -52,6 +52,7 @@ typedef struct ptk_sim_link {
     uint32_t latency_steps;   /* fewer than these; at least 1 */
     uint64_t ns_per_byte;     /* bandwidth: how long one byte occupies the link; 0: no limit */
     uint32_t loss_site;       /* where it is decided whether a packet is lost; 0: PTK_SIM_SITE_LOSS */
+    bool loses_all;           /* until the net is calm */
     uint32_t cut;             /* by so many partitions: nothing passes unless 0 */
     uint64_t busy_until_ns;   /* the link's own: when the last byte so far has left */
     uint64_t

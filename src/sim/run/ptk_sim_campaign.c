@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many seeds on several processes.
+ * Many seeds, or windows, on several processes.
  *
  * Worker w of n runs every n-th seed, or, where every way is tried, every run of every n-th window, up to the
  * first window that no run reaches. It says in shared memory which one it is at, so that whoever watches
@@ -33,7 +33,8 @@ typedef struct worker {
     atomic_uint_fast64_t elapsed_us; /* of virtual time */
     atomic_uint_fast64_t faults;
     atomic_bool failed;
-    uint64_t seen_worlds; /* the watcher's: at its last look, and when that changed */
+    atomic_bool was_cut_short; /* there are windows that it has not been through */
+    uint64_t seen_worlds;      /* the watcher's: at its last look, and when that changed */
     uint64_t seen_at_ms;
 } worker_t;
 
@@ -77,12 +78,21 @@ static bool run_world(const ptk_sim_command_t *command, worker_t *worker, const 
     return true;
 }
 
-/* All runs of one window; false: one failed. */
+static bool is_time_up(const ptk_sim_command_t *command) {
+    return command->until_ms != 0 && ptk_sim_real_ms() >= command->until_ms;
+}
+
+/* All runs of one window, if there is time; false: one failed. */
 static bool run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
     bool is_good = true;
-    do {
+    bool is_over = false;
+    while (is_good && !is_over && !is_time_up(command)) {
         is_good = run_world(command, worker, play);
-    } while (is_good && ptk_sim_window_next(&worker->window));
+        is_over = is_good && !ptk_sim_window_next(&worker->window);
+    }
+    if (is_good && !is_over) {
+        atomic_store(&worker->was_cut_short, true);
+    }
     return is_good;
 }
 
@@ -102,10 +112,6 @@ static bool run_number(const ptk_sim_command_t *command, worker_t *worker, uint6
                                          .window = &worker->window});
 }
 
-static bool is_time_up(const ptk_sim_command_t *command, uint64_t began_ms) {
-    return command->seconds != 0 && ptk_sim_real_ms() - began_ms >= command->seconds * 1000;
-}
-
 /* No run had a decision in the window: it and all later ones lie behind the end of every run. */
 static bool is_behind_the_last(const ptk_sim_command_t *command, const worker_t *worker) {
     return command->decisions > 0 && atomic_load(&worker->worlds) > 0 && !worker->window.is_reached;
@@ -114,9 +120,8 @@ static bool is_behind_the_last(const ptk_sim_command_t *command, const worker_t 
 static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
     setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
     uint64_t worlds = command->count * command->seeds;
-    uint64_t began_ms = ptk_sim_real_ms();
     for (uint64_t number = first;
-         number < worlds && !is_time_up(command, began_ms) && !is_behind_the_last(command, worker);
+         number < worlds && !is_time_up(command) && !is_behind_the_last(command, worker);
          number += command->jobs) {
         atomic_store(&worker->world, number);
         if (!run_number(command, worker, number)) {
@@ -124,6 +129,9 @@ static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, u
             fflush(stdout);
             _exit(1);
         }
+    }
+    if (command->decisions > 0 && !is_behind_the_last(command, worker)) {
+        atomic_store(&worker->was_cut_short, true);
     }
     atomic_store(&worker->world, UINT64_MAX);
     fflush(stdout);
@@ -175,6 +183,16 @@ static void print_totals(const ptk_sim_command_t *command, const worker_t *worke
             all.worlds, ms / 1000, ms % 1000 / 100, per_second(all.worlds, ms),
             per_second(all.events, ms) / 1000, per_second(all.calls, ms) / 1000,
             per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
+}
+
+static void print_what_is_left(const ptk_sim_command_t *command, const worker_t *workers) {
+    bool was_cut_short = false;
+    for (unsigned i = 0; i < command->jobs; i++) {
+        was_cut_short = was_cut_short || atomic_load(&workers[i].was_cut_short);
+    }
+    if (was_cut_short) {
+        fprintf(stdout, "time is up: not every window has been tried\n");
+    }
 }
 
 static void kill_all(worker_t *workers, unsigned count) {
@@ -289,6 +307,7 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
                                command->decisions > 0 ? &failed->window : NULL);
     } else {
         print_totals(command, workers, began_ms);
+        print_what_is_left(command, workers);
     }
     munmap(workers, bytes);
     return failed ? 1 : 0;

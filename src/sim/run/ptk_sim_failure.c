@@ -65,6 +65,10 @@ static char *read_file(const char *path, size_t *bytes_out) {
         }
         text = grown;
     }
+    if (text && ferror(file)) {
+        free(text);
+        text = NULL;
+    }
     fclose(file);
     if (text) {
         text[bytes] = '\0';
@@ -120,15 +124,20 @@ static void try_tape(void *context) {
 static bool still_fails(void *context, const ptk_sim_tape_t *candidate) {
     const case_t *of = context;
     attempt_t attempt = {of, candidate};
-    return ptk_sim_real_ms() < of->shrink_until_ms &&
-           ptk_sim_in_child(try_tape, &attempt) == of->recording.status;
+    return ptk_sim_in_child(try_tape, &attempt) == of->recording.status;
+}
+
+static bool is_time_up(void *context) {
+    const case_t *of = context;
+    return ptk_sim_real_ms() >= of->shrink_until_ms;
 }
 
 static void shrink(case_t *of) {
     ptk_sim_tape_t *tape = &of->recording.tape;
     size_t before = tape->count;
     of->shrink_until_ms = ptk_sim_real_ms() + SHRINK_MS;
-    ptk_sim_shrink_t shrink = {.still_fails = still_fails, .context = of, .run_limit = ATTEMPTS_MAX};
+    ptk_sim_shrink_t shrink = {
+        .still_fails = still_fails, .is_time_up = is_time_up, .context = of, .run_limit = ATTEMPTS_MAX};
     ptk_sim_shrink(&shrink, tape);
     fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,
             shrink.runs);
@@ -176,11 +185,14 @@ static bool record(case_t *of) {
     return is_whole && !hangs && status != 0;
 }
 
-static void print_replay(const case_t *of) {
+static void print_replay(const case_t *of, bool has_tape) {
     const ptk_sim_command_t *command = of->command;
     fprintf(stdout, "replay:   %s %s", command->program, of->scenario->name);
-    if (of->window) {
+    if (of->window && has_tape) {
         fprintf(stdout, " --tape %s/%s.tape", command->out, of->base);
+    } else if (of->window) {
+        fprintf(stdout, " --exhaustive %u --faults %u --seed %" PRIu64, command->decisions, command->faults,
+                of->seed);
     } else if (command->input) {
         fprintf(stdout, " --input %s", command->input);
     } else {
@@ -206,7 +218,7 @@ bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scen
     ptk_sim_tape_init(&of.recording.tape);
     name_case(&of);
     bool recorded = record(&of);
-    print_replay(&of);
+    print_replay(&of, recorded);
     if (recorded) {
         if (command->shrinks) {
             shrink(&of);

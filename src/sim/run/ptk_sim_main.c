@@ -125,13 +125,17 @@ static int take_value(ptk_sim_command_t *command, given_t *given, const char *wo
         command->steps = number;
     } else if (strcmp(word, "--seconds") == 0) {
         command->seconds = number;
-    } else if (strcmp(word, "--jobs") == 0 && number > 0 && number <= 64) {
+    } else if (strcmp(word, "--jobs") == 0) {
+        is_number = is_number && number > 0 && number <= 64;
         command->jobs = (unsigned) number;
-    } else if (strcmp(word, "--exhaustive") == 0 && number > 0 && number <= PTK_CHOICE_TREE_DEPTH_MAX) {
+    } else if (strcmp(word, "--exhaustive") == 0) {
+        is_number = is_number && number > 0 && number <= PTK_CHOICE_TREE_DEPTH_MAX;
         command->decisions = (uint32_t) number;
-    } else if (strcmp(word, "--faults") == 0 && number <= UINT32_MAX) {
+    } else if (strcmp(word, "--faults") == 0) {
+        is_number = is_number && number <= UINT32_MAX;
         command->faults = (uint32_t) number;
-    } else if (strcmp(word, "--pct") == 0 && number <= PTK_SIM_CHANGES_MAX) {
+    } else if (strcmp(word, "--pct") == 0) {
+        is_number = is_number && number <= PTK_SIM_CHANGES_MAX;
         command->pct_changes = (uint32_t) number;
     } else {
         return 0;
@@ -195,10 +199,32 @@ static int run_windows(const ptk_sim_command_t *command) {
     return status;
 }
 
+/* Who decides, and of how many scenarios. */
+static bool fits_together(const ptk_sim_command_t *command) {
+    int deciders = (command->tape != NULL) + (command->input != NULL) + (command->decisions > 0);
+    bool is_one_run = command->tape || command->input || command->timeline;
+    if (deciders > 1 || (deciders == 1 && command->flags & PTK_SIM_BENIGN)) {
+        fprintf(stderr, "%s: one of --tape, --input, --exhaustive and --benign decides\n", command->program);
+        return false;
+    }
+    if (is_one_run &&
+        (command->count > 1 || command->decisions > 0 || (command->input && command->timeline))) {
+        fprintf(stderr, "%s: --tape, --input and --timeline are one run of one scenario\n", command->program);
+        return false;
+    }
+    return true;
+}
+
 static int run(ptk_sim_command_t *command) {
     if (command->count == 0) {
         print_usage(stderr, command->program);
         return 2;
+    }
+    if (!fits_together(command)) {
+        return 2;
+    }
+    if (command->seconds) {
+        command->until_ms = ptk_sim_real_ms() + command->seconds * 1000;
     }
     if (command->tape) {
         return ptk_sim_replay_file(command);

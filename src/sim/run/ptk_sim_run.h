@@ -25,7 +25,8 @@ typedef struct ptk_sim_command {
     size_t input_bytes;
     uint64_t seed;
     uint64_t seeds;
-    uint64_t seconds; /* 0: until all are done */
+    uint64_t seconds;  /* 0: until all are done */
+    uint64_t until_ms; /* of the machine's clock: when those seconds are over; 0: never */
     unsigned jobs;
     uint32_t flags; /* PTK_SIM_* */
     uint32_t pct_changes;

@@ -162,3 +162,30 @@ TEST(more_than_everything_cannot_be_lost) {
     CHECK_ERR(ptk_sim_link(world.client, world.server, &link), PTK_ERR_INVALID_PARAM);
     ptk_sim_destroy(world.sim);
 }
+
+/* A tape has decisions, and that nothing passes is none. */
+TEST(a_link_that_loses_everything_does_so_whoever_decides) {
+    const ptk_sim_options_t options = {.struct_size = sizeof options, .tape = "ptk-tape 1\n"};
+    const ptk_sim_host_options_t host = {.struct_size = sizeof host};
+    memset(&world, 0, sizeof world);
+    world.timeout_ms = TIMEOUT_MS;
+    world.sim = ptk_sim_create(&options);
+    CHECK(world.sim != NULL);
+    ptk_sim_host_options_t daemon = host;
+    daemon.flags = PTK_SIM_HOST_DAEMON;
+    world.server = ptk_sim_host(world.sim, &daemon, run_server, NULL);
+    world.client = ptk_sim_host(world.sim, &host, run_client, NULL);
+    lose(1000000);
+    CHECK_EQ(ptk_sim_run_for(world.sim, LIMIT_MS), PTK_SIM_END_QUIESCENT);
+    CHECK_ERR(world.connected, PTK_ERR_TIMEOUT);
+    ptk_sim_destroy(world.sim);
+}
+
+TEST(a_quiet_network_ends_all_losses) {
+    begin(1, 0, TIMEOUT_MS);
+    lose(1000000);
+    ptk_sim_quiet_network(world.sim);
+    CHECK_EQ(ptk_sim_run_for(world.sim, LIMIT_MS), PTK_SIM_END_QUIESCENT);
+    CHECK_EQ(ptk_sim_report(world.sim).packets_lost, 0);
+    ptk_sim_destroy(world.sim);
+}

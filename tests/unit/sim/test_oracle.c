@@ -325,3 +325,20 @@ TEST(sites_have_names) {
     CHECK(!ptk_sim_site_is_fault(PTK_SIM_SITE_LATENCY));
     CHECK(!ptk_sim_site_is_fault(PTK_SIM_SITE_USER + 5));
 }
+
+TEST(a_window_varies_whom_a_fault_strikes_and_not_how_long) {
+    ptk_sim_oracle_t oracle;
+    ptk_sim_window_t window;
+    uint32_t struck = 0; /* of the runs: how often the last one was */
+    ptk_sim_window_init(&window, 1, 3, 1);
+    do {
+        ptk_sim_oracle_init_random(&oracle, &(ptk_sim_oracle_options_t) {.seed = 1});
+        ptk_sim_oracle_use_window(&oracle, &window);
+        CHECK_EQ(oracle.oracle.choose(&oracle.oracle, PTK_SIM_SITE_PARTITION, 2), 1);
+        CHECK_EQ(oracle.oracle.choose(&oracle.oracle, PTK_SIM_SITE_PARTITION_TIME, 9), 0);
+        struck += oracle.oracle.choose(&oracle.oracle, PTK_SIM_SITE_FAULT_HOST, 5) == 4;
+        CHECK_EQ(oracle.oracle.choose(&oracle.oracle, PTK_SIM_SITE_CRASH, 2), 0); /* that would be two */
+        ptk_sim_oracle_fini(&oracle);
+    } while (ptk_sim_window_next(&window));
+    CHECK_EQ(struck, 1);
+}
