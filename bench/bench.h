@@ -2,13 +2,13 @@
 /*
  * The benchmark's harness.
  *
- * A *bench* measures one thing in several *variants*: variant 0 is ptk, the others are its floors, the same
- * work by the barest code that can do it. Measuring a variant once gives a few *metrics*. Every measurement
- * runs in a forked child of its own, so that nothing is left over from the one before, and a crash or a hang
- * costs one measurement. A *round* measures each variant once, starting with another one each time, so that
- * what drifts in the machine meets them alike.
+ * A *bench* measures one thing in several *variants*: variant 0 is ptk, the others are its baselines, the
+ * same work by the barest code that can do it. Measuring a variant once gives a few *metrics*. Every
+ * measurement runs in a forked child of its own, so that nothing is left over from the one before, and a
+ * crash or a hang costs one measurement. A *round* measures each variant once, starting with another one each
+ * time, so that what drifts in the machine meets them alike.
  *
- * A *figure* is one line of the report: a metric of ptk beside the same metric of one floor. Its ratio is
+ * A *figure* is one line of the report: a metric of ptk beside the same metric of one baseline. Its ratio is
  * computed per round; the report gives the median of the ratios and, beside it, the quartile on the bad side.
  */
 #pragma once
@@ -45,13 +45,13 @@ typedef struct bench_metric {
 
 typedef enum bench_goal {
     BENCH_GOAL_NONE,
-    BENCH_GOAL_RATIO, /* the target is one for ptk / floor */
+    BENCH_GOAL_RATIO, /* the target is one for ptk / baseline */
     BENCH_GOAL_VALUE, /* the target is one for ptk's own value */
 } bench_goal_t;
 
 typedef struct bench_figure {
     size_t metric;
-    size_t floor; /* a variant, 0 for a figure that has none */
+    size_t baseline; /* a variant, 0 for a figure that has none */
     bench_goal_t goal;
     double target;
 } bench_figure_t;
@@ -115,9 +115,9 @@ void bench_result_fini(bench_result_t *result);
 /* One figure's rounds, condensed. */
 typedef struct bench_summary {
     double ptk;      /* median */
-    double floor;    /* median, NAN without a floor */
-    double ratio;    /* median of the rounds' ratios, NAN without a floor */
-    double quartile; /* of the ratios (of ptk's values if there is no floor), on the bad side */
+    double baseline; /* median, NAN without a baseline */
+    double ratio;    /* median of the rounds' ratios, NAN without a baseline */
+    double quartile; /* of the ratios (of ptk's values if there is no baseline), on the bad side */
     bool judged;
     bool passed;
 } bench_summary_t;

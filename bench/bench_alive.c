@@ -3,14 +3,14 @@
  * Many green threads alive at once, all parked on one USER waitable.
  *
  * alive:  nanoseconds per green thread to create them, park them all, wake them and see them end, on memory
- * that was never touched before. The floor does it with bare contexts on slots of 64 KiB. memory: what a
- * parked one costs: resident bytes, and the page tables beside them, from /proc/self/status. The floor is
+ * that was never touched before. The baseline does it with bare contexts on slots of 64 KiB. memory: what a
+ * parked one costs: resident bytes, and the page tables beside them, from /proc/self/status. The baseline is
  * what a bare context on such a slot costs: the page that its stack's top lies in, the page table above it,
  *         and its control block of one cache line.
  */
 #include "bench.h"
-#include "floor_stacks.h"
-#include "floor_switch.h"
+#include "baseline_stacks.h"
+#include "baseline_switch.h"
 
 #include <ptk.h>
 #include <stdlib.h>
@@ -94,41 +94,42 @@ static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
     return ran && crowd.ended == crowd.wanted;
 }
 
-/* --- floor
+/* --- baseline
  * ------------------------------------------------------------------------------------------------------ */
 
-typedef struct floor_member {
-    floor_context_t context; /* first: a context is its member */
-    floor_context_t *home;
-} floor_member_t;
+typedef struct baseline_member {
+    baseline_context_t context; /* first: a context is its member */
+    baseline_context_t *home;
+} baseline_member_t;
 
-static void floor_park_and_end(floor_context_t *self) {
-    floor_member_t *member = (floor_member_t *) self;
-    floor_switch(&member->context, member->home);
-    floor_switch(&member->context, member->home);
+static void baseline_park_and_end(baseline_context_t *self) {
+    baseline_member_t *member = (baseline_member_t *) self;
+    baseline_switch(&member->context, member->home);
+    baseline_switch(&member->context, member->home);
 }
 
-static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_baseline(const bench_t *bench, bool quick, double *metrics_out) {
     (void) quick;
     size_t count = bench->count;
-    floor_context_t home = {0};
+    baseline_context_t home = {0};
     footprint_t before = footprint_now();
     uint64_t began_ns = bench_now_ns();
-    floor_stacks_t stacks = floor_stacks_map(count);
-    floor_member_t *members = aligned_alloc(64, count * sizeof(*members));
+    baseline_stacks_t stacks = baseline_stacks_map(count);
+    baseline_member_t *members = aligned_alloc(64, count * sizeof(*members));
     if (!stacks.base || !members) {
         return false;
     }
     for (size_t index = 0; index < count; index++) {
         members[index].home = &home;
-        floor_prepare(&members[index].context, floor_stacks_high(&stacks, index), floor_park_and_end);
-        floor_switch(&home, &members[index].context);
+        baseline_prepare(&members[index].context, baseline_stacks_high(&stacks, index),
+                         baseline_park_and_end);
+        baseline_switch(&home, &members[index].context);
     }
     uint64_t looked_ns = bench_now_ns();
     footprint_t full = footprint_now();
     looked_ns = bench_now_ns() - looked_ns;
     for (size_t index = 0; index < count; index++) {
-        floor_switch(&home, &members[index].context);
+        baseline_switch(&home, &members[index].context);
     }
     put_metrics(count, before, full, bench_now_ns() - began_ns - looked_ns, metrics_out);
     return true;
@@ -137,7 +138,7 @@ static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out)
 #define ALIVE_VARIANTS                                                                                       \
     {                                                                                                        \
         {"ptk", measure_ptk},                                                                                \
-        {"bare contexts", measure_floor},                                                                    \
+        {"bare contexts", measure_baseline},                                                                 \
     }
 #define ALIVE_METRICS                                                                                        \
     {                                                                                                        \

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Echo over loopback: N connections, each with one message of 64 bytes under way. The figures are requests
- * per second of the server's processor time, beside both floors (floor_echo.h), and requests per second of
- * the clock. All servers use the same socket options, buffers and system calls per echo: one recv, one send,
- * and a share of an epoll_wait.
+ * per second of the server's processor time, beside both baselines (baseline_echo.h), and requests per second
+ * of the clock. All servers use the same socket options, buffers and system calls per echo: one recv, one
+ * send, and a share of an epoll_wait.
  */
 #include "bench_load.h"
 #include "bench_serve.h"
-#include "floor_echo.h"
+#include "baseline_echo.h"
 
 #include <ptk.h>
 
@@ -42,13 +42,14 @@ static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
 }
 
 static bool measure_contexts(const bench_t *bench, bool quick, double *metrics_out) {
-    bool served = load_begin(&load, bench, LOAD_ECHO, quick) && floor_echo_contexts(&load) && load_end(&load);
+    bool served =
+        load_begin(&load, bench, LOAD_ECHO, quick) && baseline_echo_contexts(&load) && load_end(&load);
     load_metrics(&load, 1, metrics_out);
     return served;
 }
 
 static bool measure_epoll(const bench_t *bench, bool quick, double *metrics_out) {
-    bool served = load_begin(&load, bench, LOAD_ECHO, quick) && floor_echo_epoll(&load) && load_end(&load);
+    bool served = load_begin(&load, bench, LOAD_ECHO, quick) && baseline_echo_epoll(&load) && load_end(&load);
     load_metrics(&load, 1, metrics_out);
     return served;
 }

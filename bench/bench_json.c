@@ -84,13 +84,13 @@ static void put_rounds(FILE *file, const bench_result_t *result, const bench_fig
     (void) fprintf(file, ",\n     \"rounds\": [");
     for (size_t round = 0; round < result->rounds; round++) {
         double ptk = result->values[round][0][figure->metric];
-        double floor = figure->floor ? result->values[round][figure->floor][figure->metric] : NAN;
+        double baseline = figure->baseline ? result->values[round][figure->baseline][figure->metric] : NAN;
         (void) fprintf(file, "%s\n      {", round ? "," : "");
         put_number(file, "ptk", ptk);
         (void) fprintf(file, ", ");
-        put_number(file, "floor", floor);
+        put_number(file, "baseline", baseline);
         (void) fprintf(file, ", ");
-        put_number(file, "ratio", ptk / floor);
+        put_number(file, "ratio", ptk / baseline);
         (void) fprintf(file, "}");
     }
     (void) fprintf(file, "]");
@@ -107,11 +107,11 @@ static void put_figure(FILE *file, const bench_result_t *result, const bench_fig
     (void) fprintf(file, ", ");
     put_string_member(file, "unit", metric->unit);
     (void) fprintf(file, ", \"bigger_is_better\": %s,\n     ", metric->bigger_is_better ? "true" : "false");
-    put_string_member(file, "floor_is", figure->floor ? bench->variants[figure->floor].name : "");
+    put_string_member(file, "baseline_is", figure->baseline ? bench->variants[figure->baseline].name : "");
     (void) fprintf(file, ", ");
     put_number(file, "ptk", summary.ptk);
     (void) fprintf(file, ", ");
-    put_number(file, "floor", summary.floor);
+    put_number(file, "baseline", summary.baseline);
     (void) fprintf(file, ", ");
     put_number(file, "ratio", summary.ratio);
     (void) fprintf(file, ", ");

@@ -110,7 +110,7 @@ static void step(client_t *client, peer_t *peer) {
     }
 }
 
-static void turn_phase(client_t *client, uint64_t now_ns) {
+static void tick_phase(client_t *client, uint64_t now_ns) {
     if (client->phase < LOAD_DONE && now_ns >= client->phase_ends_ns) {
         client->phase++;
         client->phase_ends_ns = now_ns + client->load->measured_ns;
@@ -135,7 +135,7 @@ static void drive(client_t *client) {
             step(client, events[index].data.ptr);
         }
         now_ns = bench_now_ns();
-        turn_phase(client, now_ns);
+        tick_phase(client, now_ns);
         if (now_ns > limit_ns) {
             fail();
         }

@@ -24,20 +24,20 @@ static bool reaches(double value, double target, bool bigger_is_better) {
 
 bench_summary_t bench_summarise(const bench_result_t *result, const bench_figure_t *figure) {
     double ptk[BENCH_ROUNDS_MAX];
-    double floor[BENCH_ROUNDS_MAX];
+    double baseline[BENCH_ROUNDS_MAX];
     double ratio[BENCH_ROUNDS_MAX];
     bool bigger = result->bench->metrics[figure->metric].bigger_is_better;
     for (size_t round = 0; round < result->rounds; round++) {
         ptk[round] = result->values[round][0][figure->metric];
-        floor[round] = result->values[round][figure->floor][figure->metric];
-        ratio[round] = ptk[round] / floor[round];
+        baseline[round] = result->values[round][figure->baseline][figure->metric];
+        ratio[round] = ptk[round] / baseline[round];
     }
-    bench_summary_t summary = {.floor = NAN, .ratio = NAN};
+    bench_summary_t summary = {.baseline = NAN, .ratio = NAN};
     summary.ptk = bench_median(ptk, result->rounds);
-    if (figure->floor == 0) {
+    if (figure->baseline == 0) {
         summary.quartile = bad_quartile(ptk, result->rounds, bigger);
     } else {
-        summary.floor = bench_median(floor, result->rounds);
+        summary.baseline = bench_median(baseline, result->rounds);
         summary.ratio = bench_median(ratio, result->rounds);
         summary.quartile = bad_quartile(ratio, result->rounds, bigger);
     }
@@ -54,8 +54,9 @@ void bench_table_head(const bench_options_t *options) {
     (void) uname(&system);
     (void) printf("ptk benchmark, %s %s, %s; %zu rounds%s\n", system.sysname, system.release, system.machine,
                   options->rounds, options->quick ? ", quick" : "");
-    (void) printf("ratio: median over rounds of ptk / floor; quartile: of the ratios, on the bad side\n\n");
-    (void) printf("%-*s %12s %12s  %-8s %7s %9s  %-10s\n", NAME_WIDTH, "figure", "ptk", "floor", "unit",
+    (void) printf(
+        "ratio: median over rounds of ptk / baseline; quartile: of the ratios, on the bad side\n\n");
+    (void) printf("%-*s %12s %12s  %-8s %7s %9s  %-10s\n", NAME_WIDTH, "figure", "ptk", "baseline", "unit",
                   "ratio", "quartile", "target");
 }
 
@@ -84,24 +85,24 @@ static void print_row(const bench_result_t *result, const bench_figure_t *figure
     bench_summary_t summary = bench_summarise(result, figure);
     char name[64];
     char ptk[24];
-    char floor[24];
+    char baseline[24];
     char ratio[24];
     char quartile[24];
     char target[24] = "";
     bench_figure_name(bench, figure, name, sizeof(name));
     format_value(summary.ptk, ptk, sizeof(ptk));
-    format_value(summary.floor, floor, sizeof(floor));
+    format_value(summary.baseline, baseline, sizeof(baseline));
     format_ratio(summary.ratio, ratio, sizeof(ratio));
-    (figure->floor ? format_ratio : format_value)(summary.quartile, quartile, sizeof(quartile));
+    (figure->baseline ? format_ratio : format_value)(summary.quartile, quartile, sizeof(quartile));
     if (summary.judged) {
         (void) snprintf(target, sizeof(target), "%s %.2f%s",
                         metric->bigger_is_better ? ">=" : "<=", figure->target,
                         figure->goal == BENCH_GOAL_VALUE ? " (ptk)" : "");
     }
     const char *verdict = !summary.judged ? "" : summary.passed ? "PASS" : "FALLS SHORT";
-    (void) printf("%-*s %12s %12s  %-8s %7s %9s  %-14s %-11s  %s\n", NAME_WIDTH, name, ptk, floor,
+    (void) printf("%-*s %12s %12s  %-8s %7s %9s  %-14s %-11s  %s\n", NAME_WIDTH, name, ptk, baseline,
                   metric->unit, ratio, quartile, target, verdict,
-                  figure->floor ? bench->variants[figure->floor].name : "");
+                  figure->baseline ? bench->variants[figure->baseline].name : "");
 }
 
 void bench_table_rows(const bench_result_t *result) {

@@ -36,10 +36,10 @@ size_t bench_metric_count(const bench_t *bench) {
     return count;
 }
 
-/* A figure of zeros ends the list, but the first one may be the plainest of all: metric 0, no floor. */
+/* A figure of zeros ends the list, but the first one may be the plainest of all: metric 0, no baseline. */
 size_t bench_figure_count(const bench_t *bench) {
     size_t count = 1;
-    while (count < BENCH_FIGURES_MAX && (bench->figures[count].metric || bench->figures[count].floor)) {
+    while (count < BENCH_FIGURES_MAX && (bench->figures[count].metric || bench->figures[count].baseline)) {
         count++;
     }
     return count;
@@ -64,7 +64,7 @@ static _Noreturn void measure_in_child(const bench_t *bench, size_t variant, boo
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) signal(SIGPIPE, SIG_IGN);
     bench_pin_measured();
-    ptk_set_report_sink(report_sink, NULL);
+    ptk_log_set_report_sink(report_sink, NULL);
     bool measured = bench->variants[variant].measure(bench, quick, metrics);
     if (measured && write(out, metrics, sizeof(metrics)) != (ssize_t) sizeof(metrics)) {
         measured = false;

@@ -3,11 +3,11 @@
  * A million sleepers. They are created and parked first (that is bench_alive's subject); then a gate opens,
  * and each sleeps for 1,000 ms plus a random 1 to 3,000 ms, notes how late it woke, and ends. The figures are
  * the processor time from the opening of the gate to the end of the last one, and the median and the 99th
- * percentile of the lateness. The floor is the timers alone: a million random deadlines into a bare heap, and
- * out of it in order.
+ * percentile of the lateness. The baseline is the timers alone: a million random deadlines into a bare heap,
+ * and out of it in order.
  */
 #include "bench.h"
-#include "floor_heap.h"
+#include "baseline_heap.h"
 
 #include <ptk.h>
 #include <stdlib.h>
@@ -86,28 +86,29 @@ static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
     return ran && dormitory.slept == dormitory.wanted;
 }
 
-/* --- floor
+/* --- baseline
  * ------------------------------------------------------------------------------------------------------ */
 
-static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_baseline(const bench_t *bench, bool quick, double *metrics_out) {
     (void) quick;
     uint64_t random = 88172645463325252u;
     uint64_t last = 0;
     bool in_order = true;
-    floor_heap_t heap;
-    floor_timer_t *timers = calloc(bench->count, sizeof(*timers));
-    if (!timers || !floor_heap_init(&heap, bench->count)) {
+    baseline_heap_t heap;
+    baseline_timer_t *timers = calloc(bench->count, sizeof(*timers));
+    if (!timers || !baseline_heap_init(&heap, bench->count)) {
         return false;
     }
     uint64_t began_ns = bench_cpu_ns();
     for (size_t index = 0; index < bench->count; index++) {
-        floor_heap_arm(&heap, &timers[index], bench_random(&random) % (SLEEP_RANGE_MS * UINT64_C(1000000)));
+        baseline_heap_arm(&heap, &timers[index],
+                          bench_random(&random) % (SLEEP_RANGE_MS * UINT64_C(1000000)));
     }
-    while (!floor_heap_empty(&heap)) {
-        uint64_t deadline = floor_heap_first(&heap);
+    while (!baseline_heap_empty(&heap)) {
+        uint64_t deadline = baseline_heap_first(&heap);
         in_order &= deadline >= last;
         last = deadline;
-        (void) floor_heap_pop(&heap);
+        (void) baseline_heap_pop(&heap);
     }
     metrics_out[METRIC_CPU] = (double) (bench_cpu_ns() - began_ns) / 1e9;
     return in_order;
@@ -121,7 +122,7 @@ const bench_t bench_sleepers[] = {
      .rounds_max_quick = 1,
      .slow = true,
      .memory_mib = 7168,
-     .variants = {{"ptk", measure_ptk}, {"bare heap in and out", measure_floor}},
+     .variants = {{"ptk", measure_ptk}, {"bare heap in and out", measure_baseline}},
      .metrics = {{"processor time", "s", false}, {"late, median", "ms", false}, {"late, p99", "ms", false}},
      .figures = {{METRIC_CPU, 1, BENCH_GOAL_NONE, 0},
                  {METRIC_LATE_MEDIAN, 0, BENCH_GOAL_NONE, 0},

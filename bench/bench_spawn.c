@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Spawn, run and join: one green thread spawns another, which does nothing, and joins it, again and again.
- * The floor takes a warm stack with its control block from a free list, prepares a context on it, switches
+ * The baseline takes a warm stack with its control block from a free list, prepares a context on it, switches
  * there and comes back.
  */
 #include "bench.h"
-#include "floor_stacks.h"
-#include "floor_switch.h"
+#include "baseline_stacks.h"
+#include "baseline_switch.h"
 
 #include <ptk.h>
 #include <stdlib.h>
@@ -61,43 +61,43 @@ static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
     return !spawner.failed && ptk_event_loop_platform_destroy(loop) == PTK_OK;
 }
 
-/* --- floor
+/* --- baseline
  * ------------------------------------------------------------------------------------------------------ */
 
-#define FLOOR_TASKS 15
+#define BASELINE_TASKS 15
 
-typedef struct floor_task {
-    floor_context_t context; /* first: a context is its task */
+typedef struct baseline_task {
+    baseline_context_t context; /* first: a context is its task */
     void *stack_high;
-    floor_context_t *parent;
-    struct floor_task *next_free;
+    baseline_context_t *parent;
+    struct baseline_task *next_free;
     bool ran;
-} floor_task_t;
+} baseline_task_t;
 
 /* The spawner is a bare context too, as ptk's is a green thread. */
-typedef struct floor_spawner {
-    floor_context_t context; /* first: a context is its spawner */
-    floor_context_t home;
-    floor_task_t tasks[FLOOR_TASKS];
-    floor_task_t *free_tasks;
+typedef struct baseline_spawner {
+    baseline_context_t context; /* first: a context is its spawner */
+    baseline_context_t home;
+    baseline_task_t tasks[BASELINE_TASKS];
+    baseline_task_t *free_tasks;
     spawner_t *spawner;
-} floor_spawner_t;
+} baseline_spawner_t;
 
-static void floor_nothing(floor_context_t *self) {
-    floor_task_t *task = (floor_task_t *) self;
+static void baseline_nothing(baseline_context_t *self) {
+    baseline_task_t *task = (baseline_task_t *) self;
     task->ran = true;
-    floor_switch(&task->context, task->parent);
+    baseline_switch(&task->context, task->parent);
 }
 
-static bool floor_spawn_and_join(floor_spawner_t *self, size_t spawns) {
+static bool baseline_spawn_and_join(baseline_spawner_t *self, size_t spawns) {
     bool ran = true;
     for (size_t spawn = 0; spawn < spawns; spawn++) {
-        floor_task_t *task = self->free_tasks;
+        baseline_task_t *task = self->free_tasks;
         self->free_tasks = task->next_free;
         task->ran = false;
         task->parent = &self->context;
-        floor_prepare(&task->context, task->stack_high, floor_nothing);
-        floor_switch(&self->context, &task->context);
+        baseline_prepare(&task->context, task->stack_high, baseline_nothing);
+        baseline_switch(&self->context, &task->context);
         ran &= task->ran;
         task->next_free = self->free_tasks;
         self->free_tasks = task;
@@ -105,38 +105,38 @@ static bool floor_spawn_and_join(floor_spawner_t *self, size_t spawns) {
     return ran;
 }
 
-static void floor_spawner(floor_context_t *context) {
-    floor_spawner_t *self = (floor_spawner_t *) context;
+static void baseline_spawner(baseline_context_t *context) {
+    baseline_spawner_t *self = (baseline_spawner_t *) context;
     spawner_t *spawner = self->spawner;
-    bool ran = floor_spawn_and_join(self, spawner->spawns);
+    bool ran = baseline_spawn_and_join(self, spawner->spawns);
     for (size_t slice = 0; slice < BENCH_SLICES; slice++) {
         uint64_t began_ns = bench_now_ns();
-        ran &= floor_spawn_and_join(self, spawner->spawns);
+        ran &= baseline_spawn_and_join(self, spawner->spawns);
         spawner->slices[slice] = (double) (bench_now_ns() - began_ns) / (double) spawner->spawns;
     }
     spawner->failed = !ran;
-    floor_switch(&self->context, &self->home);
+    baseline_switch(&self->context, &self->home);
 }
 
-static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_baseline(const bench_t *bench, bool quick, double *metrics_out) {
     (void) bench;
     (void) quick;
-    static floor_spawner_t floor;
+    static baseline_spawner_t baseline;
     spawner_t spawner = {.spawns = SPAWNS_PER_SLICE};
-    floor_stacks_t stacks = floor_stacks_map(FLOOR_TASKS + 1);
+    baseline_stacks_t stacks = baseline_stacks_map(BASELINE_TASKS + 1);
     if (!stacks.base) {
         return false;
     }
-    floor.spawner = &spawner;
-    for (size_t index = 0; index < FLOOR_TASKS; index++) {
-        floor.tasks[index].stack_high = floor_stacks_high(&stacks, index + 1);
-        floor.tasks[index].next_free = floor.free_tasks;
-        floor.free_tasks = &floor.tasks[index];
+    baseline.spawner = &spawner;
+    for (size_t index = 0; index < BASELINE_TASKS; index++) {
+        baseline.tasks[index].stack_high = baseline_stacks_high(&stacks, index + 1);
+        baseline.tasks[index].next_free = baseline.free_tasks;
+        baseline.free_tasks = &baseline.tasks[index];
     }
-    floor_prepare(&floor.context, floor_stacks_high(&stacks, 0), floor_spawner);
-    floor_switch(&floor.home, &floor.context);
+    baseline_prepare(&baseline.context, baseline_stacks_high(&stacks, 0), baseline_spawner);
+    baseline_switch(&baseline.home, &baseline.context);
     metrics_out[0] = bench_median(spawner.slices, BENCH_SLICES);
-    floor_stacks_unmap(&stacks);
+    baseline_stacks_unmap(&stacks);
     return !spawner.failed;
 }
 
@@ -144,7 +144,7 @@ const bench_t bench_spawn[] = {
     {.name = "spawn",
      .what = "spawn, run and join a green thread",
      .rounds_times = 4,
-     .variants = {{"ptk", measure_ptk}, {"prepare, switch, back", measure_floor}},
+     .variants = {{"ptk", measure_ptk}, {"prepare, switch, back", measure_baseline}},
      .metrics = {{"", "ns", false}},
      .figures = {{0, 1, BENCH_GOAL_RATIO, 3.5}}},
     {.name = NULL},

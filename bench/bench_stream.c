@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streaming in blocks of 64 KiB over four connections, in bytes per second of the server's processor time.
- * The server of a sink receives whole blocks, that of a source sends them. The floor is bare epoll with the
- * same blocks.
+ * The server of a sink receives whole blocks, that of a source sends them. The baseline is bare epoll with
+ * the same blocks.
  */
 #include "bench_load.h"
 #include "bench_serve.h"
-#include "floor_stream.h"
+#include "baseline_stream.h"
 
 #include <ptk.h>
 #include <stdlib.h>
@@ -47,8 +47,8 @@ static bool measure_ptk(const bench_t *bench, load_kind_t kind, bool quick, doub
     return served;
 }
 
-static bool measure_floor(const bench_t *bench, load_kind_t kind, bool quick, double *metrics_out) {
-    bool served = load_begin(&load, bench, kind, quick) && floor_stream(&load) && load_end(&load);
+static bool measure_baseline(const bench_t *bench, load_kind_t kind, bool quick, double *metrics_out) {
+    bool served = load_begin(&load, bench, kind, quick) && baseline_stream(&load) && load_end(&load);
     load_metrics(&load, MIB, metrics_out);
     return served;
 }
@@ -57,16 +57,16 @@ static bool ptk_sink(const bench_t *bench, bool quick, double *metrics_out) {
     return measure_ptk(bench, LOAD_SINK, quick, metrics_out);
 }
 
-static bool floor_sink(const bench_t *bench, bool quick, double *metrics_out) {
-    return measure_floor(bench, LOAD_SINK, quick, metrics_out);
+static bool baseline_sink(const bench_t *bench, bool quick, double *metrics_out) {
+    return measure_baseline(bench, LOAD_SINK, quick, metrics_out);
 }
 
 static bool ptk_source(const bench_t *bench, bool quick, double *metrics_out) {
     return measure_ptk(bench, LOAD_SOURCE, quick, metrics_out);
 }
 
-static bool floor_source(const bench_t *bench, bool quick, double *metrics_out) {
-    return measure_floor(bench, LOAD_SOURCE, quick, metrics_out);
+static bool baseline_source(const bench_t *bench, bool quick, double *metrics_out) {
+    return measure_baseline(bench, LOAD_SOURCE, quick, metrics_out);
 }
 
 #define STREAM_METRICS                                                                                       \
@@ -85,14 +85,14 @@ const bench_t bench_stream[] = {
      .what = "the server receives blocks of 64 KiB",
      .count = 4,
      .rounds_times = 2,
-     .variants = {{"ptk", ptk_sink}, {"bare epoll", floor_sink}},
+     .variants = {{"ptk", ptk_sink}, {"bare epoll", baseline_sink}},
      .metrics = STREAM_METRICS,
      .figures = STREAM_FIGURES},
     {.name = "stream-source",
      .what = "the server sends blocks of 64 KiB",
      .count = 4,
      .rounds_times = 2,
-     .variants = {{"ptk", ptk_source}, {"bare epoll", floor_source}},
+     .variants = {{"ptk", ptk_source}, {"bare epoll", baseline_source}},
      .metrics = STREAM_METRICS,
      .figures = STREAM_FIGURES},
     {.name = NULL},

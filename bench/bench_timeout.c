@@ -7,22 +7,22 @@
  * the figure is the median difference of neighbouring slices.
  *
  * timeout:       a ring of two. A wait is over before the loop reads its clock again, so its timer never
- * enters the heap. Floor: to arm and cancel a timer in a bare heap that holds a million others.
+ * enters the heap. Baseline: to arm and cancel a timer in a bare heap that holds a million others.
  * timeout-armed: a ring of 4,096. Every wait outlives the clock reading, so every timer enters the heap and
- * is cancelled there. Floor: a bare heap of 4,096 where the oldest is cancelled and armed again, the latest
- * of all.
+ * is cancelled there. Baseline: a bare heap of 4,096 where the oldest is cancelled and armed again, the
+ * latest of all.
  */
 #include "bench.h"
-#include "floor_heap.h"
+#include "baseline_heap.h"
 
 #include <math.h>
 #include <ptk.h>
 #include <stdlib.h>
 
-#define HANDOFFS_PER_SLICE 8192
-#define TIMEOUT_MS         5000
-#define FLOOR_HEAP_OTHERS  1000000
-#define FLOOR_ARMS         20000
+#define HANDOFFS_PER_SLICE   8192
+#define TIMEOUT_MS           5000
+#define BASELINE_HEAP_OTHERS 1000000
+#define BASELINE_ARMS        20000
 
 enum { METRIC_COST, METRIC_WITH, METRIC_WITHOUT };
 
@@ -127,18 +127,18 @@ static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
     return !ring.failed;
 }
 
-/* --- floors
+/* --- baselines
  * ----------------------------------------------------------------------------------------------------- */
 
 /* A heap of timers with random deadlines below `latest`; room for one more. */
-static floor_timer_t *fill_heap(floor_heap_t *heap, size_t count, uint64_t latest) {
-    floor_timer_t *timers = calloc(count + 1, sizeof(*timers));
+static baseline_timer_t *fill_heap(baseline_heap_t *heap, size_t count, uint64_t latest) {
+    baseline_timer_t *timers = calloc(count + 1, sizeof(*timers));
     uint64_t random = 88172645463325252u;
-    if (!timers || !floor_heap_init(heap, count + 1)) {
+    if (!timers || !baseline_heap_init(heap, count + 1)) {
         return NULL;
     }
     for (size_t index = 0; index < count; index++) {
-        floor_heap_arm(heap, &timers[index], bench_random(&random) % latest);
+        baseline_heap_arm(heap, &timers[index], bench_random(&random) % latest);
     }
     return timers;
 }
@@ -148,51 +148,51 @@ static inline void forget(const void *object) {
     __asm__ volatile("" : : "r"(object) : "memory");
 }
 
-static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_baseline(const bench_t *bench, bool quick, double *metrics_out) {
     (void) bench;
     (void) quick;
     uint64_t latest = UINT64_C(1) << 40;
     double slices[BENCH_SLICES];
-    floor_heap_t heap;
-    floor_timer_t *timers = fill_heap(&heap, FLOOR_HEAP_OTHERS, latest);
+    baseline_heap_t heap;
+    baseline_timer_t *timers = fill_heap(&heap, BASELINE_HEAP_OTHERS, latest);
     if (!timers) {
         return false;
     }
     for (size_t slice = 0; slice < BENCH_SLICES; slice++) {
         uint64_t began_ns = bench_now_ns();
-        for (uint64_t step = 0; step < FLOOR_ARMS; step++) {
-            floor_heap_arm(&heap, &timers[FLOOR_HEAP_OTHERS], latest + step);
+        for (uint64_t step = 0; step < BASELINE_ARMS; step++) {
+            baseline_heap_arm(&heap, &timers[BASELINE_HEAP_OTHERS], latest + step);
             forget(&heap);
-            floor_heap_cancel(&heap, &timers[FLOOR_HEAP_OTHERS]);
+            baseline_heap_cancel(&heap, &timers[BASELINE_HEAP_OTHERS]);
         }
-        slices[slice] = (double) (bench_now_ns() - began_ns) / FLOOR_ARMS;
+        slices[slice] = (double) (bench_now_ns() - began_ns) / BASELINE_ARMS;
     }
     metrics_out[METRIC_COST] = bench_median(slices, BENCH_SLICES);
     return true;
 }
 
-static bool measure_floor_armed(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_baseline_armed(const bench_t *bench, bool quick, double *metrics_out) {
     (void) quick;
     size_t count = bench->count;
     double slices[BENCH_SLICES];
-    floor_heap_t heap;
-    floor_timer_t *timers = calloc(count, sizeof(*timers));
-    if (!timers || !floor_heap_init(&heap, count)) {
+    baseline_heap_t heap;
+    baseline_timer_t *timers = calloc(count, sizeof(*timers));
+    if (!timers || !baseline_heap_init(&heap, count)) {
         return false;
     }
     uint64_t deadline = 0;
     for (size_t index = 0; index < count; index++) {
-        floor_heap_arm(&heap, &timers[index], deadline++);
+        baseline_heap_arm(&heap, &timers[index], deadline++);
     }
     for (size_t slice = 0; slice < BENCH_SLICES; slice++) {
         uint64_t began_ns = bench_now_ns();
-        for (size_t step = 0; step < FLOOR_ARMS; step++) {
-            floor_timer_t *timer = &timers[step % count];
-            floor_heap_cancel(&heap, timer);
+        for (size_t step = 0; step < BASELINE_ARMS; step++) {
+            baseline_timer_t *timer = &timers[step % count];
+            baseline_heap_cancel(&heap, timer);
             forget(&heap);
-            floor_heap_arm(&heap, timer, deadline++);
+            baseline_heap_arm(&heap, timer, deadline++);
         }
-        slices[slice] = (double) (bench_now_ns() - began_ns) / FLOOR_ARMS;
+        slices[slice] = (double) (bench_now_ns() - began_ns) / BASELINE_ARMS;
     }
     metrics_out[METRIC_COST] = bench_median(slices, BENCH_SLICES);
     return true;
@@ -210,7 +210,7 @@ const bench_t bench_timeout[] = {
      .what = "a timeout that never fires, in a hand-off between two",
      .count = 2,
      .rounds_times = 2,
-     .variants = {{"ptk", measure_ptk}, {"heap of 1,000,000", measure_floor}},
+     .variants = {{"ptk", measure_ptk}, {"heap of 1,000,000", measure_baseline}},
      .metrics = TIMEOUT_METRICS,
      .figures = {{METRIC_COST, 1, BENCH_GOAL_RATIO, 2.5},
                  {METRIC_WITH, 0, BENCH_GOAL_NONE, 0},
@@ -219,7 +219,7 @@ const bench_t bench_timeout[] = {
      .what = "the same in a ring of 4,096, where every timer enters the heap",
      .count = 4096,
      .rounds_times = 2,
-     .variants = {{"ptk", measure_ptk}, {"heap of 4,096", measure_floor_armed}},
+     .variants = {{"ptk", measure_ptk}, {"heap of 4,096", measure_baseline_armed}},
      .metrics = TIMEOUT_METRICS,
      .figures = {{METRIC_COST, 1, BENCH_GOAL_NONE, 0},
                  {METRIC_WITH, 0, BENCH_GOAL_NONE, 0},

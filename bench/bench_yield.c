@@ -2,17 +2,17 @@
 /*
  * Yield: N green threads that only yield, so that each lap runs every one of them once. The first of them is
  * the timekeeper: it times slices of many laps, and the measurement is the median slice, in nanoseconds per
- * yield. The floor is the same ring of bare contexts, where a yield is a switch to the next one and nothing
- * else.
+ * yield. The baseline is the same ring of bare contexts, where a yield is a switch to the next one and
+ * nothing else.
  *
  * All members yield at the same place of the program, as threads with the same body do. A processor predicts
  * a return by the call that it saw last; after a switch that was another stack's call. So if two yield at
- * different places, each return is mispredicted: yield-2-places shows what that costs. The floor is inline
+ * different places, each return is mispredicted: yield-2-places shows what that costs. The baseline is inline
  * and has no call to return from.
  */
 #include "bench.h"
-#include "floor_stacks.h"
-#include "floor_switch.h"
+#include "baseline_stacks.h"
+#include "baseline_switch.h"
 
 #include <ptk.h>
 #include <stdlib.h>
@@ -114,65 +114,66 @@ static bool measure_ptk_places(const bench_t *bench, bool quick, double *metrics
     return ran;
 }
 
-/* --- floor
+/* --- baseline
  * ------------------------------------------------------------------------------------------------------ */
 
-typedef struct floor_member {
-    floor_context_t context; /* first: a context is its member */
-    struct floor_member *next;
+typedef struct baseline_member {
+    baseline_context_t context; /* first: a context is its member */
+    struct baseline_member *next;
     ring_t *ring;
-    floor_context_t *home; /* where the timekeeper goes at the end */
-} floor_member_t;
+    baseline_context_t *home; /* where the timekeeper goes at the end */
+} baseline_member_t;
 
-static void floor_lap(void *argument, size_t laps) {
-    floor_member_t *member = argument;
+static void baseline_lap(void *argument, size_t laps) {
+    baseline_member_t *member = argument;
     const volatile ring_t *ring = member->ring;
     for (size_t lap = 0; lap < laps && !ring->stop; lap++) {
-        floor_switch(&member->context, &member->next->context);
+        baseline_switch(&member->context, &member->next->context);
     }
 }
 
-static void floor_timekeeper(floor_context_t *self) {
-    floor_member_t *member = (floor_member_t *) self;
-    keep_time(member->ring, member, floor_lap);
-    floor_switch(&member->context, member->home);
+static void baseline_timekeeper(baseline_context_t *self) {
+    baseline_member_t *member = (baseline_member_t *) self;
+    keep_time(member->ring, member, baseline_lap);
+    baseline_switch(&member->context, member->home);
 }
 
-static void floor_other(floor_context_t *self) {
-    floor_lap(self, endless);
+static void baseline_other(baseline_context_t *self) {
+    baseline_lap(self, endless);
 }
 
-static void floor_join_ring(floor_member_t *members, const floor_stacks_t *stacks, size_t index, ring_t *ring,
-                            floor_context_t *home) {
-    floor_member_t *member = &members[index];
+static void baseline_join_ring(baseline_member_t *members, const baseline_stacks_t *stacks, size_t index,
+                               ring_t *ring, baseline_context_t *home) {
+    baseline_member_t *member = &members[index];
     member->next = &members[(index + 1) % ring->size];
     member->ring = ring;
     member->home = home;
-    floor_prepare(&member->context, floor_stacks_high(stacks, index), index ? floor_other : floor_timekeeper);
+    baseline_prepare(&member->context, baseline_stacks_high(stacks, index),
+                     index ? baseline_other : baseline_timekeeper);
 }
 
-static bool measure_floor(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_baseline(const bench_t *bench, bool quick, double *metrics_out) {
     ring_t ring = ring_of(bench, quick);
-    floor_context_t home = {0};
-    floor_stacks_t stacks = floor_stacks_map(ring.size);
-    floor_member_t *members = aligned_alloc(64, ring.size * sizeof(*members));
+    baseline_context_t home = {0};
+    baseline_stacks_t stacks = baseline_stacks_map(ring.size);
+    baseline_member_t *members = aligned_alloc(64, ring.size * sizeof(*members));
     if (!stacks.base || !members) {
         return false;
     }
     for (size_t index = 0; index < ring.size; index++) {
-        floor_join_ring(members, &stacks, index, &ring, &home);
+        baseline_join_ring(members, &stacks, index, &ring, &home);
     }
-    floor_switch(&home, &members[0].context);
+    baseline_switch(&home, &members[0].context);
     metrics_out[0] = bench_median(ring.slices, ring.slice_count);
     free(members);
-    floor_stacks_unmap(&stacks);
+    baseline_stacks_unmap(&stacks);
     return true;
 }
 
 #define YIELD_VARIANTS                                                                                       \
     {                                                                                                        \
         {"ptk", measure_ptk},                                                                                \
-        {"inline switch", measure_floor},                                                                    \
+        {"inline switch", measure_baseline},                                                                 \
     }
 
 const bench_t bench_yield[] = {
@@ -187,7 +188,7 @@ const bench_t bench_yield[] = {
      .what = "the same, where the two yield at different places",
      .count = 2,
      .rounds_times = 4,
-     .variants = {{"ptk", measure_ptk_places}, {"inline switch", measure_floor}},
+     .variants = {{"ptk", measure_ptk_places}, {"inline switch", measure_baseline}},
      .metrics = {{"", "ns", false}},
      .figures = {{0, 1, BENCH_GOAL_NONE, 0}}},
     {.name = "yield-1000",

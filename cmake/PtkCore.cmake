@@ -3,7 +3,6 @@
 include(PtkContext)
 
 file(GLOB_RECURSE ptk_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
-list(FILTER ptk_sources EXCLUDE REGEX "/src/(sim/|platform/ptk_event_loop_platform_sim\\.c$)")
 list(FILTER ptk_sources EXCLUDE REGEX "/src/context/ptk_context_(x86_64_sysv|aarch64|ucontext)\\.c$")
 set(ptk_context_source "${PROJECT_SOURCE_DIR}/src/context/ptk_context_${PTK_CONTEXT_ABI}.c")
 if(EXISTS "${ptk_context_source}")
@@ -13,7 +12,7 @@ else()
 endif()
 
 # Headers that a user may include; ptk_event_source.h is internal although its name does not say so.
-file(GLOB ptk_public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/ptk*.h")
+file(GLOB ptk_public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/ptk*.h" "${PROJECT_SOURCE_DIR}/sim/ptk*.h")
 list(FILTER ptk_public_headers EXCLUDE REGEX "(_impl|/ptk_event_source)\\.h$")
 
 # Turns tools/exports.txt, one symbol per line, into the linker's version script.

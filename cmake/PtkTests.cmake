@@ -262,7 +262,7 @@ function(ptk_add_header_test header language standard compiler)
     string(REPLACE "+" "x" label "${standard}")
     add_test(NAME headers.${label}.${name}
         COMMAND ${compiler} -std=${standard} -fsyntax-only -Wall -Wextra -Wpedantic -Werror
-            "-I${PROJECT_SOURCE_DIR}/src" "${unit}")
+            "-I${PROJECT_SOURCE_DIR}/src" "-I${PROJECT_SOURCE_DIR}/sim" "${unit}")
     ptk_test_properties(headers.${label}.${name} headers)
 endfunction()
 
@@ -283,7 +283,7 @@ foreach(header IN LISTS ptk_public_headers)
     endif()
 endforeach()
 
-# --- exported symbols, and the floors --------------------------------------------------------------------------------
+# --- exported symbols, and the layers --------------------------------------------------------------------------------
 find_program(PTK_READELF NAMES readelf)
 mark_as_advanced(PTK_READELF)
 if(NOT CMAKE_CROSSCOMPILING AND PTK_READELF)
@@ -294,10 +294,10 @@ if(NOT CMAKE_CROSSCOMPILING AND PTK_READELF)
     ptk_test_properties(tools.exports tools)
 endif()
 if(NOT CMAKE_CROSSCOMPILING AND Python3_Interpreter_FOUND)
-    add_test(NAME tools.floors
+    add_test(NAME tools.layering
         COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tools/layers.py"
             --root "${PROJECT_SOURCE_DIR}" --build "${PROJECT_BINARY_DIR}")
-    ptk_test_properties(tools.floors tools PYTHONDONTWRITEBYTECODE=1)
+    ptk_test_properties(tools.layering tools PYTHONDONTWRITEBYTECODE=1)
 endif()
 
 # --- scenarios under simulation: ./dev sim runs many seeds of them, the tests a few ----------------------------------
@@ -400,7 +400,7 @@ if(PTK_HAVE_FUZZER)
 endif()
 
 # --- the scenarios find every bug that can be put back ---------------------------------------------------------------
-if(PTK_MUTANTS)
+if(PTK_BUGS)
     file(STRINGS "${PTK_TEST_ROOT}/sim/mutants.txt" mutants REGEX "^[0-9]")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/sim/mutants.txt")
     foreach(line IN LISTS mutants)

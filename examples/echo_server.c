@@ -48,7 +48,7 @@ static ptk_err accept_all(void *arg) {
     ptk_sock_t *sock;
     while ((sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE)) != NULL) {
         if (ptk_go(NULL, echo, sock)) {
-            ptk_sock_abort(sock); /* no memory for it: the others go on */
+            ptk_sock_reset(sock); /* no memory for it: the others go on */
         }
     }
     ptk_err err = ptk_get_err();

@@ -29,7 +29,7 @@ typedef struct ptk_allocator {
  * Replace the process-wide allocator; NULL goes back to libc's. The struct is copied. Call it before anything
  * of ptk was allocated (PTK_ERR_BUSY otherwise). Never parks; any one thread.
  */
-PTK_API ptk_err ptk_set_allocator(const ptk_allocator_t *allocator);
+PTK_API ptk_err ptk_alloc_set(const ptk_allocator_t *allocator);
 
 #ifdef __cplusplus
 }

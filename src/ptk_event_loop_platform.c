@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Creating and destroying the loop of a thread (floor 2).
+ * Creating and destroying the loop of a thread (layer 2).
  *
  * A thread has at most one live loop, and the thread block points at it: that pointer is the whole of
  * ownership. `object->loop == ptk_thread()->loop` is the owner check of every public call. A fork leaves the
@@ -10,7 +10,7 @@
  * The loop knows nothing of green threads: the scheduler hangs itself on as the attachment, and its `detach`
  * is asked first when the loop is destroyed.
  */
-#include "ptk_event_loop_platform_impl.h"
+#include "platform/ptk_platform.h"
 
 #include "base/ptk_memory.h"
 #include "base/ptk_report.h"
@@ -66,7 +66,7 @@ static void poison_after_fork(void) {
     block->locate = NULL;
 }
 
-static void hear_of_forks(void) {
+static void register_fork_handler(void) {
     static atomic_bool registered;
     if (!atomic_exchange(&registered, true) && ptk_sys_real.at_fork_child(poison_after_fork) != 0) {
         atomic_store(&registered, false);
@@ -85,8 +85,8 @@ static const ptk_platform_ops_t *find_platform(const char *name) {
 
 static void free_loop(ptk_event_loop_platform_t *loop) {
     ptk_inbox_close(loop->inbox);
-    ptk_inbox_release(loop->inbox);
-    ptk_release(loop);
+    ptk_inbox_unref(loop->inbox);
+    ptk_free(loop);
 }
 
 /* A loop on one platform; NULL with the reason set. */
@@ -108,7 +108,7 @@ static ptk_event_loop_platform_t *open_loop(const ptk_platform_ops_t *ops) {
     free_loop(loop);
     goto no_loop;
 no_inbox:
-    ptk_release(loop);
+    ptk_free(loop);
 no_loop:
     ptk_fail_os(os_err == ENOSYS ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
     return NULL;
@@ -155,7 +155,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     if (!loop) {
         return NULL;
     }
-    hear_of_forks();
+    register_fork_handler();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
     if (loop->options.destroy_timeout_ms == 0) {

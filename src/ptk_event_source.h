@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two records that cross the boundary between the platform and the scheduler (floor 1, internal).
+ * The two records that cross the boundary between the platform and the scheduler (layer 1, internal).
  *
  * A *source* is a persistent registration of one handle. It remembers readiness, and knows the one operation
  * that is pending in each direction.
@@ -50,7 +50,7 @@ struct ptk_event_op {
     void *waiter; /* whoever is to be woken; the platform only carries it */
     uint8_t kind;
     uint8_t state;
-    bool once;    /* do not pend: answer DONE with -EAGAIN instead */
+    bool nowait;  /* do not pend: answer DONE with -EAGAIN instead */
     bool started; /* CONNECT: the handshake is under way */
     uint32_t events;
     union {

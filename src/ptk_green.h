@@ -26,14 +26,14 @@ typedef struct ptk_green ptk_green_t;
 typedef ptk_err (*ptk_green_fn)(void *arg);
 
 /** This green thread changes floating-point control words (rounding mode, exception masks): keep its own. */
-#define PTK_SPAWN_FP 1u
+#define PTK_GREEN_FP 1u
 /** A daemon: ptk_scheduler_run() does not wait for it, and cancels it when only daemons are left. */
-#define PTK_SPAWN_DAEMON 2u
+#define PTK_GREEN_DAEMON 2u
 
 /** Options for ptk_green_spawn(). Zero in a field means its default. */
 typedef struct ptk_green_options {
     uint32_t struct_size; /**< sizeof this struct; PTK_GREEN_OPTIONS_INIT fills it. */
-    uint32_t flags;       /**< PTK_SPAWN_FP, PTK_SPAWN_DAEMON. */
+    uint32_t flags;       /**< PTK_GREEN_FP, PTK_GREEN_DAEMON. */
     const char *name;     /**< For reports; copied, cut at 31 bytes. NULL: the function's name. */
     size_t stack_bytes;   /**< At least this much stack; 0: one slot (64 KiB with its guard). */
     void *stack; /**< The caller's own memory of `stack_bytes` bytes, used until the green thread has been

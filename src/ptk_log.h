@@ -28,14 +28,14 @@ typedef void (*ptk_report_sink_t)(void *context, const char *line);
  * Where log lines go; NULL goes back to the default, "ptk: ..." on standard error. Process-wide; set it
  * before loops exist. Never parks; any one thread.
  */
-PTK_API void ptk_set_log_sink(ptk_log_sink_t sink, void *context);
+PTK_API void ptk_log_set_sink(ptk_log_sink_t sink, void *context);
 
 /**
  * Where reports go; NULL goes back to standard error. Process-wide; set it before loops exist. Never parks;
  * any one thread. The stack-overflow report does not pass here: it is written to standard error from a signal
  * handler.
  */
-PTK_API void ptk_set_report_sink(ptk_report_sink_t sink, void *context);
+PTK_API void ptk_log_set_report_sink(ptk_report_sink_t sink, void *context);
 
 #ifdef __cplusplus
 }

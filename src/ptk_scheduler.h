@@ -24,7 +24,7 @@ extern "C" {
 PTK_API ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop);
 
 /**
- * Take one poll turn (waiting up to `timeout_ms` if nothing is runnable), then run each green thread that is
+ * Take one tick (waiting up to `timeout_ms` if nothing is runnable), then run each green thread that is
  * runnable then, once. `next_ms_out` (may be NULL) says when to call again: 0 more work now,
  * PTK_TIMEOUT_INFINITE only events, else milliseconds, rounded up. Blocks the calling OS thread for at most
  * `timeout_ms`; never parks. Owner thread, outside green threads. OK while green threads other than daemons

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a socket, and the calls that never wait (floor 5).
+ * The life of a socket, and the calls that never wait (layer 5).
  *
  * Closing ends every wait on the socket with CLOSED, deregisters it, closes the handle, in this order and at
  * once. The memory follows when the last green thread has left its call, and is then reused last, so that a
  * stale pointer finds `is_closed` and not somebody else's socket.
  */
-#include "ptk_sock_impl.h"
+#include "net/ptk_sock_impl.h"
 
-#include "base/ptk_mutant.h"
+#include "base/ptk_bug.h"
 #include "base/ptk_memory.h"
 #include <errno.h>
 
@@ -30,7 +30,7 @@ static void init_socks(ptk_scheduler_t *scheduler, void *state) {
     ptk_socks_t *socks = state;
     (void) scheduler;
     ptk_slab_init(&socks->slab, sizeof(ptk_sock_t), true);
-    ptk_latch_init(&socks->handles);
+    ptk_event_counter_init(&socks->handles);
 }
 
 static void fini_socks(ptk_scheduler_t *scheduler, void *state) {
@@ -45,16 +45,16 @@ ptk_socks_t *ptk_socks_of(ptk_scheduler_t *scheduler) {
 }
 
 /* Nobody is inside any more. */
-static void give_back(ptk_lease_t *lease) {
-    ptk_sock_t *sock = ptk_container_of(lease, ptk_sock_t, lease);
+static void give_back(ptk_pin_t *pin) {
+    ptk_sock_t *sock = ptk_container_of(pin, ptk_sock_t, pin);
     for (size_t i = 0; i < 3; i++) {
         if (sock->waitables[i]) {
             ptk_waitable_end(sock->waitables[i]);
             sock->waitables[i] = NULL;
         }
     }
-    ptk_release(sock->carry);
-    sock->carry = NULL;
+    ptk_free(sock->unread);
+    sock->unread = NULL;
     ptk_slab_give(&ptk_socks_of(ptk_thread()->scheduler)->slab, sock);
 }
 
@@ -64,15 +64,15 @@ ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
     if (!sock) {
         return NULL;
     }
-    *sock = (ptk_sock_t) {.loop = scheduler->loop, .lease = {.release = give_back}};
+    *sock = (ptk_sock_t) {.loop = scheduler->loop, .pin = {.release = give_back}};
     sock->source = (ptk_event_source_t) {.handle = PTK_OS_HANDLE_NONE, .mode = PTK_SOURCE_OWNED};
     sock->inbound.source = &sock->source;
     sock->outbound.source = &sock->source;
-    ptk_turn_init(&sock->inbound_turn, true);
-    ptk_turn_init(&sock->outbound_turn, false);
+    ptk_gate_init(&sock->inbound_gate, true);
+    ptk_gate_init(&sock->outbound_gate, false);
     if (scheduler->loop->ops->attach(scheduler->loop, &sock->source) != 0) {
         sock->is_closed = true;
-        ptk_lease_close(&sock->lease);
+        ptk_pin_close(&sock->pin);
         return NULL;
     }
     return sock;
@@ -81,10 +81,10 @@ ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
 void ptk_sock_discard(ptk_sock_t *sock) {
     sock->is_closed = true;
     sock->loop->ops->detach(sock->loop, &sock->source);
-    ptk_lease_close(&sock->lease);
+    ptk_pin_close(&sock->pin);
 }
 
-void ptk_sock_equip(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state) {
+void ptk_sock_set_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state) {
     sock->state = (uint8_t) state;
     sock->source.short_means_drained = true; /* an internet stream, opened with SO_OOBINLINE */
     sock->loop->ops->set_handle(sock->loop, &sock->source, handle);
@@ -114,21 +114,21 @@ ptk_err ptk_sock_begin(ptk_sock_t *sock, ptk_call_t *call, uint32_t timeout_ms) 
     if (err != PTK_OK) {
         return ptk_fail(err);
     }
-    ptk_lease_enter(&sock->lease);
+    ptk_pin_take(&sock->pin);
     return PTK_OK;
 }
 
 ptk_err ptk_sock_finish(ptk_sock_t *sock, const ptk_call_t *call, ptk_err err) {
-    bool open = ptk_lease_leave(&sock->lease);
+    bool open = ptk_pin_drop(&sock->pin);
     if (err == PTK_OK) {
         return PTK_OK;
     }
     return open ? ptk_call_fail(call, err) : ptk_fail(PTK_ERR_CLOSED);
 }
 
-void ptk_sock_give_turn(ptk_sock_t *sock, ptk_turn_t *turn) {
+void ptk_sock_leave_gate(ptk_sock_t *sock, ptk_gate_t *gate) {
     if (!sock->is_closed) {
-        ptk_turn_give(turn);
+        ptk_gate_leave(gate);
     }
 }
 
@@ -160,7 +160,7 @@ ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int
         ptk_fail_errno(-result);
         return NULL;
     }
-    ptk_sock_equip(sock, handle, PTK_SOCK_OPEN);
+    ptk_sock_set_handle(sock, handle, PTK_SOCK_OPEN);
     return sock;
 }
 
@@ -170,29 +170,29 @@ static void end_waits(ptk_sock_t *sock) {
             ptk_waitable_stop(sock->waitables[i]);
         }
     }
-    if (PTK_MUTANT(5)) {
+    if (PTK_BUG(5)) {
         return; /* who waits on it waits for ever */
     }
     ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
     ptk_op_end(&sock->outbound, PTK_ERR_CLOSED);
-    ptk_wake_all(&sock->inbound_turn.waiters, PTK_ERR_CLOSED);
-    ptk_wake_all(&sock->outbound_turn.waiters, PTK_ERR_CLOSED);
+    ptk_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
+    ptk_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
 }
 
 static void close_sock(ptk_sock_t *sock, bool reset) {
     if (ptk_sock_check(sock) != PTK_OK) {
         return;
     }
-    ptk_latch_t *handles = &ptk_socks_of(ptk_thread()->scheduler)->handles;
+    ptk_event_counter_t *handles = &ptk_socks_of(ptk_thread()->scheduler)->handles;
     ptk_os_handle_t handle = sock->source.handle;
     sock->is_closed = true;
     end_waits(sock);
     ptk_wake_those(&handles->waiters, sock, PTK_ERR_CLOSED);
     sock->loop->ops->detach(sock->loop, &sock->source);
     (void) verbs(sock)->close(handle, reset);
-    ptk_lease_close(&sock->lease);
+    ptk_pin_close(&sock->pin);
     if (!ptk_list_is_empty(&handles->waiters)) {
-        ptk_latch_add(handles, 1);
+        ptk_event_counter_add(handles, 1);
     }
 }
 
@@ -200,7 +200,7 @@ void ptk_sock_close(ptk_sock_t *sock) {
     close_sock(sock, false);
 }
 
-void ptk_sock_abort(ptk_sock_t *sock) {
+void ptk_sock_reset(ptk_sock_t *sock) {
     close_sock(sock, true);
 }
 
@@ -229,7 +229,7 @@ ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog) {
     err = answer(verbs(sock)->listen(sock->source.handle, backlog));
     if (err == PTK_OK) {
         sock->state = PTK_SOCK_LISTENING;
-        sock->inbound_turn.refuses = false; /* many may accept */
+        sock->inbound_gate.refuses = false; /* many may accept */
     }
     return err;
 }
@@ -240,7 +240,7 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction) {
     if (err != PTK_OK || !known) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
     }
-    if (sock->state == PTK_SOCK_OPEN && !sock->outbound_turn.taken) {
+    if (sock->state == PTK_SOCK_OPEN && !sock->outbound_gate.taken) {
         return answer(-ENOTCONN); /* the system would say so too, and shut it down all the same */
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
@@ -255,7 +255,7 @@ size_t ptk_sock_pending(ptk_sock_t *sock) {
         ptk_fail(err);
         return 0;
     }
-    return sock->carry_bytes;
+    return sock->unread_bytes;
 }
 
 ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events) {
@@ -267,10 +267,10 @@ ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events) {
     ptk_waitable_t **place = &sock->waitables[events - 1];
     if (!*place) {
         const ptk_waitable_subject_t subject = {
-            .lease = &sock->lease,
+            .pin = &sock->pin,
             .source = &sock->source,
-            .turns = {&sock->inbound_turn, &sock->outbound_turn},
-            .held = &sock->carry_bytes,
+            .gates = {&sock->inbound_gate, &sock->outbound_gate},
+            .held = &sock->unread_bytes,
             .allowed = events,
         };
         *place = ptk_waitable_lend(ptk_thread()->scheduler, &subject);

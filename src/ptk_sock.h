@@ -39,7 +39,7 @@ PTK_API void ptk_sock_close(ptk_sock_t *sock);
 
 /** Close and reset the connection (RST: nothing more is delivered). Otherwise as ptk_sock_close(). Never
  * parks. */
-PTK_API void ptk_sock_abort(ptk_sock_t *sock);
+PTK_API void ptk_sock_reset(ptk_sock_t *sock);
 
 /**
  * Coroutine-friendly blocking connect. Parks. REFUSED, UNREACHABLE, PEER_TIMEOUT, RESET,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waitables (floor 4): creating, destroying, and waiting for one.
+ * Waitables (layer 4): creating, destroying, and waiting for one.
  *
  * Two shapes. TIMER, SIGNAL and USER are a *latch*: events are counted there until somebody takes them, and a
  * wait for one touches nothing but the latch. SOCKET is a *subject*: a source, the turns of its two
@@ -11,9 +11,9 @@
  *
  * ptk_wait_any.c waits for several.
  */
-#include "ptk_waitable_impl.h"
+#include "wait/ptk_waitable_impl.h"
 
-#include "base/ptk_mutant.h"
+#include "base/ptk_bug.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -49,8 +49,8 @@ static waitables_t *waitables_of(ptk_scheduler_t *scheduler) {
                                  fini_waitables);
 }
 
-static void give_back(ptk_lease_t *lease) {
-    ptk_waitable_t *waitable = ptk_container_of(lease, ptk_waitable_t, lease);
+static void give_back(ptk_pin_t *pin) {
+    ptk_waitable_t *waitable = ptk_container_of(pin, ptk_waitable_t, pin);
     ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
     ptk_slab_give(&waitables_of(scheduler)->slab, waitable);
 }
@@ -63,8 +63,8 @@ static ptk_waitable_t *take(ptk_scheduler_t *scheduler, ptk_waitable_type_t type
         return NULL;
     }
     *waitable =
-        (ptk_waitable_t) {.loop = scheduler->loop, .type = (uint8_t) type, .lease = {.release = give_back}};
-    ptk_latch_init(&waitable->latch);
+        (ptk_waitable_t) {.loop = scheduler->loop, .type = (uint8_t) type, .pin = {.release = give_back}};
+    ptk_event_counter_init(&waitable->counter);
     return waitable;
 }
 
@@ -80,16 +80,16 @@ static void set_subject(ptk_waitable_t *waitable, const ptk_waitable_subject_t *
     waitable->ops[1] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
 }
 
-static ptk_err feed_by_descriptor(ptk_waitable_t *waitable, void *platform_handle) {
+static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle) {
     ptk_waitable_foreign_t *foreign = &waitable->u.foreign;
     foreign->source =
         (ptk_event_source_t) {.handle = (ptk_os_handle_t) platform_handle, .mode = PTK_SOURCE_FOREIGN};
-    ptk_turn_init(&foreign->turns[0], true);
-    ptk_turn_init(&foreign->turns[1], true);
+    ptk_gate_init(&foreign->gates[0], true);
+    ptk_gate_init(&foreign->gates[1], true);
     const ptk_waitable_subject_t subject = {
-        .lease = &waitable->lease,
+        .pin = &waitable->pin,
         .source = &foreign->source,
-        .turns = {&foreign->turns[0], &foreign->turns[1]},
+        .gates = {&foreign->gates[0], &foreign->gates[1]},
         .allowed = PTK_EVENT_READ | PTK_EVENT_WRITE,
     };
     set_subject(waitable, &subject);
@@ -115,10 +115,10 @@ static void timer_fired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
         const ptk_deadline_t next = {.kind = PTK_DEADLINE_ABSOLUTE, .ns = next_ns};
         ptk_timer_arm(scheduler, timer, &next);
     }
-    ptk_latch_add(&waitable->latch, count);
+    ptk_event_counter_add(&waitable->counter, count);
 }
 
-static ptk_err feed_by_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spec) {
+static ptk_err start_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spec) {
     ptk_scheduler_t *scheduler = scheduler_of(waitable);
     if (!spec) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
@@ -140,10 +140,10 @@ static void signal_arrived(ptk_inbox_node_t *node) {
     ptk_signal_subscription_t *subscription = ptk_container_of(node, ptk_signal_subscription_t, node);
     ptk_waitable_t *waitable = ptk_container_of(subscription, ptk_waitable_t, u.subscription);
     ptk_inbox_node_taken(node);
-    ptk_latch_add(&waitable->latch, atomic_exchange(&subscription->count, 0));
+    ptk_event_counter_add(&waitable->counter, atomic_exchange(&subscription->count, 0));
 }
 
-static ptk_err feed_by_signal(ptk_waitable_t *waitable, void *platform_handle) {
+static ptk_err start_signal(ptk_waitable_t *waitable, void *platform_handle) {
     intptr_t number = (intptr_t) platform_handle;
     ptk_scheduler_t *scheduler = scheduler_of(waitable);
     waitable->u.subscription.node.deliver = signal_arrived;
@@ -156,18 +156,18 @@ static ptk_err feed_by_signal(ptk_waitable_t *waitable, void *platform_handle) {
 static ptk_err feed(ptk_waitable_t *waitable, void *platform_handle) {
     switch ((ptk_waitable_type_t) waitable->type) {
     case PTK_WAITABLE_SOCKET:
-        return feed_by_descriptor(waitable, platform_handle);
+        return start_descriptor(waitable, platform_handle);
     case PTK_WAITABLE_TIMER:
-        return feed_by_timer(waitable, platform_handle);
+        return start_timer(waitable, platform_handle);
     case PTK_WAITABLE_SIGNAL:
-        return feed_by_signal(waitable, platform_handle);
+        return start_signal(waitable, platform_handle);
     case PTK_WAITABLE_USER:
         break;
     }
     return platform_handle ? ptk_fail(PTK_ERR_INVALID_PARAM) : PTK_OK;
 }
 
-static void starve(ptk_waitable_t *waitable) {
+static void stop_source(ptk_waitable_t *waitable) {
     ptk_scheduler_t *scheduler = scheduler_of(waitable);
     switch ((ptk_waitable_type_t) waitable->type) {
     case PTK_WAITABLE_SOCKET:
@@ -206,7 +206,7 @@ ptk_waitable_t *ptk_waitable_create(ptk_event_loop_platform_t *loop, ptk_waitabl
     ptk_waitable_t *waitable = take(scheduler, type);
     if (waitable && feed(waitable, platform_handle) != PTK_OK) {
         waitable->is_dead = true;
-        ptk_lease_close(&waitable->lease);
+        ptk_pin_close(&waitable->pin);
         return NULL;
     }
     return waitable;
@@ -222,12 +222,12 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
 }
 
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
-    ptk_wake_all(&waitable->latch.waiters, code);
+    ptk_wake_all(&waitable->counter.waiters, code);
     if (waitable->type == PTK_WAITABLE_SOCKET) {
         for (size_t i = 0; i < 2; i++) {
             ptk_op_end(&waitable->ops[i], code);
-            if (waitable->subject.turns[i]) {
-                ptk_wake_those(&waitable->subject.turns[i]->waiters, waitable, code);
+            if (waitable->subject.gates[i]) {
+                ptk_wake_those(&waitable->subject.gates[i]->waiters, waitable, code);
             }
         }
     }
@@ -240,8 +240,8 @@ void ptk_waitable_stop(ptk_waitable_t *waitable) {
 
 void ptk_waitable_end(ptk_waitable_t *waitable) {
     ptk_waitable_stop(waitable);
-    starve(waitable);
-    ptk_lease_close(&waitable->lease);
+    stop_source(waitable);
+    ptk_pin_close(&waitable->pin);
 }
 
 ptk_err ptk_waitable_check(const ptk_waitable_t *waitable) {
@@ -274,28 +274,28 @@ uint32_t ptk_waitable_allowed(const ptk_waitable_t *waitable) {
 
 /* --- waiting for one --- */
 
-static ptk_err wait_for_latch(ptk_waitable_t *waitable, ptk_call_t *call) {
+static ptk_err wait_for_counter(ptk_waitable_t *waitable, ptk_call_t *call) {
     static const char *const kinds[] = {"socket", "timer", "signal", "user event"};
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         ptk_scheduler_catch_up(call->scheduler);
     }
-    uint64_t count = ptk_latch_take(&waitable->latch);
+    uint64_t count = ptk_event_counter_take(&waitable->counter);
     if (count > 0) {
         return ptk_waitable_took(call, PTK_EVENT_READ, count);
     }
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_ERR_TIMEOUT;
     }
-    bool hopeful = waitable->type != PTK_WAITABLE_USER && !PTK_MUTANT(51); /* else a false alarm */
-    ptk_wait_t *wait = ptk_wait_plain(call->self, kinds[waitable->type], waitable, hopeful);
-    ptk_list_append(&waitable->latch.waiters, &wait->link);
+    bool externally_wakeable = waitable->type != PTK_WAITABLE_USER && !PTK_BUG(51); /* else a false alarm */
+    ptk_wait_t *wait = ptk_wait_plain(call->self, kinds[waitable->type], waitable, externally_wakeable);
+    ptk_list_append(&waitable->counter.waiters, &wait->link);
     ptk_err code = ptk_park(call->self, &call->deadline);
     return code == PTK_OK ? ptk_waitable_took(call, PTK_EVENT_READ, wait->count)
                           : code; /* the waitable may be gone */
 }
 
 /* Inside the lease, with the turns of all directions in `events`. */
-static ptk_err wait_in_turn(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call) {
+static ptk_err wait_inside_gates(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call) {
     const ptk_waitable_subject_t *subject = &waitable->subject;
     if ((events & PTK_EVENT_READ) && subject->held && *subject->held > 0) {
         return ptk_waitable_took(call, PTK_EVENT_READ, 0);
@@ -311,36 +311,36 @@ static ptk_err wait_in_turn(ptk_waitable_t *waitable, uint32_t events, ptk_call_
 
 /* Take the turns of `events` one after the other, wait, hand them on. A closed subject is not touched any
  * more. */
-static ptk_err wait_with_turns(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call,
+static ptk_err wait_with_gates(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call,
                                size_t direction) {
     const ptk_waitable_subject_t subject = waitable->subject;
     if (direction == 2) {
-        return wait_in_turn(waitable, events, call);
+        return wait_inside_gates(waitable, events, call);
     }
     uint32_t event = direction == 0 ? PTK_EVENT_READ : PTK_EVENT_WRITE;
     if (!(events & event)) {
-        return wait_with_turns(waitable, events, call, direction + 1);
+        return wait_with_gates(waitable, events, call, direction + 1);
     }
-    ptk_err err = ptk_turn_take(subject.turns[direction], call, "turn", waitable);
-    if (subject.lease->closed) {
+    ptk_err err = ptk_gate_enter(subject.gates[direction], call, "turn", waitable);
+    if (subject.pin->closed) {
         return PTK_ERR_CLOSED;
     }
     if (err != PTK_OK) {
         return err;
     }
-    err = wait_with_turns(waitable, events, call, direction + 1);
-    if (subject.lease->closed) {
+    err = wait_with_gates(waitable, events, call, direction + 1);
+    if (subject.pin->closed) {
         return err == PTK_OK ? err : PTK_ERR_CLOSED;
     }
-    ptk_turn_give(subject.turns[direction]);
+    ptk_gate_leave(subject.gates[direction]);
     return err;
 }
 
 static ptk_err wait_for_subject(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call) {
-    ptk_lease_t *lease = waitable->subject.lease;
-    ptk_lease_enter(lease);
-    ptk_err err = wait_with_turns(waitable, events, call, 0);
-    (void) ptk_lease_leave(lease);
+    ptk_pin_t *pin = waitable->subject.pin;
+    ptk_pin_take(pin);
+    ptk_err err = wait_with_gates(waitable, events, call, 0);
+    (void) ptk_pin_drop(pin);
     return err;
 }
 
@@ -359,18 +359,18 @@ ptk_err ptk_waitable_wait(ptk_waitable_t *waitable, uint32_t events, uint32_t ti
     }
     if (err == PTK_OK) {
         bool socket = waitable->type == PTK_WAITABLE_SOCKET;
-        err = socket ? wait_for_subject(waitable, events, &call) : wait_for_latch(waitable, &call);
+        err = socket ? wait_for_subject(waitable, events, &call) : wait_for_counter(waitable, &call);
     }
     return err == PTK_OK ? PTK_OK : ptk_call_fail(&call, err);
 }
 
 uint32_t ptk_waitable_ready(void) {
-    const ptk_control_t *self = ptk_control_current();
+    const ptk_task_t *self = ptk_task_current();
     return self ? self->u.run.ready : 0;
 }
 
 uint64_t ptk_waitable_count(void) {
-    const ptk_control_t *self = ptk_control_current();
+    const ptk_task_t *self = ptk_task_current();
     return self ? self->last_count : 0;
 }
 
@@ -386,7 +386,7 @@ ptk_err ptk_waitable_signal(ptk_waitable_t *waitable) {
     if (err != PTK_OK) {
         return ptk_fail(err);
     }
-    ptk_latch_add(&waitable->latch, 1);
+    ptk_event_counter_add(&waitable->counter, 1);
     return PTK_OK;
 }
 
@@ -406,7 +406,7 @@ ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable) {
         return NULL;
     }
     if (!waitable->u.signaler) {
-        waitable->u.signaler = ptk_signaler_create(scheduler_of(waitable), &waitable->latch);
+        waitable->u.signaler = ptk_signaler_create(scheduler_of(waitable), &waitable->counter);
     }
     if (!waitable->u.signaler) {
         ptk_fail(PTK_ERR_NO_RESOURCES);

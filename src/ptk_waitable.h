@@ -135,11 +135,11 @@ PTK_API ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable);
 PTK_API ptk_err ptk_signaler_signal(ptk_signaler_t *signaler);
 
 /** One more reference. Never parks; any thread. Answers `signaler`. */
-PTK_API ptk_signaler_t *ptk_signaler_reference(ptk_signaler_t *signaler);
+PTK_API ptk_signaler_t *ptk_signaler_ref(ptk_signaler_t *signaler);
 
 /** Give a reference back; the last one frees it. NULL is fine. Never parks; any thread, not from a signal
  * handler. */
-PTK_API void ptk_signaler_release(ptk_signaler_t *signaler);
+PTK_API void ptk_signaler_unref(ptk_signaler_t *signaler);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds the sources to their floors: a file includes, and needs at link time, only its own floor or lower ones.
+"""Holds the sources to their layers: a file includes, and needs at link time, only its own layer or lower ones.
 
-Checked from the text: includes, platform #ifs, descriptors above the platform floor. Checked from the objects of a
+Checked from the text: includes, platform #ifs, descriptors above the platform layer. Checked from the objects of a
 build (--build): upward symbols, cycles between files, and OS symbols outside src/sys.
 """
 
@@ -18,21 +18,23 @@ from pathlib import Path
 
 from c_source import Violation, blank, line_of
 
-# The floors, lowest first; a file belongs to the first row with a pattern that it matches. `*` crosses folders.
-FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (0, ("src/base/*", "src/sys/*", "src/sim/net/*", "src/ptk_err.*", "src/ptk_time.*", "src/ptk_os_net.h",
-         "src/ptk_api.h", "src/ptk_log.h", "src/ptk_alloc.h", "src/ptk_version.*", "src/ptk_addr.*")),
+# The layers, lowest first; a file belongs to the first row with a pattern that it matches. `*` crosses folders.
+LAYERS: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (0, ("src/base/*", "src/sys/*")),
+    (0, ("src/ptk_api.h", "src/ptk_os_net.h", "src/ptk_err.h", "src/ptk_time.h", "src/ptk_version.h", "src/ptk_alloc.h",
+         "src/ptk_log.h")),
     (1, ("src/context/*", "src/ptk_event_source.h")),
-    (2, ("src/ptk_event_loop_platform.*", "src/ptk_event_loop_platform_impl.h", "src/platform/*")),
-    (3, ("src/ptk_scheduler*", "src/ptk_green*", "src/ptk_op*", "src/ptk_park*", "src/ptk_timer*",
-         "src/ptk_cancel*", "src/ptk_foreign*", "src/ptk_dump*", "src/ptk_control*", "src/ptk_latch*",
-         "src/ptk_lease*")),
-    (4, ("src/ptk_waitable*", "src/ptk_wait_any.c", "src/ptk_signaler*")),
-    (5, ("src/ptk_sock*", "src/ptk_diagnose*", "src/ptk_sim.h", "src/sim/ptk_sim*")),
-    (6, ("src/ptk.h",  # includes every public header, and nothing includes it
-         "src/sim/run/*")),  # the command line of programs of scenarios
+    (2, ("src/platform/*", "src/ptk_event_loop_platform.c", "src/ptk_event_loop_platform.h")),
+    (3, ("src/sched/*", "src/ptk_green.h", "src/ptk_scheduler.h")),
+    (4, ("src/wait/*", "src/ptk_waitable.c", "src/ptk_waitable.h", "src/ptk_diagnose.h")),
+    (5, ("src/net/*", "src/ptk_sock.c", "src/ptk_sock.h", "src/ptk_addr.h")),
+    (6, ("src/ptk.h",)),  # includes every public header, and nothing includes it
+    (6, ("sim/kernel/*",)),
+    (7, ("sim/platform/*",)),
+    (8, ("sim/world/*", "sim/ptk_sim.h")),
+    (9, ("sim/run/*",)),
 )
-PLATFORM_FLOOR = 2
+PLATFORM_LAYER = 2
 
 # Where an #if may ask for the platform or the CPU.
 CONDITIONALS_ALLOWED = ("src/sys/*", "src/context/*", "src/platform/*", "src/ptk_os_net.h", "src/ptk_api.h")
@@ -75,13 +77,13 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
-def floor_of(path: str) -> int | None:
-    return next((floor for floor, patterns in FLOORS if matches(path, patterns)), None)
+def layer_of(path: str) -> int | None:
+    return next((layer for layer, patterns in LAYERS if matches(path, patterns)), None)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 def read_tree(root: Path) -> Tree:
-    paths = sorted(path for path in (root / "src").rglob("*") if path.suffix in (".c", ".h", ".S"))
+    paths = sorted(path for folder in ("src", "sim") for path in (root / folder).rglob("*") if path.suffix in (".c", ".h", ".S"))
     return Tree({str(path.relative_to(root)): blank(path.read_text(), strings=False) for path in paths})
 
 
@@ -125,7 +127,7 @@ def includes(tree: Tree, file: str) -> Iterator[tuple[int, str]]:
     """Line and path of each ptk header that the file includes."""
     for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', tree.texts[file], re.MULTILINE):
         beside = str(Path(file).parent / match[1])
-        for path in (beside, f"src/{match[1]}"):
+        for path in (beside, f"src/{match[1]}", match[1], f"sim/{match[1]}"):
             if path in tree.texts:
                 yield line_of(tree.texts[file], match.start(1)), path
                 break
@@ -172,17 +174,17 @@ def line_with(tree: Tree, file: str, word: str) -> int:
 
 def check_rows(tree: Tree) -> Iterator[Violation]:
     for file in tree.texts:
-        if floor_of(file) is None:
-            yield Violation(file, 1, "is on no floor; give it a row in FLOORS of tools/layers.py")
+        if layer_of(file) is None:
+            yield Violation(file, 1, "is on no layer; give it a row in LAYERS of tools/layers.py")
 
 
 def check_includes(tree: Tree) -> Iterator[Violation]:
     for file in tree.texts:
-        floor = floor_of(file)
+        layer = layer_of(file)
         for line, path in includes(tree, file):
-            above = floor_of(path)
-            if floor is not None and above is not None and above > floor:
-                yield Violation(file, line, f"floor {floor} includes {path} of floor {above}")
+            above = layer_of(path)
+            if layer is not None and above is not None and above > layer:
+                yield Violation(file, line, f"layer {layer} includes {path} of layer {above}")
 
 
 def describe_cycle(graph: Graph, way: list[str]) -> str:
@@ -212,22 +214,22 @@ def check_conditionals(tree: Tree) -> Iterator[Violation]:
 def check_descriptors(tree: Tree) -> Iterator[Violation]:
     descriptor = re.compile(r"\bint\s+\**\s*(?:\w*_)?fds?(?:_out)?\b(?!\s*\()")
     for file, text in tree.texts.items():
-        if (floor_of(file) or 0) <= PLATFORM_FLOOR:
+        if (layer_of(file) or 0) <= PLATFORM_LAYER:
             continue
         for match in descriptor.finditer(text):
             yield Violation(file, line_of(text, match.start()),
-                            f"'{match.group()}' above floor {PLATFORM_FLOOR}; use ptk_os_handle_t")
+                            f"'{match.group()}' above layer {PLATFORM_LAYER}; use ptk_os_handle_t")
 
 
 def check_upward_symbols(tree: Tree) -> Iterator[Violation]:
     for file, edges in symbol_graph(tree).items():
-        floor = floor_of(file)
+        layer = layer_of(file)
         for other, symbols in edges.items():
-            above = floor_of(other)
-            if floor is not None and above is not None and above > floor:
+            above = layer_of(other)
+            if layer is not None and above is not None and above > layer:
                 for symbol in symbols:
                     yield Violation(file, line_with(tree, file, symbol),
-                                    f"floor {floor} needs {symbol} of {other}, floor {above}")
+                                    f"layer {layer} needs {symbol} of {other}, layer {above}")
 
 
 def check_symbol_cycles(tree: Tree) -> Iterator[Violation]:
@@ -237,7 +239,7 @@ def check_symbol_cycles(tree: Tree) -> Iterator[Violation]:
 
 
 def os_symbol_allowed(file: str, symbol: str) -> bool:
-    if file.startswith(("src/sys/", "src/sim/run/")) or RUNTIME_SYMBOL.fullmatch(symbol):
+    if file.startswith(("src/sys/", "sim/run/")) or RUNTIME_SYMBOL.fullmatch(symbol):
         return True
     return file.startswith("src/context/") and CONTEXT_SYMBOL.fullmatch(symbol) is not None
 
@@ -259,10 +261,10 @@ OBJECT_RULES: tuple[Callable[[Tree], Iterator[Violation]], ...] = (
 
 # --- command ---------------------------------------------------------------------------------------------------------
 def print_graph(tree: Tree) -> None:
-    for file, edges in sorted(symbol_graph(tree).items(), key=lambda item: (floor_of(item[0]) or 0, item[0])):
-        print(f"{floor_of(file)} {file}")
+    for file, edges in sorted(symbol_graph(tree).items(), key=lambda item: (layer_of(item[0]) or 0, item[0])):
+        print(f"{layer_of(file)} {file}")
         for other, symbols in edges.items():
-            print(f"    {floor_of(other)} {other}: {' '.join(symbols)}")
+            print(f"    {layer_of(other)} {other}: {' '.join(symbols)}")
 
 
 def main(arguments: list[str]) -> int:
@@ -291,7 +293,7 @@ def main(arguments: list[str]) -> int:
     if violations:
         return 1
     edges = sum(len(edges) for edges in symbol_graph(tree).values())
-    print(f"layers: {len(tree.texts)} files, {len(tree.objects)} objects, {edges} symbol edges, all on their floors")
+    print(f"layers: {len(tree.texts)} files, {len(tree.objects)} objects, {edges} symbol edges, all on their layers")
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from c_source import Violation, blank, line_of
 
-FOLDERS = ("src/", "examples/", "tests/", "bench/")
+FOLDERS = ("src/", "sim/", "examples/", "tests/", "bench/")
 MAX_COLUMNS = 110
 MAX_FUNCTION_LINES = 70
 MAX_FILE_LINES = 500  # of a .c in src
@@ -38,18 +38,18 @@ def call(names: str) -> str:
 
 
 BANS = (
-    Ban(call("strcpy|strcat"), ("src/",), "copy with a length: memcpy, or snprintf into a buffer whose size is known"),
-    Ban(call("sprintf|vsprintf"), ("src/",), "use snprintf and look at what it returns"),
+    Ban(call("strcpy|strcat"), ("src/", "sim/"), "copy with a length: memcpy, or snprintf into a buffer whose size is known"),
+    Ban(call("sprintf|vsprintf"), ("src/", "sim/"), "use snprintf and look at what it returns"),
     Ban(call("gets"), FOLDERS, "use fgets"),
-    Ban(call("atoi|atol"), ("src/",), "use strtol and look at errno and the end"),
-    Ban(call("alloca"), ("src/",), "a green thread's stack is small: use the object's memory or the allocator"),
-    Ban(call("_?setjmp|_?longjmp|sigsetjmp|siglongjmp"), ("src/",), "return an error; stacks switch in src/context"),
-    Ban(call("select"), ("src/",), "select cannot hold large descriptors: use the platform's poller"),
-    Ban(call("rand|srand|random"), ("src/",), "use ptk_choice or the random entry of ptk_sys_t"),
-    Ban(call("time|gettimeofday"), ("src/",), "wall clocks jump: use the monotonic clock, ptk_now_ns"),
-    Ban(call("printf|puts"), ("src/",), "a library does not write to stdout: use the log or report sink"),
+    Ban(call("atoi|atol"), ("src/", "sim/"), "use strtol and look at errno and the end"),
+    Ban(call("alloca"), ("src/", "sim/"), "a green thread's stack is small: use the object's memory or the allocator"),
+    Ban(call("_?setjmp|_?longjmp|sigsetjmp|siglongjmp"), ("src/", "sim/"), "return an error; stacks switch in src/context"),
+    Ban(call("select"), ("src/", "sim/"), "select cannot hold large descriptors: use the platform's poller"),
+    Ban(call("rand|srand|random"), ("src/", "sim/"), "use ptk_choice or the random entry of ptk_sys_t"),
+    Ban(call("time|gettimeofday"), ("src/", "sim/"), "wall clocks jump: use the monotonic clock, ptk_now_ns"),
+    Ban(call("printf|puts"), ("src/", "sim/"), "a library does not write to stdout: use the log or report sink"),
     Ban(call("sleep|usleep|nanosleep|clock_nanosleep"), ("tests/",), "wait for the event itself; no test sleeps"),
-    Ban(r"\b(?:float|double)\b|\b\d+\.\d", ("src/sim/",),
+    Ban(r"\b(?:float|double)\b|\b\d+\.\d", ("sim/",),
         "no floating point where runs must be the same everywhere: use integers"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
 )
@@ -92,7 +92,7 @@ class Source:
 
     @property
     def is_public_header(self) -> bool:
-        return bool(re.fullmatch(r"src/ptk\w*\.h", self.path)) and not re.search(
+        return bool(re.fullmatch(r"(src|sim)/ptk\w*\.h", self.path)) and not re.search(
             r"_impl\.h|/ptk_event_source\.h", self.path)
 
 
@@ -180,7 +180,7 @@ def check_bans(source: Source) -> Iterator[Violation]:
 
 def check_choices(source: Source) -> Iterator[Violation]:
     """C leaves the order of evaluation open, so two decisions of one expression have no order that a seed replays."""
-    if not source.path.startswith("src/"):
+    if not source.path.startswith(("src/", "sim/")):
         return
     for statement in re.finditer(r"[^;{}]+", source.code):
         calls = list(re.finditer(call("ptk_choice"), statement.group()))
@@ -194,7 +194,7 @@ def check_functions(source: Source) -> Iterator[Violation]:
         if function.lines > MAX_FUNCTION_LINES:
             yield Violation(source.path, function.line,
                             f"{function.name} has {function.lines} lines, more than {MAX_FUNCTION_LINES}: split it")
-        if function.nesting > MAX_NESTING and source.path.startswith("src/"):
+        if function.nesting > MAX_NESTING and source.path.startswith(("src/", "sim/")):
             yield Violation(source.path, function.line,
                             f"{function.name} nests {function.nesting} blocks, more than {MAX_NESTING}: return early, "
                             "or move the inner block into a function")
@@ -202,7 +202,7 @@ def check_functions(source: Source) -> Iterator[Violation]:
 
 def check_length(source: Source) -> Iterator[Violation]:
     count = len(source.lines) - 1
-    if re.fullmatch(r"src/.*\.c", source.path) and count > MAX_FILE_LINES:
+    if re.fullmatch(r"(src|sim)/.*\.c", source.path) and count > MAX_FILE_LINES:
         yield Violation(source.path, MAX_FILE_LINES + 1, f"{count} lines, more than {MAX_FILE_LINES}: split the file")
 
 
@@ -246,7 +246,7 @@ def check(source: Source) -> list[Violation]:
 
 
 def print_stats(sources: list[Source]) -> None:
-    core = [source for source in sources if source.path.startswith("src/")]
+    core = [source for source in sources if source.path.startswith(("src/", "sim/"))]
     lengths = [function.lines for source in core for function in source.functions]
     median = statistics.median(lengths) if lengths else 0
     longest = max(lengths, default=0)

@@ -104,7 +104,7 @@ ptk_err modbus_server_run(void *arg) {
     ptk_sock_t *sock;
     while ((sock = ptk_sock_accept(server->listener, NULL, NULL, PTK_TIMEOUT_INFINITE)) != NULL) {
         if (start_connection(server, sock)) {
-            ptk_sock_abort(sock); /* no memory for it: the others go on */
+            ptk_sock_reset(sock); /* no memory for it: the others go on */
         }
     }
     ptk_err err = ptk_get_err();

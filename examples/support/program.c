@@ -123,7 +123,7 @@ ptk_err program_stop_on_signals(ptk_event_loop_platform_t *loop) {
         end_signals[i] = (ptk_waitable_wait_item_t) {.waitable = waitable, .events = PTK_EVENT_READ};
     }
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.flags = PTK_SPAWN_DAEMON;
+    options.flags = PTK_GREEN_DAEMON;
     ptk_green_t *green = ptk_green_spawn(loop, &options, wait_for_end, loop);
     return green ? ptk_green_detach(green) : ptk_get_err();
 }

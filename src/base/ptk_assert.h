@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Assertions on ptk's own invariants, on in release builds too (floor 0). User input never reaches one.
+ * Assertions on ptk's own invariants, on in release builds too (layer 0). User input never reaches one.
  * ptk_assert_debug is for checks that cost more than a compare on a hot path.
  */
 #pragma once

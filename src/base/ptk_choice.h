@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The oracle of every nondeterministic decision (floor 0).
+ * The oracle of every nondeterministic decision (layer 0).
  *
  * `ptk_choice(site, n)` answers a number below n; 0 is always the benign choice, and the answer without an
  * oracle. Sites are stable identifiers: they never change their meaning, so that a recorded tape stays valid.
@@ -15,7 +15,7 @@ typedef enum ptk_choice_site {
     PTK_CHOICE_RUN_NEXT = 1,    /* which runnable green thread goes next */
     PTK_CHOICE_BATCH_END = 2,   /* how much earlier a batch of events ends */
     PTK_CHOICE_EVENT_ORDER = 3, /* which finished record is delivered next */
-    PTK_CHOICE_TURN = 4,        /* 1: take a poll turn before the next pick */
+    PTK_CHOICE_TICK = 4,        /* 1: take a tick before the next pick */
     PTK_CHOICE_TEST = 1000,     /* from here on: tests and user programs */
 } ptk_choice_site_t;
 

@@ -78,7 +78,7 @@ void ptk_heap_init(ptk_heap_t *heap) {
 
 void ptk_heap_fini(ptk_heap_t *heap) {
     ptk_assert(heap->count == 0 && heap->reserved == 0);
-    ptk_release(heap->entries);
+    ptk_free(heap->entries);
     ptk_heap_init(heap);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A 4-ary min-heap of deadlines with back indices (floor 0).
+ * A 4-ary min-heap of deadlines with back indices (layer 0).
  *
  * Keys stand in the heap's own array, so that comparing touches no timer; each timer knows its index, so that
  * cancelling is one sift. Equal deadlines leave in the order in which they came in: `order` breaks ties. Room

@@ -19,7 +19,7 @@
 
 #include "base/ptk_assert.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_mutant.h"
+#include "base/ptk_bug.h"
 #include "base/ptk_thread.h"
 #include <errno.h>
 
@@ -47,7 +47,7 @@ ptk_inbox_t *ptk_inbox_create(int *os_err_out) {
     inbox->sys = ptk_sys();
     int result = inbox->sys->wake_open(&inbox->wake);
     if (result < 0) {
-        ptk_release(inbox->memory);
+        ptk_free(inbox->memory);
         *os_err_out = -result;
         return NULL;
     }
@@ -55,21 +55,21 @@ ptk_inbox_t *ptk_inbox_create(int *os_err_out) {
     atomic_init(&inbox->kicked, true);
     atomic_init(&inbox->kicked_bare, false);
     atomic_init(&inbox->references, 1);
-    atomic_init(&inbox->hopes, 0);
+    atomic_init(&inbox->wakers, 0);
     return inbox;
 }
 
-void ptk_inbox_reference(ptk_inbox_t *inbox) {
+void ptk_inbox_ref(ptk_inbox_t *inbox) {
     unsigned before = atomic_fetch_add_explicit(&inbox->references, 1, memory_order_relaxed);
     ptk_assert(before != 0);
 }
 
-void ptk_inbox_release(ptk_inbox_t *inbox) {
+void ptk_inbox_unref(ptk_inbox_t *inbox) {
     unsigned before = atomic_fetch_sub_explicit(&inbox->references, 1, memory_order_acq_rel);
     ptk_assert(before != 0);
     if (before == 1) {
         inbox->sys->close(inbox->wake);
-        ptk_release(inbox->memory);
+        ptk_free(inbox->memory);
     }
 }
 
@@ -114,12 +114,12 @@ void ptk_inbox_kick(ptk_inbox_t *inbox) {
     wake_sleeper(inbox);
 }
 
-void ptk_inbox_raise_hope(ptk_inbox_t *inbox) {
-    atomic_fetch_add(&inbox->hopes, 1);
+void ptk_inbox_add_waker(ptk_inbox_t *inbox) {
+    atomic_fetch_add(&inbox->wakers, 1);
 }
 
-void ptk_inbox_drop_hope(ptk_inbox_t *inbox) {
-    if (atomic_fetch_sub(&inbox->hopes, 1) == 1) {
+void ptk_inbox_remove_waker(ptk_inbox_t *inbox) {
+    if (atomic_fetch_sub(&inbox->wakers, 1) == 1) {
         ptk_inbox_kick(inbox);
     }
 }
@@ -152,7 +152,7 @@ void ptk_inbox_node_taken(ptk_inbox_node_t *node) {
 }
 
 bool ptk_inbox_prepare_sleep(ptk_inbox_t *inbox) {
-    atomic_store(&inbox->kicked, PTK_MUTANT(50)); /* true: nobody kicks, and it sleeps on */
+    atomic_store(&inbox->kicked, PTK_BUG(50)); /* true: nobody kicks, and it sleeps on */
     bool bare = atomic_exchange(&inbox->kicked_bare, false);
     if (!bare && atomic_load(&inbox->head) == NULL) {
         return true;

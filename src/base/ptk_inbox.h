@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The many-to-one inbox of a loop (floor 0): the only thing that other threads and signal handlers may touch.
+ * The many-to-one inbox of a loop (layer 0): the only thing that other threads and signal handlers may touch.
  *
  * Producers push an embedded node and kick; the one consumer takes everything at once, in the order of
  * pushing. The inbox is counted and lives apart from its loop, so a producer that outlives the loop finds a
@@ -31,7 +31,7 @@ typedef struct ptk_inbox {
     atomic_bool kicked;               /* true: a kick is under way or nobody sleeps */
     atomic_bool kicked_bare;          /* a kick without a message since the last sleep */
     atomic_uint references;
-    atomic_uint hopes;    /* who may still wake the consumer from outside */
+    atomic_uint wakers;   /* who may still wake the consumer from outside */
     const ptk_sys_t *sys; /* whose wake it is */
     ptk_os_handle_t wake;
     ptk_inbox_node_t *remains; /* what was queued when it closed, newest first; the consumer's */
@@ -43,8 +43,8 @@ typedef struct ptk_inbox {
 ptk_inbox_t *ptk_inbox_create(int *os_err_out);
 
 /* One more, one fewer; the last one closes the wake and frees it. Any thread. */
-void ptk_inbox_reference(ptk_inbox_t *inbox);
-void ptk_inbox_release(ptk_inbox_t *inbox);
+void ptk_inbox_ref(ptk_inbox_t *inbox);
+void ptk_inbox_unref(ptk_inbox_t *inbox);
 
 /* The loop is going: from now on push answers false. Consumer only. Nodes that are still queued stay with the
    caller of the next ptk_inbox_take. */
@@ -79,10 +79,10 @@ void ptk_inbox_end_sleep(ptk_inbox_t *inbox);
 
 /* Somebody outside may wake the consumer from now on, and no longer: the consumer that sleeps in the hope of
    it is woken to look again. Any thread; both inside a reference. */
-void ptk_inbox_raise_hope(ptk_inbox_t *inbox);
-void ptk_inbox_drop_hope(ptk_inbox_t *inbox);
+void ptk_inbox_add_waker(ptk_inbox_t *inbox);
+void ptk_inbox_remove_waker(ptk_inbox_t *inbox);
 
 /* May anybody outside still wake the consumer? Consumer only. */
-static inline bool ptk_inbox_has_hope(const ptk_inbox_t *inbox) {
-    return atomic_load(&((ptk_inbox_t *) (uintptr_t) inbox)->hopes) > 0;
+static inline bool ptk_inbox_has_waker(const ptk_inbox_t *inbox) {
+    return atomic_load(&((ptk_inbox_t *) (uintptr_t) inbox)->wakers) > 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An intrusive doubly-linked list with a sentinel (floor 0). A node that is in no list has next == NULL, so
+ * An intrusive doubly-linked list with a sentinel (layer 0). A node that is in no list has next == NULL, so
  * that "is it queued" needs no flag, and removing is idempotent only where the caller asks first.
  */
 #pragma once

@@ -16,17 +16,17 @@ static void *system_reallocate(void *context, void *memory, size_t size) {
     return ptk_sys()->heap_reallocate(memory, size);
 }
 
-static void system_release(void *context, void *memory) {
+static void system_free(void *context, void *memory) {
     (void) context;
-    ptk_sys()->heap_release(memory);
+    ptk_sys()->heap_free(memory);
 }
 
-static const ptk_allocator_t system_allocator = {system_reallocate, system_release, NULL};
+static const ptk_allocator_t system_allocator = {system_reallocate, system_free, NULL};
 
-static ptk_allocator_t allocator_in_use = {system_reallocate, system_release, NULL};
+static ptk_allocator_t allocator_in_use = {system_reallocate, system_free, NULL};
 static atomic_size_t live;
 
-ptk_err ptk_set_allocator(const ptk_allocator_t *allocator) {
+ptk_err ptk_alloc_set(const ptk_allocator_t *allocator) {
     const ptk_allocator_t *chosen = allocator ? allocator : &system_allocator;
     if (!chosen->reallocate || !chosen->release) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
@@ -59,7 +59,7 @@ void *ptk_allocate_zeroed(size_t bytes) {
     return memory;
 }
 
-void ptk_release(void *memory) {
+void ptk_free(void *memory) {
     if (!memory) {
         return;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk's own use of the allocator hook (floor 0): any thread; NULL means out of memory. */
+/* ptk's own use of the allocator hook (layer 0): any thread; NULL means out of memory. */
 #pragma once
 
 #include <ptk_alloc.h>
@@ -10,7 +10,7 @@ void *ptk_allocate_zeroed(size_t bytes);
 void *ptk_reallocate(void *memory, size_t bytes);
 
 /* Give it back; NULL is fine. */
-void ptk_release(void *memory);
+void ptk_free(void *memory);
 
 /* How many allocations are live, for leak checks. */
 size_t ptk_allocations_live(void);

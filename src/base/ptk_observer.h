@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who watches the green threads of a loop (floor 0): told what each does, in the order in which they do it.
+ * Who watches the green threads of a loop (layer 0): told what each does, in the order in which they do it.
  *
  * It hangs in the thread block beside the oracle, and is only told of everything where there is one: without
  * an oracle most switches are made without a look at anything. It may not call ptk.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An intrusive singly-linked first-in first-out queue (floor 0): the run queue's shape. */
+/* An intrusive singly-linked first-in first-out queue (layer 0): the run queue's shape. */
 #pragma once
 
 #include "base/ptk_assert.h"

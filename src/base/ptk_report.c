@@ -12,12 +12,12 @@ static void *log_context;
 static ptk_report_sink_t report_sink;
 static void *report_context;
 
-void ptk_set_log_sink(ptk_log_sink_t sink, void *context) {
+void ptk_log_set_sink(ptk_log_sink_t sink, void *context) {
     log_sink = sink;
     log_context = context;
 }
 
-void ptk_set_report_sink(ptk_report_sink_t sink, void *context) {
+void ptk_log_set_report_sink(ptk_report_sink_t sink, void *context) {
     report_sink = sink;
     report_context = context;
 }

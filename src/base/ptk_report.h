@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One formatted line to the log or to the report sink (floor 0). Lines are cut at 512 bytes. Any thread. */
+/* One formatted line to the log or to the report sink (layer 0). Lines are cut at 512 bytes. Any thread. */
 #pragma once
 
 #include <ptk_log.h>

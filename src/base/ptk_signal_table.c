@@ -161,14 +161,14 @@ ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_
     subscription->node.next = NULL;
     atomic_init(&subscription->node.queued, false);
     atomic_init(&subscription->count, 0);
-    ptk_inbox_reference(inbox);
+    ptk_inbox_ref(inbox);
     take_lock();
     watch_forks();
     int result = enter(subscription);
     give_lock();
     if (result < 0) {
         await_handlers();
-        ptk_inbox_release(inbox);
+        ptk_inbox_unref(inbox);
         return ptk_fail_errno(result);
     }
     return PTK_OK;
@@ -191,5 +191,5 @@ void ptk_signal_unsubscribe(ptk_signal_subscription_t *subscription) {
     leave(subscription);
     give_lock();
     await_handlers();
-    ptk_inbox_release(subscription->inbox);
+    ptk_inbox_unref(subscription->inbox);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which inboxes hear of which signal (floor 0): one of the three process-wide tables.
+ * Which inboxes hear of which signal (layer 0): one of the three process-wide tables.
  *
  * One handler per signal only notes the arrival: it adds to each subscription's count and pushes its node.
  * The handler takes no lock. Unsubscribing waits until no handler on another thread still looks at the

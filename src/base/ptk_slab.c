@@ -34,7 +34,7 @@ void ptk_slab_fini(ptk_slab_t *slab) {
     while (slab->chunks) {
         ptk_slab_chunk_t *chunk = slab->chunks;
         slab->chunks = chunk->next;
-        ptk_release(chunk);
+        ptk_free(chunk);
     }
     ptk_slab_init(slab, slab->object_bytes, slab->quarantine > 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slab of equal-sized objects (floor 0). Its memory is type-stable: it goes back only with the whole slab.
+ * A slab of equal-sized objects (layer 0). Its memory is type-stable: it goes back only with the whole slab.
  *
  * Two kinds. *Warm* (reuse_last == false): last in, first out, for what must be hot. *Quarantined*
  * (reuse_last): first in, first out, and nothing is reused before PTK_SLAB_QUARANTINE other objects were

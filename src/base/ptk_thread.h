@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread block: all of ptk's thread-local state, in one place (floor 0).
+ * The thread block: all of ptk's thread-local state, in one place (layer 0).
  *
  * There is one block per OS thread and one pointer to the block in use; NULL means the thread's own. The
  * simulator swaps that pointer to make the thread act as another host. Everything above asks "which loop am I
@@ -28,7 +28,7 @@ typedef struct ptk_error_slot {
 
 typedef struct ptk_thread_block {
     struct ptk_event_loop_platform *loop;    /* the live loop of this thread, NULL if it has none */
-    void *scheduler;                         /* floor 3's state of that loop, NULL until it is attached */
+    void *scheduler;                         /* layer 3's state of that loop, NULL until it is attached */
     ptk_error_slot_t *errors;                /* the slot in use, NULL: own_errors; repointed at each switch */
     ptk_error_slot_t *(*locate)(void);       /* with foreign coroutines: finds the slot; NULL otherwise */
     const ptk_sys_t *sys;                    /* NULL: the real one */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking a suspended stack by its frame pointers (floor 1), never outside the stack's bounds. */
+/* Walking a suspended stack by its frame pointers (layer 1), never outside the stack's bounds. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One stack switch (floor 1): the ABI's inline assembly, or ucontext; sanitizers and Valgrind know of every
+ * One stack switch (layer 1): the ABI's inline assembly, or ucontext; sanitizers and Valgrind know of every
  * switch.
  *
  *     ptk_context_t          where a suspended context goes on: small, in the owner's memory

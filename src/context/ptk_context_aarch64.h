@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch for aarch64, AAPCS64 (floor 1). See ptk_context.h and, for the idea, ptk_context_x86_64_sysv.h.
+ * The switch for aarch64, AAPCS64 (layer 1). See ptk_context.h and, for the idea, ptk_context_x86_64_sysv.h.
  *
  * The switch leaves x18 as it is. Where the platform does not own it, compilers use it like any scratch
  * register, so there it counts as overwritten too. The place that is jumped to begins with a landing pad for

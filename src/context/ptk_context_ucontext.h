@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch through swapcontext, where there is no better one (floor 1). See ptk_context.h.
+ * The switch through swapcontext, where there is no better one (layer 1). See ptk_context.h.
  *
  * Unlike the assembly it keeps the signal mask, at the price of a system call, and on some systems the
  * floating-point control words too.

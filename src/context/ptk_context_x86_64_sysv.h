@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch for x86-64, System V ABI (floor 1). See ptk_context.h.
+ * The switch for x86-64, System V ABI (layer 1). See ptk_context.h.
  *
  * The switch is inlined into its caller. It stores stack pointer, frame pointer and the address just behind
  * itself, and jumps to the other's; every other register counts as overwritten, so the compiler keeps what it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floating-point control words of this CPU (floor 1): rounding mode, exception masks, flush-to-zero. A
+ * The floating-point control words of this CPU (layer 1): rounding mode, exception masks, flush-to-zero. A
  * switch does not keep them; who changes them in one context alone saves and loads them around each switch.
  *
  *     ptk_fp_words_t     the words, without status bits

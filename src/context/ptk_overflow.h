@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stack-overflow report (floor 1): a SIGSEGV/SIGBUS handler on an alternate stack that prints
+ * The stack-overflow report (layer 1): a SIGSEGV/SIGBUS handler on an alternate stack that prints
  *
  *     ptk: stack overflow in green thread "NAME" (stack of N bytes, spawned at FILE:LINE)
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What sanitizers and Valgrind are told about stacks (floor 1); all of it in this one header.
+ * What sanitizers and Valgrind are told about stacks (layer 1); all of it in this one header.
  *
  *     ptk_sanitizer_leaving(from, to)   just before a switch; `from` comes back later
  *     ptk_sanitizer_ending(from, to)    just before a switch; `from` never comes back

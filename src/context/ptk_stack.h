@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks (floor 1): arenas of slots, guards, warm reuse, and how deep a stack has been.
+ * Stacks (layer 1): arenas of slots, guards, warm reuse, and how deep a stack has been.
  *
  * A pool belongs to one loop. Sizes, guard included, are rounded up to power-of-two classes of slots from
  * ptk_stack_default_bytes to 1 MiB; each class maps arenas of up to 1,024 slots on demand (fewer for larger

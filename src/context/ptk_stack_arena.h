@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of ptk_stack.h share (floor 1): the arena, its guards, and the process-wide registry of
+/* What the parts of ptk_stack.h share (layer 1): the arena, its guards, and the process-wide registry of
    arenas. */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linux epoll (floor 2): the platform contract over epoll(7).
+ * Linux epoll (layer 2): the platform contract over epoll(7).
  *
  * ptk's own sockets are added once, edge-triggered in both directions, at the first operation that pends: an
  * ADD reports what is ready at that moment, so nothing that came earlier is missed. Foreign handles are

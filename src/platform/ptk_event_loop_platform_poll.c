@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll(2) (floor 2): the platform contract on any POSIX system.
+ * poll(2) (layer 2): the platform contract on any POSIX system.
  *
  * One pollfd per registration, at the same index. The kernel gets the inbox's wake and those entries that
  * somebody waits for: a hang-up is reported whether it was asked for or not, and would spin the loop. poll is
@@ -9,7 +9,7 @@
 #include "platform/ptk_readiness.h"
 
 #include "base/ptk_memory.h"
-#include "base/ptk_mutant.h"
+#include "base/ptk_bug.h"
 #include <errno.h>
 #include <poll.h>
 
@@ -45,7 +45,7 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
 
 static int poll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     struct pollfd *entry = &poll_loop(readiness)->entries[index];
-    bool is_watched = interest || PTK_MUTANT(8); /* a hang-up spins the loop */
+    bool is_watched = interest || PTK_BUG(8); /* a hang-up spins the loop */
     entry->fd = is_watched ? (int) readiness->registrations[index].handle : -1;
     entry->events =
         (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0));
@@ -113,9 +113,9 @@ static int poll_open(ptk_event_loop_platform_t *loop) {
 
 static void poll_shut(ptk_event_loop_platform_t *loop) {
     poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
-    ptk_release(self->entries);
-    ptk_release(self->batch);
-    ptk_release(self->places);
+    ptk_free(self->entries);
+    ptk_free(self->batch);
+    ptk_free(self->places);
     ptk_readiness_shut(&self->readiness);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket verbs of every POSIX platform (floor 2), over the system table.
+ * The socket verbs of every POSIX platform (layer 2), over the system table.
  *
  * EINTR is retried here, at the one place where it can be: every call is non-blocking, so a retry cannot
  * wait. close is never retried: on Linux the descriptor is gone even if it answers EINTR.
@@ -10,7 +10,7 @@
  */
 #include "platform/ptk_readiness.h"
 
-#include "base/ptk_mutant.h"
+#include "base/ptk_bug.h"
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
@@ -19,12 +19,12 @@
 
 static intptr_t try_recv(const ptk_event_op_t *op) {
     intptr_t result;
-    if (PTK_MUTANT(9) && op->source->ready & PTK_READY_UNSURE) {
+    if (PTK_BUG(9) && op->source->ready & PTK_READY_UNSURE) {
         return 0; /* a half-closed peer is taken for the end, although bytes are waiting */
     }
     do {
         result = ptk_sys()->recv(op->source->handle, op->at.buffer, op->bytes);
-    } while (result == -EINTR && !PTK_MUTANT(11));
+    } while (result == -EINTR && !PTK_BUG(11));
     return result;
 }
 
@@ -47,14 +47,14 @@ static intptr_t try_accept(const ptk_event_op_t *op) {
 
 /* Without a peer and without an error: the handshake is under way, or the connection came about and has ended
    since. */
-static intptr_t tell_end_of_connection(const ptk_event_op_t *op) {
+static intptr_t connection_end(const ptk_event_op_t *op) {
     struct pollfd entry = {.fd = (int) op->source->handle};
     int count = ptk_sys()->poll(&entry, 1, 0);
     return count == 1 && entry.revents == POLLHUP ? -ECONNABORTED : -EAGAIN;
 }
 
 /* A handshake is under way: how did it end? */
-static intptr_t ask_connect(const ptk_event_op_t *op) {
+static intptr_t connect_result(const ptk_event_op_t *op) {
     int error = 0;
     socklen_t length = sizeof error;
     int result = ptk_sys()->get_option(op->source->handle, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -67,12 +67,12 @@ static intptr_t ask_connect(const ptk_event_op_t *op) {
     if (result != -ENOTCONN) {
         return result;
     }
-    return PTK_MUTANT(12) ? 0 : tell_end_of_connection(op);
+    return PTK_BUG(12) ? 0 : connection_end(op);
 }
 
 static intptr_t try_connect(ptk_event_op_t *op) {
     if (op->started) {
-        return ask_connect(op);
+        return connect_result(op);
     }
     int result;
     bool interrupted = false;

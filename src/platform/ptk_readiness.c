@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Readiness platforms (floor 2): an operation is a system call that is tried, and tried again when the kernel
+ * Readiness platforms (layer 2): an operation is a system call that is tried, and tried again when the kernel
  * says so.
  *
  * submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
@@ -24,7 +24,7 @@
  */
 #include "platform/ptk_readiness.h"
 
-#include "base/ptk_mutant.h"
+#include "base/ptk_bug.h"
 #include "base/ptk_memory.h"
 #include <errno.h>
 
@@ -35,8 +35,8 @@ void ptk_readiness_open(ptk_readiness_t *self) {
 }
 
 void ptk_readiness_shut(ptk_readiness_t *self) {
-    ptk_release(self->registrations);
-    ptk_release(self->by_handle);
+    ptk_free(self->registrations);
+    ptk_free(self->by_handle);
 }
 
 int64_t ptk_readiness_timeout(uint64_t now_ns, uint64_t deadline_ns) {
@@ -87,7 +87,7 @@ static void free_place(ptk_readiness_t *self, uint32_t index) {
     registration->sources = NULL;
     registration->generation++;
     registration->armed = 0;
-    registration->disowned = false;
+    registration->superseded = false;
     registration->next_free = self->first_free;
     self->first_free = index;
 }
@@ -147,13 +147,13 @@ int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *so
 
 /*
  * ptk got a number that a foreign registration stands for: its owner has closed it behind our back, and what
- * the kernel knows under that number is ptk's now. The foreign one is disowned for as long.
+ * the kernel knows under that number is ptk's now. The foreign one is superseded for as long.
  */
-static void disown(ptk_readiness_t *self, ptk_os_handle_t handle, bool disowned) {
+static void set_superseded(ptk_readiness_t *self, ptk_os_handle_t handle, bool superseded) {
     uint32_t index =
         (size_t) handle < self->by_handle_count ? self->by_handle[handle] : PTK_REGISTRATION_NONE;
     if (index != PTK_REGISTRATION_NONE) {
-        self->registrations[index].disowned = disowned;
+        self->registrations[index].superseded = superseded;
         self->registrations[index].armed = 0;
         (void) self->interest(self, index, 0);
     }
@@ -164,7 +164,7 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
     ptk_readiness_t *self = readiness(loop);
     source->handle = handle;
     self->registrations[source->registration].handle = handle;
-    disown(self, handle, true);
+    set_superseded(self, handle, true);
 }
 
 static void unlink_source(ptk_registration_t *registration, ptk_event_source_t *source) {
@@ -189,7 +189,7 @@ void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *s
     if (source->mode == PTK_SOURCE_FOREIGN) {
         self->by_handle[source->handle] = PTK_REGISTRATION_NONE;
     } else if (source->handle != PTK_OS_HANDLE_NONE) {
-        disown(self, source->handle, false);
+        set_superseded(self, source->handle, false);
     }
     free_place(self, source->registration);
 }
@@ -215,12 +215,12 @@ static uint32_t source_interest(const ptk_event_source_t *source) {
 }
 
 /* Tell the kernel what all sources of a registration wait for. */
-static int tell_interest(ptk_readiness_t *self, uint32_t index) {
+static int update_interest(ptk_readiness_t *self, uint32_t index) {
     uint32_t interest = 0;
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
         interest |= source_interest(source);
     }
-    return self->registrations[index].disowned ? -EBADF : self->interest(self, index, interest);
+    return self->registrations[index].superseded ? -EBADF : self->interest(self, index, interest);
 }
 
 static void finish(ptk_event_op_t *op, intptr_t result) {
@@ -246,7 +246,7 @@ static ptk_event_op_state_t pend(ptk_readiness_t *self, ptk_event_op_t *op) {
     ptk_assert(!(wanted & PTK_READY_WRITE) || !source->outbound);
     source->inbound = wanted & PTK_READY_READ ? op : source->inbound;
     source->outbound = wanted & PTK_READY_WRITE ? op : source->outbound;
-    int err = tell_interest(self, source->registration);
+    int err = update_interest(self, source->registration);
     if (err != 0) {
         unhook(op);
         finish(op, err);
@@ -260,7 +260,7 @@ static ptk_event_op_state_t pend(ptk_readiness_t *self, ptk_event_op_t *op) {
  */
 static bool is_drained(const ptk_event_op_t *op, intptr_t result) {
     const ptk_event_source_t *source = op->source;
-    if (PTK_MUTANT(1)) {
+    if (PTK_BUG(1)) {
         return op->kind == PTK_OP_RECV && result > 0; /* edge-triggered, and what is left is never read */
     }
     return op->kind == PTK_OP_RECV && result > 0 && (size_t) result < op->bytes &&
@@ -270,9 +270,9 @@ static bool is_drained(const ptk_event_op_t *op, intptr_t result) {
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
     uint32_t wanted = directions(op);
-    bool tries = op->once || source->mode == PTK_SOURCE_FOREIGN || (source->ready & wanted) != 0;
+    bool tries = op->nowait || source->mode == PTK_SOURCE_FOREIGN || (source->ready & wanted) != 0;
     intptr_t result = tries ? ptk_posix_sock_try(op) : -EAGAIN;
-    if (source->attached && readiness(loop)->registrations[source->registration].disowned) {
+    if (source->attached && readiness(loop)->registrations[source->registration].superseded) {
         result = -EBADF;
     }
     if (result == -EAGAIN) {
@@ -280,7 +280,7 @@ ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_e
     } else if (is_drained(op, result)) {
         source->ready &= (uint8_t) ~PTK_READY_READ;
     }
-    if (result == -EAGAIN && !op->once) {
+    if (result == -EAGAIN && !op->nowait) {
         return pend(readiness(loop), op);
     }
     finish(op, result);
@@ -294,7 +294,8 @@ bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     if (op->state == PTK_OP_PENDING) {
         ptk_readiness_t *self = readiness(loop);
         unhook(op);
-        (void) tell_interest(self, op->source->registration); /* the others' next report tells of a failure */
+        (void) update_interest(self,
+                               op->source->registration); /* the others' next report tells of a failure */
     }
     op->state = PTK_OP_IDLE;
     return true;
@@ -312,7 +313,7 @@ static void let_go(ptk_event_op_t *op, ptk_list_t *finished) {
 /* Hand back what waits for any of `ready`. */
 static void let_go_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        if (!PTK_MUTANT(2)) { /* an edge while nobody waits is forgotten */
+        if (!PTK_BUG(2)) { /* an edge while nobody waits is forgotten */
             source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
         }
         if (ready & PTK_READY_READ) {
@@ -329,7 +330,7 @@ static void let_go_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, pt
 void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     self->loop.events++;
     let_go_all(self, index, ready, finished);
-    if (tell_interest(self, index) != 0) {
+    if (update_interest(self, index) != 0) {
         let_go_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
     }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What readiness platforms share (floor 2): registrations, and operations as "try, else wait for readiness".
+ * What readiness platforms share (layer 2): registrations, and operations as "try, else wait for readiness".
  * The model stands at the top of ptk_readiness.c.
  */
 #pragma once
 
-#include "ptk_event_loop_platform_impl.h"
+#include "platform/ptk_platform.h"
 
 #define PTK_REGISTRATION_NONE UINT32_MAX
 
@@ -16,8 +16,8 @@ typedef struct ptk_registration {
     uint32_t generation; /* changes when the place is freed: a stale event of an earlier user is seen and
                             dropped */
     uint32_t next_free;
-    bool disowned;  /* FOREIGN: its owner closed the number, and ptk has it now */
-    uint32_t armed; /* interest that the kernel has now; what the bits mean is the platform's */
+    bool superseded; /* FOREIGN: its owner closed the number, and ptk has it now */
+    uint32_t armed;  /* interest that the kernel has now; what the bits mean is the platform's */
 } ptk_registration_t;
 
 typedef struct ptk_readiness ptk_readiness_t;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one table of every operating-system call that ptk makes (floor 0).
+ * The one table of every operating-system call that ptk makes (layer 0).
  *
  * All code above reaches the system through `ptk_sys()`: the table of the thread block in use, or the real
  * one. A simulated host, a fault injector or a test hangs its own table into its thread block. Whoever
@@ -37,7 +37,7 @@ typedef struct ptk_sys {
 
     /* The heap behind the default allocator. */
     void *(*heap_reallocate)(void *memory, size_t bytes);
-    void (*heap_release)(void *memory);
+    void (*heap_free)(void *memory);
 
     /* Pages. map_stacks: private, anonymous, NORESERVE, no huge pages. */
     int (*map_stacks)(size_t bytes, void **memory_out);

@@ -34,7 +34,7 @@ static void *heap_reallocate(void *memory, size_t bytes) {
     return fresh;
 }
 
-static void heap_release(void *memory) {
+static void heap_free(void *memory) {
     free(memory);
 }
 
@@ -73,7 +73,7 @@ const ptk_sys_t ptk_sys_real = {
     .now_ns = now_ns,
     .random_bytes = random_bytes,
     .heap_reallocate = heap_reallocate,
-    .heap_release = heap_release,
+    .heap_free = heap_free,
     .map_stacks = ptk_sys_linux_map_stacks,
     .unmap = ptk_sys_linux_unmap,
     .protect_none = ptk_sys_linux_protect_none,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pieces of the real table on Linux, one file per kind of call (floor 0); ptk_sys.h says what each does.
+/* The pieces of the real table on Linux, one file per kind of call (layer 0); ptk_sys.h says what each does.
  */
 #pragma once
 

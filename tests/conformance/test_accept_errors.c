@@ -122,7 +122,7 @@ TEST(p15_listener_survives_every_other_error_of_accept) {
 }
 
 /* Errors that never end (a policy that forbids accepting) block neither the thread nor the call's timeout. */
-static ptk_err count_turns(void *arg) {
+static ptk_err count_ticks(void *arg) {
     size_t *turns = arg;
     while (ptk_yield() == PTK_OK) {
         ++*turns;
@@ -136,7 +136,7 @@ static ptk_err errors_without_end(void *unused) {
     ptk_sock_t *listener = sock_listener(5, &addr);
     int peer = peer_connect(&addr);
     size_t turns = 0;
-    ptk_green_t *other = test_spawn(count_turns, &turns);
+    ptk_green_t *other = test_spawn(count_ticks, &turns);
     sock_world.before = fail_accepts;
     sock_world.tick_ns = 100 * 1000;
     for (size_t i = 0; i < sizeof passing_errors / sizeof passing_errors[0]; i++) {

@@ -189,7 +189,7 @@ static void spawn_with_lifetime(const char *name, uint32_t lifetime_ms) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
     options.name = name;
     options.lifetime_ms = lifetime_ms;
-    options.flags = PTK_SPAWN_DAEMON;
+    options.flags = PTK_GREEN_DAEMON;
     CHECK_OK(ptk_green_detach(test_check_spawned(ptk_green_spawn(NULL, &options, sleep_long, NULL))));
 }
 

@@ -13,7 +13,7 @@
  */
 #include "conformance.h"
 
-#include "base/ptk_choice_tree.h"
+#include "sim/world/ptk_choice_tree.h"
 #include "base/ptk_thread.h"
 
 #include <stdio.h>

@@ -172,7 +172,7 @@ TEST(p37_rounding_mode_per_fp_green_thread) {
     }
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.flags = PTK_SPAWN_FP;
+    options.flags = PTK_GREEN_FP;
     test_go(keep_the_default_rounding, NULL);
     for (size_t i = 0; i < 6; i++) {
         ptk_green_t *green =

@@ -57,7 +57,7 @@ static void objects_fini(objects_t *objects) {
     ptk_waitable_destroy(objects->user);
     ptk_waitable_destroy(objects->timer);
     ptk_waitable_destroy(objects->readable);
-    ptk_signaler_release(objects->signaler);
+    ptk_signaler_unref(objects->signaler);
     test_close_pair(objects->fds);
     test_loop_end(objects->loop);
 }

@@ -161,7 +161,7 @@ TEST(run_poll_and_destroy_inside_a_green_thread_are_busy) {
 
 static void go_daemon(ptk_green_fn fn, void *arg) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.flags = PTK_SPAWN_DAEMON;
+    options.flags = PTK_GREEN_DAEMON;
     CHECK_OK(ptk_green_detach(test_check_spawned(ptk_green_spawn(NULL, &options, fn, arg))));
 }
 
@@ -288,7 +288,7 @@ static ptk_err stop_when_signaled(void *user) {
 
 static void *signal_from_thread(void *signaler) {
     CHECK_OK(ptk_signaler_signal(signaler));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     return NULL;
 }
 
@@ -474,7 +474,7 @@ TEST(counters_timers_and_messages) {
     CHECK(after.polls >= 1);
     CHECK_EQ(after.inbox_messages, 1);
     CHECK_OK(test_wait(user, 0));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }

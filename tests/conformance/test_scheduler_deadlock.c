@@ -105,7 +105,7 @@ static void run_without_report(void) {
 
 static void *signal_and_release(void *signaler) {
     CHECK_OK(ptk_signaler_signal(signaler));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     return NULL;
 }
 
@@ -130,14 +130,14 @@ TEST(p51_no_deadlock_with_a_signal_in_transit) {
     ptk_signaler_t *signaler = ptk_waitable_signaler(user);
     test_go(wait_for, user);
     CHECK_OK(ptk_signaler_signal(signaler));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     run_without_report();
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
 
 static void *only_release(void *signaler) {
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     return NULL;
 }
 
@@ -327,7 +327,7 @@ TEST(deadlock_with_a_daemon_parked_beside) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.flags = PTK_SPAWN_DAEMON;
+    options.flags = PTK_GREEN_DAEMON;
     CHECK_OK(ptk_green_detach(ptk_green_spawn(loop, &options, wait_for, user)));
     test_go(wait_for, user);
     test_capture_begin();

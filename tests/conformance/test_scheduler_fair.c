@@ -7,7 +7,7 @@
 #define COLD_COUNT 999
 /* DESIGN: every operation that ends without parking spends one of a budget of 128. */
 #define BUDGET 128
-/* DESIGN: the clock is read, and so a poll turn found due, at least once per 256 picks. */
+/* DESIGN: the clock is read, and so a tick found due, at least once per 256 picks. */
 #define PICKS_PER_READING 256
 
 typedef struct hot_and_cold {
@@ -70,7 +70,7 @@ TEST(p47_one_hot_and_one_that_is_runnable) {
     CHECK(state.largest_gap <= BUDGET + 1);
 }
 
-/* The same with cold ones that wait for descriptors, so that only a poll turn can wake them. */
+/* The same with cold ones that wait for descriptors, so that only a tick can wake them. */
 typedef struct cold {
     hot_and_cold_t *state;
     ptk_waitable_t *readable;

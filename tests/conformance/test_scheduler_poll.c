@@ -141,7 +141,7 @@ TEST(poll_never_reports_a_deadlock) {
 TEST(poll_with_daemons_alone_is_closed) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.flags = PTK_SPAWN_DAEMON;
+    options.flags = PTK_GREEN_DAEMON;
     CHECK_OK(ptk_green_detach(ptk_green_spawn(loop, &options, wait_until_canceled, NULL)));
     CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
     CHECK_EQ(test_counters().green_threads, 1);
@@ -286,7 +286,7 @@ TEST(fd_shows_signals_of_other_threads) {
     drive_by_descriptor(loop, fd);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_STR(test_notes(), "w");
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }

@@ -17,7 +17,7 @@ static void *signal_many_times(void *signaler) {
     for (int i = 0; i < SIGNALS; i++) {
         CHECK_OK(ptk_signaler_signal(signaler));
     }
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     return NULL;
 }
 
@@ -40,14 +40,14 @@ TEST(p50_signals_of_many_threads_are_all_counted) {
     CHECK(signaler != NULL);
     test_go(take_all, user);
     for (size_t i = 0; i < THREADS; i++) {
-        CHECK(ptk_signaler_reference(signaler) == signaler);
+        CHECK(ptk_signaler_ref(signaler) == signaler);
         CHECK_EQ(pthread_create(&threads[i], NULL, signal_many_times, signaler), 0);
     }
     test_run();
     for (size_t i = 0; i < THREADS; i++) {
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     }
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
@@ -90,7 +90,7 @@ TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
     CHECK_EQ(pthread_create(&thread, NULL, serve, &rally), 0);
     test_run();
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    ptk_signaler_release(rally.signaler);
+    ptk_signaler_unref(rally.signaler);
     ptk_waitable_destroy(rally.user);
     test_loop_end(loop);
 }
@@ -135,7 +135,7 @@ TEST(p50_no_signal_is_lost_while_another_is_delivered) {
     CHECK_EQ(pthread_create(&thread, NULL, serve_bursts, &rally), 0);
     test_run();
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    ptk_signaler_release(rally.signaler);
+    ptk_signaler_unref(rally.signaler);
     ptk_waitable_destroy(rally.user);
     test_loop_end(loop);
 }
@@ -169,9 +169,9 @@ static ptk_err signal_from_the_own_thread(void *arg) {
     CHECK_OK(ptk_signaler_signal(first));
     test_let_poll();
     CHECK_STR(test_notes(), "oo");
-    ptk_signaler_release(first);
-    ptk_signaler_release(second);
-    ptk_signaler_release(NULL);
+    ptk_signaler_unref(first);
+    ptk_signaler_unref(second);
+    ptk_signaler_unref(NULL);
     ptk_waitable_destroy(user);
     return PTK_OK;
 }
@@ -188,7 +188,7 @@ TEST(signaler_is_seen_by_timeout_zero_outside) {
     CHECK_OK(ptk_signaler_signal(signaler));
     CHECK_OK(test_wait(user, 0));
     CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
@@ -240,7 +240,7 @@ static void with_handler(int number, ptk_green_fn fn) {
     test_run();
     action.sa_handler = SIG_IGN;
     CHECK_EQ(sigaction(number, &action, NULL), 0);
-    ptk_signaler_release(handler_signaler);
+    ptk_signaler_unref(handler_signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
@@ -264,7 +264,7 @@ TEST(p63_signal_after_destroy_is_closed) {
     CHECK_ERR(ptk_signaler_signal(signaler), PTK_ERR_CLOSED);
     test_run();
     CHECK_ERR(ptk_signaler_signal(signaler), PTK_ERR_CLOSED);
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     test_loop_end(loop);
 }
 
@@ -279,10 +279,10 @@ TEST(p63_signal_after_the_loop_is_closed) {
     test_loop_end(loop);
     for (size_t i = 0; i < 2; i++) {
         CHECK_ERR(ptk_signaler_signal(signalers[i]), PTK_ERR_CLOSED);
-        CHECK(ptk_signaler_reference(signalers[i]) == signalers[i]);
-        ptk_signaler_release(signalers[i]);
+        CHECK(ptk_signaler_ref(signalers[i]) == signalers[i]);
+        ptk_signaler_unref(signalers[i]);
         CHECK_ERR(ptk_signaler_signal(signalers[i]), PTK_ERR_CLOSED);
-        ptk_signaler_release(signalers[i]);
+        ptk_signaler_unref(signalers[i]);
     }
 }
 
@@ -291,11 +291,11 @@ TEST(p63_release_with_the_message_still_in_the_inbox) {
     ptk_waitable_t *user = test_user();
     ptk_signaler_t *signaler = ptk_waitable_signaler(user);
     CHECK_OK(ptk_signaler_signal(signaler));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     CHECK_OK(test_wait(user, 0));
     signaler = ptk_waitable_signaler(user);
     CHECK_OK(ptk_signaler_signal(signaler));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
@@ -313,7 +313,7 @@ static void *signal_until_closed(void *arg) {
         race->accepted++;
     }
     CHECK_ERR(ptk_signaler_signal(race->signaler), PTK_ERR_CLOSED);
-    ptk_signaler_release(race->signaler);
+    ptk_signaler_unref(race->signaler);
     return NULL;
 }
 

@@ -182,7 +182,7 @@ static ptk_err short_ones(void *unused) {
         CHECK_EQ(sock_world.last_fd, first_fd);
         CHECK_OK(ptk_sock_send(ends[i % 2], "data", 4, SOCK_FOREVER));
         CHECK_OK(ptk_sock_recv(ends[1 - i % 2], got, 4, SOCK_FOREVER));
-        ptk_sock_abort(ends[0]);
+        ptk_sock_reset(ends[0]);
         ptk_sock_close(ends[1]);
     }
     return PTK_OK;

@@ -14,7 +14,7 @@
  */
 #include "test_sock.h"
 
-#include "base/ptk_choice_tree.h"
+#include "sim/world/ptk_choice_tree.h"
 #include <errno.h>
 #include <string.h>
 

@@ -138,14 +138,14 @@ static ptk_err abort_resets(void *unused) {
     char byte;
     CHECK_OK(ptk_sock_send(pair.sock, "data", 4, SOCK_FOREVER));
     peer_await(pair.peer, POLLIN);
-    ptk_sock_abort(pair.sock);
+    ptk_sock_reset(pair.sock);
     peer_await(pair.peer, 0);
     int error = 0;
     socklen_t length = sizeof error;
     CHECK_EQ(fd_get_option(pair.peer, SOL_SOCKET, SO_ERROR, &error, &length), 0);
     CHECK_EQ(error, ECONNRESET);
     CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
-    ptk_sock_abort(pair.sock);
+    ptk_sock_reset(pair.sock);
     sock_pair_end(&pair);
     return PTK_OK;
 }
@@ -243,7 +243,7 @@ static ptk_err abort_under_waiters(void *unused) {
     (void) unused;
     static waiters_t waiters;
     waiters_begin(&waiters);
-    waiters_end(&waiters, ptk_sock_abort);
+    waiters_end(&waiters, ptk_sock_reset);
     return PTK_OK;
 }
 
@@ -296,7 +296,7 @@ static void check_is_stale(ptk_sock_t *sock) {
     CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
     CHECK_EQ(ptk_sock_pending(sock), 0);
     ptk_sock_close(sock);
-    ptk_sock_abort(sock);
+    ptk_sock_reset(sock);
 }
 
 static ptk_err use_after_close(void *unused) {

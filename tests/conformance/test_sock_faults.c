@@ -78,7 +78,7 @@ static ptk_err close_interrupted(void *unused) {
     sock_pair_green(ends);
     sock_world.table.close = interrupted_close;
     ptk_sock_close(ends[0]);
-    ptk_sock_abort(ends[1]);
+    ptk_sock_reset(ends[1]);
     int total = 0;
     for (int fd = 0; fd < SOCK_WORLD_FDS; fd++) {
         CHECK(closes_of[fd] <= 1);

@@ -265,7 +265,7 @@ TEST(sock_calls_refuse_null) {
     CHECK_ERR(ptk_get_err(), PTK_ERR_INVALID_PARAM);
     CHECK_EQ(ptk_sock_pending(NULL), 0);
     ptk_sock_close(NULL);
-    ptk_sock_abort(NULL);
+    ptk_sock_reset(NULL);
     test_loop_end(loop);
 }
 
@@ -304,7 +304,7 @@ static void *all_calls_from_elsewhere(void *arg) {
     CHECK(ptk_sock_waitable(sock, PTK_EVENT_READ) == NULL);
     CHECK_ERR(ptk_get_err(), PTK_ERR_WRONG_THREAD);
     ptk_sock_close(sock);
-    ptk_sock_abort(sock);
+    ptk_sock_reset(sock);
     return NULL;
 }
 

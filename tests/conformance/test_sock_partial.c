@@ -257,7 +257,7 @@ static ptk_err broken_but_readable(void *unused) {
     CHECK_OK(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER));
     CHECK(memcmp(got, "data", 4) == 0);
     CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 5), PTK_ERR_BROKEN);
-    ptk_sock_abort(pair.sock);
+    ptk_sock_reset(pair.sock);
     sock_pair_end(&pair);
     return PTK_OK;
 }

@@ -276,7 +276,7 @@ TEST(p18_deadlines_beyond_the_end_of_the_clock_never_come) {
     test_clock_at(near_end + 450 * PTK_NS_PER_MS, stop_loop, signaler);
     test_run();
     CHECK_EQ(ptk_now_ns(), near_end + 450 * PTK_NS_PER_MS);
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     ptk_waitable_destroy(stopper);
     test_loop_end(loop);
@@ -388,7 +388,7 @@ static void meeting_init(meeting_t *meeting, int fds[2], bool with_fd) {
 }
 
 static void meeting_fini(meeting_t *meeting, int fds[2]) {
-    ptk_signaler_release(meeting->signaler);
+    ptk_signaler_unref(meeting->signaler);
     ptk_waitable_destroy(meeting->waitable);
     test_close_pair(fds);
 }
@@ -547,7 +547,7 @@ static void ring(void *fd) {
     CHECK_EQ(fd_event_add(*(int *) fd), 0);
 }
 
-/* Descriptor and timer come in the same poll turn, over and over: each wait ends once, and the next one
+/* Descriptor and timer come in the same tick, over and over: each wait ends once, and the next one
  * starts clean. */
 static ptk_err count_wakes(void *arg) {
     int fd = *(int *) arg;

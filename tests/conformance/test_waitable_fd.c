@@ -628,13 +628,13 @@ TEST(fd_two_waitables_in_one_direction) {
 
 /* --- many ----------------------------------------------------------------------------------------------- */
 
-#define ECHO_PAIRS 100
-#define ECHO_TURNS 50
+#define ECHO_PAIRS  100
+#define ECHO_ROUNDS 50
 
 static ptk_err echo(void *arg) {
     int fd = *(int *) arg;
     ptk_waitable_t *waitable = test_fd_waitable(fd);
-    for (int i = 0; i < ECHO_TURNS; i++) {
+    for (int i = 0; i < ECHO_ROUNDS; i++) {
         CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
         CHECK_EQ(test_read(fd, 8), 1);
         test_write(fd, 1);
@@ -646,7 +646,7 @@ static ptk_err echo(void *arg) {
 static ptk_err ask(void *arg) {
     int fd = *(int *) arg;
     ptk_waitable_t *waitable = test_fd_waitable(fd);
-    for (int i = 0; i < ECHO_TURNS; i++) {
+    for (int i = 0; i < ECHO_ROUNDS; i++) {
         test_write(fd, 1);
         CHECK_OK(test_wait(waitable, 60 * 1000));
         CHECK_EQ(test_read(fd, 8), 1);

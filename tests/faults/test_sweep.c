@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TURNS      4 /* errors that each call is given */
-#define TURNS_LONG 12
+#define TICKS      4 /* errors that each call is given */
+#define TICKS_LONG 12
 
 typedef struct sweep {
     const workload_t *workload;
@@ -44,7 +44,7 @@ static bool sweep_point(sweep_t *sweep, uint32_t nth, unsigned turn) {
 static void sweep_all(void *argument) {
     sweep_t *sweep = argument;
     bool is_heap = !sweep->of_any && sweep->member == PTK_FAULT_heap_reallocate;
-    unsigned turns = is_heap ? 1 : ptk_test_is_long() ? TURNS_LONG : TURNS;
+    unsigned turns = is_heap ? 1 : ptk_test_is_long() ? TICKS_LONG : TICKS;
     bool more = true;
     alarm(ptk_test_is_long() ? 3000 : 250);
     test_capture_begin();

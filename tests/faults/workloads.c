@@ -123,7 +123,7 @@ static ptk_err accept_two(void *arg) {
         ptk_sock_t *sock =
             ptk_sock_accept(listener, (struct sockaddr *) &peer.storage, &peer.length, LIMIT_MS);
         if (got(sock) && !good(ptk_go(NULL, serve, sock))) {
-            ptk_sock_abort(sock);
+            ptk_sock_reset(sock);
         }
     }
     answers(ptk_sock_accept(listener, NULL, NULL, 50) ? PTK_OK : ptk_get_err(), PTK_ERR_TIMEOUT);
@@ -212,7 +212,7 @@ static ptk_err accept_and_reset(void *arg) {
     ptk_sock_t *sock = ptk_sock_accept(arg, NULL, NULL, LIMIT_MS);
     (void) good(ptk_sleep_ms(1));
     if (got(sock)) {
-        ptk_sock_abort(sock);
+        ptk_sock_reset(sock);
     }
     ptk_sock_close(arg);
     return PTK_OK;
@@ -320,7 +320,7 @@ static ptk_err signal_all(void *arg) {
         ptk_signaler_t *signaler = all[3] ? ptk_waitable_signaler(all[3]) : NULL;
         if (all[3] && got(signaler)) {
             (void) good(ptk_signaler_signal(signaler));
-            ptk_signaler_release(signaler);
+            ptk_signaler_unref(signaler);
         }
         (void) good(ptk_sleep_ms(1));
         if (all[2]) {

@@ -54,7 +54,7 @@ static inline void regress_pair_end(ptk_sock_t *sock, int peer) {
 }
 
 /* A green thread that yields until it is cancelled, and counts its turns. */
-static inline ptk_err regress_count_turns(void *arg) {
+static inline ptk_err regress_count_ticks(void *arg) {
     size_t *turns = arg;
     while (ptk_yield() == PTK_OK) {
         ++*turns;

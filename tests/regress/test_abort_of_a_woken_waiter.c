@@ -25,7 +25,7 @@ static ptk_err wait_any(void *user) {
     return PTK_OK;
 }
 
-/* It is in the run queue when the next poll turn wakes the waiter, so it runs first. */
+/* It is in the run queue when the next tick wakes the waiter, so it runs first. */
 static ptk_err take_and_abort(void *arg) {
     (void) arg;
     test_write(fds[1], 1);

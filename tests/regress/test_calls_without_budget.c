@@ -23,7 +23,7 @@ static ptk_err receive_beside_another(void *unused) {
     ptk_sock_t *sock = regress_pair(&peer);
     ptk_green_t *receiver = test_spawn(receive_one, sock);
     test_let_poll();
-    ptk_green_t *other = test_spawn(regress_count_turns, &turns);
+    ptk_green_t *other = test_spawn(regress_count_ticks, &turns);
     for (int i = 0; i < CALLS; i++) {
         CHECK_ERR(ptk_sock_recv(sock, &byte, 1, PTK_TIMEOUT_INFINITE), PTK_ERR_BUSY);
     }
@@ -49,7 +49,7 @@ static ptk_err receive_what_is_held(void *unused) {
     while (ptk_sock_pending(sock) < KEPT_BYTES) {
         CHECK_ERR(ptk_sock_recv(sock, bytes, KEPT_BYTES + 1, 1), PTK_ERR_TIMEOUT);
     }
-    ptk_green_t *other = test_spawn(regress_count_turns, &turns);
+    ptk_green_t *other = test_spawn(regress_count_ticks, &turns);
     for (int i = 0; i < CALLS; i++) {
         CHECK_OK(ptk_sock_recv(sock, &byte, 1, PTK_TIMEOUT_INFINITE));
     }
@@ -69,7 +69,7 @@ static ptk_err send_nothing(void *unused) {
     int peer = -1;
     size_t turns = 0;
     ptk_sock_t *sock = regress_pair(&peer);
-    ptk_green_t *other = test_spawn(regress_count_turns, &turns);
+    ptk_green_t *other = test_spawn(regress_count_ticks, &turns);
     for (int i = 0; i < CALLS; i++) {
         CHECK_OK(ptk_sock_send(sock, bytes, 0, PTK_TIMEOUT_INFINITE));
     }
@@ -97,7 +97,7 @@ static ptk_err wait_beside_another(void *unused) {
     ptk_waitable_wait_item_t item = {.waitable = readable, .events = PTK_EVENT_READ};
     ptk_green_t *waiter = test_spawn(wait_for_ever, readable);
     test_let_poll();
-    ptk_green_t *other = test_spawn(regress_count_turns, &turns);
+    ptk_green_t *other = test_spawn(regress_count_ticks, &turns);
     for (int i = 0; i < CALLS; i++) {
         CHECK_ERR(test_wait(readable, PTK_TIMEOUT_INFINITE), PTK_ERR_BUSY);
     }

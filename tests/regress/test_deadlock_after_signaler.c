@@ -10,7 +10,7 @@ static ptk_err wait_for(void *user) {
 }
 
 static void *release(void *signaler) {
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     return NULL;
 }
 
@@ -26,7 +26,7 @@ static void check_deadlock(ptk_event_loop_platform_t *loop, ptk_waitable_t *user
 TEST(deadlock_after_the_last_signaler_was_released_here) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
-    ptk_signaler_release(ptk_waitable_signaler(user));
+    ptk_signaler_unref(ptk_waitable_signaler(user));
     test_spawn(wait_for, user);
     check_deadlock(loop, user);
 }

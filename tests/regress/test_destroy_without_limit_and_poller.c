@@ -99,27 +99,27 @@ static ptk_event_loop_platform_t *endless_loop(const char *platform, ptk_green_f
 
 /* --- the tests --- */
 
-typedef struct hopeless {
+typedef struct deadlocked {
     const char *platform;
     ptk_green_fn fn;
     const char *what;
-} hopeless_t;
+} deadlocked_t;
 
-static void destroy_without_hope(void *argument) {
-    const hopeless_t *hopeless = argument;
-    ptk_event_loop_platform_t *loop = endless_loop(hopeless->platform, hopeless->fn);
+static void destroy_while_deadlocked(void *argument) {
+    const deadlocked_t *deadlocked = argument;
+    ptk_event_loop_platform_t *loop = endless_loop(deadlocked->platform, deadlocked->fn);
     take_the_poller_away();
     ptk_event_loop_platform_destroy(loop);
 }
 
 TEST(destroy_gives_up_when_only_a_dead_poller_could_wake_those_that_are_left) {
-    hopeless_t all[] = {{"epoll", who_waits_for_an_event, "waits for user event"},
-                        {"poll", who_waits_for_an_event, "waits for user event"},
-                        {"epoll", who_waits_for_a_peer, "waits for accept"},
-                        {"poll", who_waits_for_a_peer, "waits for accept"}};
+    deadlocked_t all[] = {{"epoll", who_waits_for_an_event, "waits for user event"},
+                          {"poll", who_waits_for_an_event, "waits for user event"},
+                          {"epoll", who_waits_for_a_peer, "waits for accept"},
+                          {"poll", who_waits_for_a_peer, "waits for accept"}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         static char output[OUTPUT_BYTES];
-        int status = ptk_test_in_child(destroy_without_hope, &all[i], output, sizeof output);
+        int status = ptk_test_in_child(destroy_while_deadlocked, &all[i], output, sizeof output);
         CHECK(WIFSIGNALED(status));
         CHECK_EQ(WTERMSIG(status), SIGABRT);
         CHECK(strstr(output, "destroy: the poller fails for good, PTK_ERR_NO_RESOURCES") != NULL);
@@ -144,7 +144,7 @@ static void *signal_late(void *argument) {
         sched_yield();
     }
     CHECK_OK(ptk_signaler_signal(argument));
-    ptk_signaler_release(argument);
+    ptk_signaler_unref(argument);
     return NULL;
 }
 

@@ -67,7 +67,7 @@ TEST(descriptor_shows_a_signal_after_run_has_returned) {
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK(shows(fd, -1));
     CHECK_OK(test_wait(user, 0));
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }

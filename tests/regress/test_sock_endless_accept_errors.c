@@ -9,7 +9,7 @@
 #include "ptk_test_faults.h"
 #include <errno.h>
 
-static ptk_err count_turns(void *arg) {
+static ptk_err count_ticks(void *arg) {
     int *turns = arg;
     while (ptk_yield() == PTK_OK) {
         ++*turns;
@@ -25,7 +25,7 @@ static ptk_err accept_in_vain(void *unused) {
     ptk_sock_t *listener = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
     CHECK_OK(ptk_sock_bind(listener, ptk_addr_sockaddr(&addr), addr.length));
     CHECK_OK(ptk_sock_listen(listener, 1));
-    ptk_green_t *other = test_spawn(count_turns, &turns);
+    ptk_green_t *other = test_spawn(count_ticks, &turns);
     ptk_test_fault(PTK_FAULT_accept, 1, EPERM, PTK_TEST_FOR_GOOD);
     CHECK(ptk_sock_accept(listener, NULL, NULL, 20) == NULL);
     CHECK(turns > 0);

@@ -67,7 +67,7 @@ static ptk_err receive_one(void *sock) {
 }
 
 /* Its turns take time too, or a receive that only waits would never end. */
-static ptk_err count_turns(void *arg) {
+static ptk_err count_ticks(void *arg) {
     size_t *turns = arg;
     while (ptk_yield() == PTK_OK) {
         ++*turns;
@@ -87,7 +87,7 @@ static ptk_err receive_without_parking(void *unused) {
     CHECK_EQ(send(end, "x", 1, MSG_NOSIGNAL), 1);
     CHECK_EQ(shutdown(end, SHUT_WR), 0);
     CHECK_OK(test_join(first));
-    ptk_green_t *other = test_spawn(count_turns, &turns);
+    ptk_green_t *other = test_spawn(count_ticks, &turns);
     table.recv = receive_piece;
     CHECK_ERR(ptk_sock_recv(sock, buffer, BUFFER_BYTES, 50), PTK_ERR_TIMEOUT);
     table.recv = below.recv;

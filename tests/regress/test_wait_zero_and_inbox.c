@@ -21,7 +21,7 @@ TEST(wait_with_timeout_zero_sees_what_other_threads_sent) {
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_OK(test_wait(user, 0));
     CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }

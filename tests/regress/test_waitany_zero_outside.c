@@ -25,7 +25,7 @@ TEST(waitany_with_timeout_zero_sees_signals_and_timers_outside_run) {
     CHECK_EQ(index, 1);
     CHECK_EQ(items[1].count_out, 3);
     CHECK_ERR(ptk_waitable_wait_any(items, 2, &index, 0), PTK_ERR_TIMEOUT);
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     ptk_waitable_destroy(user);
     ptk_waitable_destroy(timer);
     test_loop_end(loop);

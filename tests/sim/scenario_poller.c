@@ -50,7 +50,7 @@ typedef struct device {
 /* What outlives hosts. */
 static struct {
     device_t devices[DEVICES];
-    uint64_t calm_ns; /* from then on bounds hold; 0: not yet */
+    uint64_t faults_off_ns; /* from then on bounds hold; 0: not yet */
 } world;
 
 /* --- a device --- */
@@ -163,7 +163,7 @@ static uint64_t bound_ms(const device_t *device) {
 
 /* Did it begin when it should have, and take no longer than it may? */
 static void check_times(const device_t *device, uint64_t planned_ns, uint64_t began_ns, ptk_err err) {
-    if (world.calm_ns == 0 || ptk_sim_now_ns() < world.calm_ns + GRACE_MS * PTK_NS_PER_MS) {
+    if (world.faults_off_ns == 0 || ptk_sim_now_ns() < world.faults_off_ns + GRACE_MS * PTK_NS_PER_MS) {
         return;
     }
     uint64_t took_ns = ptk_now_ns() - began_ns;
@@ -173,13 +173,13 @@ static void check_times(const device_t *device, uint64_t planned_ns, uint64_t be
 }
 
 static void count_poll(device_t *device, ptk_err err) {
-    bool is_calm = world.calm_ns != 0;
-    device->settled += is_calm && (err == PTK_OK || is_dead(device));
+    bool faults_are_off = world.faults_off_ns != 0;
+    device->settled += faults_are_off && (err == PTK_OK || is_dead(device));
 }
 
 /* It may be polled sooner than the bounds hold; then it is polled on until they have been checked. */
 static bool is_done(const device_t *device) {
-    return device->settled >= SETTLED && ptk_sim_now_ns() > world.calm_ns + BOUNDED_MS * PTK_NS_PER_MS;
+    return device->settled >= SETTLED && ptk_sim_now_ns() > world.faults_off_ns + BOUNDED_MS * PTK_NS_PER_MS;
 }
 
 /* The next moment of its cycle: what is past is left out. */
@@ -265,6 +265,6 @@ void scenario_poller(ptk_sim_t *sim) {
         make_device(sim, poller, i);
     }
     ptk_sim_run_for(sim, CHAOS_MS);
-    world.calm_ns = ptk_sim_now_ns();
+    world.faults_off_ns = ptk_sim_now_ns();
     ptk_sim_settle(sim, 600000);
 }

@@ -162,7 +162,7 @@ static ptk_err overfill(void *arg) {
         if (PTK_SIM_CHECK(sock != NULL)) {
             send_too_much(sock);
         }
-        ptk_sock_abort(sock);
+        ptk_sock_reset(sock);
         (void) ptk_green_join(deaf, NULL, PTK_TIMEOUT_INFINITE);
     }
     ptk_sock_close(listener);

@@ -350,7 +350,7 @@ static ptk_err serve_one(void *arg) {
         (void) run_end(arg, &header, false);
         ptk_sock_close(arg);
     } else {
-        ptk_sock_abort(arg); /* whose it is was never known: it must not look like an end in good order */
+        ptk_sock_reset(arg); /* whose it is was never known: it must not look like an end in good order */
     }
     return PTK_OK;
 }
@@ -362,7 +362,7 @@ static ptk_err accept_some(void *arg) {
         ptk_sock_t *sock = ptk_sock_accept(arg, NULL, NULL, timeout_ms);
         err = sock ? ptk_go(NULL, serve_one, sock) : ptk_get_err();
         if (sock && err != PTK_OK) {
-            ptk_sock_abort(sock);
+            ptk_sock_reset(sock);
         }
         if (scenario_is_short(err)) {
             err = ptk_sleep_ms(RESPITE_MS);

@@ -136,10 +136,10 @@ static ptk_err signal_from_afar(actor_t *actor) {
     ptk_signaler_t *signaler = ptk_waitable_signaler(event->waitable);
     PTK_SIM_CHECK(signaler || scenario_is_short(ptk_get_err()));
     if (signaler) {
-        ptk_signaler_release(ptk_signaler_reference(signaler));
+        ptk_signaler_unref(ptk_signaler_ref(signaler));
         event->signaled++;
         PTK_SIM_CHECK(ptk_signaler_signal(signaler) == PTK_OK);
-        ptk_signaler_release(signaler);
+        ptk_signaler_unref(signaler);
     }
     return PTK_OK;
 }
@@ -167,14 +167,14 @@ static ptk_err destroy_event(actor_t *actor) {
     ptk_err err = make_event(actor->house, slot);
     if (err != PTK_OK) {
         PTK_SIM_CHECK(scenario_is_short(err));
-        ptk_signaler_release(signaler);
+        ptk_signaler_unref(signaler);
         return PTK_OK; /* there would be no other */
     }
     drain(event);
     event->is_destroyed = true;
     ptk_waitable_destroy(event->waitable);
     PTK_SIM_CHECK(!signaler || ptk_signaler_signal(signaler) == PTK_ERR_CLOSED);
-    ptk_signaler_release(signaler);
+    ptk_signaler_unref(signaler);
     return PTK_OK;
 }
 

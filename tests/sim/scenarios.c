@@ -154,7 +154,7 @@ static ptk_err accept_one(ptk_sock_t *listener, void (*serve)(ptk_sock_t *sock))
         return scenario_is_short(ptk_get_err()) ? ptk_sleep_ms(RESPITE_MS) : ptk_get_err();
     }
     if (!start_conversation(sock, serve)) {
-        ptk_sock_abort(sock);
+        ptk_sock_reset(sock);
     }
     return PTK_OK;
 }

@@ -3,7 +3,7 @@
 
 #include "base/ptk_thread.h"
 #include "ptk_test_hostile.h"
-#include "sim/net/ptk_sim_site.h"
+#include "sim/kernel/ptk_sim_site.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -231,13 +231,13 @@ static void capture_log(void *context, ptk_log_level_t level, const char *line) 
 void test_capture_begin(void) {
     memset(&captured_report, 0, sizeof captured_report);
     memset(&captured_log, 0, sizeof captured_log);
-    ptk_set_report_sink(capture_report, &captured_report);
-    ptk_set_log_sink(capture_log, &captured_log);
+    ptk_log_set_report_sink(capture_report, &captured_report);
+    ptk_log_set_sink(capture_log, &captured_log);
 }
 
 void test_capture_end(void) {
-    ptk_set_report_sink(NULL, NULL);
-    ptk_set_log_sink(NULL, NULL);
+    ptk_log_set_report_sink(NULL, NULL);
+    ptk_log_set_sink(NULL, NULL);
 }
 
 const char *test_captured_report(void) {

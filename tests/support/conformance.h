@@ -70,7 +70,7 @@ ptk_err test_join(ptk_green_t *green);
 /* Let every green thread that is runnable run once. */
 void test_yield(void);
 
-/* Park until the loop has taken a poll turn, so that what is ready by now is delivered. */
+/* Park until the loop has taken a tick, so that what is ready by now is delivered. */
 void test_let_poll(void);
 
 /* A USER waitable of the current loop; it must not fail. */

@@ -4,7 +4,7 @@
 
 #include "base/ptk_signal_table.h"
 #include "ptk_test.h"
-#include "sim/net/ptk_sim_kernel.h"
+#include "sim/kernel/ptk_sim_kernel.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -23,9 +23,9 @@ bool test_is_simulated(void) {
 
 /* Everything happens that is due by now: packets to the host itself need no time. */
 static void let_arrive(void) {
-    ptk_sim_agenda_t *agenda = &ptk_sim_kernel_here()->net->agenda;
-    while (ptk_sim_agenda_next_ns(agenda) <= agenda->now_ns) {
-        (void) ptk_sim_agenda_step(agenda);
+    ptk_sim_event_queue_t *events = &ptk_sim_kernel_here()->net->events;
+    while (ptk_sim_event_queue_next_ns(events) <= events->now_ns) {
+        (void) ptk_sim_event_queue_step(events);
     }
 }
 

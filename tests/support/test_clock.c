@@ -6,14 +6,14 @@
  * real one: it asks that without waiting, and lets the number grow where the poller would have slept.
  *
  * A simulated host has a virtual clock already, which stands still while anything runs. It is set to the
- * test's start, a poll that finds nothing takes no time, an appointment is an event of the agenda, and an
+ * test's start, a poll that finds nothing takes no time, an appointment is an event of the events, and an
  * early wake is a shorter wait and the oracle's answer that it was one.
  */
 #include "base/ptk_choice.h"
 #include "base/ptk_thread.h"
 #include "conformance.h"
-#include "sim/net/ptk_sim_kernel.h"
-#include "sim/net/ptk_sim_site.h"
+#include "sim/kernel/ptk_sim_kernel.h"
+#include "sim/kernel/ptk_sim_site.h"
 
 /* --- a plain process ------------------------------------------------------------------------------------ */
 
@@ -135,8 +135,8 @@ static void enter_appointment(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
     uint64_t left_ns = host_clock.appointment_ns > now_ns ? host_clock.appointment_ns - now_ns : 0;
-    ptk_sim_agenda_t *agenda = &kernel->net->agenda;
-    ptk_sim_agenda_enter(agenda, &host_clock.appointment, agenda->now_ns + left_ns);
+    ptk_sim_event_queue_t *events = &kernel->net->events;
+    ptk_sim_event_queue_insert(events, &host_clock.appointment, events->now_ns + left_ns);
 }
 
 /* On the driver's side, while the host sleeps in its poller. */
@@ -158,7 +158,7 @@ static void host_begin(uint64_t start_ns) {
 
 static void host_end(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
-    ptk_sim_agenda_strike(&kernel->net->agenda, &host_clock.appointment);
+    ptk_sim_event_queue_cancel(&kernel->net->events, &host_clock.appointment);
     kernel->look_ns = host_clock.before.look_ns;
     kernel->suspend = host_clock.before.suspend;
     kernel->block.oracle = host_clock.before.block.oracle;
@@ -168,15 +168,15 @@ static void host_end(void) {
 /* The test computes for so long; meanwhile the world goes on. */
 static void host_advance(uint64_t ns) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
-    ptk_sim_agenda_t *agenda = &kernel->net->agenda;
+    ptk_sim_event_queue_t *events = &kernel->net->events;
     uint64_t left_ns = PTK_TIME_NEVER - ptk_sim_kernel_now_ns(kernel);
-    uint64_t until_ns = agenda->now_ns + (ns < left_ns ? ns : left_ns);
+    uint64_t until_ns = events->now_ns + (ns < left_ns ? ns : left_ns);
     bool has_appointment = ptk_sim_event_is_entered(&host_clock.appointment);
-    ptk_sim_agenda_strike(agenda, &host_clock.appointment);
-    while (ptk_sim_agenda_next_ns(agenda) <= until_ns) {
-        (void) ptk_sim_agenda_step(agenda);
+    ptk_sim_event_queue_cancel(events, &host_clock.appointment);
+    while (ptk_sim_event_queue_next_ns(events) <= until_ns) {
+        (void) ptk_sim_event_queue_step(events);
     }
-    agenda->now_ns = until_ns;
+    events->now_ns = until_ns;
     if (has_appointment) {
         enter_appointment();
     }
@@ -193,7 +193,7 @@ static void host_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
 
 /* Half of the wait, and then the kernel asks whether it is to end early. */
 static void suspend_for_half(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
-    uint64_t now_ns = kernel->net->agenda.now_ns;
+    uint64_t now_ns = kernel->net->events.now_ns;
     bool is_cut = until_ns != UINT64_MAX && until_ns > now_ns + 1;
     host_clock.came_early = is_cut;
     host_clock.before.suspend(kernel, is_cut ? now_ns + (until_ns - now_ns) / 2 : until_ns);

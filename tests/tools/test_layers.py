@@ -67,7 +67,7 @@ class LayersTest(unittest.TestCase):
     def test_clean_tree_passes(self) -> None:
         code, output = self.check({})
         self.assertEqual(code, 0, output)
-        self.assertEqual(output, "layers: 5 files, 3 objects, 2 symbol edges, all on their floors\n")
+        self.assertEqual(output, "layers: 5 files, 3 objects, 2 symbol edges, all on their layers\n")
 
     def test_graph(self) -> None:
         code, output = self.check({}, "--graph")
@@ -79,15 +79,15 @@ class LayersTest(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("build first", output)
 
-    def test_file_on_no_floor(self) -> None:
-        self.assert_caught({"src/ptk_new.h": "\n"}, "src/ptk_new.h:1: is on no floor")
+    def test_file_on_no_layer(self) -> None:
+        self.assert_caught({"src/ptk_new.h": "\n"}, "src/ptk_new.h:1: is on no layer")
 
     def test_upward_include(self) -> None:
         self.assert_caught({"src/base/ptk_list.h": "\n#include <ptk_sock.h>\n", "src/ptk_sock.h": "\n"},
-                           "src/base/ptk_list.h:2: floor 0 includes src/ptk_sock.h of floor 5")
+                           "src/base/ptk_list.h:2: layer 0 includes src/ptk_sock.h of layer 5")
 
     def test_nothing_includes_the_umbrella_header(self) -> None:
-        self.assert_caught({"src/ptk_sock.h": "#include <ptk.h>\n", "src/ptk.h": "\n"}, "floor 5 includes src/ptk.h")
+        self.assert_caught({"src/ptk_sock.h": "#include <ptk.h>\n", "src/ptk.h": "\n"}, "layer 5 includes src/ptk.h")
 
     def test_include_cycle(self) -> None:
         self.assert_caught(
@@ -101,7 +101,7 @@ class LayersTest(unittest.TestCase):
     def test_upward_symbol(self) -> None:
         self.assert_caught(
             {"src/ptk_op.c": "extern int ptk_sock();\nint ptk_op(void) { return ptk_sock(); }\n"},
-            "src/ptk_op.c:1: floor 3 needs ptk_sock of src/ptk_sock.c, floor 5")
+            "src/ptk_op.c:1: layer 3 needs ptk_sock of src/ptk_sock.c, layer 5")
 
     def test_symbol_cycle(self) -> None:
         self.assert_caught(

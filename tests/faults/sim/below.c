@@ -9,9 +9,9 @@
 #include "faults/faults.h"
 
 #include "platform/ptk_readiness.h"
-#include "ptk_scheduler_impl.h"
+#include "sched/ptk_scheduler_impl.h"
 #include "ptk_test.h"
-#include "sim/ptk_sim_impl.h"
+#include "sim/world/ptk_sim_impl.h"
 #include <errno.h>
 #include <poll.h>
 #include <ptk_time.h>
@@ -86,7 +86,7 @@ static bool is_there(const ptk_event_source_t *source, const ptk_sim_file_t *fil
 /* Is it the loop that waits, and not the program in a call of its own? */
 static bool polls(const ptk_thread_block_t *block) {
     const ptk_scheduler_t *scheduler = block->scheduler;
-    return block->loop && scheduler && scheduler->active && scheduler->current == &scheduler->root;
+    return block->loop && scheduler && scheduler->active && scheduler->current == &scheduler->main_context;
 }
 
 /* Nothing happens any more: does an operation of its loop wait for what is ready? */

@@ -7,7 +7,7 @@
 #include "faults/faults.h"
 
 #include "conformance.h"
-#include "sim/net/ptk_sim_kernel.h"
+#include "sim/kernel/ptk_sim_kernel.h"
 #include <errno.h>
 #include <ptk.h>
 #include <stdio.h>

@@ -15,8 +15,8 @@
 
 #define PORTS_MAX       (SOCKS_STEPS * 2)
 #define BYTES_MAX       8192
-#define TURN_NS         UINT64_C(20000)
-#define EXPECTED_TURNS  200
+#define TICK_NS         UINT64_C(20000)
+#define EXPECTED_TICKS  200
 #define SIMULATED_NS    UINT64_C(3000000)
 #define QUIET_NS        UINT64_C(3000000)
 #define SHORTLY_MS      1
@@ -257,7 +257,7 @@ static ptk_err call_bind(world_t *world, const socks_step_t *step) {
 }
 
 static ptk_err call_end(world_t *world, const socks_step_t *step) {
-    (step->op == SOCKS_CLOSE ? ptk_sock_close : ptk_sock_abort)(world->socks[step->slot]);
+    (step->op == SOCKS_CLOSE ? ptk_sock_close : ptk_sock_reset)(world->socks[step->slot]);
     world->socks[step->slot] = NULL;
     return PTK_OK;
 }
@@ -304,7 +304,7 @@ static ptk_err call(world_t *world, const socks_step_t *step, scripts_line_t *li
 
 /* --- the script --- */
 
-static void let_turns_pass(uint64_t ns) {
+static void let_ticks_pass(uint64_t ns) {
     CHECK_OK(ptk_sleep_until(ptk_now_ns() + ns));
 }
 
@@ -313,16 +313,16 @@ static void run_step(world_t *world, size_t index) {
     scripts_line_t line = {world->record->lines[index], SOCKS_LINE, 0};
     write_result(&line, call(world, step, &line));
     look_at_port(world, step->slot);
-    let_turns_pass(world->rest == SOCKS_REST_SIMULATED ? SIMULATED_NS
+    let_ticks_pass(world->rest == SOCKS_REST_SIMULATED ? SIMULATED_NS
                                                        : (world->rest == SOCKS_REST_QUIET ? QUIET_NS : 0));
     size_t head = line.length;
     for (unsigned turns = 0;; turns++) {
         write_ended_tasks(world, &line);
-        if (world->rest != SOCKS_REST_EXPECTED || turns == EXPECTED_TURNS ||
+        if (world->rest != SOCKS_REST_EXPECTED || turns == EXPECTED_TICKS ||
             strcmp(line.text, world->expected->lines[index]) == 0) {
             break;
         }
-        let_turns_pass(TURN_NS);
+        let_ticks_pass(TICK_NS);
         line.length = head;
     }
     join_ended_tasks(world);
@@ -340,7 +340,7 @@ static ptk_err run_script(void *arg) {
         }
     }
     for (unsigned slot = 0; slot < SOCKS_SLOTS; slot++) {
-        ptk_sock_abort(world->socks[slot]);
+        ptk_sock_reset(world->socks[slot]);
     }
     return PTK_OK;
 }

@@ -9,8 +9,8 @@
  * like early ones. After each leaf the simulator has checked that the hosts have ended and left nothing
  * behind; the test checks that each call came to a documented result.
  */
-#include "sim/net/ptk_sim_site.h"
-#include "sim/ptk_sim_impl.h"
+#include "sim/kernel/ptk_sim_site.h"
+#include "sim/world/ptk_sim_impl.h"
 
 #include <ptk.h>
 #include <ptk_sim.h>

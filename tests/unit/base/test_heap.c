@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ptk_test.h>
 
-#include "base/ptk_choice_tree.h"
+#include "sim/world/ptk_choice_tree.h"
 #include "base/ptk_heap.h"
 #include "ptk_test_faults.h"
 #include <stdlib.h>

@@ -59,7 +59,7 @@ TEST(inbox_gives_nodes_in_the_order_of_pushing) {
         node = node->next;
     }
     CHECK(node == NULL && !ptk_inbox_has_some(inbox));
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(inbox_queues_a_node_once) {
@@ -73,7 +73,7 @@ TEST(inbox_queues_a_node_once) {
     ptk_inbox_node_taken(&node);
     CHECK(ptk_inbox_push(inbox, &node));
     CHECK_EQ(ptk_inbox_take(inbox), &node);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(inbox_kicks_only_a_sleeper_and_only_once) {
@@ -90,7 +90,7 @@ TEST(inbox_kicks_only_a_sleeper_and_only_once) {
     CHECK_EQ(ptk_test_fault_calls(PTK_FAULT_wake_kick), 1);
     CHECK(is_awake_readable(inbox, 0));
     ptk_inbox_end_sleep(inbox);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
     ptk_test_faults_remove();
 }
 
@@ -108,7 +108,7 @@ TEST(inbox_bare_kick_ends_or_prevents_one_sleep) {
     CHECK(!ptk_inbox_prepare_sleep(inbox));
     CHECK(ptk_inbox_prepare_sleep(inbox));
     ptk_inbox_end_sleep(inbox);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(inbox_closed_takes_nothing_and_hands_out_the_rest) {
@@ -126,24 +126,24 @@ TEST(inbox_closed_takes_nothing_and_hands_out_the_rest) {
     CHECK_EQ(nodes[0].next, &nodes[1]);
     CHECK(nodes[1].next == NULL);
     CHECK(ptk_inbox_take(inbox) == NULL);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(inbox_lives_as_long_as_its_references) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_node_t node = {.next = NULL};
-    ptk_inbox_reference(inbox);
+    ptk_inbox_ref(inbox);
     ptk_inbox_close(inbox);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
     CHECK(!ptk_inbox_push(inbox, &node));
     ptk_inbox_kick(inbox);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(inbox_is_alone_on_its_cache_lines) {
     ptk_inbox_t *inbox = create_inbox();
     CHECK_EQ((uintptr_t) inbox % 64, 0);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(inbox_create_says_what_ran_out_p55) {
@@ -184,7 +184,7 @@ static void *send_messages(void *argument) {
             sched_yield();
         }
     }
-    ptk_inbox_release(sender->inbox);
+    ptk_inbox_unref(sender->inbox);
     return NULL;
 }
 
@@ -202,7 +202,7 @@ TEST(p50_no_message_and_no_wake_is_lost) {
         CHECK(own != NULL);
         senders[i] =
             (sender_t) {.inbox = inbox, .number = i, .messages = messages, .own = own, .shared = &shared};
-        ptk_inbox_reference(inbox);
+        ptk_inbox_ref(inbox);
         CHECK_EQ(pthread_create(&senders[i].thread, NULL, send_messages, &senders[i]), 0);
     }
     while (left > 0 || counted < (unsigned) (SENDERS * messages)) {
@@ -227,7 +227,7 @@ TEST(p50_no_message_and_no_wake_is_lost) {
         free(senders[i].own);
     }
     CHECK_EQ(counted, SENDERS * messages);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 typedef struct echo {
@@ -263,8 +263,8 @@ TEST(p50_ping_pong_across_the_sleep) {
     play(&echo, 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(echo.ball.number, 20000);
-    ptk_inbox_release(echo.inboxes[0]);
-    ptk_inbox_release(echo.inboxes[1]);
+    ptk_inbox_unref(echo.inboxes[0]);
+    ptk_inbox_unref(echo.inboxes[1]);
 }
 
 typedef struct stopper {
@@ -297,7 +297,7 @@ TEST(p50_no_bare_kick_is_lost) {
         }
     }
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    ptk_inbox_release(stopper.inbox);
+    ptk_inbox_unref(stopper.inbox);
 }
 
 static void *push_until_closed(void *argument) {
@@ -306,7 +306,7 @@ static void *push_until_closed(void *argument) {
            ptk_inbox_push(sender->inbox, &sender->own[sender->messages % 64].node)) {
         sender->messages++;
     }
-    ptk_inbox_release(sender->inbox);
+    ptk_inbox_unref(sender->inbox);
     return NULL;
 }
 
@@ -317,7 +317,7 @@ TEST(p63_close_against_push) {
         message_t own[64] = {{.sender = 0}};
         sender_t sender = {.inbox = create_inbox(), .own = own};
         ptk_inbox_t *inbox = sender.inbox;
-        ptk_inbox_reference(inbox);
+        ptk_inbox_ref(inbox);
         CHECK_EQ(pthread_create(&sender.thread, NULL, push_until_closed, &sender), 0);
         for (int i = 0; i < round % 8; i++) {
             sched_yield();
@@ -327,7 +327,7 @@ TEST(p63_close_against_push) {
             CHECK(atomic_load(&node->queued));
         }
         CHECK(ptk_inbox_take(inbox) == NULL);
-        ptk_inbox_release(inbox);
+        ptk_inbox_unref(inbox);
         CHECK_EQ(pthread_join(sender.thread, NULL), 0);
     }
 }

@@ -15,8 +15,8 @@
 #include <ucontext.h>
 
 #define ptk_inbox_create        model_inbox_create
-#define ptk_inbox_reference     model_inbox_reference
-#define ptk_inbox_release       model_inbox_release
+#define ptk_inbox_ref           model_inbox_ref
+#define ptk_inbox_unref         model_inbox_unref
 #define ptk_inbox_close         model_inbox_close
 #define ptk_inbox_push          model_inbox_push
 #define ptk_inbox_kick          model_inbox_kick
@@ -42,7 +42,7 @@ static const memory_order in_order = memory_order_seq_cst;
 
 #include "../../../src/base/ptk_inbox.c" /* NOLINT: with the operations above */
 
-#include "base/ptk_choice_tree.h"
+#include "sim/world/ptk_choice_tree.h"
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -277,7 +277,7 @@ static void end_run(ptk_choice_tree_t *tree) {
     tasks[0].state = RUNNABLE;
     task_count = 1;
     current = 0;
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
     ptk_thread()->oracle = &tree->oracle;
 }
 

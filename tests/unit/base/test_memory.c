@@ -37,34 +37,34 @@ TEST(memory_is_counted) {
     second = ptk_reallocate(second, 5000);
     CHECK_EQ(second[99], 7);
     CHECK_EQ(ptk_allocations_live(), before + 2);
-    ptk_release(first);
-    ptk_release(second);
-    ptk_release(NULL);
+    ptk_free(first);
+    ptk_free(second);
+    ptk_free(NULL);
     CHECK_EQ(ptk_allocations_live(), before);
 }
 
 TEST(memory_comes_from_the_allocator_that_was_set) {
     counting_t counting = {0, 0};
     const ptk_allocator_t allocator = {counting_reallocate, counting_release, &counting};
-    CHECK_OK(ptk_set_allocator(&allocator));
+    CHECK_OK(ptk_alloc_set(&allocator));
     void *memory = ptk_allocate(10);
     memory = ptk_reallocate(memory, 20);
     CHECK_EQ(counting.reallocations, 2);
-    CHECK_ERR(ptk_set_allocator(NULL), PTK_ERR_BUSY);
+    CHECK_ERR(ptk_alloc_set(NULL), PTK_ERR_BUSY);
     CHECK_EQ(ptk_get_err(), PTK_ERR_BUSY);
-    ptk_release(memory);
+    ptk_free(memory);
     CHECK_EQ(counting.releases, 1);
-    CHECK_OK(ptk_set_allocator(NULL));
-    ptk_release(ptk_allocate(10));
+    CHECK_OK(ptk_alloc_set(NULL));
+    ptk_free(ptk_allocate(10));
     CHECK_EQ(counting.reallocations, 2);
 }
 
 TEST(memory_wants_a_whole_allocator) {
     const ptk_allocator_t no_release = {counting_reallocate, NULL, NULL};
     const ptk_allocator_t no_reallocate = {NULL, counting_release, NULL};
-    CHECK_ERR(ptk_set_allocator(&no_release), PTK_ERR_INVALID_PARAM);
-    CHECK_ERR(ptk_set_allocator(&no_reallocate), PTK_ERR_INVALID_PARAM);
-    ptk_release(ptk_allocate(1));
+    CHECK_ERR(ptk_alloc_set(&no_release), PTK_ERR_INVALID_PARAM);
+    CHECK_ERR(ptk_alloc_set(&no_reallocate), PTK_ERR_INVALID_PARAM);
+    ptk_free(ptk_allocate(1));
 }
 
 TEST(memory_runs_out_p55) {
@@ -80,5 +80,5 @@ TEST(memory_runs_out_p55) {
     CHECK_STR(memory, "kept");
     CHECK_EQ(ptk_allocations_live(), before + 1);
     ptk_test_faults_remove();
-    ptk_release(memory);
+    ptk_free(memory);
 }

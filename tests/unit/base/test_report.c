@@ -31,21 +31,21 @@ static void hear_report(void *context, const char *line) {
 
 TEST(log_goes_to_its_sink) {
     heard_t heard = {0, -1, ""};
-    ptk_set_log_sink(hear_log, &heard);
+    ptk_log_set_sink(hear_log, &heard);
     ptk_log(PTK_LOG_WARNING, "%s is %d", "it", 42);
     CHECK_EQ(heard.lines, 1);
     CHECK_EQ(heard.level, PTK_LOG_WARNING);
     CHECK_STR(heard.line, "it is 42");
-    ptk_set_log_sink(NULL, NULL);
+    ptk_log_set_sink(NULL, NULL);
 }
 
 TEST(report_goes_to_its_sink) {
     heard_t heard = {0, -1, ""};
-    ptk_set_report_sink(hear_report, &heard);
+    ptk_log_set_report_sink(hear_report, &heard);
     ptk_report("%d%%", 7);
     CHECK_EQ(heard.lines, 1);
     CHECK_STR(heard.line, "7%");
-    ptk_set_report_sink(NULL, NULL);
+    ptk_log_set_report_sink(NULL, NULL);
 }
 
 TEST(report_lines_are_cut) {
@@ -53,10 +53,10 @@ TEST(report_lines_are_cut) {
     char wide[2000];
     memset(wide, 'x', sizeof wide);
     wide[sizeof wide - 1] = '\0';
-    ptk_set_report_sink(hear_report, &heard);
+    ptk_log_set_report_sink(hear_report, &heard);
     ptk_report("%s", wide);
     CHECK_EQ(strlen(heard.line), 511);
-    ptk_set_report_sink(NULL, NULL);
+    ptk_log_set_report_sink(NULL, NULL);
 }
 
 static void log_and_report(void *argument) {
@@ -91,7 +91,7 @@ static void break_an_invariant(void *argument) {
 
 static void release_what_was_never_allocated(void *argument) {
     (void) argument;
-    ptk_release(&argument);
+    ptk_free(&argument);
 }
 
 static void end_a_heap_with_promises(void *argument) {

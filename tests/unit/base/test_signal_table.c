@@ -71,8 +71,8 @@ TEST(p53_a_burst_reaches_every_inbox_and_none_is_lost) {
     check_arrivals(inboxes[1], &second, 1);
     ptk_signal_unsubscribe(&second);
     ptk_signal_unsubscribe(&other);
-    ptk_inbox_release(inboxes[0]);
-    ptk_inbox_release(inboxes[1]);
+    ptk_inbox_unref(inboxes[0]);
+    ptk_inbox_unref(inboxes[1]);
 }
 
 static void earlier_handler(int signal_number) {
@@ -94,7 +94,7 @@ TEST(signal_disposition_comes_back_with_the_last) {
     ptk_signal_unsubscribe(&second);
     CHECK(disposition(SIGUSR1).sa_handler == earlier_handler);
     CHECK(disposition(SIGUSR1).sa_flags & SA_NODEFER);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(signal_that_cannot_be_heard_is_refused) {
@@ -106,7 +106,7 @@ TEST(signal_that_cannot_be_heard_is_refused) {
         CHECK_ERR(ptk_signal_subscribe(&subscription, inbox, numbers[i]), PTK_ERR_INVALID_PARAM);
     }
     CHECK_EQ(inbox->references, 1);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(signal_table_can_be_full) {
@@ -132,7 +132,7 @@ TEST(signal_table_can_be_full) {
         }
     }
     CHECK_EQ(inbox->references, 1);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(signal_count_saturates) {
@@ -145,7 +145,7 @@ TEST(signal_count_saturates) {
     }
     check_arrivals(inbox, &subscription, UINT32_MAX);
     ptk_signal_unsubscribe(&subscription);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 static int spoiling_kick(ptk_os_handle_t wake) {
@@ -167,7 +167,7 @@ TEST(signal_handler_leaves_errno) {
     CHECK_EQ(errno, 4711);
     check_arrivals(inbox, &subscription, 1);
     ptk_signal_unsubscribe(&subscription);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 TEST(signal_that_the_system_refuses_leaves_nothing_p55) {
@@ -184,7 +184,7 @@ TEST(signal_that_the_system_refuses_leaves_nothing_p55) {
     ptk_signal_unsubscribe(&subscription);
     ptk_test_faults_remove();
     CHECK(disposition(SIGUSR1).sa_handler == before.sa_handler);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 /* A thread that is hit by signals all the time. */
@@ -222,7 +222,7 @@ TEST(p63_unsubscribe_waits_for_handlers_on_other_threads) {
     atomic_store(&hit_stop, true);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     ptk_signal_unsubscribe(&always);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }
 
 static void *subscribe_often(void *argument) {
@@ -248,7 +248,7 @@ TEST(signal_table_from_several_threads) {
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
         CHECK_EQ(inboxes[i]->references, 1);
-        ptk_inbox_release(inboxes[i]);
+        ptk_inbox_unref(inboxes[i]);
     }
     CHECK(disposition(SIGUSR1).sa_handler == before.sa_handler);
 }
@@ -278,5 +278,5 @@ TEST(p52_a_forked_child_has_the_earlier_dispositions) {
     raise(SIGTERM);
     check_arrivals(inbox, &subscription, 1);
     ptk_signal_unsubscribe(&subscription);
-    ptk_inbox_release(inbox);
+    ptk_inbox_unref(inbox);
 }

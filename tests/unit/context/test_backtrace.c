@@ -94,9 +94,9 @@ static void keep_line(void *context, const char *line) {
 TEST(a_report_has_a_line_per_frame) {
     const void *some[] = {(const void *) (uintptr_t) ptk_test_register, (const void *) 1,
                           (const void *) memory};
-    ptk_set_report_sink(keep_line, NULL);
+    ptk_log_set_report_sink(keep_line, NULL);
     ptk_backtrace_report(some, 3);
-    ptk_set_report_sink(NULL, NULL);
+    ptk_log_set_report_sink(NULL, NULL);
     CHECK_EQ(line_count, 3);
     CHECK(strncmp(lines[0], "    #0 ", 7) == 0);
     CHECK_STR(lines[1], "    #1 0x1");

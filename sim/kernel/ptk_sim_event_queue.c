@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* A 4-ary heap ordered by moment and then by the order of entering; each event knows its place in it. */
+#include "sim/kernel/ptk_sim_event_queue.h"
+
+#include "base/ptk_assert.h"
+#include "sim/kernel/ptk_sim_memory.h"
+
+#define FIRST_CAPACITY 256
+#define CHILDREN       4
+
+void ptk_sim_event_queue_init(ptk_sim_event_queue_t *queue, uint64_t now_ns) {
+    *queue = (ptk_sim_event_queue_t) {.now_ns = now_ns};
+}
+
+void ptk_sim_event_queue_fini(ptk_sim_event_queue_t *queue) {
+    ptk_sim_free(queue->entries);
+    queue->entries = NULL;
+    queue->count = 0;
+    queue->capacity = 0;
+}
+
+static inline bool is_before(const ptk_sim_event_slot_t *one, const ptk_sim_event_slot_t *other) {
+    return one->at_ns != other->at_ns ? one->at_ns < other->at_ns : one->order < other->order;
+}
+
+static inline void put(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+    queue->entries[index] = *entry;
+    entry->event->place = index + 1;
+}
+
+static void sift_up(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+    while (index > 0 && is_before(entry, &queue->entries[(index - 1) / CHILDREN])) {
+        put(queue, index, &queue->entries[(index - 1) / CHILDREN]);
+        index = (index - 1) / CHILDREN;
+    }
+    put(queue, index, entry);
+}
+
+static uint32_t earliest_child(const ptk_sim_event_queue_t *queue, uint32_t first) {
+    uint32_t end = first + CHILDREN < queue->count ? first + CHILDREN : queue->count;
+    uint32_t earliest = first;
+    for (uint32_t child = first + 1; child < end; child++) {
+        if (is_before(&queue->entries[child], &queue->entries[earliest])) {
+            earliest = child;
+        }
+    }
+    return earliest;
+}
+
+static void sift_down(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+    for (uint32_t first; (first = CHILDREN * index + 1) < queue->count;) {
+        uint32_t child = earliest_child(queue, first);
+        if (is_before(entry, &queue->entries[child])) {
+            break;
+        }
+        put(queue, index, &queue->entries[child]);
+        index = child;
+    }
+    put(queue, index, entry);
+}
+
+static void make_room(ptk_sim_event_queue_t *queue) {
+    if (queue->count == queue->capacity) {
+        queue->capacity = queue->capacity ? queue->capacity * 2 : FIRST_CAPACITY;
+        queue->entries = ptk_sim_reallocate(queue->entries, queue->capacity * sizeof *queue->entries);
+    }
+}
+
+void ptk_sim_event_queue_insert(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event, uint64_t at_ns) {
+    ptk_sim_event_queue_cancel(queue, event);
+    make_room(queue);
+    event->at_ns = at_ns > queue->now_ns ? at_ns : queue->now_ns;
+    const ptk_sim_event_slot_t entry = {event->at_ns, queue->next_order++, event};
+    sift_up(queue, queue->count++, &entry);
+}
+
+void ptk_sim_event_queue_cancel(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event) {
+    if (event->place == 0) {
+        return;
+    }
+    uint32_t index = event->place - 1;
+    ptk_assert(index < queue->count && queue->entries[index].event == event);
+    event->place = 0;
+    const ptk_sim_event_slot_t last = queue->entries[--queue->count];
+    if (last.event == event) {
+        return;
+    }
+    if (index > 0 && is_before(&last, &queue->entries[(index - 1) / CHILDREN])) {
+        sift_up(queue, index, &last);
+    } else {
+        sift_down(queue, index, &last);
+    }
+}
+
+uint64_t ptk_sim_event_queue_next_ns(const ptk_sim_event_queue_t *queue) {
+    return queue->count ? queue->entries[0].at_ns : UINT64_MAX;
+}
+
+bool ptk_sim_event_queue_step(ptk_sim_event_queue_t *queue) {
+    if (queue->count == 0) {
+        return false;
+    }
+    ptk_sim_event_t *event = queue->entries[0].event;
+    ptk_sim_event_queue_cancel(queue, event);
+    queue->now_ns = event->at_ns;
+    queue->happened++;
+    event->happen(event);
+    return true;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/kernel/ptk_sim_memory.h"
+
+#include "base/ptk_report.h"
+#include "sys/ptk_sys.h"
+#include <string.h>
+
+void *ptk_sim_reallocate(void *memory, size_t bytes) {
+    void *fresh = ptk_sys_real.heap_reallocate(memory, bytes);
+    if (!fresh) {
+        ptk_report("out of memory in the simulator (%zu bytes)", bytes);
+        ptk_sys_real.abort();
+    }
+    return fresh;
+}
+
+void *ptk_sim_allocate(size_t bytes) {
+    void *memory = ptk_sim_reallocate(NULL, bytes);
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+void ptk_sim_free(void *memory) {
+    ptk_sys_real.heap_free(memory);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hash is two lanes of multiply, xor and rotate over the numbers of each entry, with a finishing mix per
+ * entry (the constants are those of xxHash and of SplitMix64). It tells runs apart; it is not meant to resist
+ * an opponent.
+ */
+#include "sim/kernel/ptk_sim_trace.h"
+
+#include "sim/kernel/ptk_sim_memory.h"
+
+#define FIRST_CAPACITY 1024
+#define LANE_ONE       UINT64_C(0x9E3779B185EBCA87)
+#define LANE_TWO       UINT64_C(0xC2B2AE3D27D4EB4F)
+
+void ptk_sim_trace_init(ptk_sim_trace_t *trace, bool keeps) {
+    *trace = (ptk_sim_trace_t) {.hash = {LANE_ONE, LANE_TWO}, .keeps = keeps};
+}
+
+void ptk_sim_trace_fini(ptk_sim_trace_t *trace) {
+    ptk_sim_free(trace->entries);
+    trace->entries = NULL;
+    trace->capacity = 0;
+}
+
+static uint64_t rotate(uint64_t value, unsigned bits) {
+    return value << bits | value >> (64 - bits);
+}
+
+static void mix(ptk_sim_trace_t *trace, uint64_t value) {
+    trace->hash[0] = rotate(trace->hash[0] ^ (value * LANE_TWO), 31) * LANE_ONE;
+    trace->hash[1] = rotate(trace->hash[1] + (value ^ trace->hash[0]) * LANE_ONE, 27) * LANE_TWO;
+}
+
+static void keep(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
+    if (trace->count == trace->capacity) {
+        trace->capacity = trace->capacity ? trace->capacity * 2 : FIRST_CAPACITY;
+        trace->entries = ptk_sim_reallocate(trace->entries, trace->capacity * sizeof *trace->entries);
+    }
+    trace->entries[trace->count] = *entry;
+}
+
+void ptk_sim_trace_add_aside(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
+    if (trace->keeps) {
+        keep(trace, entry);
+        trace->count++;
+    }
+}
+
+void ptk_sim_trace_add(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
+    mix(trace, entry->at_ns);
+    mix(trace, (uint64_t) entry->kind << 32 | entry->host);
+    mix(trace, entry->a);
+    mix(trace, entry->b);
+    mix(trace, entry->c);
+    if (trace->keeps) {
+        keep(trace, entry);
+    }
+    trace->count++;
+}
+
+static bool is_same(const ptk_sim_trace_entry_t *one, const ptk_sim_trace_entry_t *other) {
+    return one->at_ns == other->at_ns && one->kind == other->kind && one->host == other->host &&
+           one->a == other->a && one->b == other->b && one->c == other->c;
+}
+
+size_t ptk_sim_trace_difference(const ptk_sim_trace_t *one, const ptk_sim_trace_t *other) {
+    size_t common = one->count < other->count ? one->count : other->count;
+    for (size_t i = 0; i < common; i++) {
+        if (!is_same(&one->entries[i], &other->entries[i])) {
+            return i;
+        }
+    }
+    return one->count == other->count ? SIZE_MAX : common;
+}

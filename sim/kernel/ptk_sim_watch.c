@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is ready, and who is told (layer 0).
+ *
+ * Whatever happens to a description goes through ptk_sim_file_changed: its epoll registrations that asked for
+ * it are noted as perhaps ready, and a sleep in poll ends. An epoll that has something noted is itself a
+ * description to which something happened.
+ */
+#include "sim/kernel/ptk_sim_watch.h"
+
+#include "sim/kernel/ptk_sim_memory.h"
+
+void ptk_sim_enter_ready(ptk_sim_registration_t *registration) {
+    if (!ptk_list_is_linked(&registration->ready)) {
+        ptk_list_append(&registration->epoll->u.epoll.ready, &registration->ready);
+        registration->epoll->u.epoll.ready_count++;
+    }
+}
+
+void ptk_sim_leave_ready(ptk_sim_registration_t *registration) {
+    if (ptk_list_is_linked(&registration->ready)) {
+        ptk_list_remove(&registration->ready);
+        registration->epoll->u.epoll.ready_count--;
+    }
+}
+
+void ptk_sim_end_registration(ptk_sim_registration_t *registration) {
+    ptk_sim_leave_ready(registration);
+    ptk_list_remove(&registration->of_file);
+    ptk_list_remove(&registration->of_epoll);
+    ptk_sim_free(registration);
+}
+
+void ptk_sim_epoll_forget_file(ptk_sim_file_t *file) {
+    ptk_list_node_t *node;
+    while ((node = ptk_list_first(&file->watchers)) != NULL) {
+        ptk_sim_end_registration(ptk_container_of(node, ptk_sim_registration_t, of_file));
+    }
+}
+
+void ptk_sim_epoll_close(ptk_sim_file_t *epoll) {
+    ptk_list_node_t *node;
+    while ((node = ptk_list_first(&epoll->u.epoll.interests)) != NULL) {
+        ptk_sim_end_registration(ptk_container_of(node, ptk_sim_registration_t, of_epoll));
+    }
+}
+
+static void wake_epoll(ptk_sim_file_t *epoll) {
+    ptk_sim_kernel_t *kernel = epoll->kernel;
+    if (kernel->waiting && kernel->wait.epoll == epoll) {
+        kernel->wake(kernel);
+    }
+    ptk_sim_file_changed(epoll, EPOLLIN); /* an epoll may be watched itself */
+}
+
+void ptk_sim_note_ready(ptk_sim_registration_t *registration) {
+    ptk_sim_enter_ready(registration);
+    wake_epoll(registration->epoll);
+}
+
+/* Those that asked for it may have something to report. */
+static void notice(ptk_sim_file_t *file, uint32_t events) {
+    for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
+         node = ptk_list_next(&file->watchers, node)) {
+        ptk_sim_registration_t *registration = ptk_container_of(node, ptk_sim_registration_t, of_file);
+        if (events & ptk_sim_wanted(registration)) {
+            ptk_sim_note_ready(registration);
+        }
+    }
+}
+
+/* Is there something to report, and not only perhaps? That is what poll(2) finds out about an epoll. */
+static bool has_a_report(const ptk_sim_file_t *epoll) {
+    for (ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready); node;
+         node = ptk_list_next(&epoll->u.epoll.ready, node)) {
+        const ptk_sim_registration_t *registration = ptk_container_of(node, ptk_sim_registration_t, ready);
+        if (ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file) {
+    switch (file->kind) {
+    case PTK_SIM_FILE_TCP:
+        return file->u.tcp ? ptk_sim_tcp_ready(file->u.tcp) : POLLIN | POLLOUT | POLLERR | POLLHUP;
+    case PTK_SIM_FILE_WAKE:
+        return file->u.kicked ? POLLIN | POLLOUT : POLLOUT;
+    case PTK_SIM_FILE_TIMER:
+        return file->u.timer.expired ? POLLIN : 0;
+    case PTK_SIM_FILE_EPOLL:
+        break;
+    }
+    return has_a_report(file) ? POLLIN : 0;
+}
+
+void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events) {
+    ptk_sim_kernel_t *kernel = file->kernel;
+    notice(file, events);
+    if (kernel->waiting && kernel->wait.polls) {
+        kernel->wake(kernel);
+    }
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run that is to be looked at: in a child, with a trace, which becomes the timelines. If the run crashes,
+ * they are written on the way down, by the handler of the signal: as far as the broken process still can.
+ */
+#include "sim/run/ptk_sim_run.h"
+#include "sim/world/ptk_sim_timeline.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOSTS_MOST        256
+#define CRASH_STACK_BYTES ((size_t) 1024 * 1024)
+
+void ptk_sim_write_to_file(void *context, const char *text, size_t bytes) {
+    (void) fwrite(text, 1, bytes, context);
+}
+
+FILE *ptk_sim_open_file(const ptk_sim_command_t *command, const char *base, const char *ending, char *path,
+                        size_t path_bytes) {
+    snprintf(path, path_bytes, "%s/%s%s", command->out, base, ending);
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+    }
+    return file;
+}
+
+/* --- timelines --- */
+
+typedef void (*draw_fn)(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);
+
+static void write_timeline(const ptk_sim_command_t *command, const ptk_sim_timeline_t *timeline,
+                           const char *ending, draw_fn draw) {
+    char path[1024];
+    FILE *file = ptk_sim_open_file(command, timeline->title, ending, path, sizeof path);
+    if (file) {
+        draw(timeline, &(ptk_sim_writer_t) {ptk_sim_write_to_file, file});
+        fclose(file);
+        fprintf(stdout, "timeline: %s\n", path);
+    }
+}
+
+/* The text and the page of a run that kept its trace. */
+static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base) {
+    const char *names[HOSTS_MOST];
+    uint32_t count = sim->host_count < HOSTS_MOST ? sim->host_count : HOSTS_MOST;
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = sim->hosts[i]->name;
+    }
+    ptk_sim_timeline_t timeline = {.trace = &sim->net.trace,
+                                   .hosts = names,
+                                   .host_count = count,
+                                   .labels = sim->labels,
+                                   .label_count = sim->label_count,
+                                   .green_words = sim->green_words.words,
+                                   .green_word_count = sim->green_words.count,
+                                   .title = base,
+                                   .failure = sim->failure[0] != '\0' ? sim->failure : NULL};
+    write_timeline(command, &timeline, ".txt", ptk_sim_timeline_text);
+    write_timeline(command, &timeline, ".html", ptk_sim_timeline_html);
+}
+
+/* --- a run --- */
+
+typedef struct showing {
+    const ptk_sim_command_t *command;
+    ptk_sim_play_t play;
+    const char *base;
+    ptk_sim_t *sim; /* that runs */
+} showing_t;
+
+/* What a crash is to show. */
+static showing_t *shown;
+
+static void on_crash(int signal_number) {
+    ptk_sim_t *sim = shown->sim;
+    if (sim) {
+        shown->sim = NULL;
+        snprintf(sim->failure, sizeof sim->failure, "it crashed: %s", strsignal(signal_number));
+        write_timelines(shown->command, sim, shown->base);
+        fflush(stdout);
+    }
+    signal(signal_number, SIG_DFL); /* another handler may stand before this one */
+    raise(signal_number);
+}
+
+/* On a stack that is large enough to draw on; ptk lets it stand. */
+static void watch_for_crashes(void) {
+    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+    stack_t stack = {.ss_sp = malloc(CRASH_STACK_BYTES), .ss_size = CRASH_STACK_BYTES};
+    if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        sigaction(signals[i], &action, NULL);
+    }
+}
+
+static void begin(void *context, ptk_sim_t *sim) {
+    showing_t *showing = context;
+    showing->sim = sim;
+}
+
+static void look(void *context, ptk_sim_t *sim) {
+    showing_t *showing = context;
+    showing->sim = NULL;
+    write_timelines(showing->command, sim, showing->base);
+}
+
+static void show(void *context) {
+    showing_t *showing = context;
+    ptk_sim_outcome_t outcome;
+    shown = showing;
+    watch_for_crashes();
+    ptk_sim_run_once(&showing->play, &outcome);
+    fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
+            outcome.failure[0] != '\0' ? outcome.failure : "no failure", outcome.report.events,
+            outcome.report.elapsed_ns / 1000000);
+    if (outcome.failure[0] != '\0') {
+        fflush(stdout);
+        _Exit(PTK_SIM_EXIT_FAILURE);
+    }
+}
+
+int ptk_sim_show(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario, uint64_t seed,
+                 const char *tape, const char *base) {
+    showing_t showing = {.command = command,
+                         .play = {.scenario = scenario,
+                                  .options = ptk_sim_command_options(command, seed),
+                                  .begin = begin,
+                                  .look = look,
+                                  .context = &showing},
+                         .base = base};
+    showing.play.options.flags |= PTK_SIM_KEEP_TRACE;
+    showing.play.options.tape = tape;
+    return ptk_sim_in_child(show, &showing);
+}

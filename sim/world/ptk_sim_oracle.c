@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each site has a stream of pseudo-random numbers of its own (SplitMix64, started from a mixture of seed and
+ * site), so that a decision more at one site does not shift the answers at any other: a changed program, or a
+ * tape with an entry less, still sees mostly the same world.
+ *
+ * A site is one of three kinds. *Schedule* sites choose an order or a value that does no harm; their answers
+ * are uniform. *Fault* sites are benign most of the time; their answers are other than 0 at a rate, and then
+ * uniform. The *sizes* of faults (how long a pause is) and their *targets* (whom it strikes) are faults that
+ * are uniform: they are asked when the fault has already happened. Sites from 1000 on are the user's, and
+ * schedules; from 2^20 on there is one for each link with a rate of loss of its own.
+ *
+ * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides those bugs that need one
+ * fault a lot and another one not at all. So the seed switches each fault site off with probability 1/2, or
+ * gives it a rate from between its bounds, uniform among the halvings of the upper one; and it makes each
+ * schedule site calm in a quarter of the seeds.
+ *
+ * Priorities: PCT (Burckhardt et al., ASPLOS 2010) runs the runnable thread of the highest priority, and
+ * lowers priorities at d decisions drawn from an estimated length k; it finds a bug of depth d with a
+ * probability that has a lower bound. An oracle sees how many candidates there are and not which, so this is
+ * an approximation without that bound: between two changes it always takes the oldest candidate (0) or always
+ * the newest (count - 1), and a change swaps the two. As in PCT, whoever waits at the wrong end is starved
+ * until a change; that is what uncovers bugs that uniform choices, which are fair, do not. Beyond k decisions
+ * and in the calm it takes the oldest, so that nobody starves for ever.
+ *
+ * A fuzzer's input: a schedule site takes one byte, or two for more than 256 answers, modulo the count. A
+ * fault site takes a byte that says whether it happens (above 239), and if it has a choice then, another one
+ * or two. So an input of zeros is a benign run, and a changed byte is a changed decision.
+ */
+#include "sim/world/ptk_sim_oracle.h"
+
+#include "base/ptk_assert.h"
+#include "sim/kernel/ptk_sim_memory.h"
+#include "sim/kernel/ptk_sim_site.h"
+
+#define FIRST_CAPACITY 64 /* a power of two */
+#define USUAL_LENGTH   1000
+#define FAULT_BYTE     240
+#define SWARM          UINT64_C(0x5357A124) /* sets the swarm's stream apart from the decisions' */
+#define CALM_PPM       10000
+#define GAMMA          UINT64_C(0x9E3779B97F4A7C15)
+
+typedef enum kind {
+    SCHEDULE, /* uniform; calm in some seeds: then at the lower rate */
+    VALUE,    /* uniform in every seed */
+    FAULT,    /* at a rate */
+    SIZE,     /* of a fault: uniform */
+    TARGET,   /* of a fault: uniform */
+} kind_t;
+
+typedef struct traits {
+    uint32_t site;
+    kind_t kind;
+    uint32_t lower_ppm;
+    uint32_t upper_ppm;
+    const char *name;
+} traits_t;
+
+#define ROW(prefix, name, kind, lower, upper) {prefix##name, kind, lower, upper, #name}
+
+/* clang-format off */
+static const traits_t table[] = {
+    ROW(PTK_CHOICE_, RUN_NEXT, SCHEDULE, 0, 0),
+    ROW(PTK_CHOICE_, BATCH_END, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_CHOICE_, EVENT_ORDER, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_CHOICE_, TICK, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_SIM_SITE_, HOST, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_SIM_SITE_, LATENCY, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_SIM_SITE_, LOSS, FAULT, 1000, 200000),
+    ROW(PTK_SIM_SITE_, DUPLICATE, FAULT, 1000, 100000),
+    ROW(PTK_SIM_SITE_, SEGMENT, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_SIM_SITE_, SHORT_SEND, FAULT, 5000, 500000),
+    ROW(PTK_SIM_SITE_, PARTITION, FAULT, 100, 5000),
+    ROW(PTK_SIM_SITE_, PARTITION_TIME, SIZE, 0, 0),
+    ROW(PTK_SIM_SITE_, CRASH, FAULT, 50, 2000),
+    ROW(PTK_SIM_SITE_, RESTART_TIME, SIZE, 0, 0),
+    ROW(PTK_SIM_SITE_, PAUSE, FAULT, 100, 10000),
+    ROW(PTK_SIM_SITE_, PAUSE_TIME, SIZE, 0, 0),
+    ROW(PTK_SIM_SITE_, SPURIOUS, FAULT, 1000, 200000),
+    ROW(PTK_SIM_SITE_, EARLY, FAULT, 1000, 200000),
+    ROW(PTK_SIM_SITE_, BATCH, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_SIM_SITE_, READY_ORDER, SCHEDULE, CALM_PPM, 0),
+    ROW(PTK_SIM_SITE_, EINTR, FAULT, 1000, 300000),
+    ROW(PTK_SIM_SITE_, NO_MEMORY, FAULT, 50, 2000),
+    ROW(PTK_SIM_SITE_, NO_RESOURCES, FAULT, 50, 5000),
+    ROW(PTK_SIM_SITE_, INITIAL_SEQUENCE, VALUE, 0, 0),
+    ROW(PTK_SIM_SITE_, PORT, VALUE, 0, 0),
+    ROW(PTK_SIM_SITE_, RANDOM, VALUE, 0, 0),
+    ROW(PTK_SIM_SITE_, SHORT_RECV, FAULT, 5000, 500000),
+    ROW(PTK_SIM_SITE_, CLOCK_STEP, FAULT, 100, 10000),
+    ROW(PTK_SIM_SITE_, REORDER, FAULT, 1000, 200000),
+    ROW(PTK_SIM_SITE_, ACCEPT_ERROR, FAULT, 1000, 50000),
+    ROW(PTK_SIM_SITE_, FAULT_HOST, TARGET, 0, 0),
+    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
+};
+/* clang-format on */
+
+static const traits_t user_traits = {.kind = VALUE};
+static const traits_t link_traits = {0, FAULT, 1, 1, "LINK_LOSS"}; /* each gets a rate of its own at once */
+static const traits_t other_traits = {.kind = FAULT, .lower_ppm = 100, .upper_ppm = 10000};
+
+static const traits_t *traits_of(uint32_t site) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].site == site) {
+            return &table[i];
+        }
+    }
+    if (site >= PTK_SIM_SITE_LINK_LOSS) {
+        return &link_traits;
+    }
+    return site >= PTK_SIM_SITE_USER ? &user_traits : &other_traits;
+}
+
+const char *ptk_sim_site_name(uint32_t site) {
+    return traits_of(site)->name;
+}
+
+bool ptk_sim_site_is_fault(uint32_t site) {
+    kind_t kind = traits_of(site)->kind;
+    return kind == FAULT || kind == SIZE || kind == TARGET;
+}
+
+static bool varies(uint32_t site) {
+    const traits_t *traits = traits_of(site);
+    return (traits->kind != VALUE && traits->kind != SIZE) || traits == &user_traits;
+}
+
+/* --- pseudo-random numbers --------------------------------------------------------------------------- */
+
+static uint64_t finish(uint64_t value) {
+    value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
+    return value ^ value >> 31;
+}
+
+static uint64_t start_of_stream(uint64_t seed, uint64_t salt, uint32_t site) {
+    return finish(finish(seed + GAMMA) ^ finish((salt << 32 | site) + GAMMA));
+}
+
+static uint32_t next_random(uint64_t *state) {
+    *state += GAMMA;
+    return (uint32_t) (finish(*state) >> 32);
+}
+
+/* Below `limit`, each as likely as any other (Lemire, TOMACS 2019). */
+static uint32_t random_below(uint64_t *state, uint32_t limit) {
+    uint64_t product = (uint64_t) next_random(state) * limit;
+    if ((uint32_t) product < limit) {
+        uint32_t unfair = (uint32_t) -limit % limit;
+        while ((uint32_t) product < unfair) {
+            product = (uint64_t) next_random(state) * limit;
+        }
+    }
+    return (uint32_t) (product >> 32);
+}
+
+/* --- rates ------------------------------------------------------------------------------------------- */
+
+/* How often the upper bound can be halved without falling below the lower one. */
+static uint32_t halvings(const traits_t *traits) {
+    uint32_t count = 0;
+    while (traits->upper_ppm >> (count + 1) >= traits->lower_ppm) {
+        count++;
+    }
+    return count;
+}
+
+static uint32_t fault_rate(const traits_t *traits, const ptk_sim_oracle_options_t *options, uint64_t *swarm) {
+    if (options->is_plain) {
+        return traits->upper_ppm >> halvings(traits) / 2;
+    }
+    bool is_off = random_below(swarm, 2) == 0;
+    return is_off ? 0 : traits->upper_ppm >> random_below(swarm, halvings(traits) + 1);
+}
+
+static uint32_t usual_rate(uint32_t site, const ptk_sim_oracle_options_t *options) {
+    const traits_t *traits = traits_of(site);
+    uint64_t swarm = start_of_stream(options->seed, SWARM, site);
+    if (traits->kind == FAULT) {
+        return fault_rate(traits, options, &swarm);
+    }
+    bool faults_are_off = traits->kind == SCHEDULE && !options->is_plain && random_below(&swarm, 4) == 0;
+    return faults_are_off ? traits->lower_ppm : PTK_SIM_RATE_UNIFORM;
+}
+
+/* --- sites ------------------------------------------------------------------------------------------- */
+
+/* Its place in the table, or the free one that it would get. */
+static ptk_sim_oracle_site_t *place_of(const ptk_sim_oracle_t *oracle, uint32_t site) {
+    size_t mask = oracle->site_capacity - 1;
+    size_t at = (size_t) (finish(site) & mask);
+    while (oracle->sites[at].is_known && oracle->sites[at].site != site) {
+        at = (at + 1) & mask;
+    }
+    return &oracle->sites[at];
+}
+
+static void grow(ptk_sim_oracle_t *oracle) {
+    ptk_sim_oracle_site_t *old = oracle->sites;
+    size_t old_capacity = oracle->site_capacity;
+    oracle->site_capacity *= 2;
+    oracle->sites = ptk_sim_allocate(oracle->site_capacity * sizeof *old);
+    for (size_t i = 0; i < old_capacity; i++) {
+        if (old[i].is_known) {
+            *place_of(oracle, old[i].site) = old[i];
+        }
+    }
+    ptk_sim_free(old);
+}
+
+static uint64_t draw_change(uint64_t *state, uint64_t length) {
+    uint64_t high = next_random(state);
+    return (high << 32 | next_random(state)) % length;
+}
+
+static void draw_priorities(const ptk_sim_oracle_options_t *options, ptk_sim_oracle_site_t *state) {
+    state->changes = ptk_sim_allocate(options->changes * sizeof *state->changes);
+    for (uint32_t i = 0; i < options->changes; i++) {
+        state->changes[i] = draw_change(&state->random, options->length);
+    }
+    state->prefers_last = random_below(&state->random, 2) == 1;
+}
+
+static void meet(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t site) {
+    const ptk_sim_oracle_options_t *options = &oracle->options;
+    *state = (ptk_sim_oracle_site_t) {
+        .site = site,
+        .is_known = true,
+        .is_fault = ptk_sim_site_is_fault(site),
+        .strikes = traits_of(site)->kind == FAULT,
+        .varies = varies(site),
+        .random = start_of_stream(options->seed, 0, site),
+        .rate_ppm = usual_rate(site, options),
+        .cursor = oracle->replayed ? ptk_sim_tape_seek(oracle->replayed, site, 0) : 0,
+    };
+    if (options->changes > 0 && (site == PTK_CHOICE_RUN_NEXT || site == PTK_SIM_SITE_HOST)) {
+        draw_priorities(options, state);
+    }
+    oracle->site_count++;
+}
+
+static ptk_sim_oracle_site_t *state_of(ptk_sim_oracle_t *oracle, uint32_t site) {
+    ptk_sim_oracle_site_t *state = place_of(oracle, site);
+    if (state->is_known) {
+        return state;
+    }
+    if (2 * (oracle->site_count + 1) > oracle->site_capacity) {
+        grow(oracle);
+        state = place_of(oracle, site);
+    }
+    meet(oracle, state, site);
+    return state;
+}
+
+/* --- answers ----------------------------------------------------------------------------------------- */
+
+static bool is_change(const ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state) {
+    for (uint32_t i = 0; i < oracle->options.changes; i++) {
+        if (state->changes[i] == state->decisions) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t answer_by_priority(const ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state,
+                                   uint32_t count) {
+    if (oracle->faults_are_off || state->decisions >= oracle->options.length) {
+        return 0;
+    }
+    if (is_change(oracle, state)) {
+        state->prefers_last = !state->prefers_last;
+    }
+    return state->prefers_last ? count - 1 : 0;
+}
+
+static uint32_t answer_random(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+    if (state->changes) {
+        return answer_by_priority(oracle, state, count);
+    }
+    if (state->rate_ppm == PTK_SIM_RATE_UNIFORM) {
+        return random_below(&state->random, count);
+    }
+    bool happens = random_below(&state->random, PTK_SIM_RATE_ALWAYS) < state->rate_ppm;
+    return happens ? 1 + random_below(&state->random, count - 1) : 0;
+}
+
+static uint32_t answer_replayed(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+    const ptk_sim_tape_t *tape = oracle->replayed;
+    if (state->cursor == tape->count) {
+        return 0;
+    }
+    const ptk_sim_tape_entry_t *entry = &tape->entries[state->cursor];
+    if (entry->site != state->site || entry->occurrence != state->decisions) {
+        return 0;
+    }
+    return entry->answer < count ? entry->answer : count - 1;
+}
+
+/* The cursor passes the entry of this decision, answered or not (and its twins, which count once). */
+static void pass_entry(const ptk_sim_tape_t *tape, ptk_sim_oracle_site_t *state) {
+    while (state->cursor < tape->count && tape->entries[state->cursor].site == state->site &&
+           tape->entries[state->cursor].occurrence == state->decisions) {
+        state->cursor++;
+    }
+}
+
+static uint32_t take_byte(ptk_sim_oracle_t *oracle) {
+    if (oracle->input_bytes == 0) {
+        return 0;
+    }
+    oracle->input_bytes--;
+    return *oracle->input++;
+}
+
+static uint32_t take_below(ptk_sim_oracle_t *oracle, uint32_t limit) {
+    uint32_t value = take_byte(oracle);
+    if (limit > 256) {
+        value |= take_byte(oracle) << 8;
+    }
+    return limit > 65536 ? (uint32_t) ((uint64_t) value * limit >> 16) : value % limit;
+}
+
+static uint32_t answer_from_bytes(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+    if (!state->is_fault) {
+        return take_below(oracle, count);
+    }
+    if (take_byte(oracle) < FAULT_BYTE) {
+        return 0;
+    }
+    return count > 2 ? 1 + take_below(oracle, count - 1) : 1;
+}
+
+static uint32_t answer_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+    if (!state->varies) {
+        return 0;
+    }
+    return ptk_sim_window_answer(oracle->window, state->site, state->strikes, count);
+}
+
+static void record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t answer,
+                   uint32_t count) {
+    ptk_sim_tape_entry_t entry = {
+        .occurrence = state->decisions, .site = state->site, .answer = answer, .count = count};
+    ptk_sim_tape_append(&oracle->recorded, &entry);
+    if (oracle->told) {
+        oracle->told(oracle->told_context, &entry);
+    }
+}
+
+static uint32_t choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t count) {
+    ptk_sim_oracle_t *oracle = ptk_container_of(base, ptk_sim_oracle_t, oracle);
+    if (count < 2) {
+        return 0;
+    }
+    ptk_sim_oracle_site_t *state = state_of(oracle, site);
+    bool is_silent = state->is_off || (state->is_fault && (oracle->faults_are_off || oracle->is_faultless));
+    uint32_t answer = is_silent ? 0 : oracle->answer(oracle, state, count);
+    ptk_assert(answer < count);
+    if (answer > 0) {
+        record(oracle, state, answer, count);
+    }
+    if (oracle->replayed) {
+        pass_entry(oracle->replayed, state);
+    }
+    state->decisions++;
+    oracle->decisions++;
+    return answer;
+}
+
+/* --- life -------------------------------------------------------------------------------------------- */
+
+static void init(ptk_sim_oracle_t *oracle) {
+    *oracle = (ptk_sim_oracle_t) {.oracle.choose = choose, .site_capacity = FIRST_CAPACITY};
+    ptk_sim_tape_init(&oracle->recorded);
+    oracle->sites = ptk_sim_allocate(oracle->site_capacity * sizeof *oracle->sites);
+}
+
+void ptk_sim_oracle_init_random(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_options_t *options) {
+    ptk_assert(options->changes <= PTK_SIM_CHANGES_MAX);
+    init(oracle);
+    oracle->options = *options;
+    oracle->options.length = options->length ? options->length : USUAL_LENGTH;
+    oracle->answer = answer_random;
+}
+
+void ptk_sim_oracle_init_replay(ptk_sim_oracle_t *oracle, const ptk_sim_tape_t *tape) {
+    ptk_assert(tape->is_sorted);
+    init(oracle);
+    oracle->replayed = tape;
+    oracle->answer = answer_replayed;
+}
+
+void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, size_t bytes) {
+    init(oracle);
+    oracle->input = input;
+    oracle->input_bytes = bytes;
+    oracle->answer = answer_from_bytes;
+}
+
+void ptk_sim_oracle_tell(ptk_sim_oracle_t *oracle, ptk_sim_oracle_told_fn told, void *context) {
+    oracle->told = told;
+    oracle->told_context = context;
+    for (size_t i = 0; i < oracle->recorded.count; i++) {
+        told(context, &oracle->recorded.entries[i]);
+    }
+}
+
+void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window) {
+    oracle->window = window;
+    oracle->answer = answer_in_window;
+}
+
+void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle) {
+    for (size_t i = 0; i < oracle->site_capacity; i++) {
+        ptk_sim_free(oracle->sites[i].changes);
+    }
+    ptk_sim_free(oracle->sites);
+    ptk_sim_tape_fini(&oracle->recorded);
+    *oracle = (ptk_sim_oracle_t) {0};
+}
+
+void ptk_sim_oracle_faults_off(ptk_sim_oracle_t *oracle) {
+    oracle->faults_are_off = true;
+}
+
+void ptk_sim_oracle_set_rate(ptk_sim_oracle_t *oracle, uint32_t site, uint32_t rate_ppm) {
+    ptk_assert(rate_ppm <= PTK_SIM_RATE_ALWAYS || rate_ppm == PTK_SIM_RATE_UNIFORM);
+    state_of(oracle, site)->rate_ppm = rate_ppm;
+    state_of(oracle, site)->is_off = rate_ppm == 0;
+}
+
+uint32_t ptk_sim_oracle_rate(ptk_sim_oracle_t *oracle, uint32_t site) {
+    return state_of(oracle, site)->rate_ppm;
+}

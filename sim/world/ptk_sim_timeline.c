@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows are the entries of a trace that a reader wants to see, with each end of a packet (delivered, dropped,
+ * refused) joined to where it was sent. A packet has a number, which its ends have too, so arrows cross where
+ * packets overtook each other and nowhere else. The first end of a packet is its own, any other that of a
+ * second copy. A drop in the moment of the sending is a loss on the way out.
+ *
+ * Packets that were sent are found by a hash table, which is at most half full. An end that does not say what
+ * was sent, number and all, belongs to nothing: a trace may be anything.
+ */
+#include "sim/world/ptk_sim_timeline_impl.h"
+
+#include <ptk_sim.h>
+
+#include "base/ptk_assert.h"
+#include "sim/kernel/ptk_sim_fault.h"
+#include "sim/kernel/ptk_sim_memory.h"
+#include "sim/world/ptk_sim_oracle.h"
+#include "sys/ptk_sys.h"
+
+/* Where packets were sent: rows by packet. */
+typedef struct sent_table {
+    const ptk_sim_timeline_rows_t *rows;
+    size_t *places; /* NONE: this place is free */
+    size_t mask;
+} sent_table_t;
+
+/* --- entries ----------------------------------------------------------------------------------------- */
+
+static uint32_t known(const ptk_sim_timeline_t *timeline, uint64_t host) {
+    return host < timeline->host_count ? (uint32_t) host : PTK_SIM_NO_HOST;
+}
+
+bool ptk_sim_timeline_is_end(const ptk_sim_trace_entry_t *entry) {
+    return entry->kind == PTK_SIM_TRACE_DELIVER || entry->kind == PTK_SIM_TRACE_DROP ||
+           entry->kind == PTK_SIM_TRACE_REFUSED;
+}
+
+uint32_t ptk_sim_timeline_from(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    return known(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->host : entry->a);
+}
+
+uint32_t ptk_sim_timeline_to(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    return known(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->a : entry->host);
+}
+
+uint32_t ptk_sim_timeline_host(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
+    return known(timeline, entry->host);
+}
+
+const char *ptk_sim_timeline_name(const ptk_sim_timeline_t *timeline, uint64_t host) {
+    return host < timeline->host_count && timeline->hosts[host] ? timeline->hosts[host] : "nobody";
+}
+
+ptk_sim_timeline_state_t ptk_sim_timeline_state(ptk_sim_timeline_state_t before,
+                                                const ptk_sim_trace_entry_t *entry) {
+    if (entry->kind == PTK_SIM_TRACE_HOST) {
+        bool keeps_down = before == PTK_SIM_TIMELINE_DOWN && !entry->a;
+        return entry->a ? PTK_SIM_TIMELINE_UP : keeps_down ? before : PTK_SIM_TIMELINE_ABSENT;
+    }
+    if (entry->kind != PTK_SIM_TRACE_FAULT) {
+        return before;
+    }
+    switch (entry->a) {
+    case PTK_SIM_FAULT_CRASH:
+        return PTK_SIM_TIMELINE_DOWN;
+    case PTK_SIM_FAULT_PAUSE:
+        return PTK_SIM_TIMELINE_PAUSED;
+    case PTK_SIM_FAULT_RESTART:
+        return PTK_SIM_TIMELINE_UP;
+    case PTK_SIM_FAULT_RESUME:
+        return before == PTK_SIM_TIMELINE_PAUSED ? PTK_SIM_TIMELINE_UP : before;
+    default:
+        return before;
+    }
+}
+
+/* --- joining ----------------------------------------------------------------------------------------- */
+
+static bool says_the_same(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *one,
+                          const ptk_sim_trace_entry_t *other) {
+    return one->b == other->b && one->c == other->c &&
+           ptk_sim_timeline_from(timeline, one) == ptk_sim_timeline_from(timeline, other) &&
+           ptk_sim_timeline_to(timeline, one) == ptk_sim_timeline_to(timeline, other);
+}
+
+/* Where the packet of an entry stands in the table, or is to stand. */
+static size_t *find_sent(const sent_table_t *table, const ptk_sim_trace_entry_t *entry) {
+    const ptk_sim_timeline_rows_t *rows = table->rows;
+    size_t at = (size_t) ((entry->c >> 32) * UINT64_C(0x9E3779B97F4A7C15) >> 32) & table->mask;
+    while (table->places[at] != PTK_SIM_TIMELINE_NONE &&
+           !says_the_same(rows->timeline, rows->rows[table->places[at]].entry, entry)) {
+        at = (at + 1) & table->mask;
+    }
+    return &table->places[at];
+}
+
+static void join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end) {
+    bool is_first = rows[sent].partner == PTK_SIM_TIMELINE_NONE;
+    rows[end].partner = sent;
+    if (is_first) {
+        rows[sent].partner = end;
+        rows[sent].is_lost_now = rows[end].is_lost_now = rows[end].entry->kind != PTK_SIM_TRACE_DELIVER &&
+                                                         rows[end].entry->at_ns == rows[sent].entry->at_ns;
+    }
+}
+
+static void init_table(sent_table_t *table, const ptk_sim_timeline_rows_t *rows) {
+    size_t places = 16;
+    while (places < 2 * rows->count) {
+        places *= 2;
+    }
+    *table = (sent_table_t) {.rows = rows, .mask = places - 1};
+    table->places = ptk_sim_allocate(places * sizeof *table->places);
+    for (size_t i = 0; i < places; i++) {
+        table->places[i] = PTK_SIM_TIMELINE_NONE;
+    }
+}
+
+static void join_packets(ptk_sim_timeline_rows_t *rows) {
+    sent_table_t table;
+    init_table(&table, rows);
+    for (size_t i = 0; i < rows->count; i++) {
+        const ptk_sim_trace_entry_t *entry = rows->rows[i].entry;
+        if (entry->kind == PTK_SIM_TRACE_SEND) {
+            *find_sent(&table, entry) = i;
+        } else if (ptk_sim_timeline_is_end(entry) && *find_sent(&table, entry) != PTK_SIM_TIMELINE_NONE) {
+            join(rows->rows, *find_sent(&table, entry), i);
+        }
+    }
+    ptk_sim_free(table.places);
+}
+
+/* --- rows -------------------------------------------------------------------------------------------- */
+
+static bool is_for_experts(const ptk_sim_trace_entry_t *entry) {
+    return entry->kind == PTK_SIM_TRACE_CHOICE || entry->kind == PTK_SIM_TRACE_RESUME ||
+           entry->kind == PTK_SIM_TRACE_SUSPEND || entry->kind == PTK_SIM_TRACE_CALL;
+}
+
+void ptk_sim_timeline_rows_init(ptk_sim_timeline_rows_t *rows, const ptk_sim_timeline_t *timeline,
+                                bool shows_all, size_t event_limit) {
+    const ptk_sim_trace_t *trace = timeline->trace;
+    ptk_assert(trace->keeps);
+    *rows = (ptk_sim_timeline_rows_t) {.timeline = timeline};
+    rows->rows = ptk_sim_allocate(((size_t) trace->count + 1) * sizeof *rows->rows);
+    for (size_t i = 0; i < trace->count; i++) {
+        const ptk_sim_trace_entry_t *entry = &trace->entries[i];
+        if (shows_all || !is_for_experts(entry)) {
+            rows->rows[rows->count++] =
+                (ptk_sim_timeline_row_t) {.entry = entry, .partner = PTK_SIM_TIMELINE_NONE};
+        }
+    }
+    rows->first_shown = rows->count > event_limit && event_limit ? rows->count - event_limit : 0;
+    for (size_t i = rows->first_shown; i < rows->count; i++) {
+        rows->rows[i].is_shown = true;
+    }
+    join_packets(rows);
+}
+
+void ptk_sim_timeline_rows_fini(ptk_sim_timeline_rows_t *rows) {
+    ptk_sim_free(rows->rows);
+    *rows = (ptk_sim_timeline_rows_t) {0};
+}
+
+/* --- words ------------------------------------------------------------------------------------------- */
+
+const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes) {
+    ptk_sys_format(text_out, bytes, "%llu.%03u", (unsigned long long) (ns / 1000000),
+                   (unsigned) (ns / 1000 % 1000));
+    return text_out;
+}
+
+const char *ptk_sim_timeline_at(const ptk_sim_timeline_t *timeline, uint64_t at_ns, char *text_out,
+                                size_t bytes) {
+    uint64_t first_ns = timeline->trace->count > 0 ? timeline->trace->entries[0].at_ns : 0;
+    return ptk_sim_timeline_ms(at_ns - first_ns, text_out, bytes);
+}
+
+const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+    static const struct {
+        uint32_t flag;
+        char letter;
+    } letters[] = {{PTK_SIM_FLAG_SYN, 'S'}, {PTK_SIM_FLAG_FIN, 'F'}, {PTK_SIM_FLAG_RST, 'R'},
+                   {PTK_SIM_FLAG_PSH, 'P'}, {PTK_SIM_FLAG_URG, 'U'}, {PTK_SIM_FLAG_ACK, 'A'}};
+    char flags[sizeof letters / sizeof *letters + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
+        if (entry->b >> 32 & letters[i].flag) {
+            flags[count++] = letters[i].letter;
+        }
+    }
+    flags[count] = '\0';
+    uint32_t length = (uint32_t) entry->b;
+    if (length > 0) {
+        ptk_sys_format(text_out, bytes, "%s%s%u", flags, count ? " " : "", (unsigned) length);
+    } else {
+        ptk_sys_format(text_out, bytes, "%s", count ? flags : "empty");
+    }
+    return text_out;
+}
+
+static void fault_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                        char *text_out, size_t bytes) {
+    static const char *const words[] = {
+        [PTK_SIM_FAULT_CRASH] = "crash",           [PTK_SIM_FAULT_RESTART] = "restart",
+        [PTK_SIM_FAULT_PAUSE] = "pause",           [PTK_SIM_FAULT_RESUME] = "goes on",
+        [PTK_SIM_FAULT_CLOCK_STEP] = "clock step", [PTK_SIM_FAULT_NO_MEMORY] = "no memory",
+    };
+    const char *name = ptk_sim_timeline_name(timeline, entry->b);
+    if (entry->a == PTK_SIM_FAULT_PARTITION) {
+        ptk_sys_format(text_out, bytes, "cut off from %s", name);
+    } else if (entry->a == PTK_SIM_FAULT_HEAL) {
+        ptk_sys_format(text_out, bytes, "reaches %s again", name);
+    } else if (entry->a == PTK_SIM_FAULT_SIGNAL) {
+        ptk_sys_format(text_out, bytes, "signal %llu", (unsigned long long) entry->b);
+    } else if (entry->a < sizeof words / sizeof *words && words[entry->a]) {
+        ptk_sys_format(text_out, bytes, "%s", words[entry->a]);
+    } else {
+        ptk_sys_format(text_out, bytes, "fault %llu", (unsigned long long) entry->a);
+    }
+}
+
+static void note_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry, char *text_out,
+                       size_t bytes) {
+    bool has_label = entry->c > 0 && entry->c <= timeline->label_count && timeline->labels[entry->c - 1];
+    ptk_sys_format(text_out, bytes, "%s %llu %llu", has_label ? timeline->labels[entry->c - 1] : "note",
+                   (unsigned long long) entry->a, (unsigned long long) entry->b);
+}
+
+static const char *green_word(const ptk_sim_timeline_t *timeline, uint64_t number) {
+    return number > 0 && number <= timeline->green_word_count ? timeline->green_words[number - 1] : "?";
+}
+
+/* "serve#3 waits for recv" */
+static void green_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                        char *text_out, size_t bytes) {
+    static const char *const does[] = {[PTK_SIM_GREEN_BEGINS] = " begins",
+                                       [PTK_SIM_GREEN_GOES_ON] = " goes on",
+                                       [PTK_SIM_GREEN_WAITS] = " waits for ",
+                                       [PTK_SIM_GREEN_YIELDS] = " yields",
+                                       [PTK_SIM_GREEN_ENDS] = " ends"};
+    uint64_t what = entry->c >> 32;
+    uint32_t detail = (uint32_t) entry->c;
+    const char *behind = "";
+    if (what == PTK_SIM_GREEN_WAITS) {
+        behind = green_word(timeline, detail);
+    } else if (what == PTK_SIM_GREEN_GOES_ON && detail != 0) {
+        behind = ptk_err_name((ptk_err) detail);
+    }
+    ptk_sys_format(text_out, bytes, "%s#%llu%s%s%s", green_word(timeline, entry->b),
+                   (unsigned long long) entry->a, what < sizeof does / sizeof *does ? does[what] : "",
+                   what == PTK_SIM_GREEN_GOES_ON && *behind ? ": " : "", behind);
+}
+
+static void choice_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+    const char *name = ptk_sim_site_name((uint32_t) entry->a);
+    if (name) {
+        ptk_sys_format(text_out, bytes, "choice %s: %llu of %llu", name, (unsigned long long) entry->c,
+                       (unsigned long long) entry->b);
+    } else {
+        ptk_sys_format(text_out, bytes, "choice %llu: %llu of %llu", (unsigned long long) entry->a,
+                       (unsigned long long) entry->c, (unsigned long long) entry->b);
+    }
+}
+
+static void host_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+    if (entry->a) {
+        ptk_sys_format(text_out, bytes, "starts");
+    } else {
+        ptk_sys_format(text_out, bytes, "ends: %lld", (long long) entry->b);
+    }
+}
+
+static const char *name_of_end(uint64_t end) {
+    static const char *const names[] = {
+        [PTK_SIM_END_NONE] = "none",
+        [PTK_SIM_END_QUIESCENT] = "quiescent",
+        [PTK_SIM_END_PREDICATE] = "met",
+        [PTK_SIM_END_TIME_LIMIT] = "time limit",
+        [PTK_SIM_END_LIVELOCK] = "livelock",
+        [PTK_SIM_END_DEADLOCK] = "deadlock",
+        [PTK_SIM_END_CHECK] = "check",
+        [PTK_SIM_END_HOST] = "host",
+        [PTK_SIM_END_STEP_LIMIT] = "step limit",
+    };
+    return end < sizeof names / sizeof names[0] ? names[end] : "unknown";
+}
+
+const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                                   char *text_out, size_t bytes) {
+    unsigned long long a = entry->a;
+    switch (entry->kind) {
+    case PTK_SIM_TRACE_START:
+        ptk_sys_format(text_out, bytes, "seed %llu", a);
+        break;
+    case PTK_SIM_TRACE_CHOICE:
+        choice_words(entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_RESUME:
+        ptk_sys_format(text_out, bytes, "runs");
+        break;
+    case PTK_SIM_TRACE_SUSPEND: {
+        char until[32];
+        ptk_sim_timeline_at(timeline, a, until, sizeof until);
+        ptk_sys_format(text_out, bytes, "waits until %s", a == UINT64_MAX ? "something happens" : until);
+        break;
+    }
+    case PTK_SIM_TRACE_CALL:
+        ptk_sys_format(text_out, bytes, "call %llu on %lld: %lld", a, (long long) entry->b,
+                       (long long) entry->c);
+        break;
+    case PTK_SIM_TRACE_FAULT:
+        fault_words(timeline, entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_NOTE:
+        note_words(timeline, entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_END:
+        ptk_sys_format(text_out, bytes, "end: %s", name_of_end(entry->a));
+        break;
+    case PTK_SIM_TRACE_HOST:
+        host_words(entry, text_out, bytes);
+        break;
+    case PTK_SIM_TRACE_GREEN:
+        green_words(timeline, entry, text_out, bytes);
+        break;
+    default:
+        ptk_sys_format(text_out, bytes, "event %u", (unsigned) entry->kind);
+        break;
+    }
+    return text_out;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run as a picture (layer 5): hosts side by side, time downwards, packets as arrows between them.
+ *
+ * As text, for terminals and reports; and as one HTML page with everything in it, which asks nobody for
+ * anything and runs no script.
+ */
+#pragma once
+
+#include "sim/kernel/ptk_sim_trace.h"
+#include "sim/world/ptk_sim_writer.h"
+
+/* The flags of a TCP packet, as on the wire. */
+enum {
+    PTK_SIM_FLAG_FIN = 1,
+    PTK_SIM_FLAG_SYN = 2,
+    PTK_SIM_FLAG_RST = 4,
+    PTK_SIM_FLAG_PSH = 8,
+    PTK_SIM_FLAG_ACK = 16,
+    PTK_SIM_FLAG_URG = 32,
+};
+
+/* The text shows suspensions, system calls and decisions too. */
+#define PTK_SIM_TIMELINE_ALL 0x01u
+
+typedef struct ptk_sim_timeline {
+    const ptk_sim_trace_t *trace; /* one that keeps its entries */
+    const char *const *hosts;     /* their names */
+    uint32_t host_count;
+    uint32_t flags;
+    const char *const *labels; /* of notes: that of number 1 (the entry's c) first; NULL: none */
+    size_t label_count;
+    char *const *green_words; /* names of green threads, and what they wait for, by number from 1 on */
+    size_t green_word_count;
+    const char *title;   /* NULL: none */
+    const char *failure; /* what went wrong; NULL: nothing */
+    size_t event_limit;  /* the last so many events; 0: all of them as text, 1000 on a page */
+} ptk_sim_timeline_t;
+
+/* Times are shown since the first entry of the trace. All texts are taken as UTF-8, and may hold anything. */
+void ptk_sim_timeline_text(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);
+void ptk_sim_timeline_html(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reports (layer 3): every green thread of a loop, one paragraph each, on the report sink.
+ *
+ * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an
+ * object: both stand in its wait record, so no higher layer is asked.
+ */
+#include "sched/ptk_scheduler_impl.h"
+
+#include "base/ptk_report.h"
+#include "context/ptk_backtrace.h"
+
+#define FRAMES 32
+
+static bool is_running(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
+    if (task->flags & PTK_TASK_FOREIGN) {
+        return scheduler->hooks.current(scheduler->hooks.context) == task->stack_low;
+    }
+    return task == scheduler->current;
+}
+
+static const char *state_text(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
+    if (task->state == PTK_TASK_PARKED) {
+        return "parked";
+    }
+    return is_running(scheduler, task) ? "running" : "runnable";
+}
+
+static uint64_t milliseconds_between(uint64_t earlier_ns, uint64_t later_ns) {
+    return later_ns > earlier_ns ? (later_ns - earlier_ns) / PTK_NS_PER_MS : 0;
+}
+
+static void report_timer(const char *what, const ptk_timer_t *timer, uint64_t now_ns) {
+    if (timer->state == PTK_TIMER_IDLE) {
+        return;
+    }
+    uint64_t left =
+        timer->relative ? timer->value_ns / PTK_NS_PER_MS : milliseconds_between(now_ns, timer->value_ns);
+    ptk_report("    %s in %llu ms", what, (unsigned long long) left);
+}
+
+static void report_wait(const ptk_wait_t *wait, uint64_t since_ns, uint64_t now_ns) {
+    ptk_report("    waits for %s %p for %llu ms", wait->kind, wait->object,
+               (unsigned long long) milliseconds_between(since_ns, now_ns));
+}
+
+static void report_waits(const ptk_task_t *task, uint64_t now_ns) {
+    if (task->state != PTK_TASK_PARKED) {
+        return;
+    }
+    if (!task->waits) {
+        report_wait(&task->wait, task->since_ns, now_ns);
+    }
+    for (size_t i = 0; task->waits && i < task->u.run.waits_count; i++) {
+        report_wait(&task->waits[i], task->since_ns, now_ns);
+    }
+    report_timer("timeout", &task->timer, now_ns);
+}
+
+static void report_scopes(const ptk_task_t *task, uint64_t now_ns) {
+    static const char *const causes[] = {"none", "request", "deadline", "stop"};
+    for (const ptk_scope_t *scope = task->scope; scope; scope = scope->outer) {
+        if (scope->cause != PTK_CANCEL_NONE) {
+            ptk_report("    cancelled%s: %s", scope->is_shield ? " (shield)" : "", causes[scope->cause]);
+        }
+        report_timer(scope->is_shield ? "shield ends" : "lifetime ends", &scope->timer, now_ns);
+    }
+}
+
+static void report_stack(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
+    const void *frames[FRAMES];
+    size_t count;
+    if (task->flags & PTK_TASK_FOREIGN) {
+        ptk_report("    stack of a foreign coroutine %p", task->stack_low);
+        return;
+    }
+    size_t bytes = (size_t) ((char *) task->stack_high - (char *) task->stack_low);
+    ptk_report("    stack of %zu bytes, high water %zu since it was mapped", bytes,
+               ptk_stack_high_water(task->stack_low, task->stack_high));
+    if (task == scheduler->current) {
+        count = ptk_backtrace_here(task->stack_low, task->stack_high, frames, FRAMES);
+    } else {
+        void *pc = NULL;
+        void *frame = NULL;
+        ptk_context_position(&task->context, &pc, &frame);
+        count = ptk_backtrace_walk(pc, frame, task->stack_low, task->stack_high, frames, FRAMES);
+    }
+    ptk_backtrace_report(frames, count);
+}
+
+static void report_task(const ptk_scheduler_t *scheduler, const ptk_task_t *task, uint64_t now_ns) {
+    ptk_report("green thread \"%s\": %s%s, spawned at %s:%d", task->label.name, state_text(scheduler, task),
+               task->flags & PTK_GREEN_DAEMON ? " (daemon)" : "", task->label.file, task->label.line);
+    report_waits(task, now_ns);
+    report_scopes(task, now_ns);
+    report_stack(scheduler, task);
+}
+
+void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title) {
+    uint64_t now_ns = ptk_sys()->now_ns();
+    ptk_report("%s: %u green threads on platform %s", title, scheduler->live, scheduler->loop->ops->name);
+    ptk_list_node_t *node = ptk_list_first(&scheduler->living);
+    for (; node; node = ptk_list_next(&scheduler->living, node)) {
+        report_task(scheduler, ptk_container_of(node, ptk_task_t, living), now_ns);
+    }
+}

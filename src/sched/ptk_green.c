@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Green threads as users see them (layer 3): go, spawn, join, cancel, detach, sleep.
+ *
+ * A spawn takes a control block (with a warm stack if there is one), prepares a context that will enter
+ * `run_body`, and queues it. `run_body` is the whole life: the body, the destructors of its local values, the
+ * end. It never returns; the last thing it does is to leave for the next.
+ *
+ * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at
+ * the end.
+ */
+#include "sched/ptk_task.h"
+#include "sched/ptk_event_counter.h"
+
+#include "base/ptk_memory.h"
+#include "base/ptk_report.h"
+#include <string.h>
+
+#define NAME_BYTES           32
+#define SMALLEST_STACK_BYTES 4096
+
+/* --- a life --- */
+
+static void report_failure(const ptk_task_t *task, ptk_err result) {
+    bool unseen = task->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
+    if (ptk_unlikely(unseen)) {
+        ptk_log(PTK_LOG_WARNING, "green thread \"%s\" (%s:%d) ended with %s: %s", task->label.name,
+                task->label.file, task->label.line, ptk_err_name(result), ptk_err_text(result));
+    }
+}
+
+/* A green thread that forked and returned in the child would run on the parent's loop. */
+static void refuse_forked(const ptk_task_t *task) {
+    if (ptk_unlikely(ptk_thread()->scheduler != task->scheduler)) {
+        ptk_report("green thread \"%s\" returned in a forked child; leave it with _exit or exec",
+                   task->label.name);
+        ptk_sys_real.abort();
+    }
+}
+
+static void live(ptk_task_t *task) {
+    ptk_green_fn fn = task->u.start.fn;
+    void *arg = task->u.start.arg;
+    task->u.run.waits_count = 0;
+    task->u.run.ready = 0;
+    task->last_count = 0;
+    ptk_err result = fn(arg);
+    refuse_forked(task);
+    if (ptk_unlikely(task->locals != NULL)) {
+        ptk_locals_end(task);
+    }
+    report_failure(task, result);
+    ptk_task_end(task, result);
+}
+
+static void run_body(void *argument) {
+    ptk_task_t *task = argument;
+    ptk_context_entered(&task->context);
+    ptk_run_tasks_on_stack(task, live);
+}
+
+/* The library may use the coroutine again afterwards: ptk's slot in it is empty then. */
+static void run_foreign_body(void *argument) {
+    ptk_task_t *task = argument;
+    const ptk_scheduler_hooks_t *hooks = &task->scheduler->hooks;
+    void **slot = hooks->slot(hooks->context, task->stack_low);
+    task->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
+    live(task);
+    *slot = NULL;
+}
+
+/* --- spawn --- */
+
+typedef struct spawn_request {
+    ptk_green_options_t options;
+    ptk_green_fn fn;
+    void *arg;
+    ptk_stack_label_t label;
+} spawn_request_t;
+
+/* The common case: no options, and a block waits on its warm stack. Else NULL. */
+static inline __attribute__((always_inline)) ptk_task_t *spawn_warm(const ptk_event_loop_platform_t *loop,
+                                                                    ptk_green_fn fn, void *arg,
+                                                                    const char *name, const char *file,
+                                                                    int line) {
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    if (ptk_unlikely(!scheduler || !fn || (loop && loop != scheduler->loop))) {
+        return NULL;
+    }
+    ptk_task_t *task = ptk_task_take_warm(scheduler);
+    if (ptk_likely(task != NULL)) {
+        task->label.name = name;
+        task->label.file = file;
+        task->label.line = line;
+        task->u.start.fn = fn;
+        task->u.start.arg = arg;
+        task->handle->name = name;
+        ptk_make_ready(task);
+    }
+    return task;
+}
+
+/* The handle keeps a copy of a given name for as long as it lives. */
+static ptk_err keep_name(ptk_task_t *task, const char *name) {
+    size_t length = strnlen(name, NAME_BYTES - 1);
+    char *copy = ptk_allocate(length + 1);
+    if (!copy) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    task->handle->name_copy = copy;
+    task->handle->name = copy;
+    task->label.name = copy;
+    return PTK_OK;
+}
+
+/* The stack: one from the pool, or the caller's. */
+static ptk_err equip(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
+    if (options->stack) {
+        task->stack_low = options->stack;
+        task->stack_high = (char *) options->stack + options->stack_bytes;
+        return PTK_OK;
+    }
+    int os_err = 0;
+    task->slot = ptk_stack_take(&scheduler->stacks, options->stack_bytes, &task->label, &os_err);
+    if (!task->slot) {
+        return ptk_fail_os(PTK_ERR_NO_RESOURCES, os_err);
+    }
+    task->stack_low = task->slot->low;
+    task->stack_high = task->slot->high;
+    size_t bytes = (size_t) (task->slot->high - task->slot->low);
+    task->keeps_stack = scheduler->keeps_stacks && bytes < ptk_stack_default_bytes();
+    return PTK_OK;
+}
+
+static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task,
+                            const ptk_green_options_t *options) {
+    if (task->keeps_stack) {
+        return PTK_OK; /* it waits on it for its next life */
+    }
+    ptk_err err = equip(scheduler, task, options);
+    if (err == PTK_OK) {
+        ptk_context_make(&task->context, task->stack_low, task->stack_high, run_body, task);
+    }
+    return err;
+}
+
+static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+    const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
+    task->flags |= PTK_TASK_FOREIGN | PTK_TASK_HOOKED | PTK_TASK_SUSPENDED;
+    void *coroutine = hooks->spawn(hooks->context, run_foreign_body, task);
+    if (!coroutine) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    *hooks->slot(hooks->context, coroutine) = task;
+    task->stack_low = coroutine;
+    return PTK_OK;
+}
+
+/* The green thread's whole life has a deadline. Room for its timer is kept until it ends. */
+static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t lifetime_ms) {
+    ptk_deadline_t deadline = ptk_deadline_after_ms(lifetime_ms);
+    if (lifetime_ms == 0 || deadline.kind == PTK_DEADLINE_NEVER) {
+        return PTK_OK;
+    }
+    if (!ptk_heap_reserve(&scheduler->heap)) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    task->implicit_scope.has_reservation = true;
+    ptk_timer_arm(scheduler, &task->implicit_scope.timer, &deadline);
+    return PTK_OK;
+}
+
+static ptk_task_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
+    const ptk_green_options_t *options = &request->options;
+    bool ordinary =
+        !options->stack && options->stack_bytes <= ptk_stack_default_bytes() && !scheduler->find_current;
+    ptk_task_t *task = ptk_task_take(scheduler, ordinary);
+    if (!task) {
+        ptk_fail(PTK_ERR_NO_RESOURCES);
+        return NULL;
+    }
+    task->label = request->label;
+    task->handle->name = request->label.name;
+    task->u.start.fn = request->fn;
+    task->u.start.arg = request->arg;
+    ptk_err err = options->name ? keep_name(task, options->name) : PTK_OK;
+    if (err == PTK_OK) {
+        err = limit_life(scheduler, task, options->lifetime_ms);
+    }
+    if (err == PTK_OK) {
+        err =
+            scheduler->find_current ? start_foreign(scheduler, task) : start_native(scheduler, task, options);
+    }
+    if (err != PTK_OK) {
+        ptk_task_give_back(task);
+        return NULL;
+    }
+    task->flags |= (uint8_t) options->flags;
+    scheduler->daemons += options->flags & PTK_GREEN_DAEMON ? 1 : 0;
+    ptk_make_ready(task);
+    return task;
+}
+
+static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
+    const ptk_green_options_t *options = &request->options;
+    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON)) != 0 ||
+        options->reserved != 0) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if (options->stack && options->stack_bytes < SMALLEST_STACK_BYTES) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if (scheduler->find_current && !scheduler->hooks.spawn) {
+        return ptk_fail(PTK_ERR_NOT_SUPPORTED);
+    }
+    return PTK_OK;
+}
+
+static ptk_task_t *spawn(ptk_event_loop_platform_t *loop, const spawn_request_t *request) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = ptk_scheduler_attach(loop, &scheduler);
+    if (err != PTK_OK || check_request(scheduler, request) != PTK_OK) {
+        return NULL;
+    }
+    return start(scheduler, request);
+}
+
+static __attribute__((noinline)) ptk_task_t *spawn_cold(ptk_event_loop_platform_t *loop,
+                                                        const ptk_green_options_t *options, ptk_green_fn fn,
+                                                        void *arg, ptk_stack_label_t label) {
+    spawn_request_t request = {.fn = fn, .arg = arg, .label = label};
+    if (options && ptk_options_copy(&request.options, sizeof request.options, options) != PTK_OK) {
+        ptk_fail(PTK_ERR_INVALID_PARAM);
+        return NULL;
+    }
+    return spawn(loop, &request);
+}
+
+ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name,
+                  const char *file, int line) {
+    ptk_task_t *task = spawn_warm(loop, fn, arg, name, file, line);
+    if (ptk_unlikely(!task)) {
+        task = spawn_cold(loop, NULL, fn, arg, (ptk_stack_label_t) {name, file, line});
+    }
+    if (ptk_unlikely(!task)) {
+        return ptk_get_err();
+    }
+    task->handle->detached = true;
+    return PTK_OK;
+}
+
+ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
+                                ptk_green_fn fn, void *arg, const char *name, const char *file, int line) {
+    ptk_task_t *task = ptk_unlikely(options != NULL) ? NULL : spawn_warm(loop, fn, arg, name, file, line);
+    if (ptk_unlikely(!task)) {
+        task = spawn_cold(loop, options, fn, arg, (ptk_stack_label_t) {name, file, line});
+    }
+    return ptk_likely(task != NULL) ? task->handle : NULL;
+}
+
+/* --- handles --- */
+
+static inline bool is_gone(const ptk_green_t *green) {
+    return green->state == PTK_GREEN_DEAD || green->detached;
+}
+
+/* May the calling thread use this handle, and is it still somebody's? */
+static ptk_err check_handle(const ptk_green_t *green) {
+    if (!green) {
+        return PTK_ERR_INVALID_PARAM;
+    }
+    if (!ptk_loop_is_mine(green->loop)) {
+        return ptk_loop_refusal();
+    }
+    return is_gone(green) ? PTK_ERR_CLOSED : PTK_OK;
+}
+
+static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
+    if (green->joining) {
+        return PTK_ERR_BUSY;
+    }
+    if (green->state == PTK_GREEN_ENDED) {
+        return PTK_OK;
+    }
+    if (call->deadline.kind == PTK_DEADLINE_NOW) {
+        return PTK_ERR_TIMEOUT;
+    }
+    green->joining = true;
+    ptk_list_append(&green->joiners, &ptk_wait_plain(call->self, "join", green, false)->link);
+    ptk_err code = ptk_park(call->self, &call->deadline);
+    green->joining = false;
+    return green->state == PTK_GREEN_ENDED ? PTK_OK : code;
+}
+
+ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout_ms) {
+    ptk_call_t call;
+    ptk_err err = check_handle(green);
+    if (err == PTK_OK) {
+        err = ptk_call_begin(&call, green->loop, timeout_ms);
+    }
+    if (err == PTK_OK && call.self && green->task == call.self) {
+        err = PTK_ERR_INVALID_PARAM;
+    }
+    if (err == PTK_OK) {
+        err = is_gone(green) ? PTK_ERR_CLOSED : PTK_OK; /* the call may have yielded */
+    }
+    if (err == PTK_OK) {
+        err = wait_for_end(green, &call);
+    }
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    if (result_out) {
+        *result_out = green->result;
+    }
+    ptk_task_free_handle(call.scheduler, green);
+    return PTK_OK;
+}
+
+ptk_err ptk_green_cancel(ptk_green_t *green) {
+    ptk_err err = green && green == ptk_green_self() ? PTK_OK : check_handle(green);
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    if (green->task) {
+        ptk_scope_cancel(&green->task->implicit_scope, PTK_CANCEL_REQUEST);
+    }
+    return PTK_OK;
+}
+
+ptk_err ptk_green_detach(ptk_green_t *green) {
+    ptk_err err = check_handle(green);
+    if (err == PTK_OK && green->joining) {
+        err = PTK_ERR_BUSY;
+    }
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    green->detached = true;
+    if (green->state == PTK_GREEN_ENDED) {
+        ptk_task_free_handle(ptk_thread()->scheduler, green);
+    }
+    return PTK_OK;
+}
+
+ptk_green_t *ptk_green_self(void) {
+    const ptk_task_t *self = ptk_task_current();
+    return self ? self->handle : NULL;
+}
+
+const char *ptk_green_name(ptk_green_t *green) {
+    bool known = green && ptk_loop_is_mine(green->loop) &&
+                 (green == ptk_green_self() || check_handle(green) == PTK_OK);
+    return known ? green->name : "";
+}
+
+/* --- sleep --- */
+
+static ptk_err sleep_for(ptk_deadline_t deadline) {
+    ptk_task_t *self = ptk_task_current();
+    if (!self) {
+        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+    }
+    if (self->cancel_pending) {
+        return ptk_fail(PTK_ERR_CANCELED);
+    }
+    (void) ptk_wait_plain(self, "sleep", NULL, deadline.kind != PTK_DEADLINE_NEVER);
+    ptk_err code = ptk_park(self, &deadline);
+    return code == PTK_ERR_TIMEOUT ? PTK_OK : ptk_fail(code);
+}
+
+ptk_err ptk_sleep_ms(uint32_t ms) {
+    return ms == 0 ? ptk_yield() : sleep_for(ptk_deadline_after_ms(ms));
+}
+
+ptk_err ptk_sleep_until(uint64_t deadline_ns) {
+    if (deadline_ns <= ptk_now_ns()) {
+        return ptk_yield();
+    }
+    bool never = deadline_ns == PTK_TIME_NEVER;
+    return sleep_for(
+        (ptk_deadline_t) {.kind = never ? PTK_DEADLINE_NEVER : PTK_DEADLINE_ABSOLUTE, .ns = deadline_ns});
+}

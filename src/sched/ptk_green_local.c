@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Green-local storage (layer 3): a short list of values in the control block, found by the address of their
+ * key. There is no table of keys, so a key is just a static variable of the user's.
+ */
+#include "sched/ptk_task.h"
+
+#include "base/ptk_memory.h"
+
+typedef struct ptk_green_local {
+    struct ptk_green_local *next;
+    const ptk_green_key_t *key;
+    void *value;
+} local_t;
+
+static local_t *find_local(const ptk_task_t *task, const ptk_green_key_t *key) {
+    local_t *local = task->locals;
+    while (local && local->key != key) {
+        local = local->next;
+    }
+    return local;
+}
+
+ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value) {
+    ptk_task_t *self = ptk_task_current();
+    if (!self || !key) {
+        return ptk_fail(self ? PTK_ERR_INVALID_PARAM : PTK_ERR_NOT_GREEN);
+    }
+    local_t *local = find_local(self, key);
+    if (!local) {
+        local = ptk_allocate(sizeof *local);
+        if (!local) {
+            return ptk_fail(PTK_ERR_NO_RESOURCES);
+        }
+        *local = (local_t) {.next = self->locals, .key = key};
+        self->locals = local;
+    }
+    local->value = value;
+    return PTK_OK;
+}
+
+void *ptk_green_get_local(const ptk_green_key_t *key) {
+    const ptk_task_t *self = ptk_task_current();
+    const local_t *local = self ? find_local(self, key) : NULL;
+    return local ? local->value : NULL;
+}
+
+/* Newest first; a destructor may set values again, which are then destroyed too. */
+void ptk_locals_end(ptk_task_t *task) {
+    local_t *local;
+    while ((local = task->locals) != NULL) {
+        task->locals = local->next;
+        if (local->value && local->key->destructor) {
+            local->key->destructor(local->value);
+        }
+        ptk_free(local);
+    }
+}

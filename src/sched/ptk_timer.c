@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers and deadlines (layer 3).
+ *
+ * Most timeouts never fire, so arming one is made of a link: it joins the list of new timers with its
+ * duration. At the next clock reading the survivors get that reading as their base and enter the heap. The
+ * reading is later than the call, so a timeout is never early; it is late by at most the time between the
+ * two. A timeout that ends before the next reading has cost a link and an unlink.
+ *
+ * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
+ */
+#include "sched/ptk_scheduler_impl.h"
+
+#include "base/ptk_bug.h"
+#include <ptk_time.h>
+
+static uint64_t add_saturating(uint64_t a, uint64_t b) {
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms) {
+    if (timeout_ms == PTK_TIMEOUT_INFINITE) {
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_NEVER};
+    }
+    if (timeout_ms == 0) {
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_NOW};
+    }
+    if (PTK_BUG(18)) {
+        return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE,
+                                 .ns = (uint64_t) (timeout_ms * UINT32_C(1000000))};
+    }
+    return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * PTK_NS_PER_MS};
+}
+
+void ptk_deadline_fix(ptk_deadline_t *deadline) {
+    if (deadline->kind == PTK_DEADLINE_RELATIVE) {
+        deadline->kind = PTK_DEADLINE_ABSOLUTE;
+        deadline->ns = add_saturating(ptk_sys()->now_ns(), deadline->ns);
+    }
+}
+
+static void settle(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+    if (timer->relative) {
+        timer->value_ns = add_saturating(scheduler->now_ns, timer->value_ns);
+        timer->relative = false;
+    }
+    timer->state = PTK_TIMER_IN_HEAP;
+    ptk_heap_insert(&scheduler->heap, &timer->heap, timer->value_ns);
+    scheduler->timers_armed++;
+}
+
+uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler) {
+    scheduler->now_ns = ptk_sys()->now_ns();
+    ptk_list_node_t *node;
+    while ((node = ptk_list_take_first(&scheduler->new_timers)) != NULL) {
+        settle(scheduler, ptk_container_of(node, ptk_timer_t, link));
+    }
+    return scheduler->now_ns;
+}
+
+void ptk_timer_expire_due(ptk_scheduler_t *scheduler) {
+    uint64_t now_ns = scheduler->now_ns + (PTK_BUG(20) ? PTK_NS_PER_MS : 0); /* rounded, and so too early */
+    while (ptk_heap_first_deadline(&scheduler->heap) <= now_ns && scheduler->heap.count > 0) {
+        ptk_timer_t *timer = ptk_container_of(ptk_heap_first(&scheduler->heap), ptk_timer_t, heap);
+        ptk_timer_disarm(scheduler, timer);
+        scheduler->timers_fired++;
+        timer->expire(scheduler, timer);
+    }
+}
