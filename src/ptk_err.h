@@ -23,33 +23,47 @@ typedef int32_t ptk_err;
 #define PTK_ERR_TABLE(X)                                                                                     \
     X(PTK_OK, 0, "success")                                                                                  \
     X(PTK_ERR_TIMEOUT, 1, "the call's own timeout passed")                                                   \
-    X(PTK_ERR_CLOSED, 2, "closed: the peer ended the stream, or the object was closed or destroyed")         \
-    X(PTK_ERR_CANCELED, 3, "the green thread was cancelled")                                                 \
-    X(PTK_ERR_BUSY, 4, "somebody else uses it at this moment")                                               \
-    X(PTK_ERR_TRUNCATED, 5, "the stream ended, or the buffer was full, before the message was whole")        \
+    X(PTK_ERR_CLOSED, 2, "the object was closed or destroyed in this program")                               \
+    X(PTK_ERR_CANCELED, 3, "the green thread was cancelled; return from it, or shield the clean-up")         \
+    X(PTK_ERR_BUSY, 4, "another green thread or call uses it at this moment")                                \
+    X(PTK_ERR_TRUNCATED, 5, "the datagram is longer than the buffer")                                        \
     X(PTK_ERR_SHORT, 6, "the datagram is shorter than was asked for")                                        \
     X(PTK_ERR_PARTIAL, 7, "a part was sent before the call failed; see ptk_get_count and ptk_get_cause")     \
-    X(PTK_ERR_BROKEN, 8, "an earlier send was cut short, so nothing may follow it")                          \
+    X(PTK_ERR_BROKEN, 8,                                                                                     \
+      "an earlier send was cut short; resume it with ptk_sock_send_some or close the socket")                \
     X(PTK_ERR_ABORTED, 9, "the wait was ended by ptk_waitable_abort")                                        \
-    X(PTK_ERR_NO_RESOURCES, 100, "out of memory, descriptors or another resource")                           \
+    X(PTK_ERR_EOF, 10, "the peer ended the stream")                                                          \
+    X(PTK_ERR_UNEXPECTED_EOF, 11,                                                                            \
+      "the peer ended the stream in the middle of a message; ptk_sock_recv_some returns its bytes")          \
+    X(PTK_ERR_WRITE_SHUT, 12, "this side of the stream was ended by ptk_sock_shutdown")                      \
+    X(PTK_ERR_DONE, 13, "no green thread but daemons is left")                                               \
+    X(PTK_ERR_NO_RESOURCES, 100, "out of memory, descriptors or another resource; see ptk_get_os_err")       \
     X(PTK_ERR_INVALID_PARAM, 101, "an argument is not valid")                                                \
     X(PTK_ERR_WRONG_THREAD, 102, "the object belongs to another thread's loop")                              \
-    X(PTK_ERR_NOT_GREEN, 103, "a call that may wait was made outside a green thread")                        \
+    X(PTK_ERR_NOT_GREEN, 103,                                                                                \
+      "a call with a timeout was made outside a green thread; start one with ptk_go")                        \
     X(PTK_ERR_NOT_SUPPORTED, 104, "not supported here")                                                      \
     X(PTK_ERR_DEADLOCK, 105, "every green thread waits for something that can never come")                   \
     X(PTK_ERR_FORKED, 106, "the object belongs to the process that forked this one")                         \
     X(PTK_ERR_PERMISSION, 107, "the operating system does not permit it")                                    \
     X(PTK_ERR_OS, 108, "the operating system refused; see ptk_get_os_err")                                   \
-    X(PTK_ERR_NO_LOOP, 109, "this thread has no event loop")                                                 \
+    X(PTK_ERR_NO_LOOP, 109, "this thread has no event loop; call ptk_event_loop_platform_create")            \
     X(PTK_ERR_NETWORK, 120, "network failure; see ptk_get_os_err")                                           \
     X(PTK_ERR_REFUSED, 121, "connection refused")                                                            \
     X(PTK_ERR_RESET, 122, "connection reset by the peer")                                                    \
     X(PTK_ERR_UNREACHABLE, 123, "network or host unreachable")                                               \
-    X(PTK_ERR_PEER_TIMEOUT, 124, "the peer stopped answering: the transport gave up")                        \
+    X(PTK_ERR_PEER_TIMEOUT, 124, "the peer no longer acknowledges, and the transport gave up")               \
     X(PTK_ERR_ADDRESS_IN_USE, 125, "address already in use")                                                 \
     X(PTK_ERR_ADDRESS_NOT_AVAILABLE, 126, "address not available")                                           \
     X(PTK_ERR_NOT_CONNECTED, 127, "the socket is not connected")                                             \
-    X(PTK_ERR_CONNECTED, 128, "the socket is connected already")
+    X(PTK_ERR_ALREADY_CONNECTED, 128, "the socket is connected already")                                     \
+    X(PTK_ERR_NOT_BOUND, 129, "the socket has no local address; bind it before listening")                   \
+    X(PTK_ERR_ALREADY_BOUND, 130, "the socket has a local address already")                                  \
+    X(PTK_ERR_NOT_LISTENING, 131, "the socket is no listener; call ptk_sock_listen")                         \
+    X(PTK_ERR_LISTENING, 132, "the socket is a listener")                                                    \
+    X(PTK_ERR_CONNECT_FAILED, 133, "an earlier connect of this socket failed; close it and open another")    \
+    X(PTK_ERR_NOT_NUMERIC, 134, "the host is a name and not a numeric address")                              \
+    X(PTK_ERR_NO_PORT, 135, "the text has no port; write HOST:PORT")
 
 /** Makes an enumerator of a row. */
 #define PTK_ERR_ENUMERATOR(name, value, text) name = value,

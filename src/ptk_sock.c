@@ -8,8 +8,11 @@
  */
 #include "net/ptk_sock_impl.h"
 
-#include "base/ptk_bug.h"
 #include "base/ptk_memory.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_op.h"
+#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_wait_queue.h"
 #include <errno.h>
 
 static const ptk_platform_socket_ops_t *verbs(const ptk_sock_t *sock) {
@@ -170,13 +173,10 @@ static void end_waits(ptk_sock_t *sock) {
             ptk_waitable_stop(sock->waitables[i]);
         }
     }
-    if (PTK_BUG(5)) {
-        return; /* who waits on it waits for ever */
-    }
     ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
     ptk_op_end(&sock->outbound, PTK_ERR_CLOSED);
-    ptk_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
-    ptk_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
 }
 
 static void close_sock(ptk_sock_t *sock, bool reset) {
@@ -187,7 +187,7 @@ static void close_sock(ptk_sock_t *sock, bool reset) {
     ptk_os_handle_t handle = sock->source.handle;
     sock->is_closed = true;
     end_waits(sock);
-    ptk_wake_those(&handles->waiters, sock, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_object(&handles->waiters, sock, PTK_ERR_CLOSED);
     sock->loop->ops->detach(sock->loop, &sock->source);
     (void) verbs(sock)->close(handle, reset);
     ptk_pin_close(&sock->pin);

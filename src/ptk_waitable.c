@@ -13,7 +13,12 @@
  */
 #include "wait/ptk_waitable_impl.h"
 
-#include "base/ptk_bug.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_op.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_timer.h"
+#include "sched/ptk_wait_queue.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -222,12 +227,12 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
 }
 
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
-    ptk_wake_all(&waitable->counter.waiters, code);
+    ptk_wait_queue_wake_all(&waitable->counter.waiters, code);
     if (waitable->type == PTK_WAITABLE_SOCKET) {
         for (size_t i = 0; i < 2; i++) {
             ptk_op_end(&waitable->ops[i], code);
             if (waitable->subject.gates[i]) {
-                ptk_wake_those(&waitable->subject.gates[i]->waiters, waitable, code);
+                ptk_wait_queue_wake_object(&waitable->subject.gates[i]->waiters, waitable, code);
             }
         }
     }
@@ -286,7 +291,7 @@ static ptk_err wait_for_counter(ptk_waitable_t *waitable, ptk_call_t *call) {
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_ERR_TIMEOUT;
     }
-    bool externally_wakeable = waitable->type != PTK_WAITABLE_USER && !PTK_BUG(51); /* else a false alarm */
+    bool externally_wakeable = waitable->type != PTK_WAITABLE_USER;
     ptk_wait_t *wait = ptk_wait_plain(call->self, kinds[waitable->type], waitable, externally_wakeable);
     ptk_list_append(&waitable->counter.waiters, &wait->link);
     ptk_err code = ptk_park(call->self, &call->deadline);

@@ -2,7 +2,6 @@
 /* The command line of a program of scenarios. */
 #include "sim/run/ptk_sim_run.h"
 
-#include "base/ptk_bug.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -117,10 +116,6 @@ static int take_value(ptk_sim_command_t *command, given_t *given, const char *wo
     } else if (strcmp(word, "--seeds") == 0) {
         command->seeds = number;
         given->seeds = true;
-#ifdef PTK_BUGS
-    } else if (strcmp(word, "--mutant") == 0) {
-        ptk_bug = (unsigned) number;
-#endif
     } else if (strcmp(word, "--steps") == 0) {
         command->steps = number;
     } else if (strcmp(word, "--seconds") == 0) {

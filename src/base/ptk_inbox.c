@@ -19,7 +19,6 @@
 
 #include "base/ptk_assert.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_bug.h"
 #include "base/ptk_thread.h"
 #include <errno.h>
 
@@ -152,7 +151,7 @@ void ptk_inbox_node_taken(ptk_inbox_node_t *node) {
 }
 
 bool ptk_inbox_prepare_sleep(ptk_inbox_t *inbox) {
-    atomic_store(&inbox->kicked, PTK_BUG(50)); /* true: nobody kicks, and it sleeps on */
+    atomic_store(&inbox->kicked, false);
     bool bare = atomic_exchange(&inbox->kicked_bare, false);
     if (!bare && atomic_load(&inbox->head) == NULL) {
         return true;

@@ -13,7 +13,11 @@
  */
 #include "net/ptk_sock_impl.h"
 
-#include "base/ptk_bug.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_op.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_timer.h"
+
 #include <errno.h>
 
 #define BACKOFF_FIRST_NS (10 * PTK_NS_PER_MS)
@@ -27,7 +31,7 @@ static ptk_err check_connect(const ptk_sock_t *sock) {
     case PTK_SOCK_CONNECTING:
         return sock->outbound_gate.taken ? PTK_ERR_BUSY : PTK_OK;
     case PTK_SOCK_CONNECTED:
-        return PTK_ERR_CONNECTED;
+        return PTK_ERR_ALREADY_CONNECTED;
     case PTK_SOCK_LISTENING:
     case PTK_SOCK_SPOILED:
         break;
@@ -76,9 +80,6 @@ ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_
 /* accept(2): a connection that failed before it was taken, and network errors that are pending on the new
  * socket. */
 static bool died_in_backlog(int os_err) {
-    if (PTK_BUG(15)) {
-        return false; /* one dead connection ends the listener */
-    }
     switch (os_err) {
     case ECONNABORTED:
     case EPROTO:
@@ -107,9 +108,6 @@ static ptk_err wait_for_handle(ptk_sock_t *listener, ptk_call_t *call, uint64_t 
     ptk_event_counter_t *handles = &ptk_socks_of(call->scheduler)->handles;
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_ERR_NO_RESOURCES;
-    }
-    if (PTK_BUG(14)) {
-        return ptk_call_continue(call); /* it asks again at once, and again */
     }
     ptk_deadline_t pause = {.kind = PTK_DEADLINE_RELATIVE, .ns = *backoff_ns};
     ptk_deadline_fix(&pause);

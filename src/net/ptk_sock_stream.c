@@ -11,8 +11,9 @@
  */
 #include "net/ptk_sock_impl.h"
 
-#include "base/ptk_bug.h"
 #include "base/ptk_memory.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_op.h"
 #include <errno.h>
 #include <string.h>
 
@@ -118,8 +119,7 @@ static ptk_err receive(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transfer)
 /* A receive that failed in the middle: the bytes go to the carry, or, without memory, stay in the caller's
  * buffer. */
 static ptk_err give_up_receive(ptk_sock_t *sock, ptk_call_t *call, const transfer_t *transfer, ptk_err err) {
-    if (PTK_BUG(23) || transfer->moved == 0 || sock->is_closed ||
-        keep_unread(sock, transfer->buffer, transfer->moved)) {
+    if (transfer->moved == 0 || sock->is_closed || keep_unread(sock, transfer->buffer, transfer->moved)) {
         return ptk_sock_finish(sock, call, err);
     }
     err = ptk_sock_finish(sock, call, PTK_ERR_NO_RESOURCES);
@@ -183,7 +183,7 @@ static ptk_err send_piece(ptk_sock_t *sock, ptk_call_t *call, transfer_t *transf
     if (op->result < 0) {
         return fail_transfer(sock, call, op->result);
     }
-    transfer->moved += PTK_BUG(33) ? op->bytes : (size_t) op->result; /* a short send counts as whole */
+    transfer->moved += (size_t) op->result;
     return PTK_OK;
 }
 
@@ -215,8 +215,7 @@ static ptk_err give_up_send(ptk_sock_t *sock, ptk_call_t *call, const transfer_t
 static void note_missing(ptk_sock_t *sock, const transfer_t *transfer, bool resumes, ptk_err err) {
     if (resumes) {
         sock->missing -= transfer->moved < sock->missing ? transfer->moved : sock->missing;
-    } else if (err != PTK_OK && transfer->moved > 0 &&
-               !PTK_BUG(24)) { /* a cut frame is followed by another */
+    } else if (err != PTK_OK && transfer->moved > 0) {
         sock->missing = transfer->most - transfer->moved;
     }
 }

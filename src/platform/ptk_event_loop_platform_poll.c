@@ -9,7 +9,6 @@
 #include "platform/ptk_readiness.h"
 
 #include "base/ptk_memory.h"
-#include "base/ptk_bug.h"
 #include <errno.h>
 #include <poll.h>
 
@@ -45,8 +44,7 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
 
 static int poll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     struct pollfd *entry = &poll_loop(readiness)->entries[index];
-    bool is_watched = interest || PTK_BUG(8); /* a hang-up spins the loop */
-    entry->fd = is_watched ? (int) readiness->registrations[index].handle : -1;
+    entry->fd = interest ? (int) readiness->registrations[index].handle : -1;
     entry->events =
         (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0));
     return 0;

@@ -10,7 +10,6 @@
  */
 #include "platform/ptk_readiness.h"
 
-#include "base/ptk_bug.h"
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
@@ -19,12 +18,9 @@
 
 static intptr_t try_recv(const ptk_event_op_t *op) {
     intptr_t result;
-    if (PTK_BUG(9) && op->source->ready & PTK_READY_UNSURE) {
-        return 0; /* a half-closed peer is taken for the end, although bytes are waiting */
-    }
     do {
         result = ptk_sys()->recv(op->source->handle, op->at.buffer, op->bytes);
-    } while (result == -EINTR && !PTK_BUG(11));
+    } while (result == -EINTR);
     return result;
 }
 
@@ -67,7 +63,7 @@ static intptr_t connect_result(const ptk_event_op_t *op) {
     if (result != -ENOTCONN) {
         return result;
     }
-    return PTK_BUG(12) ? 0 : connection_end(op);
+    return connection_end(op);
 }
 
 static intptr_t try_connect(ptk_event_op_t *op) {

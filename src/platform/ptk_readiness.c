@@ -24,7 +24,6 @@
  */
 #include "platform/ptk_readiness.h"
 
-#include "base/ptk_bug.h"
 #include "base/ptk_memory.h"
 #include <errno.h>
 
@@ -260,9 +259,6 @@ static ptk_event_op_state_t pend(ptk_readiness_t *self, ptk_event_op_t *op) {
  */
 static bool is_drained(const ptk_event_op_t *op, intptr_t result) {
     const ptk_event_source_t *source = op->source;
-    if (PTK_BUG(1)) {
-        return op->kind == PTK_OP_RECV && result > 0; /* edge-triggered, and what is left is never read */
-    }
     return op->kind == PTK_OP_RECV && result > 0 && (size_t) result < op->bytes &&
            source->short_means_drained && !(source->ready & PTK_READY_UNSURE);
 }
@@ -313,9 +309,7 @@ static void let_go(ptk_event_op_t *op, ptk_list_t *finished) {
 /* Hand back what waits for any of `ready`. */
 static void let_go_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        if (!PTK_BUG(2)) { /* an edge while nobody waits is forgotten */
-            source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
-        }
+        source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
         if (ready & PTK_READY_READ) {
             let_go(source->inbound, finished);
         }

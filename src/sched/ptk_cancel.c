@@ -11,10 +11,11 @@
  * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT
  * ends.
  */
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_timer.h"
 
 #include "base/ptk_memory.h"
-#include "base/ptk_bug.h"
 
 static ptk_cancel_cause_t visible_cause(const ptk_task_t *task) {
     for (const ptk_scope_t *scope = task->scope; scope; scope = scope->outer) {
@@ -52,12 +53,7 @@ void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause) {
     scope->cause = (uint8_t) cause;
     refresh(task);
     if (task->cancel_pending && task->state == PTK_TASK_PARKED) {
-        bool is_misnamed = PTK_BUG(62) && cause == PTK_CANCEL_DEADLINE;
-        ptk_wake(task->waits ? &task->waits[0] : &task->wait,
-                 is_misnamed ? PTK_ERR_TIMEOUT : PTK_ERR_CANCELED);
-        if (PTK_BUG(61)) {
-            task->cancel_pending = false; /* it is told once */
-        }
+        ptk_wake(task->waits ? &task->waits[0] : &task->wait, PTK_ERR_CANCELED);
     }
 }
 
@@ -82,7 +78,7 @@ static ptk_scope_t *make_shield(ptk_task_t *self, bool limited) {
     }
     ptk_scope_t *scope = ptk_allocate(sizeof *scope);
     if (!scope) {
-        if (limited && !PTK_BUG(55)) { /* else the room is lost */
+        if (limited) {
             ptk_heap_unreserve(&self->scheduler->heap);
         }
         return NULL;

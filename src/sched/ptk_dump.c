@@ -5,7 +5,7 @@
  * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an
  * object: both stand in its wait record, so no higher layer is asked.
  */
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_dump.h"
 
 #include "base/ptk_report.h"
 #include "context/ptk_backtrace.h"

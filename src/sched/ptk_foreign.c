@@ -10,6 +10,8 @@
  * A coroutine that ptk did not spawn is unknown until its first call, and again once it is forgotten. It
  * counts as living in between.
  */
+#include "sched/ptk_green_local.h"
+#include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_task.h"
 
 #include "base/ptk_report.h"

@@ -9,8 +9,13 @@
  * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at
  * the end.
  */
+#include "sched/ptk_call.h"
+#include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_green_local.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_task.h"
-#include "sched/ptk_event_counter.h"
+#include "sched/ptk_timer.h"
 
 #include "base/ptk_memory.h"
 #include "base/ptk_report.h"

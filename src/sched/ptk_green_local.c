@@ -3,7 +3,7 @@
  * Green-local storage (layer 3): a short list of values in the control block, found by the address of their
  * key. There is no table of keys, so a key is just a static variable of the user's.
  */
-#include "sched/ptk_task.h"
+#include "sched/ptk_green_local.h"
 
 #include "base/ptk_memory.h"
 

@@ -14,7 +14,9 @@
  */
 #include "sched/ptk_op.h"
 
-#include "base/ptk_bug.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_park.h"
+
 #include <errno.h>
 
 static ptk_event_op_state_t submit(ptk_call_t *call, ptk_event_op_t *op) {
@@ -45,7 +47,7 @@ static ptk_err try_last(ptk_call_t *call, ptk_event_op_t *op, ptk_err code) {
     if (code != PTK_ERR_TIMEOUT && code != PTK_ERR_CANCELED) {
         return code;
     }
-    return ptk_op_try(call, op) == PTK_OK ? (PTK_BUG(46) ? code : PTK_OK) : code;
+    return ptk_op_try(call, op) == PTK_OK ? PTK_OK : code;
 }
 
 ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object) {
@@ -55,9 +57,6 @@ ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, cons
     op->nowait = false;
     while (submit(call, op) != PTK_OP_DONE) {
         ptk_err code = park_on(call, op, kind, object);
-        if (PTK_BUG(10) && code == PTK_WAKE_RETRY) {
-            return ptk_op_try(call, op) == PTK_OK ? PTK_OK : PTK_ERR_CLOSED; /* readiness is believed */
-        }
         if (code == PTK_OK) {
             break;
         }
@@ -81,20 +80,4 @@ void ptk_op_end(ptk_event_op_t *op, ptk_err code) {
         wait->task->wake_code = code; /* woken to try again, and not yet there */
         wait->task->woken_by = wait;
     }
-}
-
-static bool is_over(ptk_deadline_t *deadline) {
-    ptk_deadline_fix(deadline);
-    return deadline->kind == PTK_DEADLINE_ABSOLUTE && deadline->ns <= ptk_sys()->now_ns();
-}
-
-ptk_err ptk_call_continue(ptk_call_t *call) {
-    ptk_call_spend(call);
-    if (call->deadline.kind == PTK_DEADLINE_NOW) {
-        return PTK_OK;
-    }
-    if (is_over(&call->deadline)) {
-        return PTK_ERR_TIMEOUT;
-    }
-    return call->scheduler->budget > 0 ? PTK_OK : ptk_yield_for_budget(call->scheduler, call->self);
 }

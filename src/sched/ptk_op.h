@@ -2,7 +2,7 @@
 /* Submitting an operation and waiting for it (layer 3, internal). */
 #pragma once
 
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_call.h"
 
 /*
  * Submit `op`, park until it is done, submit again after a RETRY. OK: it is done and op->result says how
@@ -20,9 +20,3 @@ void ptk_op_deliver(ptk_event_op_t *op);
 
 /* End the wait for `op`, if there is one, with `code`. */
 void ptk_op_end(ptk_event_op_t *op, ptk_err code);
-
-/*
- * Between two operations of one call, the first of which did not park: while data flows, the call's deadline
- * holds and others get their turn. OK, TIMEOUT or CANCELED. The object may have been closed meanwhile.
- */
-ptk_err ptk_call_continue(ptk_call_t *call);

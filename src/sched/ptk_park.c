@@ -16,10 +16,10 @@
  *
  * With foreign coroutines nothing is switched here: leaving is the library's `suspend`, and the root resumes.
  */
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_timer.h"
 
 #include "base/ptk_choice.h"
-#include "base/ptk_bug.h"
 #include "base/ptk_observer.h"
 
 #define PICKS_PER_READING 256
@@ -289,7 +289,7 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_task_t *task = wait->task;
     ptk_assert(task->state == PTK_TASK_PARKED);
     withdraw_all(task);
-    if (task->timer.state != PTK_TIMER_IDLE && !PTK_BUG(7)) { /* both may resume it */
+    if (task->timer.state != PTK_TIMER_IDLE) {
         ptk_timer_disarm(task->scheduler, &task->timer);
     }
     task->wake_code = code;
@@ -334,7 +334,7 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
 
 /* --- calls --- */
 
-static __attribute__((noinline)) ptk_err yield_slowly(ptk_scheduler_t *scheduler, ptk_task_t *self) {
+__attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     if (self->cancel_pending) {
         return ptk_fail(PTK_ERR_CANCELED);
     }
@@ -349,7 +349,7 @@ static __attribute__((noinline)) ptk_err yield_elsewhere(void) {
     if (!self) {
         return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
     }
-    return yield_slowly(self->scheduler, self);
+    return ptk_yield_task(self->scheduler, self);
 }
 
 /* Nothing but another green thread's turn: no cancel, no clock reading, no message, no control words of its
@@ -377,47 +377,10 @@ ptk_err ptk_yield(void) {
     }
     ptk_task_t *self = scheduler->current;
     if (ptk_unlikely(!is_plain_yield(scheduler, self))) {
-        return yield_slowly(scheduler, self);
+        return ptk_yield_task(scheduler, self);
     }
     check_fp_words(scheduler);
     scheduler->switches++;
     switch_to(scheduler, self, change_places(&scheduler->run_queue, self));
     return PTK_OK;
-}
-
-ptk_err ptk_yield_for_budget(ptk_scheduler_t *scheduler, ptk_task_t *self) {
-    if (scheduler->ticks_when_due) {
-        scheduler->reading_at = scheduler->switches + 1;
-    }
-    ptk_err err = yield_slowly(scheduler, self);
-    if (scheduler->ticks_when_due) {
-        scheduler->budget = PTK_BUDGET;
-    }
-    return err == PTK_OK && self->cancel_pending ? PTK_ERR_CANCELED : err;
-}
-
-ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32_t timeout_ms) {
-    if (ptk_unlikely(!ptk_loop_is_mine(loop))) {
-        return ptk_loop_refusal();
-    }
-    ptk_scheduler_t *scheduler = ptk_scheduler_here();
-    call->scheduler = scheduler;
-    call->self = ptk_scheduler_current(scheduler);
-    call->deadline = timeout_ms == PTK_TIMEOUT_INFINITE ? (ptk_deadline_t) {.kind = PTK_DEADLINE_NEVER}
-                                                        : ptk_deadline_after_ms(timeout_ms);
-    if (timeout_ms == 0) {
-        ptk_call_spend(call);
-        return PTK_OK;
-    }
-    if (ptk_unlikely(!call->self)) {
-        return PTK_ERR_NOT_GREEN;
-    }
-    if (ptk_unlikely(call->self->cancel_pending)) {
-        return PTK_ERR_CANCELED;
-    }
-    if (ptk_likely(scheduler->budget > 0) || PTK_BUG(47)) {
-        scheduler->budget -= PTK_BUG(47) ? 0 : 1; /* whoever is always ready goes on for ever */
-        return PTK_OK;
-    }
-    return ptk_yield_for_budget(scheduler, call->self);
 }

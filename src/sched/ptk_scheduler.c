@@ -13,8 +13,14 @@
  * The loop is over when nobody but daemons lives: they are cancelled then, as everybody is after a stop, and
  * so is whoever is spawned until run returns.
  */
-#include "sched/ptk_task.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_dump.h"
 #include "sched/ptk_op.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_task.h"
+#include "sched/ptk_timer.h"
 
 #include "base/ptk_choice.h"
 #include "base/ptk_memory.h"

@@ -11,6 +11,9 @@
  */
 #include "sched/ptk_task.h"
 
+#include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_park.h"
+
 #include "base/ptk_memory.h"
 
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {

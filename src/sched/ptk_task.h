@@ -2,7 +2,7 @@
 /* Making and ending control blocks (layer 3, internal). */
 #pragma once
 
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_sched.h"
 
 /* The next in a list of blocks, which is linked by run_link. */
 static inline ptk_task_t *ptk_task_next(const ptk_task_t *task) {
@@ -64,9 +64,6 @@ void ptk_task_give_back(ptk_task_t *task);
  * reused. The caller may go on on its stack only to leave it.
  */
 void ptk_task_end(ptk_task_t *task, ptk_err result);
-
-/* Destroy the green-local values, on the stack of the green thread if that is ptk's. */
-void ptk_locals_end(ptk_task_t *task);
 
 /* Release the copy of a given name. */
 void ptk_task_free_name(ptk_green_t *handle);

@@ -9,9 +9,8 @@
  *
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_timer.h"
 
-#include "base/ptk_bug.h"
 #include <ptk_time.h>
 
 static uint64_t add_saturating(uint64_t a, uint64_t b) {
@@ -24,10 +23,6 @@ ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms) {
     }
     if (timeout_ms == 0) {
         return (ptk_deadline_t) {.kind = PTK_DEADLINE_NOW};
-    }
-    if (PTK_BUG(18)) {
-        return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE,
-                                 .ns = (uint64_t) (timeout_ms * UINT32_C(1000000))};
     }
     return (ptk_deadline_t) {.kind = PTK_DEADLINE_RELATIVE, .ns = timeout_ms * PTK_NS_PER_MS};
 }
@@ -59,7 +54,7 @@ uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler) {
 }
 
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler) {
-    uint64_t now_ns = scheduler->now_ns + (PTK_BUG(20) ? PTK_NS_PER_MS : 0); /* rounded, and so too early */
+    uint64_t now_ns = scheduler->now_ns;
     while (ptk_heap_first_deadline(&scheduler->heap) <= now_ns && scheduler->heap.count > 0) {
         ptk_timer_t *timer = ptk_container_of(ptk_heap_first(&scheduler->heap), ptk_timer_t, heap);
         ptk_timer_disarm(scheduler, timer);

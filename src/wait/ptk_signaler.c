@@ -13,7 +13,6 @@
 #include "wait/ptk_waitable_impl.h"
 
 #include "base/ptk_memory.h"
-#include "base/ptk_bug.h"
 
 struct ptk_signaler {
     ptk_inbox_node_t node;
@@ -65,7 +64,7 @@ void ptk_signaler_hand_out(ptk_signaler_t *signaler) {
 
 void ptk_signaler_close(ptk_signaler_t *signaler) {
     signaler->counter = NULL;
-    atomic_store(&signaler->closed, !PTK_BUG(63)); /* else signals go to what is gone */
+    atomic_store(&signaler->closed, true);
     drop_share(signaler);
 }
 

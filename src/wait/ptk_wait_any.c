@@ -11,6 +11,11 @@
  */
 #include "wait/ptk_waitable_impl.h"
 
+#include "sched/ptk_call.h"
+#include "sched/ptk_op.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_scheduler_impl.h"
+
 #include <string.h>
 
 typedef struct any {

@@ -9,9 +9,10 @@
 #pragma once
 
 #include "base/ptk_signal_table.h"
+#include "sched/ptk_call.h"
 #include "sched/ptk_event_counter.h"
+#include "sched/ptk_gate.h"
 #include "sched/ptk_pin.h"
-#include "sched/ptk_op.h"
 #include <ptk_waitable.h>
 
 /* What a SOCKET waitable waits on. The waitable's own for a foreign descriptor; a socket's for a socket's

@@ -31,8 +31,8 @@ static ptk_err connect_and_echo(void *unused) {
     CHECK_EQ(fd_send(peer, got, 4), 4);
     CHECK_OK(ptk_sock_recv(sock, got, 4, SOCK_FOREVER));
     CHECK(memcmp(got, "ping", 4) == 0);
-    CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_CONNECTED);
-    CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_CONNECTED);
+    CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_ALREADY_CONNECTED);
+    CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_ALREADY_CONNECTED);
     CHECK_OK(ptk_sock_send(sock, "pong", 4, SOCK_FOREVER));
     ptk_sock_close(sock);
     CHECK_EQ(fd_close(peer), 0);
@@ -55,7 +55,7 @@ static ptk_err connected_otherwise(void *unused) {
     ptk_addr_t addr;
     int listener = peer_listener(5, &addr);
     sock_pair_t pair = sock_pair();
-    CHECK_ERR(connect_to(pair.sock, &addr, SOCK_FOREVER), PTK_ERR_CONNECTED);
+    CHECK_ERR(connect_to(pair.sock, &addr, SOCK_FOREVER), PTK_ERR_ALREADY_CONNECTED);
     sock_pair_end(&pair);
     ptk_sock_t *sock = open_sock();
     ptk_addr_t own = sock_loopback();
@@ -93,7 +93,7 @@ TEST(connect_with_timeout_0_starts_and_goes_on_outside_green_threads) {
         err = connect_to(sock, &addr, 0);
     }
     CHECK_OK(err);
-    CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_CONNECTED);
+    CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_ALREADY_CONNECTED);
     CHECK_OK(ptk_sock_send(sock, "x", 1, 0));
     ptk_sock_close(sock);
     CHECK_EQ(fd_close(listener), 0);

@@ -79,9 +79,9 @@ class TidyTest(unittest.TestCase):
     def test_no_floating_point_in_the_simulator(self) -> None:
         for text in ("double a;\n", "int a = 1.5;\n", "float b(void);\n"):
             with self.subTest(text):
-                self.assert_found("no floating point", text, "src/sim/ptk_sim_a.c")
+                self.assert_found("no floating point", text, "sim/kernel/ptk_sim_a.c")
                 self.assert_clean(text, "src/ptk_a.c")
-        self.assert_clean("int a; // double 1.5\nchar *b = \"10.0.0.1\";\n", "src/sim/ptk_sim_a.c")
+        self.assert_clean("int a; // double 1.5\nchar *b = \"10.0.0.1\";\n", "sim/kernel/ptk_sim_a.c")
 
     def test_one_decision_per_expression(self) -> None:
         self.assert_clean("int a(void) {\n    int b = ptk_choice(1, 2);\n    return b + ptk_choice(1, 2);\n}\n")

@@ -9,7 +9,7 @@
 #include "faults/faults.h"
 
 #include "platform/ptk_readiness.h"
-#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_sched.h"
 #include "ptk_test.h"
 #include "sim/world/ptk_sim_impl.h"
 #include <errno.h>

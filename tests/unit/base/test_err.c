@@ -47,7 +47,7 @@ static const pin_t pins[] = {
     PIN(PTK_ERR_ADDRESS_IN_USE, 125),
     PIN(PTK_ERR_ADDRESS_NOT_AVAILABLE, 126),
     PIN(PTK_ERR_NOT_CONNECTED, 127),
-    PIN(PTK_ERR_CONNECTED, 128),
+    PIN(PTK_ERR_ALREADY_CONNECTED, 128),
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -206,7 +206,7 @@ TEST(err_from_os_knows_every_network_errno) {
         {EADDRINUSE, PTK_ERR_ADDRESS_IN_USE},
         {EADDRNOTAVAIL, PTK_ERR_ADDRESS_NOT_AVAILABLE},
         {ENOTCONN, PTK_ERR_NOT_CONNECTED},
-        {EISCONN, PTK_ERR_CONNECTED},
+        {EISCONN, PTK_ERR_ALREADY_CONNECTED},
         {EPROTO, PTK_ERR_NETWORK},
         {ESHUTDOWN, PTK_ERR_NETWORK},
         {ETOOMANYREFS, PTK_ERR_NETWORK},

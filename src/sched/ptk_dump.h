@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports about green threads (layer 3, internal). */
+#pragma once
+
+#include "sched/ptk_sched.h"
+
+void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title);
