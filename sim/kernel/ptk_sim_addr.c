@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Linux takes an IPv6 address without its scope: the layout of RFC 2133. */
-#define LEAST_IPV6_BYTES 24
+#define SIN6_MIN_BYTES 24
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -26,7 +26,7 @@ static uint16_t port_to_network(uint16_t port) {
     return network;
 }
 
-static int from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
+static int addr_from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in ipv4;
     if (addrlen < sizeof ipv4) {
         return -EINVAL;
@@ -38,12 +38,12 @@ static int from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, sock
     return 0;
 }
 
-static int from_ipv6(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
+static int addr_from_ipv6(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in6 ipv6;
-    if (addrlen < LEAST_IPV6_BYTES) {
+    if (addrlen < SIN6_MIN_BYTES) {
         return -EINVAL;
     }
-    memcpy(&ipv6, addr, LEAST_IPV6_BYTES);
+    memcpy(&ipv6, addr, SIN6_MIN_BYTES);
     memcpy(addr_out->bytes, &ipv6.sin6_addr, sizeof addr_out->bytes);
     addr_out->port = port_from_network(ipv6.sin6_port);
     return 0;
@@ -57,15 +57,15 @@ int ptk_sim_addr_from_os(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, 
     memcpy(&family, (const char *) addr + offsetof(struct sockaddr, sa_family), sizeof family);
     switch (family) {
     case AF_INET:
-        return from_ipv4(addr_out, addr, addrlen);
+        return addr_from_ipv4(addr_out, addr, addrlen);
     case AF_INET6:
-        return from_ipv6(addr_out, addr, addrlen);
+        return addr_from_ipv6(addr_out, addr, addrlen);
     default:
         return -EAFNOSUPPORT;
     }
 }
 
-static void give(const void *from, socklen_t bytes, struct sockaddr *addr_out, socklen_t *addrlen) {
+static void addr_copy_out(const void *from, socklen_t bytes, struct sockaddr *addr_out, socklen_t *addrlen) {
     memcpy(addr_out, from, *addrlen < bytes ? *addrlen : bytes);
     *addrlen = bytes;
 }
@@ -75,11 +75,11 @@ void ptk_sim_addr_to_os(const ptk_sim_addr_t *addr, int family, struct sockaddr 
     if (family == AF_INET) {
         struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = port_to_network(addr->port)};
         memcpy(&ipv4.sin_addr, addr->bytes + sizeof mapped_prefix, 4);
-        give(&ipv4, sizeof ipv4, addr_out, addrlen);
+        addr_copy_out(&ipv4, sizeof ipv4, addr_out, addrlen);
     } else {
         struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = port_to_network(addr->port)};
         memcpy(&ipv6.sin6_addr, addr->bytes, sizeof addr->bytes);
-        give(&ipv6, sizeof ipv6, addr_out, addrlen);
+        addr_copy_out(&ipv6, sizeof ipv6, addr_out, addrlen);
     }
 }
 
@@ -92,7 +92,7 @@ bool ptk_sim_addr_is_loopback(const ptk_sim_addr_t *addr) {
     return ptk_sim_addr_is_ipv4(addr) ? addr->bytes[12] == 127 : memcmp(addr->bytes, ipv6_loopback, 16) == 0;
 }
 
-bool ptk_sim_addr_is_of_many(const ptk_sim_addr_t *addr) {
+bool ptk_sim_addr_is_multicast_or_broadcast(const ptk_sim_addr_t *addr) {
     const uint8_t *ipv4 = addr->bytes + 12;
     if (!ptk_sim_addr_is_ipv4(addr)) {
         return addr->bytes[0] == 0xff;

@@ -5,8 +5,8 @@
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_memory.h"
 
-#define FIRST_CAPACITY 256
-#define CHILDREN       4
+#define EVENT_QUEUE_FIRST_CAPACITY 256
+#define HEAP_ARITY       4
 
 void ptk_sim_event_queue_init(ptk_sim_event_queue_t *queue, uint64_t now_ns) {
     *queue = (ptk_sim_event_queue_t) {.now_ns = now_ns};
@@ -19,76 +19,76 @@ void ptk_sim_event_queue_fini(ptk_sim_event_queue_t *queue) {
     queue->capacity = 0;
 }
 
-static inline bool is_before(const ptk_sim_event_slot_t *one, const ptk_sim_event_slot_t *other) {
+static inline bool event_is_before(const ptk_sim_event_slot_t *one, const ptk_sim_event_slot_t *other) {
     return one->at_ns != other->at_ns ? one->at_ns < other->at_ns : one->order < other->order;
 }
 
-static inline void put(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+static inline void event_queue_put(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
     queue->entries[index] = *entry;
-    entry->event->place = index + 1;
+    entry->event->heap_position = index + 1;
 }
 
-static void sift_up(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
-    while (index > 0 && is_before(entry, &queue->entries[(index - 1) / CHILDREN])) {
-        put(queue, index, &queue->entries[(index - 1) / CHILDREN]);
-        index = (index - 1) / CHILDREN;
+static void event_queue_sift_up(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+    while (index > 0 && event_is_before(entry, &queue->entries[(index - 1) / HEAP_ARITY])) {
+        event_queue_put(queue, index, &queue->entries[(index - 1) / HEAP_ARITY]);
+        index = (index - 1) / HEAP_ARITY;
     }
-    put(queue, index, entry);
+    event_queue_put(queue, index, entry);
 }
 
-static uint32_t earliest_child(const ptk_sim_event_queue_t *queue, uint32_t first) {
-    uint32_t end = first + CHILDREN < queue->count ? first + CHILDREN : queue->count;
+static uint32_t event_queue_earliest_child(const ptk_sim_event_queue_t *queue, uint32_t first) {
+    uint32_t end = first + HEAP_ARITY < queue->count ? first + HEAP_ARITY : queue->count;
     uint32_t earliest = first;
     for (uint32_t child = first + 1; child < end; child++) {
-        if (is_before(&queue->entries[child], &queue->entries[earliest])) {
+        if (event_is_before(&queue->entries[child], &queue->entries[earliest])) {
             earliest = child;
         }
     }
     return earliest;
 }
 
-static void sift_down(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
-    for (uint32_t first; (first = CHILDREN * index + 1) < queue->count;) {
-        uint32_t child = earliest_child(queue, first);
-        if (is_before(entry, &queue->entries[child])) {
+static void event_queue_sift_down(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+    for (uint32_t first; (first = HEAP_ARITY * index + 1) < queue->count;) {
+        uint32_t child = event_queue_earliest_child(queue, first);
+        if (event_is_before(entry, &queue->entries[child])) {
             break;
         }
-        put(queue, index, &queue->entries[child]);
+        event_queue_put(queue, index, &queue->entries[child]);
         index = child;
     }
-    put(queue, index, entry);
+    event_queue_put(queue, index, entry);
 }
 
-static void make_room(ptk_sim_event_queue_t *queue) {
+static void event_queue_reserve(ptk_sim_event_queue_t *queue) {
     if (queue->count == queue->capacity) {
-        queue->capacity = queue->capacity ? queue->capacity * 2 : FIRST_CAPACITY;
+        queue->capacity = queue->capacity ? queue->capacity * 2 : EVENT_QUEUE_FIRST_CAPACITY;
         queue->entries = ptk_sim_reallocate(queue->entries, queue->capacity * sizeof *queue->entries);
     }
 }
 
 void ptk_sim_event_queue_insert(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event, uint64_t at_ns) {
     ptk_sim_event_queue_cancel(queue, event);
-    make_room(queue);
+    event_queue_reserve(queue);
     event->at_ns = at_ns > queue->now_ns ? at_ns : queue->now_ns;
     const ptk_sim_event_slot_t entry = {event->at_ns, queue->next_order++, event};
-    sift_up(queue, queue->count++, &entry);
+    event_queue_sift_up(queue, queue->count++, &entry);
 }
 
 void ptk_sim_event_queue_cancel(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event) {
-    if (event->place == 0) {
+    if (event->heap_position == 0) {
         return;
     }
-    uint32_t index = event->place - 1;
+    uint32_t index = event->heap_position - 1;
     ptk_assert(index < queue->count && queue->entries[index].event == event);
-    event->place = 0;
+    event->heap_position = 0;
     const ptk_sim_event_slot_t last = queue->entries[--queue->count];
     if (last.event == event) {
         return;
     }
-    if (index > 0 && is_before(&last, &queue->entries[(index - 1) / CHILDREN])) {
-        sift_up(queue, index, &last);
+    if (index > 0 && event_is_before(&last, &queue->entries[(index - 1) / HEAP_ARITY])) {
+        event_queue_sift_up(queue, index, &last);
     } else {
-        sift_down(queue, index, &last);
+        event_queue_sift_down(queue, index, &last);
     }
 }
 
@@ -103,7 +103,7 @@ bool ptk_sim_event_queue_step(ptk_sim_event_queue_t *queue) {
     ptk_sim_event_t *event = queue->entries[0].event;
     ptk_sim_event_queue_cancel(queue, event);
     queue->now_ns = event->at_ns;
-    queue->happened++;
-    event->happen(event);
+    queue->fired++;
+    event->fire(event);
     return true;
 }

@@ -14,9 +14,9 @@ typedef struct ptk_sim_event ptk_sim_event_t;
 
 /* Something that is to happen: embed it, zeroed; set `happen` before it is entered. */
 struct ptk_sim_event {
-    void (*happen)(ptk_sim_event_t *event);
+    void (*fire)(ptk_sim_event_t *event);
     uint64_t at_ns;
-    uint32_t place; /* in the queue, 1 more than its index; 0: it is in none */
+    uint32_t heap_position; /* in the queue, 1 more than its index; 0: it is in none */
 };
 
 /* Keys stand in the heap's own array, so that comparing touches no event. */
@@ -29,7 +29,7 @@ typedef struct ptk_sim_event_slot {
 typedef struct ptk_sim_event_queue {
     uint64_t now_ns;
     uint64_t next_order;
-    uint64_t happened;               /* events so far */
+    uint64_t fired;               /* events so far */
     ptk_sim_event_slot_t *entries; /* a 4-ary heap */
     uint32_t count;
     uint32_t capacity;
@@ -44,8 +44,8 @@ void ptk_sim_event_queue_insert(ptk_sim_event_queue_t *queue, ptk_sim_event_t *e
 /* Strike it out; nothing if it is not entered. */
 void ptk_sim_event_queue_cancel(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event);
 
-static inline bool ptk_sim_event_is_entered(const ptk_sim_event_t *event) {
-    return event->place != 0;
+static inline bool ptk_sim_event_is_scheduled(const ptk_sim_event_t *event) {
+    return event->heap_position != 0;
 }
 
 /* When the next one is due; UINT64_MAX: there is none. */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 typedef struct ptk_sim_heap {
-    struct ptk_sim_block *blocks; /* those that live: a hash table */
+    struct ptk_sim_heap_block *blocks; /* those that live: a hash table */
     size_t capacity;              /* of it; 0 or a power of two */
     size_t count;                 /* of blocks that live */
     uint64_t bytes;               /* that they count as */

@@ -13,10 +13,10 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <errno.h>
 
-#define DESCRIPTOR_LIMIT 1024
+#define DEFAULT_DESCRIPTOR_LIMIT 1024
 #define FIRST_DESCRIPTOR 3 /* below stand what every process has */
 #define PPM              INT64_C(1000000)
-#define LOOK_NS          1000
+#define EMPTY_POLL_NS          1000
 
 void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
                          ptk_choice_oracle_t *oracle) {
@@ -24,8 +24,8 @@ void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const p
         .block = {.sys = sys, .oracle = oracle, .kernel = kernel},
         .node = node,
         .net = node->net,
-        .descriptor_limit = DESCRIPTOR_LIMIT,
-        .look_ns = LOOK_NS,
+        .descriptor_limit = DEFAULT_DESCRIPTOR_LIMIT,
+        .empty_poll_ns = EMPTY_POLL_NS,
         .platform = "epoll",
     };
     node->kernel = kernel;
@@ -46,7 +46,7 @@ void ptk_sim_kernel_fini(ptk_sim_kernel_t *kernel) {
 /* --- time --- */
 
 /* `ns`, and so many millionths of it more. */
-static uint64_t stretch(uint64_t ns, int64_t ppm) {
+static uint64_t clock_apply_drift(uint64_t ns, int64_t ppm) {
     int64_t whole = (int64_t) (ns / (uint64_t) PPM) * ppm;
     int64_t rest = (int64_t) (ns % (uint64_t) PPM) * ppm / PPM;
     return ns + (uint64_t) (whole + rest);
@@ -54,7 +54,7 @@ static uint64_t stretch(uint64_t ns, int64_t ppm) {
 
 uint64_t ptk_sim_kernel_now_ns(const ptk_sim_kernel_t *kernel) {
     uint64_t world_ns = kernel->net->events.now_ns;
-    return stretch(world_ns, kernel->clock_drift_ppm) + (uint64_t) kernel->clock_offset_ns;
+    return clock_apply_drift(world_ns, kernel->clock_drift_ppm) + (uint64_t) kernel->clock_offset_ns;
 }
 
 uint64_t ptk_sim_kernel_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
@@ -62,8 +62,8 @@ uint64_t ptk_sim_kernel_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns
         return own_ns;
     }
     uint64_t world_ns = own_ns / (uint64_t) (PPM + kernel->clock_drift_ppm) * (uint64_t) PPM;
-    while (stretch(world_ns, kernel->clock_drift_ppm) < own_ns) {
-        world_ns += 1 + (own_ns - stretch(world_ns, kernel->clock_drift_ppm)) / 2;
+    while (clock_apply_drift(world_ns, kernel->clock_drift_ppm) < own_ns) {
+        world_ns += 1 + (own_ns - clock_apply_drift(world_ns, kernel->clock_drift_ppm)) / 2;
     }
     return world_ns;
 }
@@ -77,7 +77,7 @@ ptk_sim_file_t *ptk_sim_file_find(ptk_sim_kernel_t *kernel, ptk_os_handle_t hand
     return kernel->descriptors[handle];
 }
 
-static void make_room(ptk_sim_kernel_t *kernel, uint32_t number) {
+static void kernel_reserve_descriptors(ptk_sim_kernel_t *kernel, uint32_t number) {
     uint32_t capacity = kernel->descriptor_capacity ? kernel->descriptor_capacity : 16;
     while (capacity <= number) {
         capacity *= 2;
@@ -93,15 +93,15 @@ static void make_room(ptk_sim_kernel_t *kernel, uint32_t number) {
 }
 
 /* `number` is free. */
-static void put_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, uint32_t number) {
-    make_room(kernel, number);
+static void kernel_install_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, uint32_t number) {
+    kernel_reserve_descriptors(kernel, number);
     kernel->descriptors[number] = file;
     kernel->descriptors_open++;
     file->references++;
 }
 
 /* The lowest free one; -EMFILE. */
-static int take_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, ptk_os_handle_t *handle_out) {
+static int kernel_allocate_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, ptk_os_handle_t *handle_out) {
     uint32_t lowest = FIRST_DESCRIPTOR;
     while (lowest < kernel->descriptor_capacity && kernel->descriptors[lowest]) {
         lowest++;
@@ -109,7 +109,7 @@ static int take_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, ptk_o
     if (lowest >= kernel->descriptor_limit) {
         return -EMFILE;
     }
-    put_descriptor(kernel, file, lowest);
+    kernel_install_descriptor(kernel, file, lowest);
     *handle_out = (ptk_os_handle_t) lowest;
     return 0;
 }
@@ -125,7 +125,7 @@ int ptk_sim_file_open(ptk_sim_kernel_t *kernel, ptk_sim_file_kind_t kind, ptk_si
     file->kernel = kernel;
     file->kind = kind;
     ptk_list_init(&file->watchers);
-    int result = take_descriptor(kernel, file, handle_out);
+    int result = kernel_allocate_descriptor(kernel, file, handle_out);
     if (result != 0) {
         ptk_sim_free(file);
         return result;
@@ -136,7 +136,7 @@ int ptk_sim_file_open(ptk_sim_kernel_t *kernel, ptk_sim_file_kind_t kind, ptk_si
 
 int ptk_sim_file_dup(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
-    return file ? take_descriptor(kernel, file, handle_out) : -EBADF;
+    return file ? kernel_allocate_descriptor(kernel, file, handle_out) : -EBADF;
 }
 
 int ptk_sim_file_dup_to(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t to) {
@@ -148,12 +148,12 @@ int ptk_sim_file_dup_to(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os
         return -EINVAL;
     }
     (void) ptk_sim_file_close(kernel, to);
-    put_descriptor(kernel, file, (uint32_t) to);
+    kernel_install_descriptor(kernel, file, (uint32_t) to);
     return (int) to;
 }
 
 /* The last descriptor is closed: the description goes, and with it every registration of it. */
-static void end_file(ptk_sim_file_t *file) {
+static void file_free(ptk_sim_file_t *file) {
     ptk_sim_epoll_forget_file(file);
     switch (file->kind) {
     case PTK_SIM_FILE_TCP:
@@ -182,7 +182,7 @@ int ptk_sim_file_close(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
     kernel->descriptors[handle] = NULL;
     kernel->descriptors_open--;
     if (--file->references == 0) {
-        end_file(file);
+        file_free(file);
     }
     return 0;
 }

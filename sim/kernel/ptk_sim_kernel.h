@@ -66,14 +66,14 @@ struct ptk_sim_kernel {
     ptk_sim_heap_t heap;
     int64_t clock_offset_ns; /* its clock is that much ahead of the world's */
     int32_t clock_drift_ppm; /* and runs that much faster */
-    uint64_t look_ns;        /* a poll that found nothing takes so long: who spins lets time pass */
+    uint64_t empty_poll_ns;        /* a poll that found nothing takes so long: who spins lets time pass */
     const char *platform;    /* what PTK_PLATFORM says */
     ptk_sim_wait_t wait;
     bool waiting;
     bool crashed; /* no network, and no wait takes any time: what still runs is unwinding */
     uint64_t calls;
-    uint64_t looks;       /* of pollers that found something, */
-    uint64_t looked_ns;   /* at this moment of the world */
+    uint64_t busy_polls;       /* of pollers that found something, */
+    uint64_t busy_polls_ns;   /* at this moment of the world */
     uint32_t unwinding_waits; /* after the crash */
 
     /* The driver's. `suspend` returns after a `wake` or at `until_ns` of the world. */
@@ -134,7 +134,7 @@ void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events);
 /* Wait for what `wait` says, until `look` answers other than 0, and answer that; 0 when the time is up or for
    no reason at all, -EINTR. timeout_ns < 0: no limit; 0: look, and let others go on before a second look. */
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
-                         int (*look)(void *context), void *context);
+                         int (*poll)(void *context), void *context);
 
 int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                       struct epoll_event *event);

@@ -19,10 +19,10 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <string.h>
 
-#define FIRST_CAPACITY   16
-#define HEADER_BYTES     40 /* what a packet takes of the bandwidth beside its payload */
-#define USUAL_LATENCY_NS UINT64_C(100000)
-#define MOST_ADDRESSES   4
+#define NET_FIRST_CAPACITY   16
+#define NET_HEADER_BYTES     40 /* what a packet takes of the bandwidth beside its payload */
+#define NET_DEFAULT_LATENCY_NS UINT64_C(100000)
+#define NODE_MAX_ADDRESSES   4
 
 typedef struct ptk_sim_address_slot {
     ptk_sim_addr_t addr;
@@ -32,12 +32,12 @@ typedef struct ptk_sim_address_slot {
 /* --- the net, nodes and links --- */
 
 void ptk_sim_net_init(ptk_sim_net_t *net) {
-    *net = (ptk_sim_net_t) {.usual = {.latency_ns = USUAL_LATENCY_NS, .latency_steps = 1}};
+    *net = (ptk_sim_net_t) {.default_link = {.latency_ns = NET_DEFAULT_LATENCY_NS, .latency_steps = 1}};
     ptk_sim_event_queue_init(&net->events, 0);
     ptk_sim_trace_init(&net->trace, false);
 }
 
-static void free_node(ptk_sim_node_t *node) {
+static void node_free(ptk_sim_node_t *node) {
     ptk_assert(!node->tcp);
     for (uint32_t i = 0; i < node->link_capacity; i++) {
         ptk_sim_free(node->links[i]);
@@ -46,20 +46,20 @@ static void free_node(ptk_sim_node_t *node) {
     ptk_sim_free(node);
 }
 
-static void arrive(ptk_sim_event_t *event);
+static void packet_arrive(ptk_sim_event_t *event);
 
-static void free_packets(ptk_sim_event_queue_t *events) {
+static void net_free_packets(ptk_sim_event_queue_t *events) {
     for (uint32_t i = 0; i < events->count; i++) {
-        if (events->entries[i].event->happen == arrive) {
+        if (events->entries[i].event->fire == packet_arrive) {
             ptk_sim_free(ptk_container_of(events->entries[i].event, ptk_sim_packet_t, arrival));
         }
     }
 }
 
 void ptk_sim_net_fini(ptk_sim_net_t *net) {
-    free_packets(&net->events);
+    net_free_packets(&net->events);
     for (uint32_t i = 0; i < net->node_count; i++) {
-        free_node(net->nodes[i]);
+        node_free(net->nodes[i]);
     }
     ptk_sim_free(net->nodes);
     ptk_sim_free(net->addresses);
@@ -73,17 +73,17 @@ void ptk_sim_net_fini(ptk_sim_net_t *net) {
 
 ptk_sim_node_t *ptk_sim_net_add(ptk_sim_net_t *net) {
     if (net->node_count == net->node_capacity) {
-        net->node_capacity = net->node_capacity ? net->node_capacity * 2 : FIRST_CAPACITY;
+        net->node_capacity = net->node_capacity ? net->node_capacity * 2 : NET_FIRST_CAPACITY;
         net->nodes = ptk_sim_reallocate(net->nodes, net->node_capacity * sizeof(ptk_sim_node_t *));
     }
     ptk_sim_node_t *node = ptk_sim_allocate(sizeof *node);
-    *node = (ptk_sim_node_t) {.net = net, .index = net->node_count, .up = true, .usual = net->usual};
+    *node = (ptk_sim_node_t) {.net = net, .index = net->node_count, .up = true, .default_link = net->default_link};
     net->nodes[net->node_count++] = node;
     return node;
 }
 
-static void make_room_for_link(ptk_sim_node_t *node, uint32_t to) {
-    uint32_t capacity = node->link_capacity ? node->link_capacity : FIRST_CAPACITY;
+static void node_reserve_links(ptk_sim_node_t *node, uint32_t to) {
+    uint32_t capacity = node->link_capacity ? node->link_capacity : NET_FIRST_CAPACITY;
     while (capacity <= to) {
         capacity *= 2;
     }
@@ -96,18 +96,18 @@ ptk_sim_link_t *ptk_sim_net_link(ptk_sim_net_t *net, uint32_t from, uint32_t to)
     ptk_assert(from < net->node_count && to < net->node_count);
     ptk_sim_node_t *node = net->nodes[from];
     if (to >= node->link_capacity) {
-        make_room_for_link(node, to);
+        node_reserve_links(node, to);
     }
     if (!node->links[to]) {
         node->links[to] = ptk_sim_allocate(sizeof(ptk_sim_link_t));
-        *node->links[to] = net->nodes[from > to ? from : to]->usual;
+        *node->links[to] = net->nodes[from > to ? from : to]->default_link;
     }
     return node->links[to];
 }
 
 /* --- who has which address --- */
 
-static address_slot_t *slot_of(const ptk_sim_net_t *net, const ptk_sim_addr_t *addr) {
+static address_slot_t *net_address_slot(const ptk_sim_net_t *net, const ptk_sim_addr_t *addr) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     for (size_t i = 0; i < sizeof addr->bytes; i++) {
         hash = (hash ^ addr->bytes[i]) * UINT64_C(0x100000001b3);
@@ -120,21 +120,21 @@ static address_slot_t *slot_of(const ptk_sim_net_t *net, const ptk_sim_addr_t *a
     return &net->addresses[index];
 }
 
-static ptk_sim_node_t *holder_of(const ptk_sim_net_t *net, const ptk_sim_addr_t *addr) {
-    return net->address_capacity ? slot_of(net, addr)->node : NULL;
+static ptk_sim_node_t *net_find_holder(const ptk_sim_net_t *net, const ptk_sim_addr_t *addr) {
+    return net->address_capacity ? net_address_slot(net, addr)->node : NULL;
 }
 
-static void make_room_for_address(ptk_sim_net_t *net) {
+static void net_reserve_addresses(ptk_sim_net_t *net) {
     uint32_t old_capacity = net->address_capacity;
     address_slot_t *old = net->addresses;
     if ((net->address_count + 1) * 2 <= old_capacity) {
         return;
     }
-    net->address_capacity = old_capacity ? old_capacity * 2 : FIRST_CAPACITY;
+    net->address_capacity = old_capacity ? old_capacity * 2 : NET_FIRST_CAPACITY;
     net->addresses = ptk_sim_allocate(net->address_capacity * sizeof *old);
     for (uint32_t i = 0; i < old_capacity; i++) {
         if (old[i].node) {
-            *slot_of(net, &old[i].addr) = old[i];
+            *net_address_slot(net, &old[i].addr) = old[i];
         }
     }
     ptk_sim_free(old);
@@ -142,20 +142,20 @@ static void make_room_for_address(ptk_sim_net_t *net) {
 
 bool ptk_sim_node_add_address(ptk_sim_node_t *node, const ptk_sim_addr_t *addr) {
     ptk_sim_net_t *net = node->net;
-    if (node->address_count == MOST_ADDRESSES || holder_of(net, addr)) {
+    if (node->address_count == NODE_MAX_ADDRESSES || net_find_holder(net, addr)) {
         return false;
     }
-    make_room_for_address(net);
+    net_reserve_addresses(net);
     ptk_sim_addr_t *own = &node->addresses[node->address_count++];
     *own = *addr;
     own->port = 0;
-    *slot_of(net, own) = (address_slot_t) {*own, node};
+    *net_address_slot(net, own) = (address_slot_t) {*own, node};
     net->address_count++;
     return true;
 }
 
 bool ptk_sim_node_has_address(const ptk_sim_node_t *node, const ptk_sim_addr_t *addr) {
-    return ptk_sim_addr_is_loopback(addr) || holder_of(node->net, addr) == node;
+    return ptk_sim_addr_is_loopback(addr) || net_find_holder(node->net, addr) == node;
 }
 
 bool ptk_sim_node_address(const ptk_sim_node_t *node, int family, ptk_sim_addr_t *addr_out) {
@@ -169,12 +169,12 @@ bool ptk_sim_node_address(const ptk_sim_node_t *node, int family, ptk_sim_addr_t
 }
 
 ptk_sim_node_t *ptk_sim_net_find(ptk_sim_node_t *from, const ptk_sim_addr_t *addr) {
-    return ptk_sim_addr_is_loopback(addr) ? from : holder_of(from->net, addr);
+    return ptk_sim_addr_is_loopback(addr) ? from : net_find_holder(from->net, addr);
 }
 
 /* --- the trace --- */
 
-void ptk_sim_net_note(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t host, uint64_t a, uint64_t b,
+void ptk_sim_net_trace(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t host, uint64_t a, uint64_t b,
                       uint64_t c) {
     ptk_sim_trace_add(
         &net->trace,
@@ -182,9 +182,9 @@ void ptk_sim_net_note(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t ho
             .at_ns = net->events.now_ns, .a = a, .b = b, .c = c, .kind = (uint32_t) kind, .host = host});
 }
 
-static void note_packet(const ptk_sim_packet_t *packet, ptk_sim_trace_kind_t kind, uint32_t host,
+static void packet_trace(const ptk_sim_packet_t *packet, ptk_sim_trace_kind_t kind, uint32_t host,
                         uint32_t other) {
-    ptk_sim_net_note(packet->net, kind, host, other, (uint64_t) packet->flags << 32 | packet->bytes,
+    ptk_sim_net_trace(packet->net, kind, host, other, (uint64_t) packet->flags << 32 | packet->bytes,
                      (uint64_t) packet->number << 32 | (uint64_t) packet->from.port << 16 | packet->to.port);
 }
 
@@ -204,86 +204,86 @@ void ptk_sim_packet_free(ptk_sim_packet_t *packet) {
     }
 }
 
-static void drop(ptk_sim_packet_t *packet) {
-    note_packet(packet, PTK_SIM_TRACE_DROP, packet->to_node, packet->from_node);
+static void packet_drop(ptk_sim_packet_t *packet) {
+    packet_trace(packet, PTK_SIM_TRACE_DROP, packet->to_node, packet->from_node);
     packet->net->packets_lost++;
     ptk_sim_packet_free(packet);
 }
 
-static bool can_pass(const ptk_sim_packet_t *packet) {
+static bool packet_can_pass(const ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     if (!net->nodes[packet->to_node]->up) {
         return false;
     }
     return packet->from_node == packet->to_node ||
-           ptk_sim_net_link(net, packet->from_node, packet->to_node)->cut == 0;
+           ptk_sim_net_link(net, packet->from_node, packet->to_node)->partition_count == 0;
 }
 
-static void arrive(ptk_sim_event_t *event) {
+static void packet_arrive(ptk_sim_event_t *event) {
     ptk_sim_packet_t *packet = ptk_container_of(event, ptk_sim_packet_t, arrival);
     ptk_sim_net_t *net = packet->net;
-    if (!can_pass(packet)) {
-        drop(packet);
+    if (!packet_can_pass(packet)) {
+        packet_drop(packet);
         return;
     }
-    note_packet(packet, PTK_SIM_TRACE_DELIVER, packet->to_node, packet->from_node);
+    packet_trace(packet, PTK_SIM_TRACE_DELIVER, packet->to_node, packet->from_node);
     net->packets_delivered++;
     net->bytes_delivered += packet->bytes;
-    if (packet->protocol == PTK_SIM_PROTOCOL_TCP && net->tcp_arrives) {
-        net->tcp_arrives(net->nodes[packet->to_node], packet);
+    if (packet->protocol == PTK_SIM_PROTOCOL_TCP && net->tcp_input) {
+        net->tcp_input(net->nodes[packet->to_node], packet);
     }
     ptk_sim_packet_free(packet);
 }
 
-static uint32_t decide(const ptk_sim_net_t *net, uint32_t site, uint32_t count) {
-    return net->calm ? 0 : ptk_choice(site, count);
+static uint32_t net_decide(const ptk_sim_net_t *net, uint32_t site, uint32_t count) {
+    return net->faults_off ? 0 : ptk_choice(site, count);
 }
 
-static void set_out(ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
+static void packet_depart(ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
     ptk_sim_net_t *net = packet->net;
     if (link->busy_until_ns < net->events.now_ns) {
         link->busy_until_ns = net->events.now_ns;
     }
-    link->busy_until_ns += (packet->bytes + HEADER_BYTES) * link->ns_per_byte;
-    uint64_t steps = decide(net, PTK_SIM_SITE_LATENCY, link->latency_steps);
+    link->busy_until_ns += (packet->bytes + NET_HEADER_BYTES) * link->ns_per_byte;
+    uint64_t steps = net_decide(net, PTK_SIM_SITE_LATENCY, link->latency_steps);
     uint64_t at_ns = link->busy_until_ns + link->latency_ns + steps * link->latency_step_ns;
     if (at_ns < link->last_arrival_ns) {
-        uint32_t overtakes = decide(net, PTK_SIM_SITE_REORDER, 2);
-        at_ns = overtakes ? at_ns : link->last_arrival_ns;
+        uint32_t may_overtake = net_decide(net, PTK_SIM_SITE_REORDER, 2);
+        at_ns = may_overtake ? at_ns : link->last_arrival_ns;
     } else {
         link->last_arrival_ns = at_ns;
     }
     ptk_sim_event_queue_insert(&net->events, &packet->arrival, at_ns);
 }
 
-static void set_out_again(const ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
+static void packet_duplicate(const ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
     ptk_sim_packet_t *copy = ptk_sim_packet_create(packet->net, packet->bytes);
     memcpy(copy, packet, sizeof *packet + packet->bytes);
-    copy->arrival = (ptk_sim_event_t) {.happen = arrive};
-    set_out(copy, link);
+    copy->arrival = (ptk_sim_event_t) {.fire = packet_arrive};
+    packet_depart(copy, link);
 }
 
-static void travel(ptk_sim_packet_t *packet) {
+static void packet_transmit(ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     ptk_sim_link_t *link = ptk_sim_net_link(net, packet->from_node, packet->to_node);
-    if (link->loses_all && !net->calm) {
-        drop(packet);
+    if (link->loses_all && !net->faults_off) {
+        packet_drop(packet);
         return;
     }
-    uint32_t lost = decide(net, link->loss_site ? link->loss_site : PTK_SIM_SITE_LOSS, 2);
+    uint32_t lost = net_decide(net, link->loss_site ? link->loss_site : PTK_SIM_SITE_LOSS, 2);
     if (lost) {
-        drop(packet);
+        packet_drop(packet);
         return;
     }
-    set_out(packet, link);
-    uint32_t doubled = decide(net, PTK_SIM_SITE_DUPLICATE, 2);
+    packet_depart(packet, link);
+    uint32_t doubled = net_decide(net, PTK_SIM_SITE_DUPLICATE, 2);
     if (doubled) {
-        set_out_again(packet, link);
+        packet_duplicate(packet, link);
     }
 }
 
-static void vanish(ptk_sim_packet_t *packet) {
-    note_packet(packet, PTK_SIM_TRACE_REFUSED, PTK_SIM_NO_HOST, packet->from_node);
+static void packet_refuse(ptk_sim_packet_t *packet) {
+    packet_trace(packet, PTK_SIM_TRACE_REFUSED, PTK_SIM_NO_HOST, packet->from_node);
     packet->net->packets_lost++;
     ptk_sim_packet_free(packet);
 }
@@ -291,18 +291,18 @@ static void vanish(ptk_sim_packet_t *packet) {
 void ptk_sim_packet_send(ptk_sim_node_t *node, ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     ptk_sim_node_t *to = ptk_sim_net_find(node, &packet->to);
-    packet->arrival.happen = arrive;
+    packet->arrival.fire = packet_arrive;
     packet->from_node = node->index;
     packet->to_node = to ? to->index : PTK_SIM_NO_HOST;
     packet->number = (uint32_t) ++net->packets_sent;
-    note_packet(packet, PTK_SIM_TRACE_SEND, node->index, packet->to_node);
+    packet_trace(packet, PTK_SIM_TRACE_SEND, node->index, packet->to_node);
     if (!to) {
-        vanish(packet);
-    } else if (!node->up || !can_pass(packet)) {
-        drop(packet);
+        packet_refuse(packet);
+    } else if (!node->up || !packet_can_pass(packet)) {
+        packet_drop(packet);
     } else if (to == node) {
         ptk_sim_event_queue_insert(&net->events, &packet->arrival, net->events.now_ns);
     } else {
-        travel(packet);
+        packet_transmit(packet);
     }
 }

@@ -37,10 +37,10 @@ struct ptk_sim_packet {
         number; /* the net's: of the packets of a world, from 1 on; a second copy has that of the first */
     uint8_t protocol;
     uint8_t flags; /* the protocol's */
-    uint16_t urgent;
-    uint32_t sequence;
-    uint32_t acknowledged;
-    uint32_t window;
+    uint16_t urg_ptr;
+    uint32_t seq;
+    uint32_t ack;
+    uint32_t wnd;
     uint32_t bytes;
     uint8_t payload[];
 };
@@ -53,7 +53,7 @@ typedef struct ptk_sim_link {
     uint64_t ns_per_byte;     /* bandwidth: how long one byte occupies the link; 0: no limit */
     uint32_t loss_site;       /* where it is decided whether a packet is lost; 0: PTK_SIM_SITE_LOSS */
     bool loses_all;           /* until the net is calm */
-    uint32_t cut;             /* by so many partitions: nothing passes unless 0 */
+    uint32_t partition_count;             /* by so many partitions: nothing passes unless 0 */
     uint64_t busy_until_ns;   /* the link's own: when the last byte so far has left */
     uint64_t
         last_arrival_ns; /* the link's own: packets do not overtake each other, unless the oracle says so */
@@ -67,7 +67,7 @@ struct ptk_sim_node {
     uint32_t address_count;
     ptk_sim_link_t **links; /* those that have been asked for, by the other node's index */
     uint32_t link_capacity;
-    ptk_sim_link_t usual; /* the net's, when this node was added */
+    ptk_sim_link_t default_link; /* the net's, when this node was added */
     void *tcp;            /* ptk_sim_tcp.c's tables of this node; NULL until they are needed */
     void *kernel;         /* the owner's */
 };
@@ -81,14 +81,14 @@ struct ptk_sim_net {
     struct ptk_sim_address_slot *addresses; /* who has which address: a hash table */
     uint32_t address_count;
     uint32_t address_capacity;
-    ptk_sim_link_t usual; /* what the links of the nodes added from now on are like */
+    ptk_sim_link_t default_link; /* what the links of the nodes added from now on are like */
     uint64_t packets_sent;
     uint64_t packets_lost;
     uint64_t packets_delivered;
     uint64_t bytes_delivered;
-    bool calm; /* no more faults: no loss, no duplicates, no reordering, the least latency */
+    bool faults_off; /* no more faults: no loss, no duplicates, no reordering, the least latency */
     /* Who gets the packets of a protocol; tcp_arrives is ptk_sim_tcp.c's. It may not keep the packet. */
-    void (*tcp_arrives)(ptk_sim_node_t *node, const ptk_sim_packet_t *packet);
+    void (*tcp_input)(ptk_sim_node_t *node, const ptk_sim_packet_t *packet);
 };
 
 void ptk_sim_net_init(ptk_sim_net_t *net);
@@ -129,11 +129,11 @@ void ptk_sim_addr_to_os(const ptk_sim_addr_t *addr, int family, struct sockaddr 
 bool ptk_sim_addr_is_loopback(const ptk_sim_addr_t *addr);
 
 /* A group, or everybody: nobody that a stream could lead to. */
-bool ptk_sim_addr_is_of_many(const ptk_sim_addr_t *addr);
+bool ptk_sim_addr_is_multicast_or_broadcast(const ptk_sim_addr_t *addr);
 bool ptk_sim_addr_is_any(const ptk_sim_addr_t *addr); /* 0.0.0.0 or :: */
 bool ptk_sim_addr_is_ipv4(const ptk_sim_addr_t *addr);
 bool ptk_sim_addr_equal(const ptk_sim_addr_t *one, const ptk_sim_addr_t *other); /* bytes and port */
 
 /* Enter something into the trace, now. */
-void ptk_sim_net_note(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t host, uint64_t a, uint64_t b,
+void ptk_sim_net_trace(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t host, uint64_t a, uint64_t b,
                       uint64_t c);

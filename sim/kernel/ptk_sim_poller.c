@@ -18,14 +18,14 @@
 #include <errno.h>
 
 /* Looks of a poller at one moment until the driver is asked. */
-#define LOOKS_AT_A_STRETCH 64
+#define BUSY_POLLS_IN_A_ROW 64
 
 /* Waits of a crashed host after which it is clear that it does not end. */
-#define GHOST_WAITS_MAX 100000
+#define UNWINDING_WAITS_MAX 100000
 
 /* --- registrations --- */
 
-static ptk_sim_registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file,
+static ptk_sim_registration_t *epoll_find_registration(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file,
                                     ptk_os_handle_t handle) {
     for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
          node = ptk_list_next(&file->watchers, node)) {
@@ -37,15 +37,15 @@ static ptk_sim_registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_f
     return NULL;
 }
 
-static void look_at_once(ptk_sim_registration_t *registration) {
-    if (ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration)) {
-        ptk_sim_note_ready(registration);
+static void epoll_check_ready(ptk_sim_registration_t *registration) {
+    if (ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration)) {
+        ptk_sim_registration_mark_ready(registration);
     }
 }
 
-static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
+static int epoll_add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
                const struct epoll_event *event) {
-    if (find(epoll, file, handle)) {
+    if (epoll_find_registration(epoll, file, handle)) {
         return -EEXIST;
     }
     if (ptk_choice(PTK_SIM_SITE_NO_RESOURCES, 2) != 0) {
@@ -59,14 +59,14 @@ static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t hand
     registration->data = event->data;
     ptk_list_append(&file->watchers, &registration->of_file);
     ptk_list_append(&epoll->u.epoll.interests, &registration->of_epoll);
-    look_at_once(registration);
+    epoll_check_ready(registration);
     return 0;
 }
 
-static int modify(ptk_sim_registration_t *registration, const struct epoll_event *event) {
+static int epoll_modify(ptk_sim_registration_t *registration, const struct epoll_event *event) {
     registration->events = event->events;
     registration->data = event->data;
-    look_at_once(registration);
+    epoll_check_ready(registration);
     return 0;
 }
 
@@ -81,23 +81,23 @@ int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, in
         return -EINVAL;
     }
     if (operation == EPOLL_CTL_ADD) {
-        return add(epoll, file, handle, event);
+        return epoll_add(epoll, file, handle, event);
     }
-    ptk_sim_registration_t *registration = find(epoll, file, handle);
+    ptk_sim_registration_t *registration = epoll_find_registration(epoll, file, handle);
     if (!registration) {
         return -ENOENT;
     }
     if (operation == EPOLL_CTL_MOD) {
-        return modify(registration, event);
+        return epoll_modify(registration, event);
     }
-    ptk_sim_end_registration(registration);
+    ptk_sim_registration_free(registration);
     return operation == EPOLL_CTL_DEL ? 0 : -EINVAL;
 }
 
 /* --- a batch --- */
 
 /* The one that is reported next. */
-static ptk_sim_registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
+static ptk_sim_registration_t *epoll_pick_ready(ptk_sim_file_t *epoll, uint32_t count) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_READY_ORDER, count);
     ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready);
     while (index-- > 0) {
@@ -107,38 +107,38 @@ static ptk_sim_registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
 }
 
 /* Level stays, at the end; edge and one-shot leave. */
-static void after_report(ptk_sim_registration_t *registration) {
-    ptk_sim_leave_ready(registration);
+static void epoll_after_report(ptk_sim_registration_t *registration) {
+    ptk_sim_registration_unlink_ready(registration);
     if (registration->events & EPOLLONESHOT) {
         registration->events &= PTK_SIM_PRIVATE_BITS;
     } else if (!(registration->events & EPOLLET)) {
-        ptk_sim_enter_ready(registration);
+        ptk_sim_registration_link_ready(registration);
     }
 }
 
-static uint32_t reported(const ptk_sim_registration_t *registration) {
-    uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration);
-    if (ready == 0 && ptk_sim_wanted(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
-        return ptk_sim_wanted(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
+static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) {
+    uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration);
+    if (ready == 0 && ptk_sim_registration_interest(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
+        return ptk_sim_registration_interest(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
     }
     return ready;
 }
 
-static int collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
+static int epoll_collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
     int count = 0;
     uint32_t left = epoll->u.epoll.ready_count;
     uint32_t fewer = left > 1 ? ptk_choice(PTK_SIM_SITE_BATCH, left) : 0;
     for (; left > fewer && count < capacity; left--) {
-        ptk_sim_registration_t *registration = pick(epoll, left);
-        uint32_t ready = reported(registration);
+        ptk_sim_registration_t *registration = epoll_pick_ready(epoll, left);
+        uint32_t ready = epoll_reported_bits(registration);
         if (ready == 0) {
-            ptk_sim_leave_ready(registration);
+            ptk_sim_registration_unlink_ready(registration);
             continue;
         }
         events[count].events = ready;
         events[count].data = registration->data;
         count++;
-        after_report(registration);
+        epoll_after_report(registration);
     }
     return count;
 }
@@ -154,17 +154,17 @@ static int pass_while_unwinding(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     if (timeout_ns != 0) {
         kernel->suspend(kernel, UINT64_MAX);
     }
-    ptk_assert(++kernel->unwinding_waits < GHOST_WAITS_MAX && "a host that was ended goes on and on");
+    ptk_assert(++kernel->unwinding_waits < UNWINDING_WAITS_MAX && "a host that was ended goes on and on");
     return 0;
 }
 
 /* When a wait ends by the host's own clock, which may go wrong meanwhile. */
-static uint64_t end_of_wait(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
+static uint64_t wait_end_ns(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     return timeout_ns < 0 ? UINT64_MAX : ptk_sim_kernel_now_ns(kernel) + (uint64_t) timeout_ns;
 }
 
 /* The moment of the world that this is, as its clock goes now. */
-static uint64_t world_moment(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
+static uint64_t wait_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
     uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
     if (own_ns == UINT64_MAX) {
         return UINT64_MAX;
@@ -173,7 +173,7 @@ static uint64_t world_moment(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
            (own_ns > now_ns ? ptk_sim_kernel_world_ns(kernel, own_ns - now_ns) : 0);
 }
 
-static void wait_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
+static void kernel_suspend_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     kernel->wait = *wait;
     kernel->waiting = true;
     kernel->suspend(kernel, until_ns);
@@ -181,7 +181,7 @@ static void wait_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uin
 }
 
 /* Shall this wait end before it begins? -EINTR, 1: yes, with nothing; 0: no. */
-static int disturbance(void) {
+static int wait_disturbance(void) {
     if (ptk_choice(PTK_SIM_SITE_EINTR, 2) != 0) {
         return -EINTR;
     }
@@ -190,65 +190,65 @@ static int disturbance(void) {
 
 /* Nothing is ready: wait for something, or for the end of the wait. 0: look again; 1: it is over; or -EINTR.
  */
-static int wait_more(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
+static int wait_once(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     if (ptk_sim_kernel_now_ns(kernel) >= until_ns) {
         return 1;
     }
-    int disturbed = disturbance();
+    int disturbed = wait_disturbance();
     if (disturbed == 0) {
-        wait_until(kernel, wait, world_moment(kernel, until_ns));
+        kernel_suspend_until(kernel, wait, wait_world_ns(kernel, until_ns));
     }
     return disturbed;
 }
 
 /* A look that found nothing takes a moment, in which the others go on. */
-static void let_time_pass(ptk_sim_kernel_t *kernel) {
-    wait_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->events.now_ns + kernel->look_ns);
+static void wait_after_empty_poll(ptk_sim_kernel_t *kernel) {
+    kernel_suspend_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->events.now_ns + kernel->empty_poll_ns);
 }
 
 /* A look that finds something takes no time. One that does so again and again comes back to the driver now
  * and then, or nobody would ever notice a host that goes round and round. */
-static void count_look(ptk_sim_kernel_t *kernel) {
+static void count_busy_poll(ptk_sim_kernel_t *kernel) {
     uint64_t now_ns = kernel->net->events.now_ns;
-    kernel->looks = kernel->looked_ns == now_ns ? kernel->looks + 1 : 1;
-    kernel->looked_ns = now_ns;
-    if (kernel->looks % LOOKS_AT_A_STRETCH == 0 && !kernel->crashed) {
-        wait_until(kernel, &(ptk_sim_wait_t) {0}, now_ns);
+    kernel->busy_polls = kernel->busy_polls_ns == now_ns ? kernel->busy_polls + 1 : 1;
+    kernel->busy_polls_ns = now_ns;
+    if (kernel->busy_polls % BUSY_POLLS_IN_A_ROW == 0 && !kernel->crashed) {
+        kernel_suspend_until(kernel, &(ptk_sim_wait_t) {0}, now_ns);
     }
 }
 
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
-                         int (*look)(void *context), void *context) {
-    uint64_t until_ns = end_of_wait(kernel, timeout_ns);
+                         int (*poll)(void *context), void *context) {
+    uint64_t until_ns = wait_end_ns(kernel, timeout_ns);
     for (;;) {
-        int found = look(context);
+        int found = poll(context);
         if (found != 0) {
-            count_look(kernel);
+            count_busy_poll(kernel);
             return found;
         }
         if (kernel->crashed) {
             return pass_while_unwinding(kernel, timeout_ns);
         }
         if (timeout_ns == 0) {
-            let_time_pass(kernel);
-            return look(context);
+            wait_after_empty_poll(kernel);
+            return poll(context);
         }
-        int over = wait_more(kernel, wait, until_ns);
+        int over = wait_once(kernel, wait, until_ns);
         if (over != 0) {
             return over < 0 ? over : 0;
         }
     }
 }
 
-typedef struct batch {
+typedef struct epoll_batch {
     ptk_sim_file_t *epoll;
     struct epoll_event *events;
     int capacity;
-} batch_t;
+} epoll_batch_t;
 
-static int collect_batch(void *context) {
-    const batch_t *batch = context;
-    return collect(batch->epoll, batch->events, batch->capacity);
+static int epoll_collect_batch(void *context) {
+    const epoll_batch_t *epoll_batch = context;
+    return epoll_collect(epoll_batch->epoll, epoll_batch->events, epoll_batch->capacity);
 }
 
 int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, struct epoll_event *events,
@@ -257,20 +257,20 @@ int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, struct 
     if (!epoll || epoll->kind != PTK_SIM_FILE_EPOLL || capacity <= 0) {
         return epoll ? -EINVAL : -EBADF;
     }
-    batch_t batch = {epoll, events, capacity};
-    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.epoll = epoll}, timeout_ns, collect_batch,
-                                &batch);
+    epoll_batch_t epoll_batch = {epoll, events, capacity};
+    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.epoll = epoll}, timeout_ns, epoll_collect_batch,
+                                &epoll_batch);
 }
 
 /* --- poll --- */
 
-typedef struct entries {
+typedef struct poll_set {
     ptk_sim_kernel_t *kernel;
     struct pollfd *first;
     size_t count;
-} entries_t;
+} poll_set_t;
 
-static uint32_t ready_of(const struct pollfd *entry, const ptk_sim_file_t *file, bool spurious) {
+static uint32_t poll_entry_ready_bits(const struct pollfd *entry, const ptk_sim_file_t *file, bool spurious) {
     uint32_t asked = (uint32_t) (uint16_t) entry->events | POLLERR | POLLHUP;
     uint32_t ready = file ? ptk_sim_file_ready(file) & asked : POLLNVAL;
     return ready == 0 && spurious ? asked & (POLLIN | POLLOUT) : ready;
@@ -278,17 +278,17 @@ static uint32_t ready_of(const struct pollfd *entry, const ptk_sim_file_t *file,
 
 /* One at most is reported although it is not ready: if each could be, a poll of many would never find
  * nothing, and time would stand still. */
-static int look_at_entries(void *context) {
-    const entries_t *entries = context;
+static int poll_scan_entries(void *context) {
+    const poll_set_t *poll_set = context;
     int found = 0;
-    uint32_t count = (uint32_t) entries->count;
+    uint32_t count = (uint32_t) poll_set->count;
     uint32_t spurious = count ? ptk_choice(PTK_SIM_SITE_SPURIOUS, count + 1) : 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct pollfd *entry = &entries->first[i];
+        struct pollfd *entry = &poll_set->first[i];
         entry->revents = 0;
         if (entry->fd >= 0) {
-            const ptk_sim_file_t *file = ptk_sim_file_find(entries->kernel, entry->fd);
-            entry->revents = (short) ready_of(entry, file, i + 1 == spurious);
+            const ptk_sim_file_t *file = ptk_sim_file_find(poll_set->kernel, entry->fd);
+            entry->revents = (short) poll_entry_ready_bits(entry, file, i + 1 == spurious);
             found += entry->revents != 0;
         }
     }
@@ -297,16 +297,16 @@ static int look_at_entries(void *context) {
 
 /* A look at one descriptor before a system call, as opposed to a poller that goes round and round: that one
  * has a wake. */
-static bool is_glance(ptk_sim_kernel_t *kernel, const struct pollfd *entries, size_t count) {
-    const ptk_sim_file_t *file = count == 1 ? ptk_sim_file_find(kernel, entries[0].fd) : NULL;
+static bool poll_is_single_check(ptk_sim_kernel_t *kernel, const struct pollfd *poll_set, size_t count) {
+    const ptk_sim_file_t *file = count == 1 ? ptk_sim_file_find(kernel, poll_set[0].fd) : NULL;
     return count == 1 && !(file && file->kind == PTK_SIM_FILE_WAKE);
 }
 
 int ptk_sim_poll(ptk_sim_kernel_t *kernel, struct pollfd *first, size_t count, int64_t timeout_ns) {
-    entries_t entries = {kernel, first, count};
-    if (timeout_ns == 0 && is_glance(kernel, first, count)) {
-        return look_at_entries(&entries);
+    poll_set_t poll_set = {kernel, first, count};
+    if (timeout_ns == 0 && poll_is_single_check(kernel, first, count)) {
+        return poll_scan_entries(&poll_set);
     }
-    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.polls = true}, timeout_ns, look_at_entries,
-                                &entries);
+    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.polls = true}, timeout_ns, poll_scan_entries,
+                                &poll_set);
 }

@@ -16,7 +16,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define LAST_SIGNAL 64
+#define SYS_LAST_SIGNAL 64
 
 /* What the trace calls the calls. Stable. */
 enum {
@@ -33,27 +33,27 @@ enum {
     CALL_POLL
 };
 
-static ptk_sim_kernel_t *here(void) {
+static ptk_sim_kernel_t *sys_kernel(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     ptk_assert(kernel != NULL);
     return kernel;
 }
 
-static intptr_t note(ptk_sim_kernel_t *kernel, uint64_t call, ptk_os_handle_t handle, intptr_t answer) {
+static intptr_t sys_trace_call(ptk_sim_kernel_t *kernel, uint64_t call, ptk_os_handle_t handle, intptr_t result) {
     kernel->calls++;
-    ptk_sim_net_note(kernel->net, PTK_SIM_TRACE_CALL, kernel->node->index, call, (uint64_t) handle,
-                     (uint64_t) answer);
-    return answer;
+    ptk_sim_net_trace(kernel->net, PTK_SIM_TRACE_CALL, kernel->node->index, call, (uint64_t) handle,
+                     (uint64_t) result);
+    return result;
 }
 
-static bool is_interrupted(void) {
+static bool sys_is_interrupted(void) {
     return ptk_choice(PTK_SIM_SITE_EINTR, 2) != 0;
 }
 
 /* --- time and chance --- */
 
 static uint64_t sim_now_ns(void) {
-    return ptk_sim_kernel_now_ns(here());
+    return ptk_sim_kernel_now_ns(sys_kernel());
 }
 
 static int sim_random_bytes(void *buffer, size_t bytes) {
@@ -66,9 +66,9 @@ static int sim_random_bytes(void *buffer, size_t bytes) {
 /* --- memory --- */
 
 static void *sim_heap_reallocate(void *memory, size_t bytes) {
-    ptk_sim_kernel_t *kernel = here();
+    ptk_sim_kernel_t *kernel = sys_kernel();
     if (!ptk_sim_heap_fits(&kernel->heap, memory, bytes)) {
-        ptk_sim_net_note(kernel->net, PTK_SIM_TRACE_FAULT, kernel->node->index, PTK_SIM_FAULT_NO_MEMORY,
+        ptk_sim_net_trace(kernel->net, PTK_SIM_TRACE_FAULT, kernel->node->index, PTK_SIM_FAULT_NO_MEMORY,
                          ptk_sim_heap_charge(bytes), 0);
         return NULL;
     }
@@ -77,7 +77,7 @@ static void *sim_heap_reallocate(void *memory, size_t bytes) {
 }
 
 static void sim_heap_free(void *memory) {
-    ptk_sim_heap_free(&here()->heap, memory);
+    ptk_sim_heap_free(&sys_kernel()->heap, memory);
 }
 
 static int sim_map_stacks(size_t bytes, void **memory_out) {
@@ -114,25 +114,25 @@ static size_t sim_page_bytes(void) {
 
 /* --- sockets --- */
 
-static void tcp_changed(ptk_sim_tcp_t *tcp, uint32_t events) {
+static void sys_tcp_changed(ptk_sim_tcp_t *tcp, uint32_t events) {
     ptk_sim_file_changed(tcp->owner, events);
 }
 
-static void own(ptk_sim_file_t *file, ptk_sim_tcp_t *tcp) {
+static void sys_attach_tcp(ptk_sim_file_t *file, ptk_sim_tcp_t *tcp) {
     file->u.tcp = tcp;
     tcp->owner = file;
-    tcp->changed = tcp_changed;
+    tcp->changed = sys_tcp_changed;
 }
 
 /* The endpoint behind a descriptor, NULL and why. */
-static ptk_sim_tcp_t *tcp_of(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, int *error_out) {
+static ptk_sim_tcp_t *sys_find_tcp(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, int *error_out) {
     const ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
     *error_out = !file ? -EBADF : (file->kind != PTK_SIM_FILE_TCP ? -ENOTSOCK : -ENETDOWN);
     return file && file->kind == PTK_SIM_FILE_TCP ? file->u.tcp : NULL;
 }
 
 static int sim_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
-    ptk_sim_kernel_t *kernel = here();
+    ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_file_t *file = NULL;
     if (family != AF_INET && family != AF_INET6) {
         return -EAFNOSUPPORT;
@@ -142,27 +142,27 @@ static int sim_socket(int family, int type, int protocol, ptk_os_handle_t *handl
     }
     int result = ptk_sim_file_open(kernel, PTK_SIM_FILE_TCP, &file, handle_out);
     if (result == 0 && !kernel->crashed) {
-        own(file, ptk_sim_tcp_create(kernel->node, family));
+        sys_attach_tcp(file, ptk_sim_tcp_create(kernel->node, family));
     }
-    return (int) note(kernel, CALL_SOCKET, result == 0 ? *handle_out : -1, result);
+    return (int) sys_trace_call(kernel, CALL_SOCKET, result == 0 ? *handle_out : -1, result);
 }
 
 static int sim_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
-    return (int) note(kernel, CALL_BIND, handle, tcp ? ptk_sim_tcp_bind(tcp, addr, addrlen) : error);
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
+    return (int) sys_trace_call(kernel, CALL_BIND, handle, tcp ? ptk_sim_tcp_bind(tcp, addr, addrlen) : error);
 }
 
 static int sim_listen(ptk_os_handle_t handle, int backlog) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
-    return (int) note(kernel, CALL_LISTEN, handle, tcp ? ptk_sim_tcp_listen(tcp, backlog) : error);
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
+    return (int) sys_trace_call(kernel, CALL_LISTEN, handle, tcp ? ptk_sim_tcp_listen(tcp, backlog) : error);
 }
 
 /* The descriptor comes first, so that a connection is not lost for want of one. */
-static int accept_into(ptk_sim_kernel_t *kernel, ptk_sim_tcp_t *listener, ptk_os_handle_t *handle_out) {
+static int sys_accept_into(ptk_sim_kernel_t *kernel, ptk_sim_tcp_t *listener, ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
     ptk_sim_tcp_t *accepted = NULL;
     int result = ptk_sim_file_open(kernel, PTK_SIM_FILE_TCP, &file, handle_out);
@@ -174,15 +174,15 @@ static int accept_into(ptk_sim_kernel_t *kernel, ptk_sim_tcp_t *listener, ptk_os
         (void) ptk_sim_file_close(kernel, *handle_out);
         return result;
     }
-    own(file, accepted);
+    sys_attach_tcp(file, accepted);
     return 0;
 }
 
 /* The connection has died since it came: whoever made it gets a reset, not an end in good order. */
-static int lose_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
+static int sys_reset_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
     int error = 0;
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
     (void) ptk_sim_tcp_set_option(tcp, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     (void) ptk_sim_file_close(kernel, handle);
     return -ECONNABORTED;
@@ -191,43 +191,43 @@ static int lose_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
 static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                       ptk_os_handle_t *handle_out) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *listener = tcp_of(kernel, handle, &error);
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *listener = sys_find_tcp(kernel, handle, &error);
     if (!listener) {
         return error;
     }
-    if (is_interrupted()) {
+    if (sys_is_interrupted()) {
         return -EINTR;
     }
-    int result = accept_into(kernel, listener, handle_out);
+    int result = sys_accept_into(kernel, listener, handle_out);
     if (result == 0 && ptk_choice(PTK_SIM_SITE_ACCEPT_ERROR, 2) != 0) {
-        result = lose_accepted(kernel, *handle_out);
+        result = sys_reset_accepted(kernel, *handle_out);
     }
     if (result == 0 && addr) {
-        ptk_sim_tcp_t *tcp = tcp_of(kernel, *handle_out, &error);
+        ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, *handle_out, &error);
         ptk_sim_tcp_accepted_name(tcp, addr, addrlen);
     }
-    return (int) note(kernel, CALL_ACCEPT, handle, result);
+    return (int) sys_trace_call(kernel, CALL_ACCEPT, handle, result);
 }
 
 static int sim_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
-    if (tcp && is_interrupted()) {
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
+    if (tcp && sys_is_interrupted()) {
         return -EINTR;
     }
-    return (int) note(kernel, CALL_CONNECT, handle, tcp ? ptk_sim_tcp_connect(tcp, addr, addrlen) : error);
+    return (int) sys_trace_call(kernel, CALL_CONNECT, handle, tcp ? ptk_sim_tcp_connect(tcp, addr, addrlen) : error);
 }
 
 static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
     if (!tcp) {
         return error == -ENETDOWN ? -ECONNRESET : error;
     }
-    if (is_interrupted()) {
+    if (sys_is_interrupted()) {
         return -EINTR;
     }
     uint32_t fewer =
@@ -238,55 +238,55 @@ static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
          */
         ptk_sim_file_changed(tcp->owner, POLLIN);
     }
-    return note(kernel, CALL_RECV, handle, result);
+    return sys_trace_call(kernel, CALL_RECV, handle, result);
 }
 
 static intptr_t sim_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
     if (!tcp) {
         return error == -ENETDOWN ? -EPIPE : error;
     }
-    if (is_interrupted()) {
+    if (sys_is_interrupted()) {
         return -EINTR;
     }
-    return note(kernel, CALL_SEND, handle, ptk_sim_tcp_send(tcp, buffer, bytes, false));
+    return sys_trace_call(kernel, CALL_SEND, handle, ptk_sim_tcp_send(tcp, buffer, bytes, false));
 }
 
 static int sim_shutdown(ptk_os_handle_t handle, int how) {
     int error = 0;
-    ptk_sim_kernel_t *kernel = here();
-    ptk_sim_tcp_t *tcp = tcp_of(kernel, handle, &error);
-    return (int) note(kernel, CALL_SHUTDOWN, handle, tcp ? ptk_sim_tcp_shutdown(tcp, how) : error);
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
+    return (int) sys_trace_call(kernel, CALL_SHUTDOWN, handle, tcp ? ptk_sim_tcp_shutdown(tcp, how) : error);
 }
 
 static int sim_close(ptk_os_handle_t handle) {
-    ptk_sim_kernel_t *kernel = here();
-    return (int) note(kernel, CALL_CLOSE, handle, ptk_sim_file_close(kernel, handle));
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    return (int) sys_trace_call(kernel, CALL_CLOSE, handle, ptk_sim_file_close(kernel, handle));
 }
 
 static int sim_local_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     int error = 0;
-    ptk_sim_tcp_t *tcp = tcp_of(here(), handle, &error);
+    ptk_sim_tcp_t *tcp = sys_find_tcp(sys_kernel(), handle, &error);
     return tcp ? ptk_sim_tcp_local_name(tcp, addr, addrlen) : error;
 }
 
 static int sim_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     int error = 0;
-    ptk_sim_tcp_t *tcp = tcp_of(here(), handle, &error);
+    ptk_sim_tcp_t *tcp = sys_find_tcp(sys_kernel(), handle, &error);
     return tcp ? ptk_sim_tcp_peer_name(tcp, addr, addrlen) : error;
 }
 
 static int sim_get_option(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length) {
     int error = 0;
-    ptk_sim_tcp_t *tcp = tcp_of(here(), handle, &error);
+    ptk_sim_tcp_t *tcp = sys_find_tcp(sys_kernel(), handle, &error);
     return tcp ? ptk_sim_tcp_get_option(tcp, level, name, value, length) : error;
 }
 
 static int sim_set_option(ptk_os_handle_t handle, int level, int name, const void *value, socklen_t length) {
     int error = 0;
-    ptk_sim_tcp_t *tcp = tcp_of(here(), handle, &error);
+    ptk_sim_tcp_t *tcp = sys_find_tcp(sys_kernel(), handle, &error);
     return tcp ? ptk_sim_tcp_set_option(tcp, level, name, value, length) : error;
 }
 
@@ -294,7 +294,7 @@ static int sim_set_option(ptk_os_handle_t handle, int level, int name, const voi
 
 static int sim_epoll_create(ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
-    int result = ptk_sim_file_open(here(), PTK_SIM_FILE_EPOLL, &file, handle_out);
+    int result = ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_EPOLL, &file, handle_out);
     if (result == 0) {
         ptk_list_init(&file->u.epoll.interests);
         ptk_list_init(&file->u.epoll.ready);
@@ -304,23 +304,23 @@ static int sim_epoll_create(ptk_os_handle_t *handle_out) {
 
 static int sim_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                          struct epoll_event *event) {
-    return ptk_sim_epoll_ctl(here(), epoll, operation, handle, event);
+    return ptk_sim_epoll_ctl(sys_kernel(), epoll, operation, handle, event);
 }
 
 static int sim_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
                           int64_t timeout_ns) {
-    ptk_sim_kernel_t *kernel = here();
+    ptk_sim_kernel_t *kernel = sys_kernel();
     int result = ptk_sim_epoll_wait(kernel, epoll, events, capacity, timeout_ns);
-    return (int) note(kernel, CALL_EPOLL_WAIT, epoll, result);
+    return (int) sys_trace_call(kernel, CALL_EPOLL_WAIT, epoll, result);
 }
 
 static int sim_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    ptk_sim_kernel_t *kernel = here();
-    return (int) note(kernel, CALL_POLL, (ptk_os_handle_t) count,
+    ptk_sim_kernel_t *kernel = sys_kernel();
+    return (int) sys_trace_call(kernel, CALL_POLL, (ptk_os_handle_t) count,
                       ptk_sim_poll(kernel, entries, count, timeout_ns));
 }
 
-static void expire(ptk_sim_event_t *event) {
+static void sys_timer_expired(ptk_sim_event_t *event) {
     ptk_sim_file_t *file = ptk_container_of(event, ptk_sim_file_t, u.timer.event);
     file->u.timer.expired = true;
     ptk_sim_file_changed(file, POLLIN);
@@ -328,15 +328,15 @@ static void expire(ptk_sim_event_t *event) {
 
 static int sim_timer_open(ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
-    int result = ptk_sim_file_open(here(), PTK_SIM_FILE_TIMER, &file, handle_out);
+    int result = ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_TIMER, &file, handle_out);
     if (result == 0) {
-        file->u.timer.event.happen = expire;
+        file->u.timer.event.fire = sys_timer_expired;
     }
     return result;
 }
 
 static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
-    ptk_sim_kernel_t *kernel = here();
+    ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_file_t *file = ptk_sim_file_find(kernel, timer);
     if (!file || file->kind != PTK_SIM_FILE_TIMER) {
         return file ? -EINVAL : -EBADF;
@@ -355,11 +355,11 @@ static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
 
 static int sim_wake_open(ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
-    return ptk_sim_file_open(here(), PTK_SIM_FILE_WAKE, &file, handle_out);
+    return ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_WAKE, &file, handle_out);
 }
 
 static int sim_wake_kick(ptk_os_handle_t wake) {
-    ptk_sim_file_t *file = ptk_sim_file_find(here(), wake);
+    ptk_sim_file_t *file = ptk_sim_file_find(sys_kernel(), wake);
     if (!file || file->kind != PTK_SIM_FILE_WAKE) {
         return file ? -EINVAL : -EBADF;
     }
@@ -369,7 +369,7 @@ static int sim_wake_kick(ptk_os_handle_t wake) {
 }
 
 static int sim_wake_drain(ptk_os_handle_t wake) {
-    ptk_sim_file_t *file = ptk_sim_file_find(here(), wake);
+    ptk_sim_file_t *file = ptk_sim_file_find(sys_kernel(), wake);
     if (!file || file->kind != PTK_SIM_FILE_WAKE) {
         return file ? -EINVAL : -EBADF;
     }
@@ -383,7 +383,7 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
  * be changed, and libc keeps two more for itself. */
 static int sim_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out) {
     (void) old_out;
-    bool is_one = signal_number > 0 && signal_number <= LAST_SIGNAL;
+    bool is_one = signal_number > 0 && signal_number <= SYS_LAST_SIGNAL;
     bool is_fixed = signal_number == SIGKILL || signal_number == SIGSTOP;
     bool is_taken = signal_number == 32 || signal_number == 33;
     return !is_one || is_taken || (action && is_fixed) ? -EINVAL : 0;
@@ -406,7 +406,7 @@ static void sim_thread_yield(void) {
 }
 
 static const char *sim_environment(const char *name) {
-    return strcmp(name, "PTK_PLATFORM") == 0 ? here()->platform : NULL;
+    return strcmp(name, "PTK_PLATFORM") == 0 ? sys_kernel()->platform : NULL;
 }
 
 static void sim_write_error(const char *text, size_t bytes) {

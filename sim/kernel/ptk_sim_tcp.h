@@ -27,7 +27,7 @@ struct ptk_sim_tcp {
     void (*changed)(ptk_sim_tcp_t *tcp, uint32_t events);
     void *owner;
     /* The rest is ptk_sim_tcp.c's. */
-    struct ptk_sim_tcp_state *state;
+    struct ptk_sim_tcb *tcb;
 };
 
 /* `family` is AF_INET or AF_INET6 (which takes mapped IPv4 too unless IPV6_V6ONLY is set). Never NULL. */

@@ -8,25 +8,25 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#define LEAST_BUFFER 2048
-#define MOST_BUFFER  (4 * 1024 * 1024)
+#define TCP_BUFFER_BYTES_MIN 2048
+#define TCP_BUFFER_BYTES_MAX  (4 * 1024 * 1024)
 
-static bool *flag_of(ptk_sim_tcp_end_t *end, int level, int name) {
+static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {
     if (level == IPPROTO_TCP) {
-        return name == TCP_NODELAY ? &end->has_no_delay : NULL;
+        return name == TCP_NODELAY ? &tcb->has_no_delay : NULL;
     }
     if (level == IPPROTO_IPV6) {
-        return end->family == AF_INET6 && name == IPV6_V6ONLY ? &end->is_ipv6_only : NULL;
+        return tcb->family == AF_INET6 && name == IPV6_V6ONLY ? &tcb->is_ipv6_only : NULL;
     }
     switch (level == SOL_SOCKET ? name : -1) {
     case SO_REUSEADDR:
-        return &end->reuses_addr;
+        return &tcb->reuses_addr;
     case SO_REUSEPORT:
-        return &end->reuses_port;
+        return &tcb->reuses_port;
     case SO_KEEPALIVE:
-        return &end->is_kept_alive;
+        return &tcb->is_kept_alive;
     case SO_OOBINLINE:
-        return &end->has_urgent_inline;
+        return &tcb->has_oob_inline;
     default:
         return NULL;
     }
@@ -34,34 +34,34 @@ static bool *flag_of(ptk_sim_tcp_end_t *end, int level, int name) {
 
 /* --- get --- */
 
-static int give(void *value, socklen_t *length, const void *from, socklen_t bytes) {
+static int tcp_option_copy_out(void *value, socklen_t *length, const void *from, socklen_t bytes) {
     *length = *length < bytes ? *length : bytes;
     memcpy(value, from, *length);
     return 0;
 }
 
-static int get_socket_number(ptk_sim_tcp_end_t *end, int name, int *number_out) {
+static int tcp_option_get_number(ptk_sim_tcb_t *tcb, int name, int *number_out) {
     switch (name) {
     case SO_ERROR:
-        *number_out = ptk_sim_tcp_take_error(end);
+        *number_out = ptk_sim_tcp_take_error(tcb);
         return 0;
     case SO_TYPE:
         *number_out = SOCK_STREAM;
         return 0;
     case SO_DOMAIN:
-        *number_out = end->family;
+        *number_out = tcb->family;
         return 0;
     case SO_PROTOCOL:
         *number_out = IPPROTO_TCP;
         return 0;
     case SO_ACCEPTCONN:
-        *number_out = end->phase == PTK_SIM_TCP_LISTEN;
+        *number_out = tcb->state == PTK_SIM_TCP_LISTEN;
         return 0;
     case SO_SNDBUF:
-        *number_out = (int) end->send_limit * 2;
+        *number_out = (int) tcb->send_buffer_bytes * 2;
         return 0;
     case SO_RCVBUF:
-        *number_out = (int) end->receive_limit * 2;
+        *number_out = (int) tcb->receive_buffer_bytes * 2;
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -69,49 +69,49 @@ static int get_socket_number(ptk_sim_tcp_end_t *end, int name, int *number_out) 
 }
 
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length) {
-    ptk_sim_tcp_end_t *end = tcp->state;
-    const bool *flag = flag_of(end, level, name);
+    ptk_sim_tcb_t *tcb = tcp->tcb;
+    const bool *flag = tcp_option_flag(tcb, level, name);
     int number = flag ? *flag : 0;
     if (level == SOL_SOCKET && name == SO_LINGER) {
-        struct linger linger = {.l_onoff = end->lingers, .l_linger = end->linger_seconds};
-        return give(value, length, &linger, sizeof linger);
+        struct linger linger = {.l_onoff = tcb->lingers, .l_linger = tcb->linger_seconds};
+        return tcp_option_copy_out(value, length, &linger, sizeof linger);
     }
     if (!flag) {
-        int error = level == SOL_SOCKET ? get_socket_number(end, name, &number) : -ENOPROTOOPT;
+        int error = level == SOL_SOCKET ? tcp_option_get_number(tcb, name, &number) : -ENOPROTOOPT;
         if (error) {
             return error;
         }
     }
-    return give(value, length, &number, sizeof number);
+    return tcp_option_copy_out(value, length, &number, sizeof number);
 }
 
 /* --- set --- */
 
-static int set_linger(ptk_sim_tcp_end_t *end, const void *value, socklen_t length) {
+static int tcp_option_set_linger(ptk_sim_tcb_t *tcb, const void *value, socklen_t length) {
     struct linger linger;
     if (length < sizeof linger) {
         return -EINVAL;
     }
     memcpy(&linger, value, sizeof linger);
-    end->lingers = linger.l_onoff != 0;
-    end->linger_seconds = linger.l_onoff ? linger.l_linger : end->linger_seconds;
+    tcb->lingers = linger.l_onoff != 0;
+    tcb->linger_seconds = linger.l_onoff ? linger.l_linger : tcb->linger_seconds;
     return 0;
 }
 
-static uint32_t buffer_bytes(int wanted) {
-    if (wanted < LEAST_BUFFER) {
-        return LEAST_BUFFER;
+static uint32_t tcp_option_clamp_buffer(int wanted) {
+    if (wanted < TCP_BUFFER_BYTES_MIN) {
+        return TCP_BUFFER_BYTES_MIN;
     }
-    return wanted < MOST_BUFFER ? (uint32_t) wanted : MOST_BUFFER;
+    return wanted < TCP_BUFFER_BYTES_MAX ? (uint32_t) wanted : TCP_BUFFER_BYTES_MAX;
 }
 
-static int set_buffer(ptk_sim_tcp_end_t *end, int name, int wanted) {
+static int tcp_option_set_buffer(ptk_sim_tcb_t *tcb, int name, int wanted) {
     switch (name) {
     case SO_SNDBUF:
-        end->send_limit = buffer_bytes(wanted);
+        tcb->send_buffer_bytes = tcp_option_clamp_buffer(wanted);
         return 0;
     case SO_RCVBUF:
-        end->receive_limit = buffer_bytes(wanted);
+        tcb->receive_buffer_bytes = tcp_option_clamp_buffer(wanted);
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -119,8 +119,8 @@ static int set_buffer(ptk_sim_tcp_end_t *end, int name, int wanted) {
 }
 
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length) {
-    ptk_sim_tcp_end_t *end = tcp->state;
-    bool *flag = flag_of(end, level, name);
+    ptk_sim_tcb_t *tcb = tcp->tcb;
+    bool *flag = tcp_option_flag(tcb, level, name);
     int number;
     if (!flag && level != SOL_SOCKET) {
         return -ENOPROTOOPT;
@@ -130,12 +130,12 @@ int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *
     }
     memcpy(&number, value, sizeof number);
     if (level == SOL_SOCKET && name == SO_LINGER) {
-        return set_linger(end, value, length);
+        return tcp_option_set_linger(tcb, value, length);
     }
     if (!flag) {
-        return set_buffer(end, name, number);
+        return tcp_option_set_buffer(tcb, name, number);
     }
-    if (flag == &end->is_ipv6_only && end->is_bound) {
+    if (flag == &tcb->is_ipv6_only && tcb->is_bound) {
         return -EINVAL;
     }
     *flag = number != 0;
@@ -145,9 +145,9 @@ int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *
 /* --- what is under way --- */
 
 uint32_t ptk_sim_tcp_unread(const ptk_sim_tcp_t *tcp) {
-    return tcp->state->incoming.count;
+    return tcp->tcb->receive_buffer.count;
 }
 
 uint32_t ptk_sim_tcp_unacknowledged(const ptk_sim_tcp_t *tcp) {
-    return tcp->state->outgoing.count;
+    return tcp->tcb->send_buffer.count;
 }

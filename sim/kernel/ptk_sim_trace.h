@@ -36,7 +36,7 @@ typedef enum ptk_sim_trace_kind {
 /* What a green thread does. */
 typedef enum ptk_sim_green {
     PTK_SIM_GREEN_BEGINS,
-    PTK_SIM_GREEN_GOES_ON, /* behind a wait: with its error; else 0 */
+    PTK_SIM_GREEN_RESUMES, /* behind a wait: with its error; else 0 */
     PTK_SIM_GREEN_WAITS,
     PTK_SIM_GREEN_YIELDS,
     PTK_SIM_GREEN_ENDS,
@@ -64,7 +64,7 @@ void ptk_sim_trace_fini(ptk_sim_trace_t *trace);
 void ptk_sim_trace_add(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry);
 
 /* For the log alone: not in the hash. */
-void ptk_sim_trace_add_aside(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry);
+void ptk_sim_trace_add_unhashed(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry);
 
 /* The first entry in which two kept traces differ; SIZE_MAX if they are the same. */
 size_t ptk_sim_trace_difference(const ptk_sim_trace_t *one, const ptk_sim_trace_t *other);

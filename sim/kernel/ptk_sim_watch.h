@@ -21,18 +21,18 @@ typedef struct ptk_sim_registration {
 } ptk_sim_registration_t;
 
 /* What it asked for, with what is always reported; 0: nothing, a one-shot one that has reported. */
-static inline uint32_t ptk_sim_wanted(const ptk_sim_registration_t *registration) {
+static inline uint32_t ptk_sim_registration_interest(const ptk_sim_registration_t *registration) {
     uint32_t events = registration->events & ~PTK_SIM_PRIVATE_BITS;
     return events ? events | (uint32_t) (EPOLLERR | EPOLLHUP) : 0;
 }
 
 /* Into the ready list of its epoll and out of it; nothing if it is there, or not. */
-void ptk_sim_enter_ready(ptk_sim_registration_t *registration);
-void ptk_sim_leave_ready(ptk_sim_registration_t *registration);
+void ptk_sim_registration_link_ready(ptk_sim_registration_t *registration);
+void ptk_sim_registration_unlink_ready(ptk_sim_registration_t *registration);
 
 /* It has something to report, perhaps: into the list, and whoever waits for its epoll looks. */
-void ptk_sim_note_ready(ptk_sim_registration_t *registration);
-void ptk_sim_end_registration(ptk_sim_registration_t *registration);
+void ptk_sim_registration_mark_ready(ptk_sim_registration_t *registration);
+void ptk_sim_registration_free(ptk_sim_registration_t *registration);
 
 /* The registrations of a description that goes, or in an epoll that goes. */
 void ptk_sim_epoll_forget_file(ptk_sim_file_t *file);

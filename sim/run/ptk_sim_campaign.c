@@ -40,7 +40,7 @@ typedef struct worker {
 
 /* --- a worker --- */
 
-static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
+static void worker_add_report(worker_t *worker, const ptk_sim_report_t *report) {
     atomic_fetch_add(&worker->worlds, 1);
     atomic_fetch_add(&worker->events, report->events);
     atomic_fetch_add(&worker->calls, report->calls);
@@ -49,45 +49,45 @@ static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
     atomic_fetch_add(&worker->faults, report->faults);
 }
 
-static bool is_same_again(const ptk_sim_play_t *play, const ptk_sim_outcome_t *first) {
+static bool worker_is_repeatable(const ptk_sim_run_spec_t *spec, const ptk_sim_outcome_t *first) {
     ptk_sim_outcome_t second;
-    if (play->window) {
-        ptk_sim_window_repeat(play->window);
+    if (spec->window) {
+        ptk_sim_window_repeat(spec->window);
     }
-    ptk_sim_run_once(play, &second);
+    ptk_sim_run_once(spec, &second);
     return memcmp(first->report.hash, second.report.hash, sizeof first->report.hash) == 0;
 }
 
 /* One world; false: it failed. */
-static bool run_world(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
+static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_run_spec_t *spec) {
     ptk_sim_outcome_t outcome;
-    ptk_sim_run_once(play, &outcome);
-    add_up(worker, &outcome.report);
+    ptk_sim_run_once(spec, &outcome);
+    worker_add_report(worker, &outcome.report);
     if (command->prints_hashes) {
-        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", play->scenario->name,
-                play->options.seed, outcome.report.hash[0], outcome.report.hash[1]);
+        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", spec->scenario->name,
+                spec->options.seed, outcome.report.hash[0], outcome.report.hash[1]);
     }
     if (outcome.failure[0] != '\0') {
         return false;
     }
-    if (command->runs_twice && !is_same_again(play, &outcome)) {
-        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", play->scenario->name,
-                play->options.seed);
+    if (command->runs_twice && !worker_is_repeatable(spec, &outcome)) {
+        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", spec->scenario->name,
+                spec->options.seed);
         return false;
     }
     return true;
 }
 
-static bool is_time_up(const ptk_sim_command_t *command) {
+static bool campaign_is_time_up(const ptk_sim_command_t *command) {
     return command->until_ms != 0 && ptk_sim_real_ms() >= command->until_ms;
 }
 
 /* All runs of one window, if there is time; false: one failed. */
-static bool run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
+static bool worker_run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_run_spec_t *spec) {
     bool is_good = true;
     bool is_over = false;
-    while (is_good && !is_over && !is_time_up(command)) {
-        is_good = run_world(command, worker, play);
+    while (is_good && !is_over && !campaign_is_time_up(command)) {
+        is_good = worker_run_world(command, worker, spec);
         is_over = is_good && !ptk_sim_window_next(&worker->window);
     }
     if (is_good && !is_over) {
@@ -96,41 +96,41 @@ static bool run_window(const ptk_sim_command_t *command, worker_t *worker, const
     return is_good;
 }
 
-static bool run_number(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
+static bool worker_run_number(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
     const ptk_sim_scenario_t *scenario = command->chosen[number % command->count];
     uint64_t step = number / command->count;
     if (command->decisions == 0) {
-        return run_world(
+        return worker_run_world(
             command, worker,
-            &(ptk_sim_play_t) {.scenario = scenario,
+            &(ptk_sim_run_spec_t) {.scenario = scenario,
                                .options = ptk_sim_command_options(command, command->seed + step)});
     }
     ptk_sim_window_init(&worker->window, step, command->decisions, command->faults);
-    return run_window(command, worker,
-                      &(ptk_sim_play_t) {.scenario = scenario,
+    return worker_run_window(command, worker,
+                      &(ptk_sim_run_spec_t) {.scenario = scenario,
                                          .options = ptk_sim_command_options(command, command->seed),
                                          .window = &worker->window});
 }
 
 /* No run had a decision in the window: it and all later ones lie behind the end of every run. */
-static bool is_behind_the_last(const ptk_sim_command_t *command, const worker_t *worker) {
+static bool worker_is_past_last_window(const ptk_sim_command_t *command, const worker_t *worker) {
     return command->decisions > 0 && atomic_load(&worker->worlds) > 0 && !worker->window.is_reached;
 }
 
-static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
+static _Noreturn void worker_run(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
     setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
     uint64_t worlds = command->count * command->seeds;
     for (uint64_t number = first;
-         number < worlds && !is_time_up(command) && !is_behind_the_last(command, worker);
+         number < worlds && !campaign_is_time_up(command) && !worker_is_past_last_window(command, worker);
          number += command->jobs) {
         atomic_store(&worker->world, number);
-        if (!run_number(command, worker, number)) {
+        if (!worker_run_number(command, worker, number)) {
             atomic_store(&worker->failed, true);
             fflush(stdout);
             _exit(1);
         }
     }
-    if (command->decisions > 0 && !is_behind_the_last(command, worker)) {
+    if (command->decisions > 0 && !worker_is_past_last_window(command, worker)) {
         atomic_store(&worker->was_cut_short, true);
     }
     atomic_store(&worker->world, UINT64_MAX);
@@ -144,7 +144,7 @@ typedef struct totals {
     uint64_t worlds, events, calls, decisions, elapsed_us, faults;
 } totals_t;
 
-static totals_t total(const worker_t *workers, unsigned count) {
+static totals_t campaign_totals(const worker_t *workers, unsigned count) {
     totals_t totals = {0};
     for (unsigned i = 0; i < count; i++) {
         totals.worlds += atomic_load(&workers[i].worlds);
@@ -161,8 +161,8 @@ static uint64_t per_second(uint64_t number, uint64_t ms) {
     return number * 1000 / (ms ? ms : 1);
 }
 
-static void show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
-    totals_t now = total(workers, command->jobs);
+static void campaign_show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
+    totals_t now = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stderr, "\r%" PRIu64, now.worlds);
     if (command->decisions == 0) {
@@ -173,8 +173,8 @@ static void show_progress(const ptk_sim_command_t *command, const worker_t *work
     fflush(stderr);
 }
 
-static void print_totals(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
-    totals_t all = total(workers, command->jobs);
+static void campaign_print_totals(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
+    totals_t all = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stdout,
             "%" PRIu64 " worlds in %" PRIu64 ".%" PRIu64 " s: %" PRIu64 " worlds/s, %" PRIu64
@@ -185,7 +185,7 @@ static void print_totals(const ptk_sim_command_t *command, const worker_t *worke
             per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
 }
 
-static void print_what_is_left(const ptk_sim_command_t *command, const worker_t *workers) {
+static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
     bool was_cut_short = false;
     for (unsigned i = 0; i < command->jobs; i++) {
         was_cut_short = was_cut_short || atomic_load(&workers[i].was_cut_short);
@@ -195,7 +195,7 @@ static void print_what_is_left(const ptk_sim_command_t *command, const worker_t 
     }
 }
 
-static void kill_all(worker_t *workers, unsigned count) {
+static void campaign_kill_workers(worker_t *workers, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         if (workers[i].pid > 0) {
             kill(workers[i].pid, SIGKILL);
@@ -205,7 +205,7 @@ static void kill_all(worker_t *workers, unsigned count) {
     }
 }
 
-static bool hangs(worker_t *worker, uint64_t now_ms) {
+static bool worker_hangs(worker_t *worker, uint64_t now_ms) {
     uint64_t worlds = atomic_load(&worker->worlds);
     if (worlds != worker->seen_worlds) {
         worker->seen_worlds = worlds;
@@ -215,40 +215,40 @@ static bool hangs(worker_t *worker, uint64_t now_ms) {
 }
 
 /* Has it ended, and well? */
-typedef enum ending { GOES_ON, ENDED_WELL, FAILED } ending_t;
+typedef enum worker_status { WORKER_RUNS, WORKER_SUCCEEDED, WORKER_FAILED } worker_status_t;
 
-static ending_t look_at(worker_t *worker) {
+static worker_status_t worker_poll(worker_t *worker) {
     int status = 0;
     if (worker->pid == 0) {
-        return GOES_ON; /* it was counted before */
+        return WORKER_RUNS; /* it was counted before */
     }
     if (waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
         worker->pid = 0;
-        return status == 0 ? ENDED_WELL : FAILED;
+        return status == 0 ? WORKER_SUCCEEDED : WORKER_FAILED;
     }
-    if (hangs(worker, ptk_sim_real_ms())) {
+    if (worker_hangs(worker, ptk_sim_real_ms())) {
         fprintf(stderr, "\nno end in %d s of real time\n", (int) (HANG_MS / 1000));
-        return FAILED;
+        return WORKER_FAILED;
     }
-    return GOES_ON;
+    return WORKER_RUNS;
 }
 
 /* The first worker that failed, crashed or hangs; NULL: all have ended well. */
-static worker_t *watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
+static worker_t *campaign_watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
     unsigned running = command->jobs;
     bool shows = isatty(STDERR_FILENO);
     while (running > 0) {
         struct timespec pause = {0, 20000000};
         nanosleep(&pause, NULL);
         for (unsigned i = 0; i < command->jobs; i++) {
-            ending_t ending = look_at(&workers[i]);
-            running -= ending == ENDED_WELL;
-            if (ending == FAILED) {
+            worker_status_t worker_status = worker_poll(&workers[i]);
+            running -= worker_status == WORKER_SUCCEEDED;
+            if (worker_status == WORKER_FAILED) {
                 return &workers[i];
             }
         }
         if (shows) {
-            show_progress(command, workers, began_ms);
+            campaign_show_progress(command, workers, began_ms);
         }
     }
     if (shows) {
@@ -257,13 +257,13 @@ static worker_t *watch(const ptk_sim_command_t *command, worker_t *workers, uint
     return NULL;
 }
 
-static bool start(const ptk_sim_command_t *command, worker_t *workers) {
+static bool campaign_start(const ptk_sim_command_t *command, worker_t *workers) {
     fflush(stdout);
     for (unsigned i = 0; i < command->jobs; i++) {
         workers[i].seen_at_ms = ptk_sim_real_ms();
         pid_t pid = fork();
         if (pid == 0) {
-            work(command, &workers[i], i);
+            worker_run(command, &workers[i], i);
         }
         workers[i].pid = pid; /* the memory is shared: the child's answer of fork must not get there */
         if (pid < 0) {
@@ -274,7 +274,7 @@ static bool start(const ptk_sim_command_t *command, worker_t *workers) {
     return true;
 }
 
-static void announce(const ptk_sim_command_t *command) {
+static void campaign_print_start(const ptk_sim_command_t *command) {
     if (command->decisions > 0) {
         fprintf(stdout, "every window of %u decisions, %u of them faults, with seed %" PRIu64 ", of",
                 command->decisions, command->faults, command->seed);
@@ -295,10 +295,10 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
         fprintf(stderr, "%s\n", command->seeds == 0 ? "no seeds" : "no memory for the workers");
         return 2;
     }
-    announce(command);
+    campaign_print_start(command);
     uint64_t began_ms = ptk_sim_real_ms();
-    worker_t *failed = start(command, workers) ? watch(command, workers, began_ms) : &workers[0];
-    kill_all(workers, command->jobs);
+    worker_t *failed = campaign_start(command, workers) ? campaign_watch(command, workers, began_ms) : &workers[0];
+    campaign_kill_workers(workers, command->jobs);
     if (failed) {
         uint64_t world = atomic_load(&failed->world);
         uint64_t step = command->decisions > 0 ? 0 : world / command->count;
@@ -306,8 +306,8 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
         ptk_sim_report_failure(command, command->chosen[world % command->count], command->seed + step,
                                command->decisions > 0 ? &failed->window : NULL);
     } else {
-        print_totals(command, workers, began_ms);
-        print_what_is_left(command, workers);
+        campaign_print_totals(command, workers, began_ms);
+        campaign_print_untried(command, workers);
     }
     munmap(workers, bytes);
     return failed ? 1 : 0;

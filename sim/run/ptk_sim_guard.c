@@ -19,17 +19,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAMES 32
+#define GUARD_FRAMES 32
 
-static void refuse(const char *name) {
+static void guard_refuse(const char *name) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     if (!kernel) {
         return;
     }
     const ptk_sim_host_t *host = kernel->owner;
-    const void *frames[FRAMES];
+    const void *frames[GUARD_FRAMES];
     ptk_report("%s was called on the simulated host \"%s\": no seed could replay it", name, host->name);
-    ptk_backtrace_report(frames, ptk_backtrace_here(NULL, NULL, frames, FRAMES));
+    ptk_backtrace_report(frames, ptk_backtrace_here(NULL, NULL, frames, GUARD_FRAMES));
     ptk_sys_real.abort();
 }
 
@@ -37,7 +37,7 @@ static void refuse(const char *name) {
     result __real_##name parameters;                                                                         \
     result __wrap_##name parameters;                                                                         \
     result __wrap_##name parameters {                                                                        \
-        refuse(#name);                                                                                       \
+        guard_refuse(#name);                                                                                       \
         return __real_##name arguments;                                                                      \
     }
 

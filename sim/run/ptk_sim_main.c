@@ -47,7 +47,7 @@ static bool read_number(const char *text, uint64_t *number_out) {
     return true;
 }
 
-static const ptk_sim_scenario_t *find(const ptk_sim_command_t *command, size_t all, const char *name) {
+static const ptk_sim_scenario_t *find_scenario(const ptk_sim_command_t *command, size_t all, const char *name) {
     for (size_t i = 0; i < all; i++) {
         if (strcmp(command->scenarios[i].name, name) == 0) {
             return &command->scenarios[i];
@@ -64,72 +64,72 @@ static void choose_all(ptk_sim_command_t *command, size_t all) {
 }
 
 /* Options without a value. */
-static bool take_flag(ptk_sim_command_t *command, const char *word) {
+static bool take_flag(ptk_sim_command_t *command, const char *argument) {
     static const struct {
-        const char *word;
+        const char *argument;
         uint32_t flag;
     } flags[] = {{"--no-faults", PTK_SIM_NO_FAULTS},
                  {"--benign", PTK_SIM_BENIGN},
                  {"--exhaustion", PTK_SIM_EXHAUSTION}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        if (strcmp(word, flags[i].word) == 0) {
+        if (strcmp(argument, flags[i].argument) == 0) {
             command->flags |= flags[i].flag;
             return true;
         }
     }
     bool *switches[] = {&command->prints_hashes, &command->runs_twice, &command->timeline};
-    const char *const words[] = {"--hash", "--twice", "--timeline"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(word, words[i]) == 0) {
+    const char *const names[] = {"--hash", "--twice", "--timeline"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(argument, names[i]) == 0) {
             *switches[i] = true;
             return true;
         }
     }
-    if (strcmp(word, "--no-shrink") == 0) {
+    if (strcmp(argument, "--no-shrink") == 0) {
         command->shrinks = false;
         return true;
     }
     return false;
 }
 
-typedef struct given {
+typedef struct given_options {
     bool seed;
     bool seeds;
-} given_t;
+} given_options_t;
 
 /* Options with a value: 1 taken, 0 not one of them, -1 the value is wrong. */
-static int take_value(ptk_sim_command_t *command, given_t *given, const char *word, const char *value) {
+static int take_value(ptk_sim_command_t *command, given_options_t *given_options, const char *argument, const char *value) {
     uint64_t number = 0;
     const char **texts[] = {&command->platform, &command->tape, &command->input, &command->out,
                             &command->commit};
-    const char *const words[] = {"--platform", "--tape", "--input", "--out", "--commit"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(word, words[i]) == 0) {
+    const char *const names[] = {"--platform", "--tape", "--input", "--out", "--commit"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(argument, names[i]) == 0) {
             *texts[i] = value;
             return value ? 1 : -1;
         }
     }
     bool is_number = value && read_number(value, &number);
-    if (strcmp(word, "--seed") == 0) {
+    if (strcmp(argument, "--seed") == 0) {
         command->seed = number;
-        given->seed = true;
-    } else if (strcmp(word, "--seeds") == 0) {
+        given_options->seed = true;
+    } else if (strcmp(argument, "--seeds") == 0) {
         command->seeds = number;
-        given->seeds = true;
-    } else if (strcmp(word, "--steps") == 0) {
+        given_options->seeds = true;
+    } else if (strcmp(argument, "--steps") == 0) {
         command->steps = number;
-    } else if (strcmp(word, "--seconds") == 0) {
+    } else if (strcmp(argument, "--seconds") == 0) {
         command->seconds = number;
-    } else if (strcmp(word, "--jobs") == 0) {
+    } else if (strcmp(argument, "--jobs") == 0) {
         is_number = is_number && number > 0 && number <= 64;
         command->jobs = (unsigned) number;
-    } else if (strcmp(word, "--exhaustive") == 0) {
+    } else if (strcmp(argument, "--exhaustive") == 0) {
         is_number = is_number && number > 0 && number <= PTK_CHOICE_TREE_DEPTH_MAX;
         command->decisions = (uint32_t) number;
-    } else if (strcmp(word, "--faults") == 0) {
+    } else if (strcmp(argument, "--faults") == 0) {
         is_number = is_number && number <= UINT32_MAX;
         command->faults = (uint32_t) number;
-    } else if (strcmp(word, "--pct") == 0) {
+    } else if (strcmp(argument, "--pct") == 0) {
         is_number = is_number && number <= PTK_SIM_CHANGES_MAX;
         command->pct_changes = (uint32_t) number;
     } else {
@@ -139,42 +139,42 @@ static int take_value(ptk_sim_command_t *command, given_t *given, const char *wo
 }
 
 /* Without a seed: one that nobody has tried, small enough to be typed. */
-static void draw_seeds(ptk_sim_command_t *command, const given_t *given) {
-    if (!given->seed) {
+static void draw_seeds(ptk_sim_command_t *command, const given_options_t *given_options) {
+    if (!given_options->seed) {
         uint64_t random = 0;
         (void) ptk_sys_real.random_bytes(&random, sizeof random);
         command->seed = random % UINT64_C(1000000000000);
     }
-    if (!given->seeds) {
-        command->seeds = given->seed ? 1 : 1000;
+    if (!given_options->seeds) {
+        command->seeds = given_options->seed ? 1 : 1000;
     }
 }
 
 /* 0: go on; else the exit status. */
 static int read_arguments(ptk_sim_command_t *command, int argc, char **argv, size_t all) {
-    given_t given = {false, false};
+    given_options_t given_options = {false, false};
     for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        const ptk_sim_scenario_t *scenario = find(command, all, word);
-        if (strcmp(word, "--all") == 0) {
+        const char *argument = argv[i];
+        const ptk_sim_scenario_t *scenario = find_scenario(command, all, argument);
+        if (strcmp(argument, "--all") == 0) {
             choose_all(command, all);
         } else if (scenario && command->count < all) {
             command->chosen[command->count++] = scenario;
-        } else if (!take_flag(command, word)) {
-            int taken = take_value(command, &given, word, i + 1 < argc ? argv[i + 1] : NULL);
+        } else if (!take_flag(command, argument)) {
+            int taken = take_value(command, &given_options, argument, i + 1 < argc ? argv[i + 1] : NULL);
             if (taken <= 0) {
-                fprintf(stderr, "%s: %s: %s\n", command->program, word,
+                fprintf(stderr, "%s: %s: %s\n", command->program, argument,
                         taken < 0 ? "its value is missing or wrong" : "no such option or scenario");
                 return 2;
             }
             i++;
         }
     }
-    draw_seeds(command, &given);
+    draw_seeds(command, &given_options);
     return 0;
 }
 
-static int list(const ptk_sim_scenario_t *scenarios, size_t count) {
+static int list_scenarios(const ptk_sim_scenario_t *scenarios, size_t count) {
     for (size_t i = 0; i < count; i++) {
         fprintf(stdout, "%-16s %s\n", scenarios[i].name, scenarios[i].what);
     }
@@ -210,7 +210,7 @@ static bool fits_together(const ptk_sim_command_t *command) {
     return true;
 }
 
-static int run(ptk_sim_command_t *command) {
+static int run_command(ptk_sim_command_t *command) {
     if (command->count == 0) {
         print_usage(stderr, command->program);
         return 2;
@@ -242,7 +242,7 @@ int ptk_sim_main(int argc, char **argv, const ptk_sim_scenario_t *scenarios, siz
             return 0;
         }
         if (strcmp(argv[i], "--list") == 0) {
-            return list(scenarios, count);
+            return list_scenarios(scenarios, count);
         }
     }
     command.chosen = calloc(count, sizeof(*command.chosen));
@@ -251,7 +251,7 @@ int ptk_sim_main(int argc, char **argv, const ptk_sim_scenario_t *scenarios, siz
     }
     int status = read_arguments(&command, argc, argv, count);
     if (status == 0) {
-        status = run(&command);
+        status = run_command(&command);
     }
     free(command.chosen);
     return status;

@@ -46,19 +46,19 @@ typedef struct ptk_sim_outcome {
 } ptk_sim_outcome_t;
 
 /* One world to be run. */
-typedef struct ptk_sim_play {
+typedef struct ptk_sim_run_spec {
     const ptk_sim_scenario_t *scenario;
     ptk_sim_options_t options;
     ptk_sim_window_t *window; /* that decides; NULL: what the options say */
     /* Each may be NULL, and gets the context: */
-    void (*begin)(void *context, ptk_sim_t *sim);
-    void (*decided)(void *context, const ptk_sim_tape_entry_t *entry); /* other than what is benign */
-    void (*look)(void *context, ptk_sim_t *sim);                       /* before it is gone */
+    void (*on_create)(void *context, ptk_sim_t *sim);
+    void (*on_decision)(void *context, const ptk_sim_tape_entry_t *entry); /* other than what is benign */
+    void (*on_finish)(void *context, ptk_sim_t *sim);                       /* before it is gone */
     void *context;
-} ptk_sim_play_t;
+} ptk_sim_run_spec_t;
 
 /* Make the world, let the scenario run in it, look at it, end it. */
-void ptk_sim_run_once(const ptk_sim_play_t *play, ptk_sim_outcome_t *outcome_out);
+void ptk_sim_run_once(const ptk_sim_run_spec_t *spec, ptk_sim_outcome_t *outcome_out);
 
 /* The options of one seed of a command. */
 ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint64_t seed);
@@ -103,7 +103,7 @@ typedef struct ptk_sim_recording {
 
 /* Run it in a child and record its decisions, up to a crash if there is one. `begin`, `look` and `context`
    are not used. False: there is no record. */
-bool ptk_sim_record(const ptk_sim_play_t *play, ptk_sim_recording_t *recording_out);
+bool ptk_sim_record(const ptk_sim_run_spec_t *spec, ptk_sim_recording_t *recording_out);
 
 /* Run it in a child and write its timelines. The tape is a text, or NULL: the seed decides. Its wait status.
  */

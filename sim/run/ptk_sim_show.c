@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOSTS_MOST        256
+#define SHOWN_HOSTS_MAX        256
 #define CRASH_STACK_BYTES ((size_t) 1024 * 1024)
 
 void ptk_sim_write_to_file(void *context, const char *text, size_t bytes) {
@@ -46,8 +46,8 @@ static void write_timeline(const ptk_sim_command_t *command, const ptk_sim_timel
 
 /* The text and the page of a run that kept its trace. */
 static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base) {
-    const char *names[HOSTS_MOST];
-    uint32_t count = sim->host_count < HOSTS_MOST ? sim->host_count : HOSTS_MOST;
+    const char *names[SHOWN_HOSTS_MAX];
+    uint32_t count = sim->host_count < SHOWN_HOSTS_MAX ? sim->host_count : SHOWN_HOSTS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         names[i] = sim->hosts[i]->name;
     }
@@ -56,8 +56,8 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
                                    .host_count = count,
                                    .labels = sim->labels,
                                    .label_count = sim->label_count,
-                                   .green_words = sim->green_words.words,
-                                   .green_word_count = sim->green_words.count,
+                                   .green_strings = sim->green_strings.strings,
+                                   .green_string_count = sim->green_strings.count,
                                    .title = base,
                                    .failure = sim->failure[0] != '\0' ? sim->failure : NULL};
     write_timeline(command, &timeline, ".txt", ptk_sim_timeline_text);
@@ -68,7 +68,7 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
 
 typedef struct showing {
     const ptk_sim_command_t *command;
-    ptk_sim_play_t play;
+    ptk_sim_run_spec_t spec;
     const char *base;
     ptk_sim_t *sim; /* that runs */
 } showing_t;
@@ -76,7 +76,7 @@ typedef struct showing {
 /* What a crash is to show. */
 static showing_t *shown;
 
-static void on_crash(int signal_number) {
+static void showing_on_crash(int signal_number) {
     ptk_sim_t *sim = shown->sim;
     if (sim) {
         shown->sim = NULL;
@@ -89,9 +89,9 @@ static void on_crash(int signal_number) {
 }
 
 /* On a stack that is large enough to draw on; ptk lets it stand. */
-static void watch_for_crashes(void) {
+static void showing_catch_crashes(void) {
     static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+    struct sigaction action = {.sa_handler = showing_on_crash, .sa_flags = SA_ONSTACK};
     stack_t stack = {.ss_sp = malloc(CRASH_STACK_BYTES), .ss_size = CRASH_STACK_BYTES};
     if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) {
         return;
@@ -101,23 +101,23 @@ static void watch_for_crashes(void) {
     }
 }
 
-static void begin(void *context, ptk_sim_t *sim) {
+static void showing_begin(void *context, ptk_sim_t *sim) {
     showing_t *showing = context;
     showing->sim = sim;
 }
 
-static void look(void *context, ptk_sim_t *sim) {
+static void showing_write(void *context, ptk_sim_t *sim) {
     showing_t *showing = context;
     showing->sim = NULL;
     write_timelines(showing->command, sim, showing->base);
 }
 
-static void show(void *context) {
+static void showing_run(void *context) {
     showing_t *showing = context;
     ptk_sim_outcome_t outcome;
     shown = showing;
-    watch_for_crashes();
-    ptk_sim_run_once(&showing->play, &outcome);
+    showing_catch_crashes();
+    ptk_sim_run_once(&showing->spec, &outcome);
     fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
             outcome.failure[0] != '\0' ? outcome.failure : "no failure", outcome.report.events,
             outcome.report.elapsed_ns / 1000000);
@@ -130,13 +130,13 @@ static void show(void *context) {
 int ptk_sim_show(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario, uint64_t seed,
                  const char *tape, const char *base) {
     showing_t showing = {.command = command,
-                         .play = {.scenario = scenario,
+                         .spec = {.scenario = scenario,
                                   .options = ptk_sim_command_options(command, seed),
-                                  .begin = begin,
-                                  .look = look,
+                                  .on_create = showing_begin,
+                                  .on_finish = showing_write,
                                   .context = &showing},
                          .base = base};
-    showing.play.options.flags |= PTK_SIM_KEEP_TRACE;
-    showing.play.options.tape = tape;
-    return ptk_sim_in_child(show, &showing);
+    showing.spec.options.flags |= PTK_SIM_KEEP_TRACE;
+    showing.spec.options.tape = tape;
+    return ptk_sim_in_child(showing_run, &showing);
 }

@@ -23,7 +23,7 @@
 typedef struct ptk_choice_step {
     uint32_t site;
     uint32_t count;
-    uint32_t answer;
+    uint32_t value;
 } ptk_choice_step_t;
 
 typedef struct ptk_choice_tree {

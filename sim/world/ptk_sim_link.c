@@ -8,17 +8,17 @@
 #include "platform/ptk_platform.h"
 #include "sim/kernel/ptk_sim_site.h"
 
-#define LATENCY_NS      UINT64_C(100000)
-#define LATENCY_STEP_NS UINT64_C(50000)
-#define LATENCY_STEPS   16
+#define LINK_LATENCY_NS      UINT64_C(100000)
+#define LINK_LATENCY_STEP_NS UINT64_C(50000)
+#define LINK_LATENCY_STEPS   16
 
-ptk_sim_link_t ptk_sim_usual_link(void) {
+ptk_sim_link_t ptk_sim_default_link(void) {
     return (ptk_sim_link_t) {
-        .latency_ns = LATENCY_NS, .latency_step_ns = LATENCY_STEP_NS, .latency_steps = LATENCY_STEPS};
+        .latency_ns = LINK_LATENCY_NS, .latency_step_ns = LINK_LATENCY_STEP_NS, .latency_steps = LINK_LATENCY_STEPS};
 }
 
-static void set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
-    bool is_faultless = sim->calm || (sim->options.flags & PTK_SIM_BENIGN);
+static void link_set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
+    bool is_faultless = sim->faults_off || (sim->options.flags & PTK_SIM_BENIGN);
     link->loses_all = loss_ppm == PTK_SIM_RATE_ALWAYS && !is_faultless;
     link->loss_site = 0;
     if (loss_ppm != 0 && loss_ppm != PTK_SIM_RATE_ALWAYS) {
@@ -36,18 +36,18 @@ ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_lin
     }
     ptk_sim_link_t *link =
         ptk_sim_net_link(&from->sim->net, from->kernel.node->index, to->kernel.node->index);
-    link->latency_ns = copy.latency_ns ? copy.latency_ns : LATENCY_NS;
-    link->latency_step_ns = copy.latency_step_ns ? copy.latency_step_ns : LATENCY_STEP_NS;
-    link->latency_steps = copy.latency_steps ? copy.latency_steps : LATENCY_STEPS;
+    link->latency_ns = copy.latency_ns ? copy.latency_ns : LINK_LATENCY_NS;
+    link->latency_step_ns = copy.latency_step_ns ? copy.latency_step_ns : LINK_LATENCY_STEP_NS;
+    link->latency_steps = copy.latency_steps ? copy.latency_steps : LINK_LATENCY_STEPS;
     link->ns_per_byte = copy.bytes_per_second ? UINT64_C(1000000000) / copy.bytes_per_second : 0;
-    set_loss(from->sim, link, copy.loss_ppm);
+    link_set_loss(from->sim, link, copy.loss_ppm);
     return PTK_OK;
 }
 
-static void stop_losses(ptk_sim_t *sim, const ptk_sim_node_t *node) {
+static void node_stop_losses(ptk_sim_t *sim, const ptk_sim_node_t *node) {
     for (uint32_t to = 0; to < node->link_capacity; to++) {
         if (node->links[to]) {
-            set_loss(sim, node->links[to], 0);
+            link_set_loss(sim, node->links[to], 0);
         }
     }
 }
@@ -60,6 +60,6 @@ void ptk_sim_quiet_network(ptk_sim_t *sim) {
         ptk_sim_oracle_set_rate(&sim->oracle, sites[i], 0);
     }
     for (uint32_t i = 0; i < sim->net.node_count; i++) {
-        stop_losses(sim, sim->net.nodes[i]);
+        node_stop_losses(sim, sim->net.nodes[i]);
     }
 }

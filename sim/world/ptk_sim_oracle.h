@@ -27,7 +27,7 @@
 
 typedef struct ptk_sim_oracle_options {
     uint64_t seed;
-    bool is_plain;    /* the same medium rates for every seed, instead of a swarm of mixtures */
+    bool has_medium_rates;    /* the same medium rates for every seed, instead of a swarm of mixtures */
     uint32_t changes; /* more than 0: RUN_NEXT and HOST by priorities with so many changes, see the .c */
     uint64_t length;  /* those are spread over so many decisions of each of the two; 0: 1000 */
 } ptk_sim_oracle_options_t;
@@ -42,7 +42,7 @@ typedef struct ptk_sim_oracle_site {
     uint32_t rate_ppm; /* how often the answer is not 0, or PTK_SIM_RATE_UNIFORM */
     bool is_known;     /* this place of the table is taken */
     bool is_fault;     /* silent in the calm */
-    bool strikes;      /* other than 0 is a fault of its own, not the size or the target of one */
+    bool is_primary_fault;      /* other than 0 is a fault of its own, not the size or the target of one */
     bool varies;       /* in a window; else benign there */
     bool is_off;       /* its rate was set to 0: silent, whoever answers */
     bool prefers_last; /* of priorities: the last one goes first */
@@ -50,7 +50,7 @@ typedef struct ptk_sim_oracle_site {
 
 typedef struct ptk_sim_oracle ptk_sim_oracle_t;
 
-typedef void (*ptk_sim_oracle_told_fn)(void *context, const ptk_sim_tape_entry_t *entry);
+typedef void (*ptk_sim_oracle_observer_fn)(void *context, const ptk_sim_tape_entry_t *entry);
 
 struct ptk_sim_oracle {
     ptk_choice_oracle_t oracle;
@@ -58,10 +58,10 @@ struct ptk_sim_oracle {
     uint64_t decisions;      /* in all */
     bool faults_are_off;
     bool is_faultless;           /* no faults from the beginning; schedules go on as ever */
-    ptk_sim_oracle_told_fn told; /* of each entry that is recorded; NULL */
-    void *told_context;
+    ptk_sim_oracle_observer_fn observer_fn; /* of each entry that is recorded; NULL */
+    void *observer_context;
     /* The rest is the oracle's own. */
-    uint32_t (*answer)(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count);
+    uint32_t (*decide)(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count);
     ptk_sim_oracle_options_t options;
     const ptk_sim_tape_t *replayed;
     ptk_sim_window_t *window;
@@ -83,7 +83,7 @@ void ptk_sim_oracle_init_replay(ptk_sim_oracle_t *oracle, const ptk_sim_tape_t *
 void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, size_t bytes);
 
 /* Tell of each entry at the moment when it is recorded, and now of those that are already. */
-void ptk_sim_oracle_tell(ptk_sim_oracle_t *oracle, ptk_sim_oracle_told_fn told, void *context);
+void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn, void *context);
 
 /* From now on a window answers, whoever did before. It stays the caller's. Values that do no harm in any case
    (a port, a number where a sequence begins) and how long faults last are benign then. */

@@ -24,88 +24,88 @@
 #include "base/ptk_assert.h"
 
 #define RARE_ENTRIES     4   /* of a site: as many as that are rare */
-#define SHORT_LEAP_SHARE 256 /* one of so many runs, at most, goes into the first leap */
-#define LONG_LEAP_SHARE  16  /* and one of so many into the second */
+#define FIRST_SEARCH_SHARE 256 /* one of so many runs, at most, goes into the first leap */
+#define SECOND_SEARCH_SHARE  16  /* and one of so many into the second */
 
-typedef struct work {
+typedef struct shrink_state {
     ptk_sim_shrink_t *shrink;
     ptk_sim_tape_t *tape;     /* the smallest that fails so far */
     ptk_sim_tape_t candidate; /* what is tried */
-} work_t;
+} shrink_state_t;
 
-static bool is_at_limit(const work_t *work) {
-    const ptk_sim_shrink_t *shrink = work->shrink;
+static bool shrink_is_at_limit(const shrink_state_t *shrink_state) {
+    const ptk_sim_shrink_t *shrink = shrink_state->shrink;
     return shrink->runs >= shrink->run_limit || (shrink->is_time_up && shrink->is_time_up(shrink->context));
 }
 
 /* Ask about the candidate; if it still fails, it is the tape from now on. */
-static bool try_candidate(work_t *work) {
-    if (is_at_limit(work)) {
+static bool shrink_try_candidate(shrink_state_t *shrink_state) {
+    if (shrink_is_at_limit(shrink_state)) {
         return false;
     }
-    work->shrink->runs++;
-    if (!work->shrink->still_fails(work->shrink->context, &work->candidate)) {
+    shrink_state->shrink->runs++;
+    if (!shrink_state->shrink->still_fails(shrink_state->shrink->context, &shrink_state->candidate)) {
         return false;
     }
-    work->shrink->failures++;
-    ptk_sim_tape_t smaller = work->candidate;
-    work->candidate = *work->tape;
-    *work->tape = smaller;
+    shrink_state->shrink->failures++;
+    ptk_sim_tape_t smaller = shrink_state->candidate;
+    shrink_state->candidate = *shrink_state->tape;
+    *shrink_state->tape = smaller;
     return true;
 }
 
-static bool try_without(work_t *work, size_t begin, size_t end) {
-    const ptk_sim_tape_t *tape = work->tape;
-    ptk_sim_tape_clear(&work->candidate);
+static bool shrink_try_without(shrink_state_t *shrink_state, size_t begin, size_t end) {
+    const ptk_sim_tape_t *tape = shrink_state->tape;
+    ptk_sim_tape_clear(&shrink_state->candidate);
     for (size_t i = 0; i < tape->count; i++) {
         if (i < begin || i >= end) {
-            ptk_sim_tape_append(&work->candidate, &tape->entries[i]);
+            ptk_sim_tape_append(&shrink_state->candidate, &tape->entries[i]);
         }
     }
-    return try_candidate(work);
+    return shrink_try_candidate(shrink_state);
 }
 
-static bool try_answer(work_t *work, size_t at, uint32_t answer) {
-    ptk_sim_tape_copy(&work->candidate, work->tape);
-    work->candidate.entries[at].answer = answer;
-    return try_candidate(work);
+static bool shrink_try_value(shrink_state_t *shrink_state, size_t at, uint32_t value) {
+    ptk_sim_tape_copy(&shrink_state->candidate, shrink_state->tape);
+    shrink_state->candidate.entries[at].value = value;
+    return shrink_try_candidate(shrink_state);
 }
 
 /* --- taking out -------------------------------------------------------------------------------------- */
 
 /* Where the entries of the site of the entry before `end` begin. */
-static size_t site_begin(const ptk_sim_tape_t *tape, size_t end) {
+static size_t shrink_site_begin(const ptk_sim_tape_t *tape, size_t end) {
     return ptk_sim_tape_seek(tape, tape->entries[end - 1].site, 0);
 }
 
-static bool take_out_sites(work_t *work) {
+static bool shrink_remove_sites(shrink_state_t *shrink_state) {
     bool has_changed = false;
-    size_t end = work->tape->count;
-    while (end > 0 && !is_at_limit(work)) {
-        size_t begin = site_begin(work->tape, end);
-        has_changed = try_without(work, begin, end) || has_changed;
+    size_t end = shrink_state->tape->count;
+    while (end > 0 && !shrink_is_at_limit(shrink_state)) {
+        size_t begin = shrink_site_begin(shrink_state->tape, end);
+        has_changed = shrink_try_without(shrink_state, begin, end) || has_changed;
         end = begin;
     }
     return has_changed;
 }
 
-static bool take_out_chunks(work_t *work, size_t size) {
+static bool shrink_remove_chunks(shrink_state_t *shrink_state, size_t size) {
     bool has_changed = false;
-    size_t end = work->tape->count;
-    while (end > 0 && !is_at_limit(work)) {
+    size_t end = shrink_state->tape->count;
+    while (end > 0 && !shrink_is_at_limit(shrink_state)) {
         size_t begin = end > size ? end - size : 0;
-        has_changed = try_without(work, begin, end) || has_changed;
+        has_changed = shrink_try_without(shrink_state, begin, end) || has_changed;
         end = begin;
     }
     return has_changed;
 }
 
-static bool take_out(work_t *work) {
-    bool has_changed = take_out_sites(work);
-    for (size_t size = work->tape->count; size > 1; size = (size + 1) / 2) {
-        has_changed = take_out_chunks(work, size) || has_changed;
+static bool shrink_remove(shrink_state_t *shrink_state) {
+    bool has_changed = shrink_remove_sites(shrink_state);
+    for (size_t size = shrink_state->tape->count; size > 1; size = (size + 1) / 2) {
+        has_changed = shrink_remove_chunks(shrink_state, size) || has_changed;
     }
-    while (take_out_chunks(work, 1)) {
+    while (shrink_remove_chunks(shrink_state, 1)) {
         has_changed = true;
     }
     return has_changed;
@@ -113,16 +113,16 @@ static bool take_out(work_t *work) {
 
 /* --- lowering ---------------------------------------------------------------------------------------- */
 
-static bool lower(work_t *work, size_t at) {
-    uint32_t first = work->tape->entries[at].answer;
-    if (first == 1 || try_answer(work, at, 1)) {
+static bool shrink_lower_value(shrink_state_t *shrink_state, size_t at) {
+    uint32_t first = shrink_state->tape->entries[at].value;
+    if (first == 1 || shrink_try_value(shrink_state, at, 1)) {
         return first != 1;
     }
     uint32_t passes = 1;
     uint32_t fails = first;
-    while (fails - passes > 1 && !is_at_limit(work)) {
+    while (fails - passes > 1 && !shrink_is_at_limit(shrink_state)) {
         uint32_t middle = passes + (fails - passes) / 2;
-        if (try_answer(work, at, middle)) {
+        if (shrink_try_value(shrink_state, at, middle)) {
             fails = middle;
         } else {
             passes = middle;
@@ -131,23 +131,23 @@ static bool lower(work_t *work, size_t at) {
     return fails != first;
 }
 
-static bool lower_all(work_t *work) {
+static bool shrink_lower_values(shrink_state_t *shrink_state) {
     bool has_changed = false;
-    for (size_t i = 0; i < work->tape->count && !is_at_limit(work); i++) {
-        has_changed = lower(work, i) || has_changed;
+    for (size_t i = 0; i < shrink_state->tape->count && !shrink_is_at_limit(shrink_state); i++) {
+        has_changed = shrink_lower_value(shrink_state, i) || has_changed;
     }
     return has_changed;
 }
 
 /* --- the leap --- */
 
-static size_t entries_of_site(const ptk_sim_tape_t *tape, size_t at) {
+static size_t shrink_site_entries(const ptk_sim_tape_t *tape, size_t at) {
     uint32_t site = tape->entries[at].site;
     return ptk_sim_tape_seek(tape, site + 1, 0) - ptk_sim_tape_seek(tape, site, 0);
 }
 
 /* SplitMix64. */
-static uint64_t next_random(uint64_t *state) {
+static uint64_t shrink_next_random(uint64_t *state) {
     uint64_t value = *state += UINT64_C(0x9E3779B97F4A7C15);
     value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
@@ -156,60 +156,60 @@ static uint64_t next_random(uint64_t *state) {
 
 /* The rare decisions of `from`, each at some occurrence up to twice as late; the first time where they were.
  */
-static void transplant(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, uint64_t *random, bool moves) {
+static void shrink_keep_rare(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, uint64_t *random, bool moves) {
     ptk_sim_tape_clear(candidate);
     for (size_t i = 0; i < from->count; i++) {
         ptk_sim_tape_entry_t entry = from->entries[i];
-        if (entries_of_site(from, i) > RARE_ENTRIES) {
+        if (shrink_site_entries(from, i) > RARE_ENTRIES) {
             continue;
         }
         if (moves && entry.occurrence > RARE_ENTRIES) {
-            entry.occurrence = next_random(random) % (2 * entry.occurrence);
+            entry.occurrence = shrink_next_random(random) % (2 * entry.occurrence);
         }
-        if (ptk_sim_tape_answer(candidate, entry.site, entry.occurrence) == 0) {
+        if (ptk_sim_tape_value(candidate, entry.site, entry.occurrence) == 0) {
             ptk_sim_tape_append(candidate, &entry);
             ptk_sim_tape_sort(candidate);
         }
     }
 }
 
-static bool leap(work_t *work, uint64_t most) {
+static bool shrink_search_rare(shrink_state_t *shrink_state, uint64_t most) {
     uint64_t random = 0;
     ptk_sim_tape_t from;
-    bool leapt = false;
+    bool found = false;
     ptk_sim_tape_init(&from);
-    ptk_sim_tape_copy(&from, work->tape);
-    for (uint64_t i = 0; i < most && !leapt && !is_at_limit(work); i++) {
-        transplant(&work->candidate, &from, &random, i > 0);
-        leapt = work->candidate.count < from.count && try_candidate(work);
+    ptk_sim_tape_copy(&from, shrink_state->tape);
+    for (uint64_t i = 0; i < most && !found && !shrink_is_at_limit(shrink_state); i++) {
+        shrink_keep_rare(&shrink_state->candidate, &from, &random, i > 0);
+        found = shrink_state->candidate.count < from.count && shrink_try_candidate(shrink_state);
     }
     ptk_sim_tape_fini(&from);
-    return leapt;
+    return found;
 }
 
 /* --- both ---------------------------------------------------------------------------------------- */
 
 /* Rounds until one changes nothing; false: the limit came first. */
-static bool minimize(work_t *work) {
+static bool shrink_minimize(shrink_state_t *shrink_state) {
     bool has_changed = true;
-    while (has_changed && !is_at_limit(work)) {
-        has_changed = take_out(work);
-        has_changed = lower_all(work) || has_changed;
+    while (has_changed && !shrink_is_at_limit(shrink_state)) {
+        has_changed = shrink_remove(shrink_state);
+        has_changed = shrink_lower_values(shrink_state) || has_changed;
     }
-    return !has_changed && !is_at_limit(work);
+    return !has_changed && !shrink_is_at_limit(shrink_state);
 }
 
 void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
-    work_t work = {.shrink = shrink, .tape = tape};
+    shrink_state_t shrink_state = {.shrink = shrink, .tape = tape};
     shrink->runs = 0;
     shrink->failures = 0;
     ptk_sim_tape_sort(tape);
-    ptk_sim_tape_init(&work.candidate);
-    (void) leap(&work, shrink->run_limit / SHORT_LEAP_SHARE);
-    shrink->is_minimal = minimize(&work);
-    if (tape->count > RARE_ENTRIES && leap(&work, shrink->run_limit / LONG_LEAP_SHARE)) {
-        shrink->is_minimal = minimize(&work);
+    ptk_sim_tape_init(&shrink_state.candidate);
+    (void) shrink_search_rare(&shrink_state, shrink->run_limit / FIRST_SEARCH_SHARE);
+    shrink->is_minimal = shrink_minimize(&shrink_state);
+    if (tape->count > RARE_ENTRIES && shrink_search_rare(&shrink_state, shrink->run_limit / SECOND_SEARCH_SHARE)) {
+        shrink->is_minimal = shrink_minimize(&shrink_state);
     }
     ptk_assert(tape->is_sorted);
-    ptk_sim_tape_fini(&work.candidate);
+    ptk_sim_tape_fini(&shrink_state.candidate);
 }

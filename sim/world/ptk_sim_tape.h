@@ -15,7 +15,7 @@
 typedef struct ptk_sim_tape_entry {
     uint64_t occurrence; /* which decision of that site, from 0 */
     uint32_t site;
-    uint32_t answer; /* from 1 to count - 1 */
+    uint32_t value; /* from 1 to count - 1 */
     uint32_t count;  /* how many answers there were */
 } ptk_sim_tape_entry_t;
 
@@ -51,7 +51,7 @@ void ptk_sim_tape_sort(ptk_sim_tape_t *tape);
 size_t ptk_sim_tape_seek(const ptk_sim_tape_t *tape, uint32_t site, uint64_t occurrence);
 
 /* The answer that a sorted tape has; 0: nothing. */
-uint32_t ptk_sim_tape_answer(const ptk_sim_tape_t *tape, uint32_t site, uint64_t occurrence);
+uint32_t ptk_sim_tape_value(const ptk_sim_tape_t *tape, uint32_t site, uint64_t occurrence);
 
 /* The same entries in the same order? */
 bool ptk_sim_tape_equal(const ptk_sim_tape_t *one, const ptk_sim_tape_t *other);

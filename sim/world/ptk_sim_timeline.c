@@ -27,7 +27,7 @@ typedef struct sent_table {
 
 /* --- entries ----------------------------------------------------------------------------------------- */
 
-static uint32_t known(const ptk_sim_timeline_t *timeline, uint64_t host) {
+static uint32_t timeline_known_host(const ptk_sim_timeline_t *timeline, uint64_t host) {
     return host < timeline->host_count ? (uint32_t) host : PTK_SIM_NO_HOST;
 }
 
@@ -37,15 +37,15 @@ bool ptk_sim_timeline_is_end(const ptk_sim_trace_entry_t *entry) {
 }
 
 uint32_t ptk_sim_timeline_from(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
-    return known(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->host : entry->a);
+    return timeline_known_host(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->host : entry->a);
 }
 
 uint32_t ptk_sim_timeline_to(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
-    return known(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->a : entry->host);
+    return timeline_known_host(timeline, entry->kind == PTK_SIM_TRACE_SEND ? entry->a : entry->host);
 }
 
 uint32_t ptk_sim_timeline_host(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry) {
-    return known(timeline, entry->host);
+    return timeline_known_host(timeline, entry->host);
 }
 
 const char *ptk_sim_timeline_name(const ptk_sim_timeline_t *timeline, uint64_t host) {
@@ -77,7 +77,7 @@ ptk_sim_timeline_state_t ptk_sim_timeline_state(ptk_sim_timeline_state_t before,
 
 /* --- joining ----------------------------------------------------------------------------------------- */
 
-static bool says_the_same(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *one,
+static bool timeline_is_same_packet(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *one,
                           const ptk_sim_trace_entry_t *other) {
     return one->b == other->b && one->c == other->c &&
            ptk_sim_timeline_from(timeline, one) == ptk_sim_timeline_from(timeline, other) &&
@@ -85,17 +85,17 @@ static bool says_the_same(const ptk_sim_timeline_t *timeline, const ptk_sim_trac
 }
 
 /* Where the packet of an entry stands in the table, or is to stand. */
-static size_t *find_sent(const sent_table_t *table, const ptk_sim_trace_entry_t *entry) {
+static size_t *sent_table_find(const sent_table_t *table, const ptk_sim_trace_entry_t *entry) {
     const ptk_sim_timeline_rows_t *rows = table->rows;
     size_t at = (size_t) ((entry->c >> 32) * UINT64_C(0x9E3779B97F4A7C15) >> 32) & table->mask;
     while (table->places[at] != PTK_SIM_TIMELINE_NONE &&
-           !says_the_same(rows->timeline, rows->rows[table->places[at]].entry, entry)) {
+           !timeline_is_same_packet(rows->timeline, rows->rows[table->places[at]].entry, entry)) {
         at = (at + 1) & table->mask;
     }
     return &table->places[at];
 }
 
-static void join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end) {
+static void timeline_join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end) {
     bool is_first = rows[sent].partner == PTK_SIM_TIMELINE_NONE;
     rows[end].partner = sent;
     if (is_first) {
@@ -105,7 +105,7 @@ static void join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end) {
     }
 }
 
-static void init_table(sent_table_t *table, const ptk_sim_timeline_rows_t *rows) {
+static void sent_table_init(sent_table_t *table, const ptk_sim_timeline_rows_t *rows) {
     size_t places = 16;
     while (places < 2 * rows->count) {
         places *= 2;
@@ -117,15 +117,15 @@ static void init_table(sent_table_t *table, const ptk_sim_timeline_rows_t *rows)
     }
 }
 
-static void join_packets(ptk_sim_timeline_rows_t *rows) {
+static void timeline_join_packets(ptk_sim_timeline_rows_t *rows) {
     sent_table_t table;
-    init_table(&table, rows);
+    sent_table_init(&table, rows);
     for (size_t i = 0; i < rows->count; i++) {
         const ptk_sim_trace_entry_t *entry = rows->rows[i].entry;
         if (entry->kind == PTK_SIM_TRACE_SEND) {
-            *find_sent(&table, entry) = i;
-        } else if (ptk_sim_timeline_is_end(entry) && *find_sent(&table, entry) != PTK_SIM_TIMELINE_NONE) {
-            join(rows->rows, *find_sent(&table, entry), i);
+            *sent_table_find(&table, entry) = i;
+        } else if (ptk_sim_timeline_is_end(entry) && *sent_table_find(&table, entry) != PTK_SIM_TIMELINE_NONE) {
+            timeline_join(rows->rows, *sent_table_find(&table, entry), i);
         }
     }
     ptk_sim_free(table.places);
@@ -133,7 +133,7 @@ static void join_packets(ptk_sim_timeline_rows_t *rows) {
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
-static bool is_for_experts(const ptk_sim_trace_entry_t *entry) {
+static bool timeline_is_detail(const ptk_sim_trace_entry_t *entry) {
     return entry->kind == PTK_SIM_TRACE_CHOICE || entry->kind == PTK_SIM_TRACE_RESUME ||
            entry->kind == PTK_SIM_TRACE_SUSPEND || entry->kind == PTK_SIM_TRACE_CALL;
 }
@@ -146,7 +146,7 @@ void ptk_sim_timeline_rows_init(ptk_sim_timeline_rows_t *rows, const ptk_sim_tim
     rows->rows = ptk_sim_allocate(((size_t) trace->count + 1) * sizeof *rows->rows);
     for (size_t i = 0; i < trace->count; i++) {
         const ptk_sim_trace_entry_t *entry = &trace->entries[i];
-        if (shows_all || !is_for_experts(entry)) {
+        if (shows_all || !timeline_is_detail(entry)) {
             rows->rows[rows->count++] =
                 (ptk_sim_timeline_row_t) {.entry = entry, .partner = PTK_SIM_TIMELINE_NONE};
         }
@@ -155,7 +155,7 @@ void ptk_sim_timeline_rows_init(ptk_sim_timeline_rows_t *rows, const ptk_sim_tim
     for (size_t i = rows->first_shown; i < rows->count; i++) {
         rows->rows[i].is_shown = true;
     }
-    join_packets(rows);
+    timeline_join_packets(rows);
 }
 
 void ptk_sim_timeline_rows_fini(ptk_sim_timeline_rows_t *rows) {
@@ -200,9 +200,9 @@ const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *te
     return text_out;
 }
 
-static void fault_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+static void describe_fault(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                         char *text_out, size_t bytes) {
-    static const char *const words[] = {
+    static const char *const names[] = {
         [PTK_SIM_FAULT_CRASH] = "crash",           [PTK_SIM_FAULT_RESTART] = "restart",
         [PTK_SIM_FAULT_PAUSE] = "pause",           [PTK_SIM_FAULT_RESUME] = "goes on",
         [PTK_SIM_FAULT_CLOCK_STEP] = "clock step", [PTK_SIM_FAULT_NO_MEMORY] = "no memory",
@@ -214,46 +214,46 @@ static void fault_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_
         ptk_sys_format(text_out, bytes, "reaches %s again", name);
     } else if (entry->a == PTK_SIM_FAULT_SIGNAL) {
         ptk_sys_format(text_out, bytes, "signal %llu", (unsigned long long) entry->b);
-    } else if (entry->a < sizeof words / sizeof *words && words[entry->a]) {
-        ptk_sys_format(text_out, bytes, "%s", words[entry->a]);
+    } else if (entry->a < sizeof names / sizeof *names && names[entry->a]) {
+        ptk_sys_format(text_out, bytes, "%s", names[entry->a]);
     } else {
         ptk_sys_format(text_out, bytes, "fault %llu", (unsigned long long) entry->a);
     }
 }
 
-static void note_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry, char *text_out,
+static void describe_note(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry, char *text_out,
                        size_t bytes) {
     bool has_label = entry->c > 0 && entry->c <= timeline->label_count && timeline->labels[entry->c - 1];
     ptk_sys_format(text_out, bytes, "%s %llu %llu", has_label ? timeline->labels[entry->c - 1] : "note",
                    (unsigned long long) entry->a, (unsigned long long) entry->b);
 }
 
-static const char *green_word(const ptk_sim_timeline_t *timeline, uint64_t number) {
-    return number > 0 && number <= timeline->green_word_count ? timeline->green_words[number - 1] : "?";
+static const char *green_string(const ptk_sim_timeline_t *timeline, uint64_t number) {
+    return number > 0 && number <= timeline->green_string_count ? timeline->green_strings[number - 1] : "?";
 }
 
 /* "serve#3 waits for recv" */
-static void green_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+static void describe_green(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                         char *text_out, size_t bytes) {
     static const char *const does[] = {[PTK_SIM_GREEN_BEGINS] = " begins",
-                                       [PTK_SIM_GREEN_GOES_ON] = " goes on",
+                                       [PTK_SIM_GREEN_RESUMES] = " goes on",
                                        [PTK_SIM_GREEN_WAITS] = " waits for ",
                                        [PTK_SIM_GREEN_YIELDS] = " yields",
                                        [PTK_SIM_GREEN_ENDS] = " ends"};
     uint64_t what = entry->c >> 32;
     uint32_t detail = (uint32_t) entry->c;
-    const char *behind = "";
+    const char *detail_text = "";
     if (what == PTK_SIM_GREEN_WAITS) {
-        behind = green_word(timeline, detail);
-    } else if (what == PTK_SIM_GREEN_GOES_ON && detail != 0) {
-        behind = ptk_err_name((ptk_err) detail);
+        detail_text = green_string(timeline, detail);
+    } else if (what == PTK_SIM_GREEN_RESUMES && detail != 0) {
+        detail_text = ptk_err_name((ptk_err) detail);
     }
-    ptk_sys_format(text_out, bytes, "%s#%llu%s%s%s", green_word(timeline, entry->b),
+    ptk_sys_format(text_out, bytes, "%s#%llu%s%s%s", green_string(timeline, entry->b),
                    (unsigned long long) entry->a, what < sizeof does / sizeof *does ? does[what] : "",
-                   what == PTK_SIM_GREEN_GOES_ON && *behind ? ": " : "", behind);
+                   what == PTK_SIM_GREEN_RESUMES && *detail_text ? ": " : "", detail_text);
 }
 
-static void choice_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+static void describe_choice(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     const char *name = ptk_sim_site_name((uint32_t) entry->a);
     if (name) {
         ptk_sys_format(text_out, bytes, "choice %s: %llu of %llu", name, (unsigned long long) entry->c,
@@ -264,7 +264,7 @@ static void choice_words(const ptk_sim_trace_entry_t *entry, char *text_out, siz
     }
 }
 
-static void host_words(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
+static void describe_host(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     if (entry->a) {
         ptk_sys_format(text_out, bytes, "starts");
     } else {
@@ -287,7 +287,7 @@ static const char *name_of_end(uint64_t end) {
     return end < sizeof names / sizeof names[0] ? names[end] : "unknown";
 }
 
-const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                                    char *text_out, size_t bytes) {
     unsigned long long a = entry->a;
     switch (entry->kind) {
@@ -295,7 +295,7 @@ const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk
         ptk_sys_format(text_out, bytes, "seed %llu", a);
         break;
     case PTK_SIM_TRACE_CHOICE:
-        choice_words(entry, text_out, bytes);
+        describe_choice(entry, text_out, bytes);
         break;
     case PTK_SIM_TRACE_RESUME:
         ptk_sys_format(text_out, bytes, "runs");
@@ -311,19 +311,19 @@ const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk
                        (long long) entry->c);
         break;
     case PTK_SIM_TRACE_FAULT:
-        fault_words(timeline, entry, text_out, bytes);
+        describe_fault(timeline, entry, text_out, bytes);
         break;
     case PTK_SIM_TRACE_NOTE:
-        note_words(timeline, entry, text_out, bytes);
+        describe_note(timeline, entry, text_out, bytes);
         break;
     case PTK_SIM_TRACE_END:
         ptk_sys_format(text_out, bytes, "end: %s", name_of_end(entry->a));
         break;
     case PTK_SIM_TRACE_HOST:
-        host_words(entry, text_out, bytes);
+        describe_host(entry, text_out, bytes);
         break;
     case PTK_SIM_TRACE_GREEN:
-        green_words(timeline, entry, text_out, bytes);
+        describe_green(timeline, entry, text_out, bytes);
         break;
     default:
         ptk_sys_format(text_out, bytes, "event %u", (unsigned) entry->kind);

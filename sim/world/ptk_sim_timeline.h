@@ -30,8 +30,8 @@ typedef struct ptk_sim_timeline {
     uint32_t flags;
     const char *const *labels; /* of notes: that of number 1 (the entry's c) first; NULL: none */
     size_t label_count;
-    char *const *green_words; /* names of green threads, and what they wait for, by number from 1 on */
-    size_t green_word_count;
+    char *const *green_strings; /* names of green threads, and what they wait for, by number from 1 on */
+    size_t green_string_count;
     const char *title;   /* NULL: none */
     const char *failure; /* what went wrong; NULL: nothing */
     size_t event_limit;  /* the last so many events; 0: all of them as text, 1000 on a page */

@@ -51,7 +51,7 @@ bool ptk_sim_timeline_is_end(const ptk_sim_trace_entry_t *entry);
 
 /* Texts; each answers `text_out`. Packets: "SA", "PA 512". Others: what happened, without the host. */
 const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes);
-const char *ptk_sim_timeline_words(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                                    char *text_out, size_t bytes);
 const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes);
 

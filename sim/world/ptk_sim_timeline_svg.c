@@ -5,7 +5,7 @@
  */
 #include "sim/world/ptk_sim_timeline_page_impl.h"
 
-static const char style[] =
+static const char page_style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#6a737d;--rule:#eef0f3;--life:#aab2bd;"
     "--data:#0a58ca;--open:#107c41;--bad:#cf222e;--badband:#cf222e33;--pause:#b7791f;--pauseband:#e3a00855;"
     "--cut:#8250df;--cutband:#8250df4d;--note:#fff8c5;--noteline:#d4a72c;--badbox:#ffebe9}"
@@ -46,7 +46,7 @@ static const char style[] =
     ".end line{stroke:var(--bad);stroke-width:2}"
     ".key span{margin-right:16px;white-space:nowrap}.key b{font:600 11px ui-monospace,Menlo,monospace}";
 
-static const char *const key[] = {
+static const char *const page_key[] = {
     "<span><b>S</b> SYN</span><span><b>F</b> FIN</span><span><b>R</b> RST</span><span><b>P</b> PSH</span>",
     "<span><b>U</b> URG</span><span><b>A</b> ACK</span><span>numbers: bytes of data</span>",
     "<span style=\"color:var(--bad)\">&#10005; lost</span>",
@@ -56,12 +56,12 @@ static const char *const key[] = {
 };
 
 void ptk_sim_page_style(const ptk_sim_page_t *page) {
-    ptk_sim_writer_text(page->writer, style);
+    ptk_sim_writer_text(page->writer, page_style);
 }
 
 void ptk_sim_page_key(const ptk_sim_page_t *page) {
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
-        ptk_sim_writer_text(page->writer, key[i]);
+    for (size_t i = 0; i < sizeof page_key / sizeof *page_key; i++) {
+        ptk_sim_writer_text(page->writer, page_key[i]);
     }
 }
 

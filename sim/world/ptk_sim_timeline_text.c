@@ -17,8 +17,8 @@
 #include "sim/world/ptk_sim_timeline_impl.h"
 #include <string.h>
 
-#define LEAST_WIDTH 16
-#define MOST_WIDTH  28
+#define TEXT_COLUMN_MIN 16
+#define TEXT_COLUMN_MAX  28
 
 typedef struct drawing {
     const ptk_sim_timeline_rows_t *rows;
@@ -28,33 +28,33 @@ typedef struct drawing {
     char *line;
     size_t width; /* of a column */
     size_t line_width;
-} drawing_t;
+} text_drawing_t;
 
 /* --- a line ------------------------------------------------------------------------------------------ */
 
-static size_t column_of(const drawing_t *drawing, uint32_t host) {
+static size_t text_column(const text_drawing_t *drawing, uint32_t host) {
     return host * drawing->width;
 }
 
-static void draw_life_lines(drawing_t *drawing) {
+static void draw_life_lines(text_drawing_t *drawing) {
     static const char signs[] = {[PTK_SIM_TIMELINE_ABSENT] = '.',
                                  [PTK_SIM_TIMELINE_UP] = '|',
                                  [PTK_SIM_TIMELINE_DOWN] = '.',
                                  [PTK_SIM_TIMELINE_PAUSED] = ':'};
     memset(drawing->line, ' ', drawing->line_width);
     for (uint32_t host = 0; host < drawing->timeline->host_count; host++) {
-        drawing->line[column_of(drawing, host)] = signs[drawing->states[host]];
+        drawing->line[text_column(drawing, host)] = signs[drawing->states[host]];
     }
 }
 
-static void draw_label(drawing_t *drawing, size_t at, size_t limit, const char *label) {
+static void draw_label(text_drawing_t *drawing, size_t at, size_t limit, const char *label) {
     for (size_t i = 0; label[i] && at + i < limit; i++) {
         drawing->line[at + i] = label[i];
     }
 }
 
 /* Dashes between two columns, over the life lines in between. */
-static void draw_dashes(drawing_t *drawing, size_t left, size_t right) {
+static void draw_dashes(text_drawing_t *drawing, size_t left, size_t right) {
     for (size_t at = left; at < right; at++) {
         if (drawing->line[at] == ' ') {
             drawing->line[at] = '-';
@@ -62,17 +62,17 @@ static void draw_dashes(drawing_t *drawing, size_t left, size_t right) {
     }
 }
 
-static size_t larger(size_t one, size_t other) {
+static size_t text_max(size_t one, size_t other) {
     return one > other ? one : other;
 }
 
 /* From one column towards another; `head` stands where the packet ends. */
-static void draw_arrow(drawing_t *drawing, uint32_t from, uint32_t to, const char *label, char head) {
-    size_t start = column_of(drawing, from);
-    size_t end = column_of(drawing, to);
+static void draw_arrow(text_drawing_t *drawing, uint32_t from, uint32_t to, const char *label, char head) {
+    size_t start = text_column(drawing, from);
+    size_t end = text_column(drawing, to);
     size_t length = strlen(label) + 2;
     if (start < end) {
-        size_t tip = head == 'X' ? larger(end - drawing->width / 2, start + length + 5) : end - 1;
+        size_t tip = head == 'X' ? text_max(end - drawing->width / 2, start + length + 5) : end - 1;
         draw_dashes(drawing, start + 1, tip);
         drawing->line[tip] = head == 'X' ? head : '>';
         draw_label(drawing, start + 4, tip, " ");
@@ -90,8 +90,8 @@ static void draw_arrow(drawing_t *drawing, uint32_t from, uint32_t to, const cha
     }
 }
 
-static void draw_stub(drawing_t *drawing, uint32_t from, uint32_t to, const char *label) {
-    size_t start = column_of(drawing, from);
+static void draw_stub(text_drawing_t *drawing, uint32_t from, uint32_t to, const char *label) {
+    size_t start = text_column(drawing, from);
     size_t length = strlen(label);
     drawing->line[start] = 'o';
     if (to == PTK_SIM_NO_HOST || to >= from) {
@@ -108,14 +108,14 @@ static void draw_stub(drawing_t *drawing, uint32_t from, uint32_t to, const char
 /* --- rows -------------------------------------------------------------------------------------------- */
 
 /* Without what would disturb a terminal. */
-static void write_plain(const drawing_t *drawing, const char *text) {
+static void text_write_plain(const text_drawing_t *drawing, const char *text) {
     for (size_t i = 0; text[i]; i++) {
         bool is_control = ((unsigned char) text[i] < ' ' && text[i] != '\n') || text[i] == 127;
         drawing->writer->write(drawing->writer->context, is_control ? "?" : &text[i], 1);
     }
 }
 
-static void write_line(const drawing_t *drawing, uint64_t at_ns) {
+static void text_write_line(const text_drawing_t *drawing, uint64_t at_ns) {
     char time[32];
     ptk_sim_writer_format(drawing->writer, "%12s  ",
                           ptk_sim_timeline_at(drawing->timeline, at_ns, time, sizeof time));
@@ -123,21 +123,21 @@ static void write_line(const drawing_t *drawing, uint64_t at_ns) {
     ptk_sim_writer_text(drawing->writer, "  ");
 }
 
-static void write_ports(const drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
+static void text_write_ports(const text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     ptk_sim_writer_format(drawing->writer, ", %u to %u", (unsigned) (entry->c >> 16 & 0xFFFF),
                           (unsigned) (entry->c & 0xFFFF));
 }
 
-static void write_route(const drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
+static void text_write_route(const text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     const ptk_sim_timeline_t *timeline = drawing->timeline;
-    write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_from(timeline, entry)));
+    text_write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_from(timeline, entry)));
     ptk_sim_writer_text(drawing->writer, " to ");
-    write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_to(timeline, entry)));
-    write_ports(drawing, entry);
+    text_write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_to(timeline, entry)));
+    text_write_ports(drawing, entry);
 }
 
 /* ", sent at 1.250" of an end, ", arrives at 1.500" of a packet that is sent. */
-static void write_partner(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+static void text_write_partner(const text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_timeline_row_t *rows = drawing->rows->rows;
     const ptk_sim_trace_entry_t *partner = rows[row->partner].entry;
     bool is_copy =
@@ -153,7 +153,7 @@ static void write_partner(const drawing_t *drawing, const ptk_sim_timeline_row_t
                           ptk_sim_timeline_at(drawing->timeline, partner->at_ns, time, sizeof time));
 }
 
-static void write_fate(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+static void text_write_outcome(const text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     uint32_t kind = row->entry->kind;
     if (kind == PTK_SIM_TRACE_DROP) {
         ptk_sim_writer_text(drawing->writer, ", lost");
@@ -161,13 +161,13 @@ static void write_fate(const drawing_t *drawing, const ptk_sim_timeline_row_t *r
         ptk_sim_writer_text(drawing->writer, ", finds nobody");
     }
     if (row->partner != PTK_SIM_TIMELINE_NONE && !row->is_lost_now) {
-        write_partner(drawing, row);
+        text_write_partner(drawing, row);
     } else if (kind == PTK_SIM_TRACE_SEND) {
         ptk_sim_writer_text(drawing->writer, ", never arrives");
     }
 }
 
-static void write_packet(drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+static void text_write_packet(text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t from = ptk_sim_timeline_from(drawing->timeline, entry);
     uint32_t to = ptk_sim_timeline_to(drawing->timeline, entry);
@@ -182,13 +182,13 @@ static void write_packet(drawing_t *drawing, const ptk_sim_timeline_row_t *row) 
     } else if (from != PTK_SIM_NO_HOST) {
         draw_stub(drawing, from, to, label);
     }
-    write_line(drawing, entry->at_ns);
-    write_route(drawing, entry);
-    write_fate(drawing, row);
+    text_write_line(drawing, entry->at_ns);
+    text_write_route(drawing, entry);
+    text_write_outcome(drawing, row);
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
-static char mark_of(const ptk_sim_trace_entry_t *entry) {
+static char text_mark(const ptk_sim_trace_entry_t *entry) {
     switch (entry->kind) {
     case PTK_SIM_TRACE_HOST:
         return entry->a ? '[' : ']';
@@ -197,35 +197,35 @@ static char mark_of(const ptk_sim_trace_entry_t *entry) {
     case PTK_SIM_TRACE_NOTE:
         return '*';
     case PTK_SIM_TRACE_GREEN:
-        return entry->c >> 32 == PTK_SIM_GREEN_BEGINS || entry->c >> 32 == PTK_SIM_GREEN_GOES_ON ? '(' : ')';
+        return entry->c >> 32 == PTK_SIM_GREEN_BEGINS || entry->c >> 32 == PTK_SIM_GREEN_RESUMES ? '(' : ')';
     default:
         return '+';
     }
 }
 
-static void write_event(drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
+static void text_write_event(text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     uint32_t host = ptk_sim_timeline_host(drawing->timeline, entry);
-    char words[160];
+    char description[160];
     draw_life_lines(drawing);
     if (host != PTK_SIM_NO_HOST) {
-        drawing->line[column_of(drawing, host)] = mark_of(entry);
+        drawing->line[text_column(drawing, host)] = text_mark(entry);
     }
-    write_line(drawing, entry->at_ns);
+    text_write_line(drawing, entry->at_ns);
     if (host != PTK_SIM_NO_HOST) {
-        write_plain(drawing, ptk_sim_timeline_name(drawing->timeline, host));
+        text_write_plain(drawing, ptk_sim_timeline_name(drawing->timeline, host));
         ptk_sim_writer_text(drawing->writer, ": ");
     }
-    write_plain(drawing, ptk_sim_timeline_words(drawing->timeline, entry, words, sizeof words));
+    text_write_plain(drawing, ptk_sim_timeline_describe(drawing->timeline, entry, description, sizeof description));
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
-static void write_row(drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+static void text_write_row(text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t host = ptk_sim_timeline_host(drawing->timeline, entry);
     if (row->is_shown && (entry->kind == PTK_SIM_TRACE_SEND || ptk_sim_timeline_is_end(entry))) {
-        write_packet(drawing, row);
+        text_write_packet(drawing, row);
     } else if (row->is_shown) {
-        write_event(drawing, entry);
+        text_write_event(drawing, entry);
     }
     if (host != PTK_SIM_NO_HOST) {
         drawing->states[host] = ptk_sim_timeline_state(drawing->states[host], entry);
@@ -234,18 +234,18 @@ static void write_row(drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
 
 /* --- the whole --------------------------------------------------------------------------------------- */
 
-static size_t column_width(const ptk_sim_timeline_t *timeline) {
-    size_t width = LEAST_WIDTH;
+static size_t text_column_width(const ptk_sim_timeline_t *timeline) {
+    size_t width = TEXT_COLUMN_MIN;
     for (uint32_t host = 0; host < timeline->host_count; host++) {
-        width = larger(width, strlen(ptk_sim_timeline_name(timeline, host)) + 2);
+        width = text_max(width, strlen(ptk_sim_timeline_name(timeline, host)) + 2);
     }
-    return width < MOST_WIDTH ? width : MOST_WIDTH;
+    return width < TEXT_COLUMN_MAX ? width : TEXT_COLUMN_MAX;
 }
 
-static void write_head(drawing_t *drawing) {
+static void text_write_head(text_drawing_t *drawing) {
     const ptk_sim_timeline_t *timeline = drawing->timeline;
     if (timeline->title) {
-        write_plain(drawing, timeline->title);
+        text_write_plain(drawing, timeline->title);
         ptk_sim_writer_text(drawing->writer, "\n\n");
     }
     if (drawing->rows->first_shown > 0) {
@@ -254,7 +254,7 @@ static void write_head(drawing_t *drawing) {
     }
     ptk_sim_writer_format(drawing->writer, "%12s  ", "ms");
     for (uint32_t host = 0; host < timeline->host_count; host++) {
-        char name[MOST_WIDTH];
+        char name[TEXT_COLUMN_MAX];
         memset(name, ' ', sizeof name);
         const char *whole = ptk_sim_timeline_name(timeline, host);
         size_t length = strlen(whole);
@@ -270,18 +270,18 @@ void ptk_sim_timeline_text(const ptk_sim_timeline_t *timeline, const ptk_sim_wri
     ptk_sim_timeline_rows_t rows;
     ptk_sim_timeline_rows_init(&rows, timeline, timeline->flags & PTK_SIM_TIMELINE_ALL,
                                timeline->event_limit);
-    drawing_t drawing = {.rows = &rows, .timeline = timeline, .writer = writer};
-    drawing.width = column_width(timeline);
+    text_drawing_t drawing = {.rows = &rows, .timeline = timeline, .writer = writer};
+    drawing.width = text_column_width(timeline);
     drawing.line_width = drawing.width * timeline->host_count;
     drawing.line = ptk_sim_allocate(drawing.line_width + 1);
     drawing.states = ptk_sim_allocate((timeline->host_count + 1) * sizeof *drawing.states);
-    write_head(&drawing);
+    text_write_head(&drawing);
     for (size_t i = 0; i < rows.count; i++) {
-        write_row(&drawing, &rows.rows[i]);
+        text_write_row(&drawing, &rows.rows[i]);
     }
     if (timeline->failure) {
         ptk_sim_writer_text(writer, "\nFAILED: ");
-        write_plain(&drawing, timeline->failure);
+        text_write_plain(&drawing, timeline->failure);
         ptk_sim_writer_text(writer, "\n");
     }
     ptk_sim_free(drawing.states);

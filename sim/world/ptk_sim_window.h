@@ -20,16 +20,16 @@
 typedef struct ptk_sim_window {
     ptk_choice_tree_t tree; /* of the decisions behind the first */
     uint64_t number;
-    uint32_t faults_most;
+    uint32_t fault_limit;
     bool is_reached; /* by some run */
     /* Of one run: */
-    bool is_shut;    /* whoever runs it may set this: decisions do not count, and are benign */
+    bool is_disabled;    /* whoever runs it may set this: decisions do not count, and are benign */
     uint64_t passed; /* decisions so far */
     uint32_t faults;
 } ptk_sim_window_t;
 
 /* `decisions` from 1 to PTK_CHOICE_TREE_DEPTH_MAX. */
-void ptk_sim_window_init(ptk_sim_window_t *window, uint64_t number, uint32_t decisions, uint32_t faults_most);
+void ptk_sim_window_init(ptk_sim_window_t *window, uint64_t number, uint32_t decisions, uint32_t fault_limit);
 
 /* Prepare the next run; false: there is none. */
 bool ptk_sim_window_next(ptk_sim_window_t *window);
@@ -38,4 +38,4 @@ bool ptk_sim_window_next(ptk_sim_window_t *window);
 void ptk_sim_window_repeat(ptk_sim_window_t *window);
 
 /* What is decided: 0, or the last answer of `count`; of those between none is tried. */
-uint32_t ptk_sim_window_answer(ptk_sim_window_t *window, uint32_t site, bool is_fault, uint32_t count);
+uint32_t ptk_sim_window_decide(ptk_sim_window_t *window, uint32_t site, bool is_fault, uint32_t count);

@@ -151,15 +151,15 @@ static void keep_appointment(ptk_sim_event_t *event) {
 static void host_begin(uint64_t start_ns) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     host_clock.before = *kernel;
-    host_clock.appointment.happen = keep_appointment;
+    host_clock.appointment.fire = keep_appointment;
     kernel->clock_offset_ns += (int64_t) (start_ns - ptk_sim_kernel_now_ns(kernel));
-    kernel->look_ns = 0;
+    kernel->empty_poll_ns = 0;
 }
 
 static void host_end(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     ptk_sim_event_queue_cancel(&kernel->net->events, &host_clock.appointment);
-    kernel->look_ns = host_clock.before.look_ns;
+    kernel->empty_poll_ns = host_clock.before.empty_poll_ns;
     kernel->suspend = host_clock.before.suspend;
     kernel->block.oracle = host_clock.before.block.oracle;
     kernel->block.sys = host_clock.before.block.sys;
@@ -171,7 +171,7 @@ static void host_advance(uint64_t ns) {
     ptk_sim_event_queue_t *events = &kernel->net->events;
     uint64_t left_ns = PTK_TIME_NEVER - ptk_sim_kernel_now_ns(kernel);
     uint64_t until_ns = events->now_ns + (ns < left_ns ? ns : left_ns);
-    bool has_appointment = ptk_sim_event_is_entered(&host_clock.appointment);
+    bool has_appointment = ptk_sim_event_is_scheduled(&host_clock.appointment);
     ptk_sim_event_queue_cancel(events, &host_clock.appointment);
     while (ptk_sim_event_queue_next_ns(events) <= until_ns) {
         (void) ptk_sim_event_queue_step(events);
@@ -184,7 +184,7 @@ static void host_advance(uint64_t ns) {
 
 static void host_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
     CHECK(when_ns >= ptk_sim_kernel_now_ns(ptk_sim_kernel_here()));
-    CHECK(!ptk_sim_event_is_entered(&host_clock.appointment));
+    CHECK(!ptk_sim_event_is_scheduled(&host_clock.appointment));
     host_clock.appointment_ns = when_ns;
     host_clock.fn = fn;
     host_clock.arg = arg;

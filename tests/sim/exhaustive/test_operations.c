@@ -133,7 +133,7 @@ static ptk_err begin(void *arg) {
     world.client = ptk_green_spawn(loop, NULL, run_client, NULL);
     ptk_green_t *meddler = ptk_green_spawn(loop, NULL, run_meddler, NULL);
     CHECK(world.client && meddler);
-    world.window.is_shut = false;
+    world.window.is_disabled = false;
     CHECK_OK(ptk_green_join(meddler, NULL, PTK_TIMEOUT_INFINITE));
     CHECK_OK(ptk_green_join(world.client, NULL, PTK_TIMEOUT_INFINITE));
     ptk_sock_close(world.sock);
@@ -169,7 +169,7 @@ static void run_leaf(const char *platform) {
     for (size_t i = 0; i < sizeof benign_sites / sizeof benign_sites[0]; i++) {
         ptk_sim_oracle_set_rate(&sim->oracle, benign_sites[i], 0);
     }
-    world.window.is_shut = true;
+    world.window.is_disabled = true;
     CHECK(ptk_sim_host(sim, &server, server_main, NULL) && ptk_sim_host(sim, &client, client_main, NULL));
     ptk_sim_end_t end = ptk_sim_run_for(sim, LIMIT_MS);
     if (end != PTK_SIM_END_QUIESCENT) {

@@ -42,9 +42,9 @@ static uint64_t arrived_at_ns[16];
 static uint32_t arrived_on[16];
 static uint32_t arrivals;
 
-static void tcp_arrives(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
+static void tcp_input(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
     CHECK(arrivals < 16);
-    arrived[arrivals] = packet->sequence;
+    arrived[arrivals] = packet->seq;
     arrived_on[arrivals] = node->index;
     arrived_at_ns[arrivals++] = node->net->events.now_ns;
 }
@@ -60,14 +60,14 @@ static void send_to(ptk_sim_node_t *node, ptk_sim_addr_t to, uint32_t number) {
     ptk_sim_packet_t *packet = ptk_sim_packet_create(node->net, 60);
     packet->protocol = PTK_SIM_PROTOCOL_TCP;
     packet->to = to;
-    packet->sequence = number;
+    packet->seq = number;
     ptk_sim_packet_send(node, packet);
 }
 
 static void begin(ptk_sim_net_t *net, uint32_t nodes) {
     ptk_sim_net_init(net);
-    net->tcp_arrives = tcp_arrives;
-    net->usual = (ptk_sim_link_t) {.latency_ns = 1000, .latency_step_ns = 100, .latency_steps = 10};
+    net->tcp_input = tcp_input;
+    net->default_link = (ptk_sim_link_t) {.latency_ns = 1000, .latency_step_ns = 100, .latency_steps = 10};
     for (uint32_t i = 0; i < nodes; i++) {
         ptk_sim_addr_t addr = ipv4(i + 1, 0);
         CHECK(ptk_sim_node_add_address(ptk_sim_net_add(net), &addr));
@@ -137,7 +137,7 @@ TEST(loss_and_duplicates_are_decided_by_the_oracle_until_the_net_is_calm) {
     run(&net);
     CHECK_EQ(arrivals, 3);
     CHECK_EQ(arrived[2], 3);
-    net.calm = true;
+    net.faults_off = true;
     script(PTK_SIM_SITE_LOSS, 1, 100);
     send_to(net.nodes[0], ipv4(2, 1), 4);
     run(&net);
@@ -163,11 +163,11 @@ TEST(cut_links_and_nodes_that_are_down_drop_at_both_ends) {
     begin(&net, 2);
     ptk_sim_link_t *link = ptk_sim_net_link(&net, 0, 1);
     send_to(net.nodes[0], ipv4(2, 1), 1);
-    link->cut = true;
+    link->partition_count = true;
     send_to(net.nodes[0], ipv4(2, 1), 2);
     run(&net);
     CHECK_EQ(net.packets_lost, 2);
-    link->cut = false;
+    link->partition_count = false;
     send_to(net.nodes[0], ipv4(2, 1), 3);
     net.nodes[1]->up = false;
     run(&net);
@@ -203,7 +203,7 @@ TEST(a_node_reaches_itself_at_once_and_nobody_is_no_error) {
 TEST(a_thousand_nodes_have_addresses_and_links) {
     ptk_sim_net_t net;
     begin(&net, 1000);
-    net.usual.latency_ns = 77;
+    net.default_link.latency_ns = 77;
     ptk_sim_addr_t addr = ipv4(2000, 0);
     CHECK(ptk_sim_node_add_address(ptk_sim_net_add(&net), &addr));
     for (uint32_t i = 0; i < 1000; i++) {

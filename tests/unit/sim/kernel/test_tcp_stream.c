@@ -72,7 +72,7 @@ static void choose_world(uint64_t seed) {
     dice.rarity = 4 + below(30);
     ptk_thread()->oracle = &dice.oracle;
     begin();
-    net.usual = (ptk_sim_link_t) {
+    net.default_link = (ptk_sim_link_t) {
         .latency_ns = 1000 + below(50000000),
         .latency_step_ns = below(100000),
         .latency_steps = 1 + below(50),
@@ -196,10 +196,10 @@ static void come_and_go(uint64_t seed) {
             }
             ptk_sim_tcp_close(tcp);
         }
-        ptk_sim_net_link(&net, 0, 1)->cut = below(20) == 0;
+        ptk_sim_net_link(&net, 0, 1)->partition_count = below(20) == 0;
         run_for(below(30000000));
     }
-    ptk_sim_net_link(&net, 0, 1)->cut = false;
+    ptk_sim_net_link(&net, 0, 1)->partition_count = false;
     ptk_sim_tcp_close(listener);
     while (open > 0) {
         ptk_sim_tcp_close(all[--open]);
@@ -216,7 +216,7 @@ TEST(connections_come_and_go_and_nothing_is_left) {
 
 TEST(a_calm_net_asks_nothing_and_gets_everything_through) {
     choose_world(3);
-    net.calm = true;
+    net.faults_off = true;
     listener = listen_on(there, PORT, 3);
     client = call(here, host(2), PORT);
     run();
@@ -238,14 +238,14 @@ TEST(a_shut_window_is_asked_about_for_ever) {
     }
     run_for(5000 * SECOND_NS);
     CHECK_EQ(error_of(client), 0);
-    ptk_sim_net_link(&net, 1, 0)->cut = true; /* the window opens, but the news of it is lost */
+    ptk_sim_net_link(&net, 1, 0)->partition_count = true; /* the window opens, but the news of it is lost */
     CHECK(ptk_sim_tcp_recv(server, bytes, sizeof bytes) > 0);
     settle();
-    ptk_sim_net_link(&net, 1, 0)->cut = false;
+    ptk_sim_net_link(&net, 1, 0)->partition_count = false;
     CHECK(!(ptk_sim_tcp_ready(client) & POLLOUT));
     run_for(300 * SECOND_NS);
     CHECK(ptk_sim_tcp_recv(server, bytes, sizeof bytes) > 0);
-    ptk_sim_net_link(&net, 1, 0)->cut = true; /* and now nobody answers */
+    ptk_sim_net_link(&net, 1, 0)->partition_count = true; /* and now nobody answers */
     run_for(3000 * SECOND_NS);
     CHECK_EQ(error_of(client), ETIMEDOUT);
     end_connected();
@@ -253,10 +253,10 @@ TEST(a_shut_window_is_asked_about_for_ever) {
 
 TEST(a_partition_that_heals_in_time_costs_only_time) {
     begin_connected();
-    ptk_sim_net_link(&net, 0, 1)->cut = true;
+    ptk_sim_net_link(&net, 0, 1)->partition_count = true;
     CHECK_EQ(say(client, "hello"), 5);
     run_for(500 * SECOND_NS);
-    ptk_sim_net_link(&net, 0, 1)->cut = false;
+    ptk_sim_net_link(&net, 0, 1)->partition_count = false;
     run_for(121 * SECOND_NS);
     CHECK_STR(hear(server, 10), "hello");
     end_connected();

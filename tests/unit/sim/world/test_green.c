@@ -55,11 +55,11 @@ static void tell(const ptk_sim_t *sim, char *text, size_t bytes) {
         if (entry->kind != PTK_SIM_TRACE_GREEN) {
             continue;
         }
-        const char *what = entry->c >> 32 == PTK_SIM_GREEN_WAITS ? sim->green_words.words[detail - 1]
+        const char *what = entry->c >> 32 == PTK_SIM_GREEN_WAITS ? sim->green_strings.strings[detail - 1]
                            : detail                              ? ptk_err_name((ptk_err) detail)
                                                                  : "";
         length += ptk_sys_format(text + length, bytes - length, "%s#%u %s %s;",
-                                 sim->green_words.words[entry->b - 1], (unsigned) entry->a,
+                                 sim->green_strings.strings[entry->b - 1], (unsigned) entry->a,
                                  does[entry->c >> 32], what);
         CHECK(length < bytes);
     }

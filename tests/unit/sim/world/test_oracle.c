@@ -110,7 +110,7 @@ TEST(schedules_are_uniform_and_faults_keep_to_their_rate) {
     ptk_sim_oracle_t oracle;
     uint32_t seen[7] = {0};
     uint32_t lost[5] = {0};
-    ptk_sim_oracle_init_random(&oracle, &(ptk_sim_oracle_options_t) {.seed = 9, .is_plain = true});
+    ptk_sim_oracle_init_random(&oracle, &(ptk_sim_oracle_options_t) {.seed = 9, .has_medium_rates = true});
     CHECK_EQ(ptk_sim_oracle_rate(&oracle, PTK_CHOICE_RUN_NEXT), PTK_SIM_RATE_UNIFORM);
     ptk_sim_oracle_set_rate(&oracle, PTK_SIM_SITE_LOSS, 100000);
     CHECK_EQ(ptk_sim_oracle_rate(&oracle, PTK_SIM_SITE_LOSS), 100000);
@@ -203,9 +203,9 @@ TEST(a_replay_is_benign_where_the_tape_has_nothing_and_cuts_what_is_too_high) {
     ptk_sim_tape_t tape;
     ptk_sim_oracle_t oracle;
     ptk_sim_tape_init(&tape);
-    ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 7, .occurrence = 2, .answer = 4, .count = 5});
-    ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 7, .occurrence = 3, .answer = 4, .count = 5});
-    ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 8, .occurrence = 0, .answer = 1, .count = 2});
+    ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 7, .occurrence = 2, .value = 4, .count = 5});
+    ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 7, .occurrence = 3, .value = 4, .count = 5});
+    ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 8, .occurrence = 0, .value = 1, .count = 2});
     ptk_sim_oracle_init_replay(&oracle, &tape);
     static const uint32_t expected[] = {0, 0, 4, 2, 0, 0};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
@@ -215,7 +215,7 @@ TEST(a_replay_is_benign_where_the_tape_has_nothing_and_cuts_what_is_too_high) {
     }
     CHECK_EQ(ask(&oracle, 8, 2), 1);
     CHECK_EQ(oracle.recorded.count, 3);
-    CHECK_EQ(oracle.recorded.entries[1].answer, 2);
+    CHECK_EQ(oracle.recorded.entries[1].value, 2);
     CHECK_EQ(oracle.recorded.entries[1].count, 3);
     ptk_sim_oracle_fini(&oracle);
     ptk_sim_tape_fini(&tape);
@@ -300,7 +300,7 @@ TEST(many_sites_are_kept_apart) {
     ptk_sim_tape_init(&tape);
     for (uint32_t site = 1000; site < 6000; site++) {
         ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {
-                                       .site = site, .occurrence = 1, .answer = 1 + site % 9, .count = 10});
+                                       .site = site, .occurrence = 1, .value = 1 + site % 9, .count = 10});
     }
     ptk_sim_oracle_init_replay(&oracle, &tape);
     for (uint32_t turn = 0; turn < 3; turn++) {

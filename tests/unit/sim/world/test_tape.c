@@ -38,7 +38,7 @@ static void record(ptk_sim_tape_t *tape, uint64_t seed) {
         ptk_sim_tape_append(
             tape, &(ptk_sim_tape_entry_t) {.site = site + 1,
                                            .occurrence = occurrences[site],
-                                           .answer = 1 + (uint32_t) ptk_test_random_below(&random, count - 1),
+                                           .value = 1 + (uint32_t) ptk_test_random_below(&random, count - 1),
                                            .count = count});
     }
 }
@@ -56,17 +56,17 @@ TEST(a_sorted_tape_has_what_was_appended) {
     CHECK(!ptk_sim_tape_equal(&tape, &sorted));
     for (size_t i = 0; i < ENTRIES; i++) {
         const ptk_sim_tape_entry_t *entry = &tape.entries[i];
-        CHECK_EQ(ptk_sim_tape_answer(&sorted, entry->site, entry->occurrence), entry->answer);
+        CHECK_EQ(ptk_sim_tape_value(&sorted, entry->site, entry->occurrence), entry->value);
         if (i > 0) {
             const ptk_sim_tape_entry_t *last = &sorted.entries[i - 1];
             CHECK(last->site < sorted.entries[i].site ||
                   (last->site == sorted.entries[i].site && last->occurrence < sorted.entries[i].occurrence));
         }
     }
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 0, 0), 0); /* site 1 comes next */
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 0, sorted.entries[0].occurrence), 0);
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 1, 0), 0);
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 1, UINT64_MAX), 0);
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 0, 0), 0); /* site 1 comes next */
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 0, sorted.entries[0].occurrence), 0);
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 1, 0), 0);
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 1, UINT64_MAX), 0);
     CHECK_EQ(ptk_sim_tape_seek(&sorted, 11, 0), ENTRIES);
     CHECK_EQ(ptk_sim_tape_seek(&sorted, 0, 0), 0);
     ptk_sim_tape_fini(&tape);
@@ -75,7 +75,7 @@ TEST(a_sorted_tape_has_what_was_appended) {
 
 TEST(a_tape_knows_whether_it_is_sorted) {
     ptk_sim_tape_t tape;
-    ptk_sim_tape_entry_t entry = {.site = 5, .occurrence = 3, .answer = 1, .count = 2};
+    ptk_sim_tape_entry_t entry = {.site = 5, .occurrence = 3, .value = 1, .count = 2};
     ptk_sim_tape_init(&tape);
     CHECK(tape.is_sorted);
     ptk_sim_tape_append(&tape, &entry);
@@ -101,7 +101,7 @@ TEST(a_tape_comes_back_from_its_text) {
     record(&tape, 2);
     ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = UINT32_MAX,
                                                         .occurrence = UINT64_MAX,
-                                                        .answer = UINT32_MAX - 1,
+                                                        .value = UINT32_MAX - 1,
                                                         .count = UINT32_MAX});
     page_t page = write_tape(&tape);
     CHECK(ptk_sim_tape_parse(&back, page.text, page.bytes, &error));

@@ -386,12 +386,13 @@ static void wait_us(ptk_sim_event_t *event) {
 
 TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
     ptk_choice_oracle_t oracle = {choose_a_late_copy};
-    ptk_sim_event_t later = {.happen = wait_us};
+    ptk_sim_event_t later = {.fire = wait_us};
     ptk_sim_addr_t to = {.bytes = {1}};
     ptk_sim_net_t net;
     ptk_sim_net_init(&net);
     net.trace.keeps = true;
-    net.usual = (ptk_sim_link_t) {.latency_ns = 500 * US, .latency_step_ns = 1000 * US, .latency_steps = 2};
+    net.default_link =
+        (ptk_sim_link_t) {.latency_ns = 500 * US, .latency_step_ns = 1000 * US, .latency_steps = 2};
     ptk_sim_node_t *client = ptk_sim_net_add(&net);
     CHECK(ptk_sim_node_add_address(ptk_sim_net_add(&net), &to));
     ptk_thread()->oracle = &oracle;

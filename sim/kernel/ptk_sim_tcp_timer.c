@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens when no answer comes. Every wait is twice as long as the one before, up to 120 s: a SYN is
+ * sent 6 times more, its answer 5 times, data 15 times (8 if no program has the connection any more), and so
+ * is the question whether a window is still shut. TIME_WAIT and a FIN_WAIT_2 that no program has end here
+ * too.
+ */
+#include "base/ptk_assert.h"
+#include "sim/kernel/ptk_sim_tcp_impl.h"
+#include <errno.h>
+
+#define MAX_SYN_RETRANSMITS    6
+#define MAX_SYN_ACK_RETRANSMITS 5
+#define MAX_RETRANSMITS         15
+#define MAX_ORPHAN_RETRANSMITS 8
+
+static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {
+    switch (tcb->state) {
+    case PTK_SIM_TCP_SYN_SENT:
+        return MAX_SYN_RETRANSMITS;
+    case PTK_SIM_TCP_SYN_RECEIVED:
+        return MAX_SYN_ACK_RETRANSMITS;
+    default:
+        return tcb->is_owned || tcb->is_in_accept_queue ? MAX_RETRANSMITS : MAX_ORPHAN_RETRANSMITS;
+    }
+}
+
+static void tcp_retransmit(ptk_sim_tcb_t *tcb) {
+    tcb->is_measuring_rtt = false;
+    if (tcb->retransmits++ == tcp_max_retransmits(tcb)) {
+        ptk_sim_tcp_set_closed(tcb, ETIMEDOUT);
+    } else if (tcb->state == PTK_SIM_TCP_SYN_SENT || tcb->state == PTK_SIM_TCP_SYN_RECEIVED) {
+        ptk_sim_tcp_send_syn(tcb);
+    } else {
+        tcb->snd_nxt = tcb->snd_una;
+        ptk_sim_tcp_output(tcb);
+    }
+}
+
+/* A segment that the peer has seen already makes it tell its window. */
+static void tcp_send_window_probe(ptk_sim_tcb_t *tcb) {
+    tcb->window_probes++;
+    if (tcb->unanswered_probes++ == tcp_max_retransmits(tcb)) {
+        ptk_sim_tcp_set_closed(tcb, ETIMEDOUT);
+    } else {
+        ptk_sim_tcp_send_control(tcb, PTK_SIM_TCP_ACK, tcb->snd_una - 1);
+        ptk_sim_tcp_arm_timer(tcb);
+    }
+}
+
+void ptk_sim_tcp_timer_expired(ptk_sim_event_t *event) {
+    ptk_sim_tcb_t *tcb = ptk_container_of(event, ptk_sim_tcb_t, timer);
+    if (tcb->state == PTK_SIM_TCP_TIME_WAIT || tcb->state == PTK_SIM_TCP_FIN_WAIT_2) {
+        ptk_assert(!tcb->is_owned);
+        ptk_sim_tcp_set_closed(tcb, 0);
+    } else if (tcb->snd_max != tcb->snd_una) {
+        tcp_retransmit(tcb);
+    } else {
+        tcp_send_window_probe(tcb);
+    }
+    ptk_sim_tcp_finish_event(tcb);
+}
