@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses as the simulator keeps them, 16 bytes with IPv4 mapped, and as programs see them. Bytes are moved
- * by hand, so that neither alignment nor the machine's byte order matters.
+ * Addresses as the simulator stores them, 16 bytes with IPv4 mapped, and as programs see them.
+ *
+ * Bytes are moved by memcpy and shifts, so neither alignment nor the machine's byte order matters.
  */
 #include "sim/kernel/ptk_sim_net.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Linux takes an IPv6 address without its scope: the layout of RFC 2133. */
-#define SIN6_MIN_BYTES 24
+/* Linux accepts an IPv6 address without its scope id: the layout of RFC 2133. */
+#define SIN6_MIN_BYTES 24 /* Linux accepts an IPv6 address without its scope: the layout of RFC 2133 */
 
+/* The prefix of an IPv4-mapped IPv6 address, ::ffff:0:0/96. */
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 static uint16_t port_from_network(uint16_t network) {
@@ -26,6 +28,7 @@ static uint16_t port_to_network(uint16_t port) {
     return network;
 }
 
+/* Converts a sockaddr_in. Returns 0, or -EINVAL if it is too short. */
 static int addr_from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in ipv4;
     if (addrlen < sizeof ipv4) {
@@ -38,6 +41,7 @@ static int addr_from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr,
     return 0;
 }
 
+/* Converts a sockaddr_in6, with or without its scope id. Returns 0, or -EINVAL if it is too short. */
 static int addr_from_ipv6(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in6 ipv6;
     if (addrlen < SIN6_MIN_BYTES) {
@@ -65,6 +69,8 @@ int ptk_sim_addr_from_os(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, 
     }
 }
 
+/* Copies as much of an address as the caller has room for, and returns its full length in `addrlen`, as
+   getsockname(2) does. */
 static void addr_copy_out(const void *from, socklen_t bytes, struct sockaddr *addr_out, socklen_t *addrlen) {
     memcpy(addr_out, from, *addrlen < bytes ? *addrlen : bytes);
     *addrlen = bytes;
@@ -92,6 +98,7 @@ bool ptk_sim_addr_is_loopback(const ptk_sim_addr_t *addr) {
     return ptk_sim_addr_is_ipv4(addr) ? addr->bytes[12] == 127 : memcmp(addr->bytes, ipv6_loopback, 16) == 0;
 }
 
+/* IPv4: 224.0.0.0/4 or 255.255.255.255. IPv6: ff00::/8. */
 bool ptk_sim_addr_is_multicast_or_broadcast(const ptk_sim_addr_t *addr) {
     const uint8_t *ipv4 = addr->bytes + 12;
     if (!ptk_sim_addr_is_ipv4(addr)) {

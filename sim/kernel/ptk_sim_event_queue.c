@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A 4-ary heap ordered by moment and then by the order of entering; each event knows its place in it. */
+/*
+ * A 4-ary heap, ordered by time and then by the order of insertion. Each event stores its position in the
+ * heap, so cancelling needs no search.
+ *
+ * Times and orders are copied into the heap's array, so a comparison touches no event.
+ */
 #include "sim/kernel/ptk_sim_event_queue.h"
 
 #include "base/ptk_assert.h"
@@ -19,15 +24,18 @@ void ptk_sim_event_queue_fini(ptk_sim_event_queue_t *queue) {
     queue->capacity = 0;
 }
 
+/* Compares by time, then by the order of insertion. */
 static inline bool event_is_before(const ptk_sim_event_slot_t *one, const ptk_sim_event_slot_t *other) {
     return one->at_ns != other->at_ns ? one->at_ns < other->at_ns : one->order < other->order;
 }
 
+/* Stores an entry in the heap and its position in the event. */
 static inline void event_queue_put(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
     queue->entries[index] = *entry;
     entry->event->heap_position = index + 1;
 }
 
+/* Moves the hole at `index` up to where `entry` belongs, and stores it there. */
 static void event_queue_sift_up(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
     while (index > 0 && event_is_before(entry, &queue->entries[(index - 1) / HEAP_ARITY])) {
         event_queue_put(queue, index, &queue->entries[(index - 1) / HEAP_ARITY]);
@@ -36,6 +44,7 @@ static void event_queue_sift_up(ptk_sim_event_queue_t *queue, uint32_t index, co
     event_queue_put(queue, index, entry);
 }
 
+/* Returns the index of the earliest among the children that start at `first`. */
 static uint32_t event_queue_earliest_child(const ptk_sim_event_queue_t *queue, uint32_t first) {
     uint32_t end = first + HEAP_ARITY < queue->count ? first + HEAP_ARITY : queue->count;
     uint32_t earliest = first;
@@ -47,6 +56,7 @@ static uint32_t event_queue_earliest_child(const ptk_sim_event_queue_t *queue, u
     return earliest;
 }
 
+/* Moves the hole at `index` down to where `entry` belongs, and stores it there. */
 static void event_queue_sift_down(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
     for (uint32_t first; (first = HEAP_ARITY * index + 1) < queue->count;) {
         uint32_t child = event_queue_earliest_child(queue, first);
@@ -59,6 +69,7 @@ static void event_queue_sift_down(ptk_sim_event_queue_t *queue, uint32_t index, 
     event_queue_put(queue, index, entry);
 }
 
+/* Makes room for one more entry. */
 static void event_queue_reserve(ptk_sim_event_queue_t *queue) {
     if (queue->count == queue->capacity) {
         queue->capacity = queue->capacity ? queue->capacity * 2 : EVENT_QUEUE_FIRST_CAPACITY;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The books of a host's heap are a hash table by address, open addressing, at most half full; whoever leaves
- * it moves up those behind that would not be found any more. They are not kept in front of the blocks: a
- * block is exactly what the process's heap handed out, so that sanitizers see its ends.
+ * The blocks of a host are recorded in a hash table by address, with open addressing, at most half full.
+ * Removing a block moves up those behind it that would not be found any more.
  *
- * Where a block stands in the table depends on its address and so on the machine. Nothing that comes out of
- * here does.
+ * The record does not lie in front of the block: a block is exactly what the process's heap returned, so
+ * sanitizers see its ends.
+ *
+ * The position of a block in the table depends on its address and so on the machine. No result of these
+ * functions does.
  */
 #include "sim/kernel/ptk_sim_heap.h"
 
@@ -13,10 +15,10 @@
 #include "sys/ptk_sys.h"
 
 #define HEAP_FIRST_CAPACITY 64
-#define HEAP_MIN_STEP_BYTES     16
+#define HEAP_MIN_STEP_BYTES     16 /* the distance of two sizes up to 128 bytes */
 
 typedef struct ptk_sim_heap_block {
-    void *memory; /* NULL: this place is free */
+    void *memory; /* NULL: the slot is free */
     uint64_t charge;
 } heap_block_t;
 
@@ -28,12 +30,13 @@ uint64_t ptk_sim_heap_charge(size_t bytes) {
     return (bytes + step - 1) / step * step;
 }
 
+/* Returns the slot where the search for a block starts. */
 static size_t heap_home_slot(const ptk_sim_heap_t *heap, const void *memory) {
     uint64_t mixed = ((uint64_t) (uintptr_t) memory >> 4) * UINT64_C(0x9E3779B97F4A7C15);
     return (size_t) (mixed >> 32) & (heap->capacity - 1);
 }
 
-/* Where it is, or is to be. */
+/* Returns the slot of a block, or the free one where it is to be recorded. */
 static heap_block_t *heap_slot_of(const ptk_sim_heap_t *heap, const void *memory) {
     size_t at = heap_home_slot(heap, memory);
     while (heap->blocks[at].memory && heap->blocks[at].memory != memory) {
@@ -42,6 +45,7 @@ static heap_block_t *heap_slot_of(const ptk_sim_heap_t *heap, const void *memory
     return &heap->blocks[at];
 }
 
+/* Makes room for one more block: doubles the table when it would be more than half full. */
 static void heap_reserve(ptk_sim_heap_t *heap) {
     ptk_sim_heap_t old = *heap;
     if ((old.count + 1) * 2 <= old.capacity) {
@@ -57,14 +61,18 @@ static void heap_reserve(ptk_sim_heap_t *heap) {
     ptk_sim_free(old.blocks);
 }
 
+/* Records a block. Its address may be recorded already: another host freed that block, and the process's
+   heap returned the same address again. */
 static void heap_insert_block(ptk_sim_heap_t *heap, void *memory, uint64_t charge) {
     heap_reserve(heap);
     heap_block_t *slot = heap_slot_of(heap, memory);
-    heap->count += slot->memory ? 0 : 1; /* else another host has released it */
+    heap->count += slot->memory ? 0 : 1; /* else another host has freed it */
     heap->bytes += charge - slot->charge;
     *slot = (heap_block_t) {memory, charge};
 }
 
+/* Removes a block. The blocks behind the hole are moved into it where their search would otherwise stop at
+   it. */
 static void heap_remove_block(ptk_sim_heap_t *heap, heap_block_t *slot) {
     size_t hole = (size_t) (slot - heap->blocks);
     heap->count--;
@@ -80,7 +88,7 @@ static void heap_remove_block(ptk_sim_heap_t *heap, heap_block_t *slot) {
     heap->blocks[hole] = (heap_block_t) {0};
 }
 
-/* NULL: not known. */
+/* Returns the slot of a recorded block, or NULL. */
 static heap_block_t *heap_find_block(const ptk_sim_heap_t *heap, const void *memory) {
     heap_block_t *slot = heap->capacity && memory ? heap_slot_of(heap, memory) : NULL;
     return slot && slot->memory ? slot : NULL;

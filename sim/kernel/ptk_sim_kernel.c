@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors and descriptions of a simulated host.
+ * Descriptors, descriptions and the clock of a simulated host.
  *
- * A descriptor is an index into the kernel's table; the lowest free one is given out next. Behind it stands a
- * counted description: a TCP endpoint, a wake, a timer or an epoll. Whatever happens to a description goes
- * through ptk_sim_file_changed: its epoll registrations are noted as perhaps ready, and a sleep in poll ends.
+ * A descriptor is an index into the kernel's table; the lowest free one is allocated next. Behind it is a
+ * counted description: a TCP endpoint, a wake, a timer or an epoll. Every change of a description goes
+ * through ptk_sim_file_changed.
+ *
+ * The host's clock is a linear function of the world's: world time, stretched by the drift, plus an offset.
  */
 #include "sim/kernel/ptk_sim_watch.h"
 
@@ -14,9 +16,9 @@
 #include <errno.h>
 
 #define DEFAULT_DESCRIPTOR_LIMIT 1024
-#define FIRST_DESCRIPTOR 3 /* below stand what every process has */
+#define FIRST_DESCRIPTOR 3 /* below are those that every process has */
 #define PPM              INT64_C(1000000)
-#define EMPTY_POLL_NS          1000
+#define EMPTY_POLL_NS          1000 /* see empty_poll_ns */
 
 void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
                          ptk_choice_oracle_t *oracle) {
@@ -45,7 +47,7 @@ void ptk_sim_kernel_fini(ptk_sim_kernel_t *kernel) {
 
 /* --- time --- */
 
-/* `ns`, and so many millionths of it more. */
+/* Returns `ns` plus `ppm` millionths of it; whole and rest apart, so that nothing overflows. */
 static uint64_t clock_apply_drift(uint64_t ns, int64_t ppm) {
     int64_t whole = (int64_t) (ns / (uint64_t) PPM) * ppm;
     int64_t rest = (int64_t) (ns % (uint64_t) PPM) * ppm / PPM;
@@ -57,6 +59,8 @@ uint64_t ptk_sim_kernel_now_ns(const ptk_sim_kernel_t *kernel) {
     return clock_apply_drift(world_ns, kernel->clock_drift_ppm) + (uint64_t) kernel->clock_offset_ns;
 }
 
+/* The division rounds down, and a few steps upwards find the least time at which the host's clock has
+   advanced far enough: a timer is never early. */
 uint64_t ptk_sim_kernel_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
     if (kernel->clock_drift_ppm == 0) {
         return own_ns;
@@ -77,6 +81,7 @@ ptk_sim_file_t *ptk_sim_file_find(ptk_sim_kernel_t *kernel, ptk_os_handle_t hand
     return kernel->descriptors[handle];
 }
 
+/* Grows the table so that it has an entry for `number`. */
 static void kernel_reserve_descriptors(ptk_sim_kernel_t *kernel, uint32_t number) {
     uint32_t capacity = kernel->descriptor_capacity ? kernel->descriptor_capacity : 16;
     while (capacity <= number) {
@@ -92,7 +97,7 @@ static void kernel_reserve_descriptors(ptk_sim_kernel_t *kernel, uint32_t number
     kernel->descriptor_capacity = capacity;
 }
 
-/* `number` is free. */
+/* Makes `number`, which is free, refer to the description. */
 static void kernel_install_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, uint32_t number) {
     kernel_reserve_descriptors(kernel, number);
     kernel->descriptors[number] = file;
@@ -100,7 +105,7 @@ static void kernel_install_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *
     file->references++;
 }
 
-/* The lowest free one; -EMFILE. */
+/* Makes the lowest free number refer to the description. Returns 0 or -EMFILE. */
 static int kernel_allocate_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, ptk_os_handle_t *handle_out) {
     uint32_t lowest = FIRST_DESCRIPTOR;
     while (lowest < kernel->descriptor_capacity && kernel->descriptors[lowest]) {
@@ -152,7 +157,7 @@ int ptk_sim_file_dup_to(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os
     return (int) to;
 }
 
-/* The last descriptor is closed: the description goes, and with it every registration of it. */
+/* The last descriptor is closed: frees the description and its registrations in epolls. */
 static void file_free(ptk_sim_file_t *file) {
     ptk_sim_epoll_forget_file(file);
     switch (file->kind) {
@@ -187,8 +192,9 @@ int ptk_sim_file_close(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
     return 0;
 }
 
-/* --- the end of the power --- */
+/* --- crash --- */
 
+/* The descriptions stay, without their endpoints: the program still has their descriptors while it unwinds. */
 void ptk_sim_kernel_crash(ptk_sim_kernel_t *kernel) {
     kernel->crashed = true;
     kernel->node->up = false;

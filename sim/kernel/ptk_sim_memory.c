@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Allocation for the simulator itself; see the header for why it never fails.
+ */
 #include "sim/kernel/ptk_sim_memory.h"
 
 #include "base/ptk_report.h"
 #include "sys/ptk_sys.h"
 #include <string.h>
 
+/* Ends the process if there is no memory: a run that continued would not be the seed's. */
 void *ptk_sim_reallocate(void *memory, size_t bytes) {
     void *fresh = ptk_sys_real.heap_reallocate(memory, bytes);
     if (!fresh) {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A packet's way: it departs when those before it have left the link (bandwidth), takes the link's latency,
- * and arrives not before those that departed earlier, unless the oracle lets it overtake. Whether it is lost
- * or doubled is decided at its departure; whether the link stands and the node is up counts at both ends of
- * the way. Within a node there is no link: a packet arrives at the present moment, after what is due by then.
- * Packets are numbered as they depart, from 1 on, and a second copy has the number of the first: in the
- * trace, whatever becomes of a packet says which one it was.
+ * The path of a packet:
  *
- * A link is made when it is first asked for, and is like what was usual when the later of its two nodes came:
- * a thousand nodes have a million links, few of which carry anything. Addresses are found by a hash table
- * with open addressing, from which nothing is ever taken out.
+ *     departure   after the packets before it have left the link (bandwidth); loss and duplication are decided here
+ *     flight      for the link's latency
+ *     arrival     not before that of an earlier departure, unless PTK_SIM_SITE_REORDER lets it overtake
+ *
+ * Whether the link is partitioned and the node is up is checked at departure and at arrival. Within a node
+ * there is no link: a packet arrives at the present time, after the events that are due already. Packets are
+ * numbered at departure, and a duplicate has the number of its original, so the trace entries of one packet
+ * can be joined.
+ *
+ * Links are created at first use, like the `default_link` of the node that was added later: a thousand nodes
+ * have a million links, few of which carry anything. Addresses are found in a hash table with open
+ * addressing, from which nothing is removed.
  */
 #include "sim/kernel/ptk_sim_net.h"
 
@@ -26,7 +30,7 @@
 
 typedef struct ptk_sim_address_slot {
     ptk_sim_addr_t addr;
-    ptk_sim_node_t *node; /* NULL: free */
+    ptk_sim_node_t *node; /* NULL: the slot is free */
 } address_slot_t;
 
 /* --- the net, nodes and links --- */
@@ -37,6 +41,7 @@ void ptk_sim_net_init(ptk_sim_net_t *net) {
     ptk_sim_trace_init(&net->trace, false);
 }
 
+/* Frees a node and its links. Its TCP tables are gone already. */
 static void node_free(ptk_sim_node_t *node) {
     ptk_assert(!node->tcp);
     for (uint32_t i = 0; i < node->link_capacity; i++) {
@@ -48,6 +53,7 @@ static void node_free(ptk_sim_node_t *node) {
 
 static void packet_arrive(ptk_sim_event_t *event);
 
+/* Frees the packets in flight: those events whose handler is packet_arrive. */
 static void net_free_packets(ptk_sim_event_queue_t *events) {
     for (uint32_t i = 0; i < events->count; i++) {
         if (events->entries[i].event->fire == packet_arrive) {
@@ -82,6 +88,7 @@ ptk_sim_node_t *ptk_sim_net_add(ptk_sim_net_t *net) {
     return node;
 }
 
+/* Grows the node's array of links so that it has an entry for node `to`. */
 static void node_reserve_links(ptk_sim_node_t *node, uint32_t to) {
     uint32_t capacity = node->link_capacity ? node->link_capacity : NET_FIRST_CAPACITY;
     while (capacity <= to) {
@@ -105,8 +112,10 @@ ptk_sim_link_t *ptk_sim_net_link(ptk_sim_net_t *net, uint32_t from, uint32_t to)
     return node->links[to];
 }
 
-/* --- who has which address --- */
+/* --- addresses --- */
 
+/* Returns the slot that holds an address, or the free one where it is to be inserted. The table is at most
+   half full, so the search ends. */
 static address_slot_t *net_address_slot(const ptk_sim_net_t *net, const ptk_sim_addr_t *addr) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     for (size_t i = 0; i < sizeof addr->bytes; i++) {
@@ -120,10 +129,12 @@ static address_slot_t *net_address_slot(const ptk_sim_net_t *net, const ptk_sim_
     return &net->addresses[index];
 }
 
+/* Returns the node that has an address, ports aside, or NULL. */
 static ptk_sim_node_t *net_find_holder(const ptk_sim_net_t *net, const ptk_sim_addr_t *addr) {
     return net->address_capacity ? net_address_slot(net, addr)->node : NULL;
 }
 
+/* Makes room for one more address: doubles the table when it would be more than half full. */
 static void net_reserve_addresses(ptk_sim_net_t *net) {
     uint32_t old_capacity = net->address_capacity;
     address_slot_t *old = net->addresses;
@@ -182,6 +193,7 @@ void ptk_sim_net_trace(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t h
             .at_ns = net->events.now_ns, .a = a, .b = b, .c = c, .kind = (uint32_t) kind, .host = host});
 }
 
+/* Traces an event of a packet on `host`; `other` is the host at its other end. */
 static void packet_trace(const ptk_sim_packet_t *packet, ptk_sim_trace_kind_t kind, uint32_t host,
                         uint32_t other) {
     ptk_sim_net_trace(packet->net, kind, host, other, (uint64_t) packet->flags << 32 | packet->bytes,
@@ -204,12 +216,14 @@ void ptk_sim_packet_free(ptk_sim_packet_t *packet) {
     }
 }
 
+/* Counts a packet as lost, traces that, and frees it. */
 static void packet_drop(ptk_sim_packet_t *packet) {
     packet_trace(packet, PTK_SIM_TRACE_DROP, packet->to_node, packet->from_node);
     packet->net->packets_lost++;
     ptk_sim_packet_free(packet);
 }
 
+/* Returns whether the receiver is up and the link is not partitioned. */
 static bool packet_can_pass(const ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     if (!net->nodes[packet->to_node]->up) {
@@ -219,6 +233,7 @@ static bool packet_can_pass(const ptk_sim_packet_t *packet) {
            ptk_sim_net_link(net, packet->from_node, packet->to_node)->partition_count == 0;
 }
 
+/* Event handler: delivers a packet to its protocol, or drops it if the way is blocked by now. */
 static void packet_arrive(ptk_sim_event_t *event) {
     ptk_sim_packet_t *packet = ptk_container_of(event, ptk_sim_packet_t, arrival);
     ptk_sim_net_t *net = packet->net;
@@ -235,10 +250,12 @@ static void packet_arrive(ptk_sim_event_t *event) {
     ptk_sim_packet_free(packet);
 }
 
+/* Asks the oracle; the decision is 0 without asking while faults are off. */
 static uint32_t net_decide(const ptk_sim_net_t *net, uint32_t site, uint32_t count) {
     return net->faults_off ? 0 : ptk_choice(site, count);
 }
 
+/* Occupies the link for the packet's bytes and schedules its arrival. */
 static void packet_depart(ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
     ptk_sim_net_t *net = packet->net;
     if (link->busy_until_ns < net->events.now_ns) {
@@ -256,6 +273,7 @@ static void packet_depart(ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
     ptk_sim_event_queue_insert(&net->events, &packet->arrival, at_ns);
 }
 
+/* Sends a copy of a packet that has departed; both have the same number. */
 static void packet_duplicate(const ptk_sim_packet_t *packet, ptk_sim_link_t *link) {
     ptk_sim_packet_t *copy = ptk_sim_packet_create(packet->net, packet->bytes);
     memcpy(copy, packet, sizeof *packet + packet->bytes);
@@ -263,6 +281,7 @@ static void packet_duplicate(const ptk_sim_packet_t *packet, ptk_sim_link_t *lin
     packet_depart(copy, link);
 }
 
+/* Decides about loss and duplication, and lets the packet depart. */
 static void packet_transmit(ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     ptk_sim_link_t *link = ptk_sim_net_link(net, packet->from_node, packet->to_node);
@@ -282,6 +301,7 @@ static void packet_transmit(ptk_sim_packet_t *packet) {
     }
 }
 
+/* Ends a packet whose destination address no node has. */
 static void packet_refuse(ptk_sim_packet_t *packet) {
     packet_trace(packet, PTK_SIM_TRACE_REFUSED, PTK_SIM_NO_HOST, packet->from_node);
     packet->net->packets_lost++;

@@ -3,13 +3,13 @@
  * epoll and poll of a simulated host.
  *
  * A registration belongs to an epoll, a description and the descriptor that it was made with; it ends with
- * any of epoll and description, not with the descriptor. It is in the ready list when something happened that
- * it asked for; whether there is still something to report is found out when a batch is collected, as Linux
- * does. A level-triggered one that reported goes to the end of the ready list, an edge-triggered one leaves
- * it until something happens again, a one-shot one falls silent until it is modified.
+ * the epoll or the description, not with the descriptor. It enters the ready list when an event of its
+ * interest occurs; whether there is still something to report is found when a batch is collected, as Linux
+ * does. After a report, a level-triggered one goes to the end of the ready list, an edge-triggered one leaves
+ * it until another event, and a one-shot one reports nothing until it is modified.
  *
- * The oracle may cut a batch short, change its order, end a wait early or interrupt it, and report something
- * that is not so.
+ * The oracle may cut a batch short, change its order, end a wait early or interrupt it, and report readiness
+ * that does not hold.
  */
 #include "sim/kernel/ptk_sim_watch.h"
 
@@ -17,14 +17,15 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <errno.h>
 
-/* Looks of a poller at one moment until the driver is asked. */
+/* Polls that find something at one time, after which the driver gets control. */
 #define BUSY_POLLS_IN_A_ROW 64
 
-/* Waits of a crashed host after which it is clear that it does not end. */
+/* Waits of a crashed host after which it is regarded as not ending. */
 #define UNWINDING_WAITS_MAX 100000
 
 /* --- registrations --- */
 
+/* Returns the registration of a description under a descriptor, or NULL. */
 static ptk_sim_registration_t *epoll_find_registration(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file,
                                     ptk_os_handle_t handle) {
     for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
@@ -37,12 +38,14 @@ static ptk_sim_registration_t *epoll_find_registration(const ptk_sim_file_t *epo
     return NULL;
 }
 
+/* Marks a new or modified registration if its description is ready already. */
 static void epoll_check_ready(ptk_sim_registration_t *registration) {
     if (ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration)) {
         ptk_sim_registration_mark_ready(registration);
     }
 }
 
+/* EPOLL_CTL_ADD. The oracle may refuse it with -ENOSPC. */
 static int epoll_add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
                const struct epoll_event *event) {
     if (epoll_find_registration(epoll, file, handle)) {
@@ -63,6 +66,7 @@ static int epoll_add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_
     return 0;
 }
 
+/* EPOLL_CTL_MOD; also arms a one-shot registration again. */
 static int epoll_modify(ptk_sim_registration_t *registration, const struct epoll_event *event) {
     registration->events = event->events;
     registration->data = event->data;
@@ -96,7 +100,7 @@ int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, in
 
 /* --- a batch --- */
 
-/* The one that is reported next. */
+/* Returns the marked registration that is reported next: the oldest, unless the oracle decides otherwise. */
 static ptk_sim_registration_t *epoll_pick_ready(ptk_sim_file_t *epoll, uint32_t count) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_READY_ORDER, count);
     ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready);
@@ -106,7 +110,7 @@ static ptk_sim_registration_t *epoll_pick_ready(ptk_sim_file_t *epoll, uint32_t 
     return ptk_container_of(node, ptk_sim_registration_t, ready);
 }
 
-/* Level stays, at the end; edge and one-shot leave. */
+/* Level-triggered registrations stay, at the end; edge-triggered and one-shot ones leave the list. */
 static void epoll_after_report(ptk_sim_registration_t *registration) {
     ptk_sim_registration_unlink_ready(registration);
     if (registration->events & EPOLLONESHOT) {
@@ -116,6 +120,7 @@ static void epoll_after_report(ptk_sim_registration_t *registration) {
     }
 }
 
+/* Returns what is reported of a registration: what is ready, or nothing, or what the oracle makes up. */
 static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) {
     uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration);
     if (ready == 0 && ptk_sim_registration_interest(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
@@ -124,6 +129,7 @@ static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) 
     return ready;
 }
 
+/* Fills `events` from the ready list; removes what has nothing to report. Returns how many. */
 static int epoll_collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
     int count = 0;
     uint32_t left = epoll->u.epoll.ready_count;
@@ -145,8 +151,8 @@ static int epoll_collect(ptk_sim_file_t *epoll, struct epoll_event *events, int 
 
 /* --- waiting --- */
 
-/* A crashed host does not wait: its clock jumps to the end of each wait. Whoever ends it has a look each
- * time: it may have made a loop that it did not have when it crashed, and that has to be stopped, too. */
+/* A wait of a crashed host takes no time: its clock jumps to the end of the wait. The driver gets control
+   each time, since the program may have made a loop after the crash, which must be stopped too. */
 static int pass_while_unwinding(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     if (timeout_ns > 0) {
         kernel->clock_offset_ns += timeout_ns;
@@ -154,16 +160,16 @@ static int pass_while_unwinding(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     if (timeout_ns != 0) {
         kernel->suspend(kernel, UINT64_MAX);
     }
-    ptk_assert(++kernel->unwinding_waits < UNWINDING_WAITS_MAX && "a host that was ended goes on and on");
+    ptk_assert(++kernel->unwinding_waits < UNWINDING_WAITS_MAX && "a crashed host does not end");
     return 0;
 }
 
-/* When a wait ends by the host's own clock, which may go wrong meanwhile. */
+/* Returns when a wait ends by the host's own clock, which may change its rate meanwhile. */
 static uint64_t wait_end_ns(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     return timeout_ns < 0 ? UINT64_MAX : ptk_sim_kernel_now_ns(kernel) + (uint64_t) timeout_ns;
 }
 
-/* The moment of the world that this is, as its clock goes now. */
+/* Converts a time of the host's clock to the world's, at the present rate. */
 static uint64_t wait_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
     uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
     if (own_ns == UINT64_MAX) {
@@ -173,6 +179,7 @@ static uint64_t wait_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
            (own_ns > now_ns ? ptk_sim_kernel_world_ns(kernel, own_ns - now_ns) : 0);
 }
 
+/* Gives control to the driver until the kernel is woken or the time has come. */
 static void kernel_suspend_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     kernel->wait = *wait;
     kernel->waiting = true;
@@ -180,7 +187,7 @@ static void kernel_suspend_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t 
     kernel->waiting = false;
 }
 
-/* Shall this wait end before it begins? -EINTR, 1: yes, with nothing; 0: no. */
+/* Decides whether a wait ends before it starts: -EINTR; 1: early, without an event; 0: no. */
 static int wait_disturbance(void) {
     if (ptk_choice(PTK_SIM_SITE_EINTR, 2) != 0) {
         return -EINTR;
@@ -188,8 +195,8 @@ static int wait_disturbance(void) {
     return ptk_choice(PTK_SIM_SITE_EARLY, 2) != 0;
 }
 
-/* Nothing is ready: wait for something, or for the end of the wait. 0: look again; 1: it is over; or -EINTR.
- */
+/* Nothing is ready: waits for a change or the end of the wait. Returns 0: poll again; 1: the wait is over;
+   or -EINTR. */
 static int wait_once(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     if (ptk_sim_kernel_now_ns(kernel) >= until_ns) {
         return 1;
@@ -201,13 +208,13 @@ static int wait_once(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint6
     return disturbed;
 }
 
-/* A look that found nothing takes a moment, in which the others go on. */
+/* A poll that found nothing takes a moment, in which other hosts execute. */
 static void wait_after_empty_poll(ptk_sim_kernel_t *kernel) {
     kernel_suspend_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->events.now_ns + kernel->empty_poll_ns);
 }
 
-/* A look that finds something takes no time. One that does so again and again comes back to the driver now
- * and then, or nobody would ever notice a host that goes round and round. */
+/* A poll that finds something takes no time. A host that polls so in a row returns control to the driver
+   now and then, so that a livelock is found. */
 static void count_busy_poll(ptk_sim_kernel_t *kernel) {
     uint64_t now_ns = kernel->net->events.now_ns;
     kernel->busy_polls = kernel->busy_polls_ns == now_ns ? kernel->busy_polls + 1 : 1;
@@ -240,6 +247,7 @@ int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, i
     }
 }
 
+/* The arguments of epoll_wait. */
 typedef struct epoll_batch {
     ptk_sim_file_t *epoll;
     struct epoll_event *events;
@@ -264,20 +272,22 @@ int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, struct 
 
 /* --- poll --- */
 
+/* The arguments of poll. */
 typedef struct poll_set {
     ptk_sim_kernel_t *kernel;
     struct pollfd *first;
     size_t count;
 } poll_set_t;
 
+/* Returns revents of one entry; `spurious`: it is reported although it is not ready. */
 static uint32_t poll_entry_ready_bits(const struct pollfd *entry, const ptk_sim_file_t *file, bool spurious) {
     uint32_t asked = (uint32_t) (uint16_t) entry->events | POLLERR | POLLHUP;
     uint32_t ready = file ? ptk_sim_file_ready(file) & asked : POLLNVAL;
     return ready == 0 && spurious ? asked & (POLLIN | POLLOUT) : ready;
 }
 
-/* One at most is reported although it is not ready: if each could be, a poll of many would never find
- * nothing, and time would stand still. */
+/* Fills revents of all entries and returns how many are not 0. At most one is reported although it is not
+   ready: if each could be, a poll of many would always find something, and time would stand still. */
 static int poll_scan_entries(void *context) {
     const poll_set_t *poll_set = context;
     int found = 0;
@@ -295,8 +305,8 @@ static int poll_scan_entries(void *context) {
     return found;
 }
 
-/* A look at one descriptor before a system call, as opposed to a poller that goes round and round: that one
- * has a wake. */
+/* Returns whether this is a check of one descriptor before a system call. The poll of a loop always
+   contains the loop's wake. */
 static bool poll_is_single_check(ptk_sim_kernel_t *kernel, const struct pollfd *poll_set, size_t count) {
     const ptk_sim_file_t *file = count == 1 ? ptk_sim_file_find(kernel, poll_set[0].fd) : NULL;
     return count == 1 && !(file && file->kind == PTK_SIM_FILE_WAKE);

@@ -2,9 +2,11 @@
 /*
  * The system table of simulated hosts: each call finds its kernel by the thread block in use.
  *
- * Memory for stacks, pages and faults is the process's own and goes to the real table; the heap is, too, but
- * what a host takes of it is accounted for (ptk_sim_heap.h). What a program may see
- * of the outside does not: time, chance, network and descriptors are the simulation's.
+ * Memory for stacks and pages is the process's own and goes to the real table; so does the heap, but a host's
+ * blocks are recorded (ptk_sim_heap.h). Time, random numbers, network and descriptors are the simulation's.
+ *
+ * The oracle may interrupt calls, cut receives short, refuse memory and end connections before they are
+ * accepted.
  */
 #include "sim/kernel/ptk_sim_kernel.h"
 
@@ -18,7 +20,7 @@
 
 #define SYS_LAST_SIGNAL 64
 
-/* What the trace calls the calls. Stable. */
+/* Numbers of the calls in the trace: stable. */
 enum {
     CALL_SOCKET = 1,
     CALL_BIND,
@@ -33,12 +35,14 @@ enum {
     CALL_POLL
 };
 
+/* Returns the kernel of the host that executes; a call outside a host is a bug. */
 static ptk_sim_kernel_t *sys_kernel(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     ptk_assert(kernel != NULL);
     return kernel;
 }
 
+/* Traces a call and returns its result. */
 static intptr_t sys_trace_call(ptk_sim_kernel_t *kernel, uint64_t call, ptk_os_handle_t handle, intptr_t result) {
     kernel->calls++;
     ptk_sim_net_trace(kernel->net, PTK_SIM_TRACE_CALL, kernel->node->index, call, (uint64_t) handle,
@@ -46,11 +50,12 @@ static intptr_t sys_trace_call(ptk_sim_kernel_t *kernel, uint64_t call, ptk_os_h
     return result;
 }
 
+/* Decides whether the call returns -EINTR without any effect. */
 static bool sys_is_interrupted(void) {
     return ptk_choice(PTK_SIM_SITE_EINTR, 2) != 0;
 }
 
-/* --- time and chance --- */
+/* --- time and random numbers --- */
 
 static uint64_t sim_now_ns(void) {
     return ptk_sim_kernel_now_ns(sys_kernel());
@@ -65,6 +70,7 @@ static int sim_random_bytes(void *buffer, size_t bytes) {
 
 /* --- memory --- */
 
+/* The limit comes first: it must not depend on the oracle. */
 static void *sim_heap_reallocate(void *memory, size_t bytes) {
     ptk_sim_kernel_t *kernel = sys_kernel();
     if (!ptk_sim_heap_fits(&kernel->heap, memory, bytes)) {
@@ -118,13 +124,15 @@ static void sys_tcp_changed(ptk_sim_tcp_t *tcp, uint32_t events) {
     ptk_sim_file_changed(tcp->owner, events);
 }
 
+/* Joins a description and its endpoint. */
 static void sys_attach_tcp(ptk_sim_file_t *file, ptk_sim_tcp_t *tcp) {
     file->u.tcp = tcp;
     tcp->owner = file;
     tcp->changed = sys_tcp_changed;
 }
 
-/* The endpoint behind a descriptor, NULL and why. */
+/* Returns the endpoint behind a descriptor, or NULL and the reason: -EBADF, -ENOTSOCK, or -ENETDOWN after a
+   crash. */
 static ptk_sim_tcp_t *sys_find_tcp(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, int *error_out) {
     const ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
     *error_out = !file ? -EBADF : (file->kind != PTK_SIM_FILE_TCP ? -ENOTSOCK : -ENETDOWN);
@@ -161,7 +169,7 @@ static int sim_listen(ptk_os_handle_t handle, int backlog) {
     return (int) sys_trace_call(kernel, CALL_LISTEN, handle, tcp ? ptk_sim_tcp_listen(tcp, backlog) : error);
 }
 
-/* The descriptor comes first, so that a connection is not lost for want of one. */
+/* Opens the descriptor before it accepts, so that a connection is not lost for lack of a descriptor. */
 static int sys_accept_into(ptk_sim_kernel_t *kernel, ptk_sim_tcp_t *listener, ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
     ptk_sim_tcp_t *accepted = NULL;
@@ -178,7 +186,7 @@ static int sys_accept_into(ptk_sim_kernel_t *kernel, ptk_sim_tcp_t *listener, pt
     return 0;
 }
 
-/* The connection has died since it came: whoever made it gets a reset, not an end in good order. */
+/* The accepted connection has ended already: its peer gets an RST, not a FIN. */
 static int sys_reset_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
     int error = 0;
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
@@ -234,8 +242,7 @@ static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
         bytes > 1 && bytes < UINT32_MAX ? ptk_choice(PTK_SIM_SITE_SHORT_RECV, (uint32_t) bytes) : 0;
     intptr_t result = ptk_sim_tcp_recv(tcp, buffer, bytes - fewer);
     if (fewer != 0) {
-        /* On Linux a receive is short only when the queue is empty, and what comes later is reported as news.
-         */
+        /* On Linux a receive is short only if the queue is empty, and what arrives later is an edge. */
         ptk_sim_file_changed(tcp->owner, POLLIN);
     }
     return sys_trace_call(kernel, CALL_RECV, handle, result);
@@ -320,6 +327,7 @@ static int sim_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
                       ptk_sim_poll(kernel, entries, count, timeout_ns));
 }
 
+/* Event handler of a timer's description. */
 static void sys_timer_expired(ptk_sim_event_t *event) {
     ptk_sim_file_t *file = ptk_container_of(event, ptk_sim_file_t, u.timer.event);
     file->u.timer.expired = true;
@@ -335,6 +343,7 @@ static int sim_timer_open(ptk_os_handle_t *handle_out) {
     return result;
 }
 
+/* The deadline is of the host's clock, and is converted at the clock's present rate. */
 static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
     ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_file_t *file = ptk_sim_file_find(kernel, timer);
@@ -379,8 +388,8 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
 
 /* --- signals and the process --- */
 
-/* Signals come from ptk_sim_signal alone, which asks ptk's own table: dispositions mean nothing. Two may not
- * be changed, and libc keeps two more for itself. */
+/* Signals come from ptk_sim_signal() alone, which uses ptk's own table, so dispositions have no effect.
+   Linux refuses to change two signals, and libc keeps two more for itself. */
 static int sim_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out) {
     (void) old_out;
     bool is_one = signal_number > 0 && signal_number <= SYS_LAST_SIGNAL;
@@ -397,6 +406,7 @@ static void sim_signal_stack_remove(void *cookie) {
     ptk_sys_real.signal_stack_remove(cookie);
 }
 
+/* A simulated host cannot fork. */
 static int sim_at_fork_child(void (*handler)(void)) {
     (void) handler;
     return 0;

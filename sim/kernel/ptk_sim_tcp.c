@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls of a program on its endpoints. They look at the state, and answer what Linux does (the order in
- * which recv and send look at data, FIN, error and shutdown is tcp_recvmsg's and tcp_sendmsg's). Packets that
- * they send travel through the event queue, so no call ever tells its own caller anything before it returns; what
- * wakes pollers on Linux because of one's own shutdown does so by an event of the present moment.
+ * The calls of a program on its endpoints.
+ *
+ * They look at the state and return what Linux does; the order in which recv and send look at data, FIN,
+ * error and shutdown is that of tcp_recvmsg and tcp_sendmsg. Packets that they send travel through the event
+ * queue, so no call notifies its own caller before it returns. Where Linux wakes pollers because of a
+ * program's own shutdown, an event of the present time does so (`shutdown_event`).
  */
 #include "sim/kernel/ptk_sim_tcp.h"
 
@@ -41,6 +43,8 @@ int ptk_sim_tcp_accept(ptk_sim_tcp_t *listener, ptk_sim_tcp_t **accepted_out) {
 
 /* --- data --- */
 
+/* Returns what a receive from an empty buffer returns: 0 after the FIN, then the error, 0 after
+   shutdown(SHUT_RD), and else -EAGAIN. */
 static intptr_t tcp_recv_nothing(ptk_sim_tcb_t *tcb) {
     if (tcb->fin_received) {
         return 0;
@@ -54,6 +58,7 @@ static intptr_t tcp_recv_nothing(ptk_sim_tcb_t *tcb) {
     return tcb->state == PTK_SIM_TCP_CLOSED ? -ENOTCONN : -EAGAIN;
 }
 
+/* Removes read bytes, and the urgent mark once it has been passed. */
 static void tcp_consume(ptk_sim_tcb_t *tcb, uint32_t bytes) {
     ptk_sim_ring_drop(&tcb->receive_buffer, bytes);
     tcb->copied_seq += bytes;
@@ -62,7 +67,8 @@ static void tcp_consume(ptk_sim_tcb_t *tcb, uint32_t bytes) {
     }
 }
 
-/* What can be read in one piece: up to the urgent byte, or from it on. */
+/* Copies what can be read in one piece: up to the urgent byte, or from it on. Out of line, the urgent byte
+   itself is skipped. */
 static uint32_t tcp_recv_piece(ptk_sim_tcb_t *tcb, uint8_t *buffer, size_t bytes) {
     uint32_t piece = bytes < tcb->receive_buffer.count ? (uint32_t) bytes : tcb->receive_buffer.count;
     uint32_t to_urgent = tcb->rcv_up - tcb->copied_seq;
@@ -101,6 +107,7 @@ intptr_t ptk_sim_tcp_recv(ptk_sim_tcp_t *tcp, void *buffer, size_t bytes) {
     return (intptr_t) copied;
 }
 
+/* Returns why a send is refused now, 0 if it is not. An error of the connection is returned once. */
 static int tcp_send_error(ptk_sim_tcb_t *tcb) {
     bool is_connected = tcb->state == PTK_SIM_TCP_ESTABLISHED || tcb->state == PTK_SIM_TCP_CLOSE_WAIT;
     if (tcb->error) {
@@ -112,7 +119,7 @@ static int tcp_send_error(ptk_sim_tcb_t *tcb) {
     return !is_connected || tcb->shutdown & PTK_SIM_TCP_SHUT_WR ? -EPIPE : 0;
 }
 
-/* How many of so many bytes there is room for, or fewer if the oracle says so. */
+/* Returns how many of `bytes` the send buffer accepts, or fewer if the oracle decides so. */
 static uint32_t tcp_send_space(const ptk_sim_tcb_t *tcb, size_t bytes) {
     uint32_t room = tcb->send_buffer.count < tcb->send_buffer_bytes ? tcb->send_buffer_bytes - tcb->send_buffer.count : 0;
     uint32_t taken = bytes < room ? (uint32_t) bytes : room;
@@ -147,13 +154,14 @@ uint32_t ptk_sim_tcp_ready(const ptk_sim_tcp_t *tcp) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     uint32_t events = ptk_sim_tcp_poll_bits(tcb);
     if (!(events & POLLOUT) && tcb->state >= PTK_SIM_TCP_ESTABLISHED) {
-        tcb->has_no_space = true; /* as on Linux, whoever looks waits for it */
+        tcb->has_no_space = true; /* as on Linux, a look without POLLOUT makes its edge due */
     }
     return events;
 }
 
-/* --- the end --- */
+/* --- shutdown and close --- */
 
+/* Queues our FIN and changes the state (RFC 9293, 3.6); without effect in other states. */
 static void tcp_close_send_side(ptk_sim_tcb_t *tcb) {
     if (tcb->state == PTK_SIM_TCP_ESTABLISHED) {
         tcb->state = PTK_SIM_TCP_FIN_WAIT_1;
@@ -166,6 +174,7 @@ static void tcp_close_send_side(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_output(tcb);
 }
 
+/* Shuts down directions. A listener is closed by SHUT_RD and ignores SHUT_WR, as on Linux. */
 static int tcp_shutdown_directions(ptk_sim_tcb_t *tcb, uint8_t directions) {
     if (tcb->state == PTK_SIM_TCP_LISTEN && !(directions & PTK_SIM_TCP_SHUT_RD)) {
         return 0;
@@ -196,6 +205,7 @@ int ptk_sim_tcp_shutdown(ptk_sim_tcp_t *tcp, int how) {
     return error;
 }
 
+/* Takes the endpoint from its program: no descriptor refers to it from now on. */
 static void tcp_orphan(ptk_sim_tcb_t *tcb) {
     ptk_assert(tcb->is_owned);
     tcb->is_owned = false;
@@ -204,6 +214,7 @@ static void tcp_orphan(ptk_sim_tcb_t *tcb) {
     tcb->shutdown = PTK_SIM_TCP_SHUT_RDWR;
 }
 
+/* An orphan in FIN_WAIT_2 does not wait for the peer's FIN for ever (tcp_fin_timeout). */
 static void tcp_start_fin_wait_2_timer(ptk_sim_tcb_t *tcb) {
     ptk_sim_event_queue_insert(&ptk_sim_tcp_net(tcb)->events, &tcb->timer,
                          ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
@@ -225,6 +236,7 @@ void ptk_sim_tcp_close(ptk_sim_tcp_t *tcp) {
     ptk_sim_tcp_finish_event(tcb);
 }
 
+/* Frees a listener's queue without a packet. */
 static void tcp_free_children(ptk_list_t *list) {
     for (ptk_list_node_t *node; (node = ptk_list_first(list));) {
         ptk_sim_tcb_free(ptk_container_of(node, ptk_sim_tcb_t, in_backlog));

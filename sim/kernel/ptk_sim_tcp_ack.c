@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an acknowledgement does: it makes room, opens the window, measures how long the way is (RFC 6298, with
- * Linux's least margin of 200 ms), and lets a close go on. The peer's window never shrinks, so the furthest
- * edge ever told is the one that counts, in whatever order segments come.
+ * What an acknowledgement does: it frees send buffer, moves the window, measures the round-trip time (RFC
+ * 6298, with Linux's least margin of 200 ms), and lets a close proceed.
+ *
+ * The peer's window never shrinks, so the furthest right edge that it has advertised counts, in whatever
+ * order segments arrive.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
-#define MIN_RTO_MARGIN_NS UINT64_C(200000000)
+#define MIN_RTO_MARGIN_NS UINT64_C(200000000) /* the least of 4 * rttvar */
 
+/* RFC 6298, (2.2) and (2.3), with alpha 1/8 and beta 1/4. */
 void ptk_sim_tcp_sample_rtt(ptk_sim_tcb_t *tcb, uint32_t ack) {
     if (!tcb->is_measuring_rtt || ptk_sim_seq_before(ack, tcb->rtt_seq)) {
         return;
@@ -28,6 +31,7 @@ void ptk_sim_tcp_sample_rtt(ptk_sim_tcb_t *tcb, uint32_t ack) {
     tcb->rto_ns = tcb->rto_ns < PTK_SIM_TCP_MAX_RTO_NS ? tcb->rto_ns : PTK_SIM_TCP_MAX_RTO_NS;
 }
 
+/* Any acknowledgement is a reply to window probes; one that opens the window also ends the persist timer. */
 static void tcp_process_window(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t edge = packet->ack + packet->wnd;
     tcb->unanswered_probes = 0;
@@ -40,6 +44,7 @@ static void tcp_process_window(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packe
     }
 }
 
+/* Changes the state when our FIN is acknowledged. */
 static void tcp_process_ack_of_fin(ptk_sim_tcb_t *tcb) {
     tcb->fin_acknowledged = true;
     if (tcb->state == PTK_SIM_TCP_FIN_WAIT_1) {
@@ -55,6 +60,7 @@ static void tcp_process_ack_of_fin(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* Makes the POLLOUT edge that is due pending, once there is enough room. */
 static void tcp_offer_space(ptk_sim_tcb_t *tcb) {
     if (tcb->has_no_space && ptk_sim_tcp_poll_bits(tcb) & POLLOUT) {
         tcb->has_no_space = false;
@@ -62,6 +68,7 @@ static void tcp_offer_space(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* An acknowledgement of one number more than there are bytes is that of our FIN. */
 void ptk_sim_tcp_process_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t ack = packet->ack;
     tcp_process_window(tcb, packet);

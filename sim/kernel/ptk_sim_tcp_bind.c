@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Names: bind, listen, and what an endpoint and its peer are called. */
+/*
+ * bind, listen, and the names of an endpoint and its peer.
+ */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 #include <string.h>
 
-#define BACKLOG_MAX 4096
+#define BACKLOG_MAX 4096 /* Linux's somaxconn */
 
+/* "Any" counts as own, as bind and connect take it. */
 bool ptk_sim_tcp_is_own_address(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *addr) {
     return ptk_sim_addr_is_any(addr) || ptk_sim_node_has_address(tcb->tcp.node, addr);
 }
@@ -24,6 +27,7 @@ int ptk_sim_tcp_addr_from_os(const ptk_sim_tcb_t *tcb, ptk_sim_addr_t *addr_out,
     return 0;
 }
 
+/* Takes the local port, or a free one if it is 0. Returns 0 or -EADDRINUSE. */
 static int tcp_bind_port(ptk_sim_tcb_t *tcb) {
     if (tcb->local.port ? ptk_sim_tcp_is_port_in_use(tcb) : !ptk_sim_tcp_choose_port(tcb)) {
         return -EADDRINUSE;
@@ -41,7 +45,7 @@ int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t 
         return error;
     }
     bool is_late = tcb->state != PTK_SIM_TCP_CLOSED || tcb->is_bound;
-    if (is_late && tcb->family == AF_INET6) { /* which looks at this first, and IPv4 last */
+    if (is_late && tcb->family == AF_INET6) { /* IPv6 checks this first, IPv4 last */
         return -EINVAL;
     }
     if (!ptk_sim_tcp_is_own_address(tcb, &wanted)) {
@@ -53,7 +57,7 @@ int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t 
     uint16_t port_before = tcb->local.port;
     tcb->local = wanted;
     error = tcp_bind_port(tcb);
-    if (error) { /* the address is gone, as on Linux */
+    if (error) { /* the address is lost, as on Linux */
         tcb->local.port = port_before;
         ptk_sim_tcp_reset_local_address(tcb);
         return error;
@@ -63,6 +67,7 @@ int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t 
     return 0;
 }
 
+/* Linux takes a negative backlog as the maximum. */
 static uint32_t tcp_clamp_backlog(int backlog) {
     return backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : (uint32_t) backlog;
 }

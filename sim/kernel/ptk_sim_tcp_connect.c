@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and beginnings: bind, listen, connect, and back again. As on Linux, the second connect of a
- * connection that has come about answers 0 once; that of one that has failed answers why, and makes the
- * endpoint as good as new.
+ * connect and its reverse.
+ *
+ * As on Linux, the next connect after a connection has been established returns 0 once; the next one after a
+ * failure returns the reason, and the endpoint can be used again.
  */
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 #include <string.h>
 
-/* What connect without an address is for: in the middle of a connection it resets it. */
+/* Returns whether disconnecting sends a RST (Linux's tcp_need_reset). */
 static bool tcp_needs_reset(const ptk_sim_tcb_t *tcb) {
     switch (tcb->state) {
     case PTK_SIM_TCP_SYN_RECEIVED:
@@ -26,6 +27,7 @@ static bool tcp_needs_reset(const ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* Frees a child of the backlog, and resets it if its peer regards it as connected. */
 static void tcp_free_child(ptk_list_node_t *node) {
     ptk_sim_tcb_t *child = ptk_container_of(node, ptk_sim_tcb_t, in_backlog);
     if (child->is_in_accept_queue && tcp_needs_reset(child)) {
@@ -44,6 +46,8 @@ void ptk_sim_tcp_stop_listening(ptk_sim_tcb_t *tcb) {
     ptk_assert(tcb->accept_count == 0);
 }
 
+/* Resets what belongs to one connection, so that the endpoint can be used for another. The sequence
+   variables of sending are set by the next connect. */
 static void tcp_reset_variables(ptk_sim_tcb_t *tcb) {
     ptk_sim_ring_clear(&tcb->receive_buffer);
     tcb->shutdown = 0;
@@ -68,7 +72,7 @@ void ptk_sim_tcp_disconnect(ptk_sim_tcb_t *tcb) {
         ptk_sim_tcp_send_reset(tcb);
         error = ECONNRESET;
     }
-    if (tcb->state != PTK_SIM_TCP_CLOSED) { /* else it keeps its port, as on Linux */
+    if (tcb->state != PTK_SIM_TCP_CLOSED) { /* else the port stays, as on Linux */
         ptk_sim_tcp_set_closed(tcb, error);
     }
     tcp_reset_variables(tcb);
@@ -83,7 +87,8 @@ static void tcp_make_loopback(ptk_sim_addr_t *addr, bool is_ipv4) {
     memcpy(addr->bytes, is_ipv4 ? ipv4 : ipv6, sizeof addr->bytes);
 }
 
-/* Where packets to the peer come from. */
+/* Chooses the local address for packets to the peer. Returns 0, -ENETUNREACH without an address of the
+   peer's family, or -EINVAL from loopback to elsewhere. */
 static int tcp_choose_source(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *peer,
                          ptk_sim_addr_t *source_out) {
     bool is_ipv4 = ptk_sim_addr_is_ipv4(peer);
@@ -109,6 +114,8 @@ static int tcp_choose_source(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *pee
     return 0;
 }
 
+/* Inserts the connection into the tables. A bound endpoint keeps its port, which must be free towards the
+   peer; another one gets a free port. */
 static int tcp_claim_pair(ptk_sim_tcb_t *tcb) {
     if (tcb->is_bound) {
         const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
@@ -126,6 +133,8 @@ static int tcp_claim_pair(ptk_sim_tcb_t *tcb) {
     return 0;
 }
 
+/* Checks the address, chooses the local one, and sends the SYN. The local address is unchanged after an
+   error. */
 static int tcp_start_connect(ptk_sim_tcb_t *tcb, const struct sockaddr *addr, socklen_t addrlen) {
     ptk_sim_addr_t before = tcb->local;
     ptk_sim_addr_t peer;
@@ -150,19 +159,20 @@ static int tcp_start_connect(ptk_sim_tcb_t *tcb, const struct sockaddr *addr, so
         return error;
     }
     tcb->state = PTK_SIM_TCP_SYN_SENT;
-    tcb->error = 0; /* as on Linux: an earlier connection's is forgotten */
+    tcb->error = 0; /* as on Linux, an earlier connection's error is lost */
     tcb->snd_una = ptk_sim_tcp_choose_iss(tcb);
     ptk_sim_tcp_send_syn(tcb);
     return 0;
 }
 
+/* connect with AF_UNSPEC disconnects. */
 static int tcp_connect_unspec(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_disconnect(tcb);
     tcb->socket_state = PTK_SIM_TCP_UNCONNECTED;
     return 0;
 }
 
-/* How a connect that began has gone. */
+/* Returns how a connect that was started has gone: `error_under_way`, the reason of its failure, or 0. */
 static int tcp_connect_progress(ptk_sim_tcb_t *tcb, int error_under_way) {
     if (tcb->state == PTK_SIM_TCP_SYN_SENT || tcb->state == PTK_SIM_TCP_SYN_RECEIVED) {
         return error_under_way;

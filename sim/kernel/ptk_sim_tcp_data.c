@@ -1,30 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the peer has sent: urgent byte, bytes, FIN, in this order. What comes out of order is dropped and
- * acknowledged as missing; the peer sends it again. The urgent byte has a number like any other, and is a
- * mark at which reading stops (ptk_sim_tcp.c); the rules of when a newer one counts are Linux's
- * tcp_check_urg.
+ * What the peer has sent: urgent pointer, text, FIN, in this order.
+ *
+ * A segment out of order is dropped and answered with an ACK, and the peer sends it again. The urgent byte
+ * has a number like any other, and is a mark at which reading stops (ptk_sim_tcp.c). When a newer one
+ * replaces it follows Linux's tcp_check_urg.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 
+/* After the peer's FIN, Linux reports EPIPE. */
 void ptk_sim_tcp_process_reset(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_set_closed(tcb, tcb->state == PTK_SIM_TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
 }
 
+/* Takes a newer urgent pointer. The old urgent byte, if the program has not passed it, is lost out of line. */
 static void tcp_update_rcv_up(ptk_sim_tcb_t *tcb, uint32_t number) {
     if (ptk_sim_seq_after(tcb->copied_seq, number) || ptk_sim_seq_before(number, tcb->rcv_nxt) ||
         (tcb->urg_state && !ptk_sim_seq_after(number, tcb->rcv_up))) {
         return;
     }
     if (tcb->urg_state && tcb->rcv_up == tcb->copied_seq && !tcb->has_oob_inline && tcb->receive_buffer.count > 0) {
-        ptk_sim_ring_drop(&tcb->receive_buffer, 1); /* the one before, which nobody has passed yet */
+        ptk_sim_ring_drop(&tcb->receive_buffer, 1); /* the earlier urgent byte, which was not passed yet */
         tcb->copied_seq++;
     }
     tcb->urg_state = PTK_SIM_TCP_URG_NOTYET;
     tcb->rcv_up = number;
 }
 
+/* Takes the urgent pointer, and notices when the urgent byte itself arrives. */
 static void tcp_process_urgent(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     if (packet->flags & PTK_SIM_TCP_URG) {
         tcp_update_rcv_up(tcb, packet->seq + packet->urg_ptr - 1);
@@ -35,6 +39,7 @@ static void tcp_process_urgent(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packe
     }
 }
 
+/* Appends the new bytes, as far as the advertised window goes. */
 static void tcp_process_text(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t duplicate = tcb->rcv_nxt - packet->seq;
     if (packet->bytes == 0 || duplicate >= packet->bytes) {
@@ -49,6 +54,7 @@ static void tcp_process_text(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet)
     tcb->pending_events |= fresh ? POLLIN : 0;
 }
 
+/* Changes the state. In FIN_WAIT_2, whose own FIN is acknowledged, TIME_WAIT starts. */
 static void tcp_process_fin(ptk_sim_tcb_t *tcb) {
     tcb->rcv_nxt++;
     tcb->fin_received = true;
@@ -75,7 +81,7 @@ void ptk_sim_tcp_process_data(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet
     }
     if (tcb->state != PTK_SIM_TCP_ESTABLISHED && tcb->shutdown & PTK_SIM_TCP_SHUT_RD && packet->bytes > 0 &&
         ptk_sim_seq_after(packet->seq + packet->bytes, tcb->rcv_nxt)) {
-        ptk_sim_tcp_send_reset(tcb); /* nobody will ever read this */
+        ptk_sim_tcp_send_reset(tcb); /* the program will never read it */
         ptk_sim_tcp_process_reset(tcb);
         return;
     }

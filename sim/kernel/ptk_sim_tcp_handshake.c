@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections that come into being. A SYN makes a child of the listener, which is pending until its answer is
- * acknowledged, and then ready to be accepted. While more are ready than the backlog says, SYNs and those
- * acknowledgements are ignored, and come again, as on Linux. So is it that a shutdown of what is not
- * connected yet holds for the connection: a listener hands it down, and the end of the stream follows the
- * handshake.
+ * Connections that are opened.
+ *
+ * A SYN creates a child of the listener: in SYN_RECEIVED it is in the SYN queue, and from ESTABLISHED on in
+ * the accept queue. While the accept queue is longer than the backlog, SYNs and the last ACKs of handshakes
+ * are ignored, and the peer sends them again, as on Linux.
+ *
+ * Also as on Linux, a shutdown before the connection exists holds for the connection: a listener hands it
+ * down to its children, and the FIN follows the handshake.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 
+/* Sets the receive sequence variables from the peer's SYN. */
 static void tcp_set_irs(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     tcb->rcv_nxt = tcb->copied_seq = tcb->rcv_wnd_end = packet->seq + 1;
 }
 
+/* Creates a child that inherits the listener's options, and puts it into the SYN queue. */
 static ptk_sim_tcb_t *tcp_make_child(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *packet) {
     ptk_sim_tcb_t *child =
         ptk_sim_tcb_create(listener->tcp.node, listener->family, listener->timer.fire);
@@ -36,6 +41,7 @@ static ptk_sim_tcb_t *tcp_make_child(ptk_sim_tcb_t *listener, const ptk_sim_pack
     return child;
 }
 
+/* The queue holds one more than the backlog, as on Linux. */
 static bool tcp_is_accept_queue_full(const ptk_sim_tcb_t *listener) {
     return listener->accept_count > listener->accept_limit;
 }
@@ -54,6 +60,7 @@ void ptk_sim_tcp_input_listen(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *p
     ptk_sim_tcp_send_syn(child);
 }
 
+/* The ACK of our SYN has arrived: ESTABLISHED, or FIN_WAIT_1 if sending was shut down before. */
 static void tcp_establish(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     ptk_sim_tcp_sample_rtt(tcb, packet->ack);
     ptk_sim_tcp_cancel_timer(tcb);
@@ -90,15 +97,14 @@ void ptk_sim_tcp_input_syn_sent(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *pack
         if (packet->flags & PTK_SIM_TCP_ACK) {
             tcp_establish(tcb, packet);
             ptk_sim_tcp_send_ack(tcb);
-        } else { /* both have called each other */
+        } else { /* simultaneous open */
             tcb->state = PTK_SIM_TCP_SYN_RECEIVED;
             ptk_sim_tcp_send_syn(tcb);
         }
     }
 }
 
-/* The SYN once more: as it came, or as the answer to one's own when both have called each other. True: that
-   was all. */
+/* The ACK of the handshake may have been lost, so SYN and ACK are sent again. */
 bool ptk_sim_tcp_input_repeated_syn(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     if (tcb->state != PTK_SIM_TCP_SYN_RECEIVED || !(packet->flags & PTK_SIM_TCP_SYN) ||
         packet->flags & PTK_SIM_TCP_RST || packet->seq + 1 != tcb->rcv_nxt) {
@@ -114,7 +120,7 @@ bool ptk_sim_tcp_input_repeated_syn(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *
     return true;
 }
 
-/* True: it is a connection. */
+/* The ACK is ignored while the accept queue is full; the peer's next segment tries again. */
 bool ptk_sim_tcp_complete_handshake(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     if (tcb->state != PTK_SIM_TCP_SYN_RECEIVED) {
         return true;

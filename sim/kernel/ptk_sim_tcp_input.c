@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segments in, in the order of RFC 9293, 3.10.7: is it in the window, RST, SYN, ACK, and then what it
+ * Segments in, in the order of RFC 9293, 3.10.7: the window, RST, SYN, ACK, and then what the segment
  * carries.
  *
- * As on Linux: a reset counts only with the exact number, or is questioned; answers to what is out of the
- * window and carries nothing are 500 ms apart, so that two ends that disagree do not chase each other.
+ * As on Linux (RFC 5961), an RST counts only with the exact number, and is answered with a challenge ACK
+ * otherwise. ACKs for unacceptable segments without data are at least 500 ms apart, so that two ends that
+ * disagree do not answer each other for ever.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
 #define CHALLENGE_ACK_INTERVAL_NS UINT64_C(500000000)
 
+/* Returns the number behind the segment: SYN and FIN count as one each. */
 static uint32_t tcp_segment_end(const ptk_sim_packet_t *packet) {
     return packet->seq + packet->bytes + !!(packet->flags & PTK_SIM_TCP_FIN) +
            !!(packet->flags & PTK_SIM_TCP_SYN);
 }
 
+/* Sends an ACK in reply to an unacceptable segment, unless one was sent just now. */
 static void tcp_send_challenge_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint64_t now_ns = ptk_sim_tcp_now(tcb);
     bool carries = packet->bytes > 0 && !(packet->flags & PTK_SIM_TCP_SYN);
@@ -27,7 +30,8 @@ static void tcp_send_challenge_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *p
     ptk_sim_tcp_send_ack(tcb);
 }
 
-/* The peer's number wait here for whatever is left of a connection that has ended. */
+/* In TIME_WAIT, a SYN above the old numbers starts a new connection (RFC 9293, 3.6.1), and anything else
+   but a plain ACK is answered and restarts the timer. */
 static void tcp_input_time_wait(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     bool is_plain = packet->seq == tcb->rcv_nxt && tcp_segment_end(packet) == packet->seq;
     if (packet->flags & PTK_SIM_TCP_RST) {
@@ -53,12 +57,13 @@ static void tcp_input_time_wait(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *pack
     }
 }
 
+/* Returns whether a part of the segment may be in the window. */
 static bool tcp_is_acceptable(const ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t edge = ptk_sim_seq_after(tcb->rcv_wnd_end, tcb->rcv_nxt) ? tcb->rcv_wnd_end : tcb->rcv_nxt;
     return !ptk_sim_seq_before(tcp_segment_end(packet), tcb->rcv_nxt) && !ptk_sim_seq_after(packet->seq, edge);
 }
 
-/* True: nothing more to do. */
+/* Handles window, RST and SYN. Returns true if there is nothing more to do with the segment. */
 static bool tcp_check_segment(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     bool is_reset = packet->flags & PTK_SIM_TCP_RST;
     if (ptk_sim_tcp_input_repeated_syn(tcb, packet)) {
@@ -78,6 +83,7 @@ static bool tcp_check_segment(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet
     return is_reset || packet->flags & PTK_SIM_TCP_SYN || !(packet->flags & PTK_SIM_TCP_ACK);
 }
 
+/* SYN_RECEIVED and all states from ESTABLISHED on, but TIME_WAIT. */
 static void tcp_input_synchronized(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     if (tcp_check_segment(tcb, packet) || !ptk_sim_tcp_complete_handshake(tcb, packet)) {
         return;
@@ -91,6 +97,7 @@ static void tcp_input_synchronized(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *p
     ptk_sim_tcp_output(tcb);
 }
 
+/* Handles a segment by state. The block may be freed afterwards. */
 static void tcp_input_dispatch(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     switch (tcb->state) {
     case PTK_SIM_TCP_SYN_SENT:
@@ -105,6 +112,7 @@ static void tcp_input_dispatch(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packe
     ptk_sim_tcp_finish_event(tcb);
 }
 
+/* Entry of all TCP packets of a node: connection first, then listener, else an RST is sent back. */
 void ptk_sim_tcp_input(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
     const ptk_sim_tcp_tables_t *tables = node->tcp;
     ptk_sim_tcb_t *tcb = tables ? ptk_sim_tcp_find_pair(tables, &packet->to, &packet->from) : NULL;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket options, and what ioctl tells. A buffer's size goes in as bytes of payload and comes out doubled, as
- * on Linux, where the other half is for what the kernel needs beside them.
+ * Socket options, and the counts that ioctl returns.
+ *
+ * A buffer's size is set in bytes of payload and read back doubled, as on Linux, where the other half is for
+ * the kernel's own data.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
@@ -11,6 +13,7 @@
 #define TCP_BUFFER_BYTES_MIN 2048
 #define TCP_BUFFER_BYTES_MAX  (4 * 1024 * 1024)
 
+/* Returns the flag behind a boolean option, NULL if it is not one. */
 static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {
     if (level == IPPROTO_TCP) {
         return name == TCP_NODELAY ? &tcb->has_no_delay : NULL;
@@ -34,12 +37,14 @@ static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {
 
 /* --- get --- */
 
+/* Copies a value, cut to the caller's length, as getsockopt(2) does. */
 static int tcp_option_copy_out(void *value, socklen_t *length, const void *from, socklen_t bytes) {
     *length = *length < bytes ? *length : bytes;
     memcpy(value, from, *length);
     return 0;
 }
 
+/* Reads an option of SOL_SOCKET that is a number. SO_ERROR is cleared by reading. */
 static int tcp_option_get_number(ptk_sim_tcb_t *tcb, int name, int *number_out) {
     switch (name) {
     case SO_ERROR:
@@ -98,6 +103,7 @@ static int tcp_option_set_linger(ptk_sim_tcb_t *tcb, const void *value, socklen_
     return 0;
 }
 
+/* Linux raises and cuts the value without an error. */
 static uint32_t tcp_option_clamp_buffer(int wanted) {
     if (wanted < TCP_BUFFER_BYTES_MIN) {
         return TCP_BUFFER_BYTES_MIN;
@@ -105,6 +111,7 @@ static uint32_t tcp_option_clamp_buffer(int wanted) {
     return wanted < TCP_BUFFER_BYTES_MAX ? (uint32_t) wanted : TCP_BUFFER_BYTES_MAX;
 }
 
+/* Sets a buffer's size; a smaller one does not drop what is in the buffer. */
 static int tcp_option_set_buffer(ptk_sim_tcb_t *tcb, int name, int wanted) {
     switch (name) {
     case SO_SNDBUF:
@@ -142,7 +149,7 @@ int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *
     return 0;
 }
 
-/* --- what is under way --- */
+/* --- counts --- */
 
 uint32_t ptk_sim_tcp_unread(const ptk_sim_tcp_t *tcp) {
     return tcp->tcb->receive_buffer.count;

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segments out. `outgoing` holds the bytes from the oldest unacknowledged number on; `next` walks through
- * them as the peer's window and the largest segment permit. When an acknowledgement is late, `next` goes back
- * to the oldest number and one segment is sent; the rest follows when that has been acknowledged. There is no
- * congestion window: the links of the simulated net do not mind.
+ * Segments out.
  *
- * The window that is told never shrinks, and grows by a segment or half a buffer at least.
+ * `send_buffer` holds the bytes from snd_una on. snd_nxt walks through them as the peer's window and the MSS
+ * permit. When the retransmission timer expires, snd_nxt goes back to snd_una and one segment is sent; the
+ * rest follows when that has been acknowledged. There is no congestion window: the links of the simulated net
+ * have no queue that could overflow.
+ *
+ * The advertised window never shrinks, and grows by a segment or half a buffer at least (silly window
+ * avoidance, RFC 9293, 3.8.6.2.2).
  */
 #include "base/ptk_assert.h"
 #include "base/ptk_choice.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
-#define ISS_NS_PER_STEP   64
+#define ISS_NS_PER_STEP   64 /* the clock of the first choice */
 #define ISS_CHOICES  4
 #define ISS_BELOW_WRAP   (UINT32_MAX - 1000)
 #define ISS_BASE    UINT32_C(1000000)
 #define URG_PTR_MAX 0xffff
 
-/* A clock, as on Linux, so that a later connection begins above an earlier one of the same pair; or one of
+/* A clock, as on Linux, so that a later connection starts above an earlier one of the same pair; or one of
    the places where numbers wrap around. */
 uint32_t ptk_sim_tcp_choose_iss(const ptk_sim_tcb_t *tcb) {
     uint32_t choice = ptk_choice(PTK_SIM_SITE_INITIAL_SEQUENCE, ISS_CHOICES);
@@ -34,6 +37,7 @@ uint32_t ptk_sim_tcp_choose_iss(const ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* Moves the right edge of the receive window, if it may move, and returns the window. */
 static uint32_t tcp_advertised_window(ptk_sim_tcb_t *tcb) {
     uint32_t half = tcb->receive_buffer_bytes / 2;
     uint32_t step = half < PTK_SIM_TCP_MSS ? half : PTK_SIM_TCP_MSS;
@@ -48,6 +52,7 @@ static uint32_t tcp_advertised_window(ptk_sim_tcb_t *tcb) {
     return tcb->rcv_wnd_end - tcb->rcv_nxt;
 }
 
+/* Creates a segment. It carries the acknowledgement, so none is pending afterwards. */
 static ptk_sim_packet_t *tcp_make_segment(ptk_sim_tcb_t *tcb, uint8_t flags, uint32_t seq,
                                       uint32_t bytes) {
     ptk_sim_packet_t *packet = ptk_sim_packet_create(ptk_sim_tcp_net(tcb), bytes);
@@ -66,6 +71,7 @@ void ptk_sim_tcp_send_control(ptk_sim_tcb_t *tcb, uint8_t flags, uint32_t seq) {
     ptk_sim_packet_send(tcb->tcp.node, tcp_make_segment(tcb, flags, seq, 0));
 }
 
+/* Returns whether the urgent pointer of a segment at snd_nxt can express where the urgent byte is. */
 static bool tcp_has_urgent_ahead(const ptk_sim_tcb_t *tcb) {
     return tcb->has_snd_up && ptk_sim_seq_after(tcb->snd_up, tcb->snd_nxt) &&
            tcb->snd_up - tcb->snd_nxt <= URG_PTR_MAX;
@@ -98,6 +104,8 @@ void ptk_sim_tcp_reply_reset(ptk_sim_node_t *node, const ptk_sim_packet_t *packe
     ptk_sim_packet_send(node, reset);
 }
 
+/* Starts a round-trip measurement, unless one is under way or segments are being retransmitted (Karn's
+   algorithm, RFC 6298, section 3). */
 static void tcp_start_rtt_sample(ptk_sim_tcb_t *tcb) {
     if (!tcb->is_measuring_rtt && tcb->retransmits == 0) {
         tcb->is_measuring_rtt = true;
@@ -115,6 +123,7 @@ void ptk_sim_tcp_send_syn(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_arm_timer(tcb);
 }
 
+/* Returns whether the state permits data or a FIN. */
 static bool tcp_may_send_data(const ptk_sim_tcb_t *tcb) {
     switch (tcb->state) {
     case PTK_SIM_TCP_ESTABLISHED:
@@ -128,7 +137,8 @@ static bool tcp_may_send_data(const ptk_sim_tcb_t *tcb) {
     }
 }
 
-/* How many bytes the next segment carries. */
+/* Returns how many bytes the next segment carries: up to the MSS, the window and what is unsent, or fewer
+   if the oracle decides so. */
 static uint32_t tcp_next_segment_bytes(const ptk_sim_tcb_t *tcb, uint32_t unsent, uint32_t usable_wnd) {
     uint32_t size = unsent < PTK_SIM_TCP_MSS ? unsent : PTK_SIM_TCP_MSS;
     size = size < usable_wnd ? size : usable_wnd;
@@ -139,6 +149,7 @@ static uint32_t tcp_next_segment_bytes(const ptk_sim_tcb_t *tcb, uint32_t unsent
     return size;
 }
 
+/* Sends one segment from snd_nxt on and moves snd_nxt and snd_max. */
 static void tcp_send_data_segment(ptk_sim_tcb_t *tcb, uint32_t offset, uint32_t size, bool has_fin) {
     unsigned flags = PTK_SIM_TCP_ACK | (size ? PTK_SIM_TCP_PSH : 0U) | (has_fin ? PTK_SIM_TCP_FIN : 0U);
     bool is_urgent = tcp_has_urgent_ahead(tcb);
@@ -157,6 +168,8 @@ static void tcp_send_data_segment(ptk_sim_tcb_t *tcb, uint32_t offset, uint32_t 
     ptk_sim_packet_send(tcb->tcp.node, packet);
 }
 
+/* Sends one segment if there is something that may be sent. While something is retransmitted, only the
+   segment at snd_una is. */
 static bool tcp_send_next_segment(ptk_sim_tcb_t *tcb) {
     uint32_t offset = tcb->snd_nxt - tcb->snd_una;
     if (tcb->fin_acknowledged || offset > tcb->send_buffer.count || (tcb->retransmits > 0 && offset > 0)) {
@@ -173,6 +186,7 @@ static bool tcp_send_next_segment(ptk_sim_tcb_t *tcb) {
     return true;
 }
 
+/* Doubles a timeout as often as it has expired, up to the maximum. */
 static uint64_t tcp_backed_off_ns(uint64_t rto_ns, uint32_t times) {
     for (; times > 0 && rto_ns < PTK_SIM_TCP_MAX_RTO_NS; times--) {
         rto_ns *= 2;
@@ -203,6 +217,7 @@ void ptk_sim_tcp_output(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* An update is sent if the window at least doubles by it, as on Linux. */
 void ptk_sim_tcp_update_window(ptk_sim_tcb_t *tcb) {
     if (tcb->state < PTK_SIM_TCP_ESTABLISHED || tcb->state > PTK_SIM_TCP_FIN_WAIT_2) {
         return;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has which port of a node. Three hash tables: by local port, whoever has one (the rules of bind are
- * about these); by both addresses, whoever has a peer (a packet is for one of these); by local port, those
- * who listen (or else for one of these). A bucket is a list in the order of entering, and nothing ever walks
- * over all buckets but to make them more.
+ * The ports of a node, in three hash tables: blocks with a local port by that port (the rules of bind are
+ * about these); blocks with a peer by both addresses (a packet is for one of these); listeners by local port
+ * (or else for one of these). A bucket is a list in the order of insertion, and nothing walks over all
+ * buckets except to grow the table, so results do not depend on the table's size.
  *
  * Linux's rules: two endpoints may have the same port if their addresses do not cover each other, or if both
  * have SO_REUSEADDR and the other one does not listen, or if both have SO_REUSEPORT. A connect without a bind
- * takes a port that nobody has bound, and that is free towards this peer only.
+ * takes a port that no endpoint is bound to, and that is free towards this peer only.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
@@ -17,16 +17,18 @@
 #include <string.h>
 
 #define TCP_TABLE_FIRST_CAPACITY 8
-#define EPHEMERAL_PORT_MIN     32768U
+#define EPHEMERAL_PORT_MIN     32768U /* the range of Linux, ip_local_port_range */
 #define EPHEMERAL_PORT_COUNT     (61000U - EPHEMERAL_PORT_MIN)
 #define PORT_CHOICES   16
 
 /* --- tables --- */
 
+/* Appends an entry to the bucket of its hash. */
 static void tcp_table_link(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link) {
     ptk_list_append(&table->buckets[link->hash & (table->capacity - 1)], &link->node);
 }
 
+/* Doubles the table. Entries of one bucket stay in their order. */
 static void tcp_table_grow(ptk_sim_tcp_table_t *table) {
     uint32_t old_capacity = table->capacity;
     ptk_list_t *old = table->buckets;
@@ -43,6 +45,7 @@ static void tcp_table_grow(ptk_sim_tcp_table_t *table) {
     ptk_sim_free(old);
 }
 
+/* Inserts an entry, which must not be in a table. */
 static void tcp_table_insert(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link, uint32_t hash) {
     ptk_assert(!ptk_list_is_linked(&link->node));
     if (table->count == table->capacity) {
@@ -53,6 +56,7 @@ static void tcp_table_insert(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *lin
     table->count++;
 }
 
+/* Removes an entry; without effect if it is in no table. */
 static void tcp_table_remove(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link) {
     if (ptk_list_is_linked(&link->node)) {
         ptk_list_remove(&link->node);
@@ -60,7 +64,8 @@ static void tcp_table_remove(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *lin
     }
 }
 
-/* The first with this hash after `link`, or at all if that is NULL. */
+/* Returns the first entry with this hash behind `link`, or the first of all if `link` is NULL; NULL at the
+   end. */
 static ptk_sim_tcp_link_t *tcp_table_next(const ptk_sim_tcp_table_t *table, const ptk_sim_tcp_link_t *link,
                                      uint32_t hash) {
     if (table->capacity == 0) {
@@ -96,7 +101,7 @@ void ptk_sim_tcp_tables_free(ptk_sim_node_t *node) {
     }
 }
 
-/* --- entering, leaving, finding --- */
+/* --- inserting, removing, finding --- */
 
 static uint32_t tcp_hash_mix(uint32_t hash, uint32_t value) {
     hash = (hash ^ value) * UINT32_C(0x9E3779B1);
@@ -157,7 +162,7 @@ ptk_sim_tcb_t *ptk_sim_tcp_find_pair(const ptk_sim_tcp_tables_t *tables, const p
     return NULL;
 }
 
-/* Is what goes to `addr` for an endpoint that is bound to `end->local`, ports aside? */
+/* Returns whether packets to `addr` are for an endpoint that is bound to `tcb->local`, ports aside. */
 static bool tcp_bound_address_covers(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *addr) {
     if (!ptk_sim_addr_is_any(&tcb->local)) {
         return memcmp(tcb->local.bytes, addr->bytes, sizeof addr->bytes) == 0;
@@ -168,7 +173,8 @@ static bool tcp_bound_address_covers(const ptk_sim_tcb_t *tcb, const ptk_sim_add
     return !tcb->is_ipv6_only || !ptk_sim_addr_is_ipv4(addr);
 }
 
-/* 0: not for it. */
+/* Returns how well a listener matches a local address, as Linux ranks them: a bound address before "any",
+   IPv4 before IPv6. 0: not at all. */
 static uint32_t tcp_listener_score(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *local) {
     if (tcb->local.port != local->port || !tcp_bound_address_covers(tcb, local)) {
         return 0;
@@ -176,7 +182,7 @@ static uint32_t tcp_listener_score(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_
     return 1U + (ptk_sim_addr_is_any(&tcb->local) ? 0U : 2U) + (tcb->family == AF_INET ? 1U : 0U);
 }
 
-/* The one that fits best; among equals (SO_REUSEPORT) the peer's address decides, as a hash. */
+/* The best match is returned. Among equal ones (SO_REUSEPORT) a hash of the peer's address decides. */
 ptk_sim_tcb_t *ptk_sim_tcp_find_listener(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
                                              const ptk_sim_addr_t *peer) {
     uint32_t hash = tcp_hash_port(local->port);
@@ -202,6 +208,7 @@ ptk_sim_tcb_t *ptk_sim_tcp_find_listener(const ptk_sim_tcp_tables_t *tables, con
 
 /* --- binding --- */
 
+/* Returns whether two endpoints must not have the same port. */
 static bool tcp_bind_conflicts(const ptk_sim_tcb_t *tcb, const ptk_sim_tcb_t *other) {
     if (other == tcb || other->local.port != tcb->local.port) {
         return false;
@@ -224,6 +231,7 @@ bool ptk_sim_tcp_is_port_in_use(const ptk_sim_tcb_t *tcb) {
     return false;
 }
 
+/* Returns whether an endpoint is bound to this port, by bind or listen. */
 static bool tcp_is_port_bound(const ptk_sim_tcp_tables_t *tables, uint16_t port) {
     uint32_t hash = tcp_hash_port(port);
     for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->ports, link, hash));) {
@@ -235,12 +243,15 @@ static bool tcp_is_port_bound(const ptk_sim_tcp_tables_t *tables, uint16_t port)
     return false;
 }
 
+/* Returns whether a connect to the peer cannot use `tcb->local.port`. */
 static bool tcp_is_port_in_use_for_peer(const ptk_sim_tcb_t *tcb) {
     const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
     return tcp_is_port_bound(tables, tcb->local.port) ||
            ptk_sim_tcp_find_pair(tables, &tcb->local, &tcb->peer);
 }
 
+/* Searches the ephemeral ports, from where the last search ended plus what the oracle adds, for one that is
+   not in use. The port is unchanged if there is none. */
 static bool tcp_choose_port_by(ptk_sim_tcb_t *tcb, bool (*is_in_use)(const ptk_sim_tcb_t *tcb)) {
     ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
     uint32_t skip = ptk_choice(PTK_SIM_SITE_PORT, PORT_CHOICES);

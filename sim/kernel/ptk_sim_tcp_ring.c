@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring that grows with what it holds, and gives its memory back when it is emptied after it has been large.
+/*
+ * A ring buffer that grows with its content, and frees its memory when it becomes empty after it has been
+ * large.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
@@ -8,8 +10,9 @@
 #include <string.h>
 
 #define RING_FIRST_CAPACITY 256
-#define RING_KEPT_CAPACITY          4096
+#define RING_KEPT_CAPACITY          4096 /* an empty ring of more than this is freed */
 
+/* Makes room for `count` more bytes. Growing moves the content to the start of the new memory. */
 static void ring_reserve(ptk_sim_ring_t *ring, uint32_t count) {
     uint32_t capacity = ring->capacity ? ring->capacity : RING_FIRST_CAPACITY;
     while (capacity - ring->count < count) {

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of one endpoint. It is freed by the last event that concerns it (ptk_sim_tcp_settle), when it is
- * CLOSED and neither a program nor a listener's backlog has it; so nothing that handles an event need fear
- * that the endpoint goes away under it.
+ * The life of one control block.
  *
- * When the connection of a program's endpoint comes to TIME_WAIT, a twin without a program takes its place in
- * the tables, and the program's is CLOSED, as on Linux.
+ * It is freed by the last event that concerns it (ptk_sim_tcp_finish_event), when it is CLOSED and neither a
+ * program nor an accept queue holds it. So a block cannot be freed under the function that handles an event.
+ *
+ * When the connection of a program's endpoint reaches TIME_WAIT, a block without a program takes its place in
+ * the tables, and the program's own is CLOSED, as on Linux.
  */
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <string.h>
 
+/* Event handler: notifies the pollers of the program's own shutdown. */
 static void tcp_shutdown_event_fired(ptk_sim_event_t *event) {
     ptk_sim_tcb_t *tcb = ptk_container_of(event, ptk_sim_tcb_t, shutdown_event);
     ptk_sim_tcp_notify(tcb, ptk_sim_tcp_poll_bits(tcb));
@@ -44,6 +46,7 @@ ptk_sim_tcb_t *ptk_sim_tcb_create(ptk_sim_node_t *node, int family,
     return tcb;
 }
 
+/* Removes a child from its listener's queue, if it is in one. */
 static void tcp_leave_backlog(ptk_sim_tcb_t *tcb) {
     if (tcb->listener) {
         ptk_list_remove(&tcb->in_backlog);
@@ -75,11 +78,13 @@ void ptk_sim_tcp_notify(ptk_sim_tcb_t *tcb, uint32_t events) {
     }
 }
 
+/* Linux reports POLLOUT when at least a third of the send buffer is free (sk_stream_is_writeable). */
 static bool tcp_has_send_space(const ptk_sim_tcb_t *tcb) {
     return tcb->send_buffer.count < tcb->send_buffer_bytes &&
            tcb->send_buffer_bytes - tcb->send_buffer.count >= tcb->send_buffer.count / 2;
 }
 
+/* Returns POLLIN, POLLPRI and POLLOUT. An urgent byte out of line at the mark is not counted as readable. */
 static uint32_t tcp_poll_data_bits(const ptk_sim_tcb_t *tcb) {
     bool is_at_mark = tcb->urg_state && tcb->rcv_up == tcb->copied_seq && !tcb->has_oob_inline;
     uint32_t events = tcb->receive_buffer.count > is_at_mark ? POLLIN : 0;
@@ -110,6 +115,7 @@ int ptk_sim_tcp_take_error(ptk_sim_tcb_t *tcb) {
     return error;
 }
 
+/* The port stays with an endpoint that the program bound to it. */
 static void tcp_remove_from_tables(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_remove_pair(tcb);
     ptk_sim_tcp_remove_listener(tcb);
@@ -129,6 +135,7 @@ void ptk_sim_tcp_set_closed(ptk_sim_tcb_t *tcb, int error) {
     tcb->pending_events |= ptk_sim_tcp_poll_bits(tcb);
 }
 
+/* Creates the block that stands for a connection in TIME_WAIT, and closes the program's own. */
 static ptk_sim_tcb_t *tcp_make_time_wait_tcb(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcb_t *time_wait = ptk_sim_tcb_create(tcb->tcp.node, tcb->family, tcb->timer.fire);
     time_wait->local = tcb->local;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens when no answer comes. Every wait is twice as long as the one before, up to 120 s: a SYN is
- * sent 6 times more, its answer 5 times, data 15 times (8 if no program has the connection any more), and so
- * is the question whether a window is still shut. TIME_WAIT and a FIN_WAIT_2 that no program has end here
- * too.
+ * The timer of a connection: retransmission, persist, FIN_WAIT_2 and TIME_WAIT, told apart by the state.
+ *
+ * Each timeout is twice as long as the one before, up to 120 s. A SYN is retransmitted 6 times, SYN and ACK 5
+ * times, data 15 times (8 if the connection is an orphan), and so are the window probes that get no reply.
+ * These are Linux's limits. A FIN_WAIT_2 of an orphan and TIME_WAIT end here too.
  */
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
@@ -14,6 +15,7 @@
 #define MAX_RETRANSMITS         15
 #define MAX_ORPHAN_RETRANSMITS 8
 
+/* Returns how many retransmissions or probes without a reply the state permits. */
 static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {
     switch (tcb->state) {
     case PTK_SIM_TCP_SYN_SENT:
@@ -25,6 +27,7 @@ static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* Sends the oldest unacknowledged segment again, or gives the connection up. */
 static void tcp_retransmit(ptk_sim_tcb_t *tcb) {
     tcb->is_measuring_rtt = false;
     if (tcb->retransmits++ == tcp_max_retransmits(tcb)) {
@@ -37,7 +40,8 @@ static void tcp_retransmit(ptk_sim_tcb_t *tcb) {
     }
 }
 
-/* A segment that the peer has seen already makes it tell its window. */
+/* Persist timer: sends a segment whose number the peer has acknowledged already, so that it replies with
+   its window; or gives the connection up. */
 static void tcp_send_window_probe(ptk_sim_tcb_t *tcb) {
     tcb->window_probes++;
     if (tcb->unanswered_probes++ == tcp_max_retransmits(tcb)) {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hash is two lanes of multiply, xor and rotate over the numbers of each entry, with a finishing mix per
- * entry (the constants are those of xxHash and of SplitMix64). It tells runs apart; it is not meant to resist
- * an opponent.
+ * The hash is two lanes of multiply, xor and rotate over the numbers of each entry (the constants are those
+ * of xxHash and SplitMix64). It distinguishes runs; it does not resist an adversary.
  */
 #include "sim/kernel/ptk_sim_trace.h"
 
@@ -26,11 +25,13 @@ static uint64_t trace_rotate(uint64_t value, unsigned bits) {
     return value << bits | value >> (64 - bits);
 }
 
+/* Mixes one number into both lanes. The result depends on the order. */
 static void trace_hash_value(ptk_sim_trace_t *trace, uint64_t value) {
     trace->hash[0] = trace_rotate(trace->hash[0] ^ (value * TRACE_LANE_TWO), 31) * TRACE_LANE_ONE;
     trace->hash[1] = trace_rotate(trace->hash[1] + (value ^ trace->hash[0]) * TRACE_LANE_ONE, 27) * TRACE_LANE_TWO;
 }
 
+/* Appends an entry to the stored trace; the caller counts it. */
 static void trace_store(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
     if (trace->count == trace->capacity) {
         trace->capacity = trace->capacity ? trace->capacity * 2 : TRACE_FIRST_CAPACITY;
@@ -58,6 +59,7 @@ void ptk_sim_trace_add(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entr
     trace->count++;
 }
 
+/* Compares member by member: an entry has padding in some builds. */
 static bool trace_entries_equal(const ptk_sim_trace_entry_t *one, const ptk_sim_trace_entry_t *other) {
     return one->at_ns == other->at_ns && one->kind == other->kind && one->host == other->host &&
            one->a == other->a && one->b == other->b && one->c == other->c;

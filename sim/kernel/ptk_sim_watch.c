@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is ready, and who is told (layer 0).
+ * Readiness and its notification.
  *
- * Whatever happens to a description goes through ptk_sim_file_changed: its epoll registrations that asked for
- * it are noted as perhaps ready, and a sleep in poll ends. An epoll that has something noted is itself a
- * description to which something happened.
+ * Every change of a description goes through ptk_sim_file_changed: its registrations that have one of the
+ * events as interest are marked as perhaps ready, and a wait in poll ends. An epoll with a marked
+ * registration is itself a description that has changed.
  */
 #include "sim/kernel/ptk_sim_watch.h"
 
@@ -45,12 +45,13 @@ void ptk_sim_epoll_close(ptk_sim_file_t *epoll) {
     }
 }
 
+/* Wakes the host if it waits in this epoll. */
 static void epoll_wake_waiter(ptk_sim_file_t *epoll) {
     ptk_sim_kernel_t *kernel = epoll->kernel;
     if (kernel->waiting && kernel->wait.epoll == epoll) {
         kernel->wake(kernel);
     }
-    ptk_sim_file_changed(epoll, EPOLLIN); /* an epoll may be watched itself */
+    ptk_sim_file_changed(epoll, EPOLLIN); /* an epoll may be registered in another one */
 }
 
 void ptk_sim_registration_mark_ready(ptk_sim_registration_t *registration) {
@@ -58,7 +59,8 @@ void ptk_sim_registration_mark_ready(ptk_sim_registration_t *registration) {
     epoll_wake_waiter(registration->epoll);
 }
 
-/* Those that asked for it may have something to report. */
+/* Marks the registrations that have one of the events as interest. Whether there is still something to
+   report is found when a batch is collected. */
 static void file_mark_watchers(ptk_sim_file_t *file, uint32_t events) {
     for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
          node = ptk_list_next(&file->watchers, node)) {
@@ -69,7 +71,8 @@ static void file_mark_watchers(ptk_sim_file_t *file, uint32_t events) {
     }
 }
 
-/* Is there something to report, and not only perhaps? That is what poll(2) finds out about an epoll. */
+/* Returns whether a marked registration has something to report now; this is what poll(2) reports of an
+   epoll. */
 static bool epoll_has_ready(const ptk_sim_file_t *epoll) {
     for (ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready); node;
          node = ptk_list_next(&epoll->u.epoll.ready, node)) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The platform of simulated hosts (layer 2): the platform contract right above the simulated kernel.
+ * The platform of simulated hosts: the platform contract directly above the simulated kernel.
  *
- * It keeps no poller in that kernel. It looks at every registration that somebody waits for, after each
- * change of anything, and reports those that are ready, in an order and in portions that the oracle chooses.
- * So it promises less than any real poller, and what works on it does not lean on one poller's habits.
+ * It keeps no poller in that kernel. After each change of a description it looks at every registration that
+ * has an interest, and reports the ready ones, in an order and in portions that the oracle chooses. So it
+ * promises less than any real poller, and a program that works on it does not depend on one poller's habits.
  */
 #include "sim/platform/ptk_event_loop_platform_sim.h"
 
@@ -14,13 +14,13 @@
 #include <errno.h>
 #include <poll.h>
 
-/* A turn: what is found ready goes to `finished`. */
+/* The arguments of one poll; ready registrations are appended to `finished`. */
 typedef struct scan {
     ptk_readiness_t *readiness;
     ptk_list_t *finished;
 } sim_scan_t;
 
-/* What is waited for stands in the registration itself. */
+/* The interest is stored in the registration itself. */
 static int sim_platform_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     readiness->registrations[index].armed = interest;
     return 0;
@@ -30,6 +30,7 @@ static void sim_platform_forget(ptk_readiness_t *readiness, uint32_t index) {
     readiness->registrations[index].armed = 0;
 }
 
+/* Converts poll bits to PTK_READY_*. */
 static uint32_t sim_ready_bits(uint32_t events) {
     const uint32_t broken = POLLHUP | POLLERR | POLLNVAL;
     return (events & (POLLIN | POLLPRI | POLLRDHUP | broken) ? PTK_READY_READ : 0) |
@@ -37,13 +38,14 @@ static uint32_t sim_ready_bits(uint32_t events) {
            (events & (POLLPRI | POLLRDHUP | broken) ? PTK_READY_UNSURE : 0);
 }
 
+/* Returns the PTK_READY_* bits of a registration; a closed descriptor is an error. */
 static uint32_t sim_registration_ready(const ptk_registration_t *registration) {
     const ptk_sim_file_t *file = ptk_sim_file_find(ptk_sim_kernel_here(), registration->handle);
     return sim_ready_bits(file ? ptk_sim_file_ready(file) : POLLNVAL);
 }
 
-/* Round once, beginning anywhere. One at most is reported although it is not ready: if each could be, a loop
- * of many would never find nothing, and time would stand still. */
+/* Goes once round the registrations, from any of them on. At most one is reported although it is not ready:
+   if each could be, a loop of many would always find something, and time would stand still. */
 static int sim_report_ready(const sim_scan_t *scan) {
     ptk_readiness_t *readiness = scan->readiness;
     int found = 0;
@@ -63,7 +65,7 @@ static int sim_report_ready(const sim_scan_t *scan) {
             ready = registration->armed;
         }
         if (found > 0 && ptk_choice(PTK_SIM_SITE_BATCH, 2) != 0) {
-            break; /* the rest next time */
+            break; /* the rest comes with the next poll */
         }
         ptk_readiness_deliver(readiness, index, ready, scan->finished);
         found++;
@@ -71,6 +73,7 @@ static int sim_report_ready(const sim_scan_t *scan) {
     return found;
 }
 
+/* Drains the loop's wake and reports what is ready. Returns how many events there were. */
 static int sim_scan(void *context) {
     const sim_scan_t *scan = context;
     ptk_os_handle_t wake = scan->readiness->loop.inbox->wake;
@@ -91,6 +94,7 @@ static int sim_platform_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, u
     return result == -EINTR || result > 0 ? 0 : result;
 }
 
+/* Works on simulated hosts only. */
 static int sim_platform_open(ptk_event_loop_platform_t *loop) {
     ptk_readiness_t *readiness = ptk_container_of(loop, ptk_readiness_t, loop);
     if (!ptk_sim_kernel_here()) {

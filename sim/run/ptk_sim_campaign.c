@@ -2,10 +2,11 @@
 /*
  * Many seeds, or windows, on several processes.
  *
- * Worker w of n runs every n-th seed, or, where every way is tried, every run of every n-th window, up to the
- * first window that no run reaches. It says in shared memory which one it is at, so that whoever watches
- * knows what a worker was at that crashed or hangs, and adds up what its worlds came to. The first failure
- * ends them all.
+ * Worker w of n runs every n-th seed, or every run of every n-th window up to the first window that no run
+ * reaches. It stores in shared memory which one it is at, so that the watcher can report what a worker was at
+ * that crashed or hangs, and it adds up its worlds' reports there. The first failure ends all workers.
+ *
+ * Ownership: the watcher (the parent) maps the shared memory, forks the workers and reaps them.
  */
 #include "sim/run/ptk_sim_run.h"
 
@@ -22,10 +23,11 @@
 /* A world that takes longer than this of real time hangs. */
 #define HANG_MS UINT64_C(120000)
 
+/* One worker, in shared memory. The worker writes the atomic members and `window`, the watcher the others. */
 typedef struct worker {
     pid_t pid;
-    atomic_uint_fast64_t world; /* that it is at: seed or window * scenarios + scenario; UINT64_MAX: done */
-    ptk_sim_window_t window;    /* that it is in, if all are tried */
+    atomic_uint_fast64_t world; /* the present one: seed or window * scenarios + scenario; UINT64_MAX: done */
+    ptk_sim_window_t window; /* the present one */
     atomic_uint_fast64_t worlds;
     atomic_uint_fast64_t events;
     atomic_uint_fast64_t calls;
@@ -33,13 +35,14 @@ typedef struct worker {
     atomic_uint_fast64_t elapsed_us; /* of virtual time */
     atomic_uint_fast64_t faults;
     atomic_bool failed;
-    atomic_bool was_cut_short; /* there are windows that it has not been through */
-    uint64_t seen_worlds;      /* the watcher's: at its last look, and when that changed */
+    atomic_bool was_cut_short; /* there are windows that it has not finished */
+    uint64_t seen_worlds; /* the watcher's last value of `worlds`, and when it changed */
     uint64_t seen_at_ms;
 } worker_t;
 
 /* --- a worker --- */
 
+/* Adds a world's report to the worker's sums. */
 static void worker_add_report(worker_t *worker, const ptk_sim_report_t *report) {
     atomic_fetch_add(&worker->worlds, 1);
     atomic_fetch_add(&worker->events, report->events);
@@ -49,6 +52,7 @@ static void worker_add_report(worker_t *worker, const ptk_sim_report_t *report) 
     atomic_fetch_add(&worker->faults, report->faults);
 }
 
+/* Runs the same world again and compares the hashes. */
 static bool worker_is_repeatable(const ptk_sim_run_spec_t *spec, const ptk_sim_outcome_t *first) {
     ptk_sim_outcome_t second;
     if (spec->window) {
@@ -58,7 +62,7 @@ static bool worker_is_repeatable(const ptk_sim_run_spec_t *spec, const ptk_sim_o
     return memcmp(first->report.hash, second.report.hash, sizeof first->report.hash) == 0;
 }
 
-/* One world; false: it failed. */
+/* Runs one world. Returns false if it failed. */
 static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_run_spec_t *spec) {
     ptk_sim_outcome_t outcome;
     ptk_sim_run_once(spec, &outcome);
@@ -71,18 +75,19 @@ static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker,
         return false;
     }
     if (command->runs_twice && !worker_is_repeatable(spec, &outcome)) {
-        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", spec->scenario->name,
+        fprintf(stderr, "%s, seed %" PRIu64 ": two runs have two hashes\n", spec->scenario->name,
                 spec->options.seed);
         return false;
     }
     return true;
 }
 
+/* Returns whether the command's seconds are over. */
 static bool campaign_is_time_up(const ptk_sim_command_t *command) {
     return command->until_ms != 0 && ptk_sim_real_ms() >= command->until_ms;
 }
 
-/* All runs of one window, if there is time; false: one failed. */
+/* Runs all runs of one window, as long as there is time. Returns false if one failed. */
 static bool worker_run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_run_spec_t *spec) {
     bool is_good = true;
     bool is_over = false;
@@ -96,6 +101,7 @@ static bool worker_run_window(const ptk_sim_command_t *command, worker_t *worker
     return is_good;
 }
 
+/* Runs one seed or window of one scenario. Consecutive numbers are consecutive scenarios. */
 static bool worker_run_number(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
     const ptk_sim_scenario_t *scenario = command->chosen[number % command->count];
     uint64_t step = number / command->count;
@@ -112,13 +118,14 @@ static bool worker_run_number(const ptk_sim_command_t *command, worker_t *worker
                                          .window = &worker->window});
 }
 
-/* No run had a decision in the window: it and all later ones lie behind the end of every run. */
+/* Returns whether no run reached the last window: it and all later ones are behind the end of every run. */
 static bool worker_is_past_last_window(const ptk_sim_command_t *command, const worker_t *worker) {
     return command->decisions > 0 && atomic_load(&worker->worlds) > 0 && !worker->window.is_reached;
 }
 
+/* The body of a worker process. */
 static _Noreturn void worker_run(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
-    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several processes write */
     uint64_t worlds = command->count * command->seeds;
     for (uint64_t number = first;
          number < worlds && !campaign_is_time_up(command) && !worker_is_past_last_window(command, worker);
@@ -140,6 +147,7 @@ static _Noreturn void worker_run(const ptk_sim_command_t *command, worker_t *wor
 
 /* --- the watcher --- */
 
+/* Sums over all workers. */
 typedef struct totals {
     uint64_t worlds, events, calls, decisions, elapsed_us, faults;
 } totals_t;
@@ -161,6 +169,7 @@ static uint64_t per_second(uint64_t number, uint64_t ms) {
     return number * 1000 / (ms ? ms : 1);
 }
 
+/* Overwrites the line of progress on the terminal. */
 static void campaign_show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
     totals_t now = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
@@ -185,6 +194,7 @@ static void campaign_print_totals(const ptk_sim_command_t *command, const worker
             per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
 }
 
+/* Reports that the time was too short for all windows. */
 static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
     bool was_cut_short = false;
     for (unsigned i = 0; i < command->jobs; i++) {
@@ -195,6 +205,7 @@ static void campaign_print_untried(const ptk_sim_command_t *command, const worke
     }
 }
 
+/* Kills and reaps the workers that still run. */
 static void campaign_kill_workers(worker_t *workers, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         if (workers[i].pid > 0) {
@@ -205,6 +216,7 @@ static void campaign_kill_workers(worker_t *workers, unsigned count) {
     }
 }
 
+/* Returns whether a worker has finished no world for too long. */
 static bool worker_hangs(worker_t *worker, uint64_t now_ms) {
     uint64_t worlds = atomic_load(&worker->worlds);
     if (worlds != worker->seen_worlds) {
@@ -214,13 +226,14 @@ static bool worker_hangs(worker_t *worker, uint64_t now_ms) {
     return worker->pid > 0 && now_ms - worker->seen_at_ms > HANG_MS;
 }
 
-/* Has it ended, and well? */
+/* The state of a worker as its watcher sees it. */
 typedef enum worker_status { WORKER_RUNS, WORKER_SUCCEEDED, WORKER_FAILED } worker_status_t;
 
+/* Reaps the worker if it has ended, and looks whether it hangs. */
 static worker_status_t worker_poll(worker_t *worker) {
     int status = 0;
     if (worker->pid == 0) {
-        return WORKER_RUNS; /* it was counted before */
+        return WORKER_RUNS; /* counted before */
     }
     if (waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
         worker->pid = 0;
@@ -233,7 +246,7 @@ static worker_status_t worker_poll(worker_t *worker) {
     return WORKER_RUNS;
 }
 
-/* The first worker that failed, crashed or hangs; NULL: all have ended well. */
+/* Waits for all workers. Returns the first that failed, crashed or hangs; NULL if all have succeeded. */
 static worker_t *campaign_watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
     unsigned running = command->jobs;
     bool shows = isatty(STDERR_FILENO);
@@ -257,6 +270,7 @@ static worker_t *campaign_watch(const ptk_sim_command_t *command, worker_t *work
     return NULL;
 }
 
+/* Forks the workers. */
 static bool campaign_start(const ptk_sim_command_t *command, worker_t *workers) {
     fflush(stdout);
     for (unsigned i = 0; i < command->jobs; i++) {
@@ -265,7 +279,7 @@ static bool campaign_start(const ptk_sim_command_t *command, worker_t *workers) 
         if (pid == 0) {
             worker_run(command, &workers[i], i);
         }
-        workers[i].pid = pid; /* the memory is shared: the child's answer of fork must not get there */
+        workers[i].pid = pid; /* in the parent only: the memory is shared, and fork returns 0 in the child */
         if (pid < 0) {
             perror("fork");
             return false;
@@ -274,6 +288,7 @@ static bool campaign_start(const ptk_sim_command_t *command, worker_t *workers) 
     return true;
 }
 
+/* Prints what is going to be run. */
 static void campaign_print_start(const ptk_sim_command_t *command) {
     if (command->decisions > 0) {
         fprintf(stdout, "every window of %u decisions, %u of them faults, with seed %" PRIu64 ", of",

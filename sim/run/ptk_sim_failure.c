@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to do about a run that fails, or crashes.
+ * The treatment of a run that fails or crashes.
  *
  * It is run again with a record of its decisions, in a child; the record is a tape. The tape is shrunk, one
- * child per attempt, and the short one is run once more for its timeline. What is left are three files and
- * one line that says how to see it again. Of a run that hangs there is no tape, and the line is all.
+ * child per attempt, and the short one is run once more for its timeline. The results are three files and one
+ * line with the command that replays it. A run that hangs has no tape, and the line is all.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/kernel/ptk_sim_memory.h"
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX 50000
+#define ATTEMPTS_MAX 50000 /* runs while shrinking */
 #define SHRINK_TIME_MS    UINT64_C(60000)
 
 /* A failing run. */
@@ -26,7 +26,7 @@ typedef struct failure {
     const ptk_sim_command_t *command;
     const ptk_sim_scenario_t *scenario;
     uint64_t seed;
-    const ptk_sim_window_t *window; /* whose last run failed; NULL: the seed's did */
+    const ptk_sim_window_t *window; /* its last run failed; NULL: the seed's did */
     char base[128];                 /* of the names of files */
     ptk_sim_recording_t recording;
     uint64_t shrink_until_ms;
@@ -34,6 +34,7 @@ typedef struct failure {
 
 /* --- tapes as text and files --- */
 
+/* Writes the tape's file. */
 static void failure_write_tape(const failure_t *failure) {
     char path[1024];
     FILE *file = ptk_sim_open_file(failure->command, failure->base, ".tape", path, sizeof path);
@@ -45,6 +46,7 @@ static void failure_write_tape(const failure_t *failure) {
     }
 }
 
+/* Returns the content of a file with a zero behind it, or NULL. The caller frees it. */
 static char *read_file(const char *path, size_t *bytes_out) {
     FILE *file = fopen(path, "r");
     if (!file) {
@@ -77,11 +79,13 @@ static char *read_file(const char *path, size_t *bytes_out) {
     return text;
 }
 
+/* A text that grows. */
 typedef struct text {
     char *bytes;
     size_t count;
 } text_t;
 
+/* The function of a writer whose context is a text_t. */
 static void text_append(void *context, const char *bytes, size_t count) {
     text_t *text = context;
     text->bytes = ptk_sim_reallocate(text->bytes, text->count + count + 1);
@@ -90,7 +94,7 @@ static void text_append(void *context, const char *bytes, size_t count) {
     text->bytes[text->count] = '\0';
 }
 
-/* To be freed. */
+/* Returns a tape as text, which the caller frees. */
 static char *tape_to_text(const ptk_sim_tape_t *tape) {
     text_t text = {NULL, 0};
     ptk_sim_writer_t writer = {text_append, &text};
@@ -100,11 +104,13 @@ static char *tape_to_text(const ptk_sim_tape_t *tape) {
 
 /* --- shrinking --- */
 
+/* The arguments of a child that tries a tape. */
 typedef struct attempt {
     const failure_t *failure;
     const ptk_sim_tape_t *tape;
 } attempt_t;
 
+/* The body of the child: exits with PTK_SIM_EXIT_FAILURE if the tape fails in the same way. */
 static void failure_try_tape(void *context) {
     const attempt_t *attempt = context;
     const failure_t *failure = attempt->failure;
@@ -120,18 +126,20 @@ static void failure_try_tape(void *context) {
     _exit(is_same ? PTK_SIM_EXIT_FAILURE : 0);
 }
 
-/* In the same way: another failure is another story. Of crashes the signal tells. */
+/* Another failure is not the same failure. Of crashes, the signal is compared. */
 static bool failure_still_fails(void *context, const ptk_sim_tape_t *candidate) {
     const failure_t *failure = context;
     attempt_t attempt = {failure, candidate};
     return ptk_sim_in_child(failure_try_tape, &attempt) == failure->recording.status;
 }
 
+/* Returns whether the time for shrinking is over. */
 static bool shrink_is_time_up(void *context) {
     const failure_t *failure = context;
     return ptk_sim_real_ms() >= failure->shrink_until_ms;
 }
 
+/* Shrinks the recorded tape. */
 static void failure_shrink(failure_t *failure) {
     ptk_sim_tape_t *tape = &failure->recording.tape;
     size_t before = tape->count;
@@ -143,8 +151,9 @@ static void failure_shrink(failure_t *failure) {
             shrink.runs);
 }
 
-/* --- what the user sees --- */
+/* --- output --- */
 
+/* Prints what failed, and derives the names of its files. */
 static void failure_print_name(failure_t *failure) {
     if (failure->window) {
         snprintf(failure->base, sizeof failure->base, "%s-%" PRIu64 "-%" PRIu64, failure->scenario->name, failure->seed,
@@ -160,7 +169,7 @@ static void failure_print_name(failure_t *failure) {
     }
 }
 
-/* False: it does not fail this time, or hangs. */
+/* Runs it again and records its decisions. Returns false if it does not fail this time, or hangs. */
 static bool failure_record(failure_t *failure) {
     ptk_sim_window_t window;
     ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
@@ -185,6 +194,7 @@ static bool failure_record(failure_t *failure) {
     return is_whole && !hangs && status != 0;
 }
 
+/* Prints the command that replays the failure. */
 static void failure_print_replay(const failure_t *failure, bool has_tape) {
     const ptk_sim_command_t *command = failure->command;
     fprintf(stdout, "replay:   %s %s", command->program, failure->scenario->name);
@@ -233,7 +243,7 @@ bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scen
 }
 
 int ptk_sim_show_seed(const ptk_sim_command_t *command) {
-    char base[128];
+    char base[128]; /* of the names of files */
     snprintf(base, sizeof base, "%s-%" PRIu64, command->chosen[0]->name, command->seed);
     return ptk_sim_show(command, command->chosen[0], command->seed, NULL, base) == 0 ? 0 : 1;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of a program of scenarios. */
+/*
+ * The command line of a program of scenarios.
+ */
 #include "sim/run/ptk_sim_run.h"
 
 #include <errno.h>
@@ -36,6 +38,7 @@ static void print_usage(FILE *file, const char *program) {
             program);
 }
 
+/* Reads a number without a sign, decimal or with 0x. Returns false if the text is anything else. */
 static bool read_number(const char *text, uint64_t *number_out) {
     char *end = NULL;
     errno = 0;
@@ -47,6 +50,7 @@ static bool read_number(const char *text, uint64_t *number_out) {
     return true;
 }
 
+/* Returns a scenario by its name, or NULL. */
 static const ptk_sim_scenario_t *find_scenario(const ptk_sim_command_t *command, size_t all, const char *name) {
     for (size_t i = 0; i < all; i++) {
         if (strcmp(command->scenarios[i].name, name) == 0) {
@@ -63,7 +67,7 @@ static void choose_all(ptk_sim_command_t *command, size_t all) {
     command->count = all;
 }
 
-/* Options without a value. */
+/* Handles options without a value. Returns false if it is not one of them. */
 static bool take_flag(ptk_sim_command_t *command, const char *argument) {
     static const struct {
         const char *argument;
@@ -92,12 +96,13 @@ static bool take_flag(ptk_sim_command_t *command, const char *argument) {
     return false;
 }
 
+/* Options whose absence has a meaning. */
 typedef struct given_options {
     bool seed;
     bool seeds;
 } given_options_t;
 
-/* Options with a value: 1 taken, 0 not one of them, -1 the value is wrong. */
+/* Handles options with a value. Returns 1, 0 if it is not one of them, or -1 if the value is wrong. */
 static int take_value(ptk_sim_command_t *command, given_options_t *given_options, const char *argument, const char *value) {
     uint64_t number = 0;
     const char **texts[] = {&command->platform, &command->tape, &command->input, &command->out,
@@ -138,7 +143,7 @@ static int take_value(ptk_sim_command_t *command, given_options_t *given_options
     return is_number ? 1 : -1;
 }
 
-/* Without a seed: one that nobody has tried, small enough to be typed. */
+/* Draws the first seed if none was given: one that has not been tried, small enough to be typed. */
 static void draw_seeds(ptk_sim_command_t *command, const given_options_t *given_options) {
     if (!given_options->seed) {
         uint64_t random = 0;
@@ -150,7 +155,7 @@ static void draw_seeds(ptk_sim_command_t *command, const given_options_t *given_
     }
 }
 
-/* 0: go on; else the exit status. */
+/* Reads all arguments. Returns 0 to go on, or the exit status. */
 static int read_arguments(ptk_sim_command_t *command, int argc, char **argv, size_t all) {
     given_options_t given_options = {false, false};
     for (int i = 1; i < argc; i++) {
@@ -181,7 +186,7 @@ static int list_scenarios(const ptk_sim_scenario_t *scenarios, size_t count) {
     return 0;
 }
 
-/* One scenario after the other: each has as many windows as its runs are long. */
+/* Runs one scenario after the other: each has as many windows as its runs are long. */
 static int run_windows(const ptk_sim_command_t *command) {
     int status = 0;
     for (size_t i = 0; i < command->count && status == 0; i++) {
@@ -194,7 +199,7 @@ static int run_windows(const ptk_sim_command_t *command) {
     return status;
 }
 
-/* Who decides, and of how many scenarios. */
+/* Checks that the options name one source of decisions, and one scenario where only one is possible. */
 static bool fits_together(const ptk_sim_command_t *command) {
     int deciders = (command->tape != NULL) + (command->input != NULL) + (command->decisions > 0);
     bool is_one_run = command->tape || command->input || command->timeline;

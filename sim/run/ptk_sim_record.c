@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run in a child, which may crash. Each decision goes into memory that parent and child share, at the
- * moment when it is taken; so the tape of a run that crashed is as good as any other.
+ * A run in a child, which may crash. Each decision is stored in memory that parent and child share, at the
+ * time when it is taken, so the tape of a run that crashed is as complete as any other.
  */
 #include "sim/run/ptk_sim_run.h"
 
@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RECORDING_ENTRIES_MAX    ((size_t) 2000000)
-#define ATTEMPT_SECONDS 60
+#define RECORDING_ENTRIES_MAX    ((size_t) 2000000) /* a run with more has no record */
+#define ATTEMPT_SECONDS 60 /* then SIGALRM ends the child */
 
 int ptk_sim_in_child(void (*body)(void *context), void *context) {
     const struct rlimit no_core = {0, 0};
@@ -34,12 +34,14 @@ int ptk_sim_in_child(void (*body)(void *context), void *context) {
     return status;
 }
 
+/* The memory that parent and child share. */
 typedef struct recording_memory {
     char failure[PTK_SIM_FAILURE_BYTES];
     size_t count;
     ptk_sim_tape_entry_t entries[RECORDING_ENTRIES_MAX];
 } recording_memory_t;
 
+/* Stores a decision; one beyond the room is only counted. */
 static void recording_add(void *context, const ptk_sim_tape_entry_t *entry) {
     recording_memory_t *recording_memory = context;
     if (recording_memory->count < RECORDING_ENTRIES_MAX) {
@@ -48,6 +50,7 @@ static void recording_add(void *context, const ptk_sim_tape_entry_t *entry) {
     recording_memory->count++;
 }
 
+/* The body of the child. */
 static void recording_run(void *context) {
     const ptk_sim_run_spec_t *spec = context;
     recording_memory_t *recording_memory = spec->context;
@@ -60,6 +63,7 @@ static void recording_run(void *context) {
     }
 }
 
+/* Copies the decisions into a sorted tape. Returns false if there were too many. */
 static bool recording_copy_tape(const recording_memory_t *recording_memory, ptk_sim_tape_t *tape) {
     if (recording_memory->count > RECORDING_ENTRIES_MAX) {
         return false;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One world from its making to its end. */
+/*
+ * One world from its creation to its end.
+ */
 #include "sim/run/ptk_sim_run.h"
 
 #include <string.h>

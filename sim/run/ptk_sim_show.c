@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run that is to be looked at: in a child, with a trace, which becomes the timelines. If the run crashes,
- * they are written on the way down, by the handler of the signal: as far as the broken process still can.
+ * A run whose timelines are written: in a child, with a trace. If the run crashes, the handler of the signal
+ * writes them, as far as the broken process still can.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/world/ptk_sim_timeline.h"
@@ -31,8 +31,10 @@ FILE *ptk_sim_open_file(const ptk_sim_command_t *command, const char *base, cons
 
 /* --- timelines --- */
 
+/* The text or the page of a timeline. */
 typedef void (*draw_fn)(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);
 
+/* Writes one file. */
 static void write_timeline(const ptk_sim_command_t *command, const ptk_sim_timeline_t *timeline,
                            const char *ending, draw_fn draw) {
     char path[1024];
@@ -44,7 +46,7 @@ static void write_timeline(const ptk_sim_command_t *command, const ptk_sim_timel
     }
 }
 
-/* The text and the page of a run that kept its trace. */
+/* Writes the text and the page of a run that kept its trace. */
 static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base) {
     const char *names[SHOWN_HOSTS_MAX];
     uint32_t count = sim->host_count < SHOWN_HOSTS_MAX ? sim->host_count : SHOWN_HOSTS_MAX;
@@ -66,16 +68,19 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
 
 /* --- a run --- */
 
+/* The run that is shown. */
 typedef struct showing {
     const ptk_sim_command_t *command;
     ptk_sim_run_spec_t spec;
     const char *base;
-    ptk_sim_t *sim; /* that runs */
+    ptk_sim_t *sim; /* while it runs; else NULL */
 } showing_t;
 
-/* What a crash is to show. */
+/* What the handler of a crash writes. */
 static showing_t *shown;
 
+/* Signal handler. It is not async-signal-safe: the process is lost anyway, and the timeline of what led to
+   the crash is worth the attempt. A crash within it ends the process. */
 static void showing_on_crash(int signal_number) {
     ptk_sim_t *sim = shown->sim;
     if (sim) {
@@ -84,11 +89,11 @@ static void showing_on_crash(int signal_number) {
         write_timelines(shown->command, sim, shown->base);
         fflush(stdout);
     }
-    signal(signal_number, SIG_DFL); /* another handler may stand before this one */
+    signal(signal_number, SIG_DFL); /* another handler may call this one */
     raise(signal_number);
 }
 
-/* On a stack that is large enough to draw on; ptk lets it stand. */
+/* Installs the handler, on a stack large enough to draw on; ptk keeps an alternate stack that exists. */
 static void showing_catch_crashes(void) {
     static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     struct sigaction action = {.sa_handler = showing_on_crash, .sa_flags = SA_ONSTACK};
@@ -101,17 +106,20 @@ static void showing_catch_crashes(void) {
     }
 }
 
+/* From here on a crash has a world to show. */
 static void showing_begin(void *context, ptk_sim_t *sim) {
     showing_t *showing = context;
     showing->sim = sim;
 }
 
+/* The run is over: writes its timelines. */
 static void showing_write(void *context, ptk_sim_t *sim) {
     showing_t *showing = context;
     showing->sim = NULL;
     write_timelines(showing->command, sim, showing->base);
 }
 
+/* The body of the child. */
 static void showing_run(void *context) {
     showing_t *showing = context;
     ptk_sim_outcome_t outcome;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A run is a path from the root of the tree of decisions to a leaf. `steps` holds the path: its first
- * `prefix` answers are replayed, everything beyond is answered 0 and recorded. The next path in depth-first
- * order is the same path, cut behind its last step that has an answer left, with that answer one higher.
+ * `prefix` values are replayed, and every decision beyond is 0 and recorded. The next path in depth-first
+ * order is the same path, cut behind its last step that has another value, with that value one higher.
  */
 #include "sim/world/ptk_choice_tree.h"
 
 #include "base/ptk_assert.h"
 #include "base/ptk_report.h"
 
+/* Reports a decision that differs from the same one of the run before, and aborts. */
 static _Noreturn void choice_tree_not_deterministic(const ptk_choice_tree_t *tree, uint32_t site, uint32_t count) {
     const ptk_choice_step_t *expected = &tree->steps[tree->depth];
     ptk_report("ptk: decision %zu of run %llu is not the one of the run before: site %u of %u, expected site "
@@ -18,6 +19,7 @@ static _Noreturn void choice_tree_not_deterministic(const ptk_choice_tree_t *tre
     ptk_assert_failed(__FILE__, __LINE__, "the program is deterministic under its decisions");
 }
 
+/* The oracle's entry. */
 static uint32_t choice_tree_choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     ptk_choice_tree_t *tree = ptk_container_of(oracle, ptk_choice_tree_t, oracle);
     if (tree->depth == tree->depth_limit) {

@@ -2,13 +2,15 @@
 /*
  * The driver of a simulated world.
  *
- * A step is one of two: a runnable host goes on until it waits, or, when none is runnable, time jumps to the
- * next event and that happens (a packet arrives, a wait ends, a fault strikes or ends). The oracle chooses
- * among runnable hosts. So the whole run is one sequence, made by one thread, and the same decisions make the
- * same sequence.
+ * A step is one of two: a runnable host executes until it waits; or, if none is runnable, time moves to the
+ * next event and it fires (a packet arrives, a wait ends, a fault starts or ends). The oracle chooses among
+ * runnable hosts. So the whole run is one sequence on one thread, and equal decisions make equal sequences.
  *
- * The run is over when every host but daemons has ended, when nothing can happen any more, when something is
- * wrong, or when the time or the steps are up. Ends are told apart: see ptk_sim_end_t.
+ * A run is over when every host but daemons has ended, when no event is left, after a failure, or when the
+ * time or the number of steps is used up; ptk_sim_end_t distinguishes these.
+ *
+ * Ownership: a world owns its hosts, its net and its oracle. While it exists, the process's thread block in
+ * use is the world's or that of the host that executes.
  */
 #include "sim/world/ptk_sim_impl.h"
 
@@ -17,20 +19,23 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <string.h>
 
-#define WORLD_START_NS   UINT64_C(1000000000000) /* clocks begin somewhere */
+#define WORLD_START_NS   UINT64_C(1000000000000) /* the clocks start here: an arbitrary time that is not 0 */
 #define WORLD_STEP_LIMIT        UINT64_C(10000000)
-#define WORLD_STEPS_AT_ONE_TIME UINT64_C(1000000)
-#define EVENTS_PER_FAULT_DRAW  8
+#define WORLD_STEPS_AT_ONE_TIME UINT64_C(1000000) /* more are a livelock */
+#define EVENTS_PER_FAULT_DRAW  8 /* faults are drawn before every eighth event */
 
+/* The world that exists, or NULL: the functions for hosts have no argument for it. */
 static ptk_sim_t *sim_in_use;
 
-/* --- making a world --- */
+/* --- creating a world --- */
 
+/* The oracle of PTK_SIM_BENIGN. */
 static uint32_t choose_benign(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     (void) oracle, (void) site, (void) count;
     return 0;
 }
 
+/* Sets up what decides: a tape, a fuzzer's input, or the seed. Returns false if the tape cannot be read. */
 static bool world_init_oracle(ptk_sim_t *sim) {
     const ptk_sim_options_t *options = &sim->options;
     if (options->tape) {
@@ -58,6 +63,7 @@ static const char *const platforms[] = {"sim", "epoll", "poll"};
 
 #define PLATFORMS (sizeof platforms / sizeof platforms[0])
 
+/* Returns the platform of the options, or the one that the oracle chooses. */
 static const char *world_draw_platform(const ptk_sim_options_t *options) {
     if (options->platform) {
         return options->platform;
@@ -82,6 +88,7 @@ static bool world_options_are_valid(const ptk_sim_options_t *options) {
            (!options->platform || is_platform(options->platform));
 }
 
+/* The order matters to hashes: START is traced before the platform is drawn. */
 ptk_sim_t *ptk_sim_create(const ptk_sim_options_t *options) {
     if (sim_in_use) {
         ptk_fail(PTK_ERR_BUSY);
@@ -126,7 +133,7 @@ refuse:
     return NULL;
 }
 
-/* All of them before any is freed: one that unwinds may still look at another. */
+/* Stops all hosts before any is freed: a host that unwinds may look at another. */
 static void world_stop_hosts(ptk_sim_t *sim) {
     for (uint32_t i = 0; i < sim->host_count; i++) {
         ptk_sim_host_stop(sim->hosts[i]);
@@ -163,6 +170,7 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
 
 /* --- hosts --- */
 
+/* Parses one IPv4 or IPv6 address. */
 static bool parse_address(ptk_sim_addr_t *addr_out, const char *text) {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     *addr_out = (ptk_sim_addr_t) {0};
@@ -173,12 +181,14 @@ static bool parse_address(ptk_sim_addr_t *addr_out, const char *text) {
     return ptk_sys_inet_parse(AF_INET6, text, addr_out->bytes);
 }
 
+/* "Any" and loopback addresses cannot belong to one host. */
 static bool is_host_address(const ptk_sim_addr_t *addr) {
     return !ptk_sim_addr_is_any(addr) && !ptk_sim_addr_is_loopback(addr);
 }
 
 #define HOST_MAX_ADDRESSES 4
 
+/* The addresses of a host that is created. */
 typedef struct addresses {
     ptk_sim_addr_t all[HOST_MAX_ADDRESSES];
     uint32_t count;
@@ -193,7 +203,7 @@ static bool is_address_taken(const ptk_sim_t *sim, const ptk_sim_addr_t *addr) {
     return false;
 }
 
-/* "10.0.0.1,fd00::1" */
+/* Parses a list such as "10.0.0.1,fd00::1". Returns false if one of them is wrong or taken. */
 static bool parse_addresses(const ptk_sim_t *sim, const char *text, addresses_t *addresses_out) {
     char one[64];
     addresses_out->count = 0;
@@ -214,7 +224,7 @@ static bool parse_addresses(const ptk_sim_t *sim, const char *text, addresses_t 
     return true;
 }
 
-/* The first of the usual ones that nobody has. */
+/* Chooses 10.x.y.z and fd00::n of the lowest number that no host has. */
 static void choose_default_addresses(const ptk_sim_t *sim, addresses_t *addresses_out) {
     char text[64];
     uint32_t number = sim->host_count;
@@ -225,6 +235,7 @@ static void choose_default_addresses(const ptk_sim_t *sim, addresses_t *addresse
     } while (!parse_addresses(sim, text, addresses_out));
 }
 
+/* Adds a host to the world, with room for it in the list of runnable ones. */
 static void world_add_host(ptk_sim_t *sim, ptk_sim_host_t *host) {
     sim->hosts = ptk_sim_reallocate(sim->hosts, (sim->host_count + 1) * sizeof(*sim->hosts));
     sim->runnable = ptk_sim_reallocate(sim->runnable, (sim->host_count + 1) * sizeof(*sim->runnable));
@@ -249,7 +260,7 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
     }
     ptk_sim_node_t *node = ptk_sim_net_add(&sim->net);
     for (uint32_t i = 0; i < addresses.count; i++) {
-        (void) ptk_sim_node_add_address(node, &addresses.all[i]); /* false: the same twice */
+        (void) ptk_sim_node_add_address(node, &addresses.all[i]); /* false: the list names it twice */
     }
     ptk_sim_host_t *host = ptk_sim_allocate(sizeof *host);
     host->sim = sim;
@@ -267,6 +278,7 @@ ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *optio
 
 /* --- steps --- */
 
+/* Returns the name of a host that the run waits for, for a report. */
 static const char *world_unfinished_name(const ptk_sim_t *sim) {
     for (uint32_t i = 0; i < sim->host_count; i++) {
         const ptk_sim_host_t *host = sim->hosts[i];
@@ -274,9 +286,10 @@ static const char *world_unfinished_name(const ptk_sim_t *sim) {
             return host->name;
         }
     }
-    return "nobody";
+    return "no host";
 }
 
+/* Executes the runnable host that the oracle chooses. */
 static void world_continue_host(ptk_sim_t *sim) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_HOST, sim->runnable_count);
     ptk_sim_host_t *host = sim->runnable[index];
@@ -286,13 +299,13 @@ static void world_continue_host(ptk_sim_t *sim) {
     }
 }
 
-/* Count the step; too many of them are an end too. */
+/* Counts a step. Returns false if there have been too many, which is a failure. */
 static bool world_count_step(ptk_sim_t *sim) {
     uint64_t now_ns = sim->net.events.now_ns;
     sim->steps_at_now = now_ns == sim->step_ns ? sim->steps_at_now + 1 : 0;
     sim->step_ns = now_ns;
     if (sim->steps_at_now > WORLD_STEPS_AT_ONE_TIME) {
-        ptk_sim_fail(sim, PTK_SIM_END_LIVELOCK, "livelock: %llu steps and no time has passed",
+        ptk_sim_fail(sim, PTK_SIM_END_LIVELOCK, "livelock: %llu steps at one time",
                      (unsigned long long) sim->steps_at_now);
     } else if (++sim->steps > sim->options.step_limit) {
         ptk_sim_fail(sim, PTK_SIM_END_STEP_LIMIT, "%llu steps and no end", (unsigned long long) sim->steps);
@@ -300,7 +313,7 @@ static bool world_count_step(ptk_sim_t *sim) {
     return sim->failure[0] == '\0';
 }
 
-/* One step. False: nothing can happen any more, or the next event lies behind the limit. */
+/* Takes one step. Returns false if no event is left, or the next one is behind the limit. */
 static bool world_step(ptk_sim_t *sim, uint64_t limit_ns) {
     if (sim->runnable_count > 0) {
         world_continue_host(sim);
@@ -316,7 +329,7 @@ static bool world_step(ptk_sim_t *sim, uint64_t limit_ns) {
     return ptk_sim_event_queue_step(&sim->net.events);
 }
 
-/* Whoever crashed or paused a host by hand can start it again. */
+/* Returns whether a host is down or paused: the scenario may still start it again by hand. */
 static bool has_stopped_host(const ptk_sim_t *sim) {
     for (uint32_t i = 0; i < sim->host_count; i++) {
         if (sim->hosts[i]->state == PTK_SIM_HOST_DOWN || sim->hosts[i]->pause_count > 0) {
@@ -326,16 +339,18 @@ static bool has_stopped_host(const ptk_sim_t *sim) {
     return false;
 }
 
+/* Time is over, unless nothing can happen any more: that is a deadlock. */
 static ptk_sim_end_t world_out_of_events(ptk_sim_t *sim, uint64_t limit_ns) {
     if (ptk_sim_event_queue_next_ns(&sim->net.events) != UINT64_MAX || has_stopped_host(sim)) {
         sim->net.events.now_ns = limit_ns;
         return PTK_SIM_END_TIME_LIMIT;
     }
-    ptk_sim_fail(sim, PTK_SIM_END_DEADLOCK, "deadlock: %s has not ended, and nothing will happen any more",
+    ptk_sim_fail(sim, PTK_SIM_END_DEADLOCK, "deadlock: %s has not ended, and no event is left",
                  world_unfinished_name(sim));
     return PTK_SIM_END_DEADLOCK;
 }
 
+/* Takes steps until an end is reached. The limit is cut so that it does not overflow. */
 static ptk_sim_end_t world_run(ptk_sim_t *sim, bool (*predicate)(void *arg), void *arg, uint64_t limit_ms) {
     uint64_t now_ns = sim->net.events.now_ns;
     uint64_t most_ms = (UINT64_MAX - now_ns) / 1000000;
@@ -357,6 +372,7 @@ static ptk_sim_end_t world_run(ptk_sim_t *sim, bool (*predicate)(void *arg), voi
     return sim->end;
 }
 
+/* Runs, and traces the end. */
 static ptk_sim_end_t world_run_traced(ptk_sim_t *sim, bool (*predicate)(void *arg), void *arg,
                                   uint64_t limit_ms) {
     sim->end = world_run(sim, predicate, arg, limit_ms);
@@ -378,14 +394,14 @@ ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms) {
         world_run_traced(sim, NULL, NULL, limit_ms);
     }
     if (sim->end == PTK_SIM_END_TIME_LIMIT) {
-        ptk_sim_fail(sim, PTK_SIM_END_TIME_LIMIT, "%s has not ended %llu ms after all faults have",
+        ptk_sim_fail(sim, PTK_SIM_END_TIME_LIMIT, "%s has not ended %llu ms after the end of all faults",
                      world_unfinished_name(sim), (unsigned long long) limit_ms);
     }
     world_stop_hosts(sim);
     return sim->end;
 }
 
-/* --- what it came to --- */
+/* --- report --- */
 
 ptk_sim_report_t ptk_sim_report(ptk_sim_t *sim) {
     ptk_sim_report_t report = {
@@ -416,12 +432,13 @@ uint64_t ptk_sim_now_ns(void) {
     return sim_in_use ? sim_in_use->net.events.now_ns : 0;
 }
 
+/* Returns the number of the host that executes, for the trace. */
 static uint32_t current_host_number(void) {
     const ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     return kernel ? kernel->node->index : PTK_SIM_NO_HOST;
 }
 
-/* Its number, from 1 on in the order of first use. */
+/* Returns the number of a label, from 1 on in the order of first use. */
 static uint64_t label_number(ptk_sim_t *sim, const char *label) {
     for (uint32_t i = 0; i < sim->label_count; i++) {
         if (strcmp(sim->labels[i], label) == 0) {

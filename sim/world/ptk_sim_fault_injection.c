@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults by chance: crashes, pauses, partitions and clocks.
+ * Faults that the oracle injects: crashes, pauses, partitions and clocks.
  *
- * They come with events, not with time, so that a quiet hour costs nothing: each time the world moves on, the
- * oracle may pick one. Every fault enters its own end into the event queue. In the settle phase everything that
- * holds is ended at once and the oracle is calm.
+ * They come with events and not with time, so that an hour without events costs nothing: as the world moves
+ * on, the oracle may choose one. Every fault inserts its own end into the event queue. The settle phase ends
+ * at once what holds, and turns faults off.
  */
 #include "sim/world/ptk_sim_impl.h"
 
@@ -13,23 +13,26 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* From 1 ms on, doubling; the oracle picks which. */
+/* Durations: 1 ms, 2 ms, 4 ms and so on, so many of them; the oracle chooses one. */
 #define FAULT_TIMES 16
 
-/* Clocks drift by up to so much, in either direction: more than any quartz. */
+/* Clocks drift by up to 4 * 250 ppm in either direction: more than any quartz. */
 #define CLOCK_DRIFT_STEPS    4
 #define CLOCK_DRIFT_STEP_PPM 250
 
+/* Draws how long a fault lasts. */
 static uint64_t fault_draw_time_ns(uint32_t site) {
     uint32_t exponent = ptk_choice(site, FAULT_TIMES);
     return NS_PER_MS << exponent;
 }
 
+/* Draws the host that a fault concerns. */
 static ptk_sim_host_t *fault_draw_host(ptk_sim_t *sim) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_FAULT_HOST, sim->host_count);
     return sim->hosts[index];
 }
 
+/* Event handler: heals a partition and frees its record. */
 static void fault_end_partition(ptk_sim_event_t *event) {
     ptk_sim_timed_partition_t *partition = ptk_container_of(event, ptk_sim_timed_partition_t, end);
     ptk_sim_heal(partition->from, partition->to);
@@ -37,6 +40,7 @@ static void fault_end_partition(ptk_sim_event_t *event) {
     ptk_sim_free(partition);
 }
 
+/* Makes a partition that heals by itself after `time_ns`. */
 static void fault_partition(ptk_sim_t *sim, ptk_sim_host_t *from, ptk_sim_host_t *to, uint64_t time_ns) {
     ptk_sim_timed_partition_t *partition = ptk_sim_allocate(sizeof *partition);
     partition->from = from;
@@ -47,7 +51,7 @@ static void fault_partition(ptk_sim_t *sim, ptk_sim_host_t *from, ptk_sim_host_t
     ptk_sim_event_queue_insert(&sim->net.events, &partition->end, sim->net.events.now_ns + time_ns);
 }
 
-/* One way or both. */
+/* Partitions two hosts, one way or both. */
 static void fault_partition_pair(ptk_sim_t *sim) {
     ptk_sim_host_t *from = fault_draw_host(sim);
     ptk_sim_host_t *to = fault_draw_host(sim);
@@ -62,6 +66,7 @@ static void fault_partition_pair(ptk_sim_t *sim) {
     }
 }
 
+/* Crashes a host that may crash, and restarts it later. */
 static void fault_crash(ptk_sim_t *sim) {
     ptk_sim_host_t *host = fault_draw_host(sim);
     if (!(host->flags & PTK_SIM_HOST_MAY_CRASH) || host->state == PTK_SIM_HOST_DOWN ||
@@ -73,6 +78,7 @@ static void fault_crash(ptk_sim_t *sim) {
     ptk_sim_event_queue_insert(&sim->net.events, &host->restart_event, sim->net.events.now_ns + time_ns);
 }
 
+/* Pauses a host, with or without its clock. */
 static void fault_pause(ptk_sim_t *sim) {
     ptk_sim_host_t *host = fault_draw_host(sim);
     if (host->pause_count != 0 || host->state == PTK_SIM_HOST_DOWN || host->state == PTK_SIM_HOST_ENDED) {
@@ -88,7 +94,7 @@ static void fault_pause(ptk_sim_t *sim) {
     ptk_sim_event_queue_insert(&sim->net.events, &host->resume_event, sim->net.events.now_ns + time_ns);
 }
 
-/* Its clock goes wrong, a little, from now on. */
+/* Changes the rate of a host's clock, and may let it jump forward. */
 static void fault_disturb_clock(ptk_sim_t *sim) {
     ptk_sim_host_t *host = fault_draw_host(sim);
     uint32_t drift = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2 * CLOCK_DRIFT_STEPS + 1);
@@ -96,6 +102,7 @@ static void fault_disturb_clock(ptk_sim_t *sim) {
     ptk_sim_clock(host, jumps ? 7 * NS_PER_MS : 0, ((int32_t) drift - CLOCK_DRIFT_STEPS) * CLOCK_DRIFT_STEP_PPM);
 }
 
+/* Each kind is decided on its own, so several may start with one event. */
 void ptk_sim_inject_faults(ptk_sim_t *sim) {
     if (sim->faults_off || sim->host_count == 0) {
         return;
@@ -114,7 +121,7 @@ void ptk_sim_inject_faults(ptk_sim_t *sim) {
     }
 }
 
-/* It reaches everybody, however often it was parted. */
+/* Heals all partitions from a host, also those made by hand and several times. */
 static void fault_heal_all(ptk_sim_host_t *from) {
     const ptk_sim_t *sim = from->sim;
     for (uint32_t i = 0; i < sim->host_count; i++) {

@@ -2,25 +2,27 @@
 /*
  * What the green threads of a host do, for the timeline.
  *
- * The scheduler tells of control blocks, which are addresses and are used again. Here each life gets a number
- * of its host, in the order in which they begin, and its name and what it waits for become numbers of words;
- * so that nothing in the log depends on where memory lies. Of a host that unwinds after a crash nothing is
- * told: what its ghosts do has no bearing on anything.
+ * The scheduler reports tasks, which are addresses and are used again. Here each green thread gets a number
+ * of its host, in the order in which they start, and its name and what it waits for become numbers of
+ * strings, so that no entry depends on addresses. A host that unwinds after a crash records nothing: what its
+ * green threads do then has no effect on the world.
  */
 #include "sim/world/ptk_sim_impl.h"
 
 #include "sim/kernel/ptk_sim_memory.h"
 #include <string.h>
 
+/* One live green thread. */
 struct ptk_sim_green_record {
-    const void *green;
+    const void *green; /* the scheduler's task: a key, never dereferenced */
     uint64_t number;
-    uint32_t name;
-    bool waits;
+    uint32_t name; /* the number of its name */
+    bool waits; /* it left by a wait, so it resumes with a result */
 };
 
-/* --- words --- */
+/* --- strings --- */
 
+/* Returns the number of a string, which is stored at first use. */
 static uint32_t string_number(ptk_sim_string_table_t *strings, const char *string) {
     for (uint32_t i = 0; i < strings->count; i++) {
         if (strcmp(strings->strings[i], string) == 0) {
@@ -41,8 +43,9 @@ void ptk_sim_string_table_fini(ptk_sim_string_table_t *strings) {
     *strings = (ptk_sim_string_table_t) {0};
 }
 
-/* --- lives --- */
+/* --- records --- */
 
+/* Returns the record of a live green thread, or NULL. */
 static ptk_sim_green_record_t *green_find_record(const ptk_sim_greens_t *greens, const void *green) {
     for (uint32_t i = 0; i < greens->count; i++) {
         if (greens->records[i].green == green) {
@@ -52,6 +55,7 @@ static ptk_sim_green_record_t *green_find_record(const ptk_sim_greens_t *greens,
     return NULL;
 }
 
+/* Adds a record with the next number of the host. */
 static ptk_sim_green_record_t *green_add_record(ptk_sim_greens_t *greens, const void *green, const char *name) {
     greens->records = ptk_sim_reallocate(greens->records, (greens->count + 1) * sizeof *greens->records);
     ptk_sim_green_record_t *record = &greens->records[greens->count++];
@@ -61,6 +65,7 @@ static ptk_sim_green_record_t *green_add_record(ptk_sim_greens_t *greens, const 
     return record;
 }
 
+/* Stores an entry in the trace, outside its hash. */
 static void green_trace(const ptk_sim_greens_t *greens, const ptk_sim_green_record_t *record, ptk_sim_green_t what,
                  uint32_t detail) {
     ptk_sim_net_t *net = &greens->host->sim->net;
@@ -72,6 +77,7 @@ static void green_trace(const ptk_sim_greens_t *greens, const ptk_sim_green_reco
                                                                    .host = greens->host->kernel.node->index});
 }
 
+/* The observer's `goes_on`: a green thread executes; an unknown one starts. */
 static void green_observe_resume(ptk_observer_t *observer, const void *green, const char *name, ptk_err code) {
     ptk_sim_greens_t *greens = ptk_container_of(observer, ptk_sim_greens_t, observer);
     if (greens->host->kernel.crashed) {
@@ -86,6 +92,7 @@ static void green_observe_resume(ptk_observer_t *observer, const void *green, co
     record->waits = false;
 }
 
+/* The observer's `leaves`: a green thread waits, yields or ends. */
 static void green_observe_suspend(ptk_observer_t *observer, const void *green, ptk_observed_t how, const char *what) {
     static const ptk_sim_green_t does[] = {[PTK_OBSERVED_WAIT] = PTK_SIM_GREEN_WAITS,
                                            [PTK_OBSERVED_YIELD] = PTK_SIM_GREEN_YIELDS,
@@ -105,7 +112,7 @@ static void green_observe_suspend(ptk_observer_t *observer, const void *green, p
 void ptk_sim_greens_watch(ptk_sim_host_t *host) {
     host->greens.observer = (ptk_observer_t) {.goes_on = green_observe_resume, .leaves = green_observe_suspend};
     host->greens.host = host;
-    host->greens.count = 0; /* none is left of an earlier process */
+    host->greens.count = 0; /* none remains of an earlier process */
     host->kernel.block.observer = &host->greens.observer;
 }
 

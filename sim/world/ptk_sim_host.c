@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a simulated host.
+ * A simulated host.
  *
  * A host is a process of one thread: its main runs on a stack of its own, and the driver switches to it. It
- * switches back where its kernel has to wait, and when main returns. While it runs, its thread block is the
- * one in use, so that every ptk call acts on this host.
+ * switches back where its kernel waits, and when main returns. While it executes, its thread block is the one
+ * in use, so every ptk call acts on this host.
  *
  *     RUNNABLE -> RUNNING -> WAITING -> RUNNABLE ... RUNNING -> ENDED
  *                           crash: -> DOWN, restart: -> RUNNABLE
  *
- * A host that crashes is unwound at once: its network is gone, its loop is stopped, and no wait of it takes
- * time any more, so its green threads come to their ends one after the other while the world stands still.
+ * A host that crashes is unwound at once: its network is gone, its loop is stopped, and none of its waits
+ * takes time, so its green threads come to their ends one after the other while the world stands still.
  */
 #include "sim/world/ptk_sim_impl.h"
 
@@ -25,16 +25,19 @@
 #define CLOCK_DRIFT_MAX_PPM 500000
 #define HOST_STACK_BYTES    ((size_t) 512 * 1024)
 
+/* Returns the host of a kernel. */
 static ptk_sim_host_t *host_of(ptk_sim_kernel_t *kernel) {
     return kernel->owner;
 }
 
+/* Traces an event of the host. */
 static void host_trace(ptk_sim_host_t *host, ptk_sim_trace_kind_t kind, uint64_t a, uint64_t b) {
     ptk_sim_net_trace(&host->sim->net, kind, host->kernel.node->index, a, b, 0);
 }
 
 /* --- between the driver and the host --- */
 
+/* Adds the host to the list of runnable ones, unless it is paused; ptk_sim_resume() adds it then. */
 static void host_make_runnable(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     host->state = PTK_SIM_HOST_RUNNABLE;
@@ -44,6 +47,7 @@ static void host_make_runnable(ptk_sim_host_t *host) {
     }
 }
 
+/* Removes the host from the list. The others keep their order: it is what the oracle chooses by. */
 static void host_leave_runnable(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     if (!host->is_queued) {
@@ -59,6 +63,7 @@ static void host_leave_runnable(ptk_sim_host_t *host) {
             (sim->runnable_count - index) * sizeof(*sim->runnable));
 }
 
+/* The kernel's `wake`: ends a wait. */
 static void host_wake(ptk_sim_kernel_t *kernel) {
     ptk_sim_host_t *host = host_of(kernel);
     if (host->state == PTK_SIM_HOST_WAITING) {
@@ -66,13 +71,14 @@ static void host_wake(ptk_sim_kernel_t *kernel) {
     }
 }
 
+/* Event handler of the wait's timer. */
 static void host_wait_ended(ptk_sim_event_t *event) {
     ptk_sim_host_t *host = ptk_container_of(event, ptk_sim_host_t, wait_timer);
     host_wake(&host->kernel);
 }
 
-/* Away to the driver and back again, from the host's own stack or that of one of its green threads: to
- * sanitizers these are different contexts. */
+/* Switches to the driver and back, from the host's own stack or that of one of its green threads: to
+   sanitizers these are different contexts. */
 static void host_switch_to_driver(ptk_sim_host_t *host) {
     const ptk_context_t own = host->context;
     ptk_context_adopt(&host->context);
@@ -80,7 +86,8 @@ static void host_switch_to_driver(ptk_sim_host_t *host) {
     host->context = own;
 }
 
-/* Back to the driver, until somebody continues it. */
+/* The kernel's `suspend`: switches to the driver until the host is continued. errno is part of the process,
+   so it is saved. */
 static void host_suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
     ptk_sim_host_t *host = host_of(kernel);
     ptk_sim_event_queue_t *events = &host->sim->net.events;
@@ -97,6 +104,7 @@ static void host_suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
     host_trace(host, PTK_SIM_TRACE_RESUME, 0, 0);
 }
 
+/* A host that has ended has no use for its stack any more. */
 void ptk_sim_host_continue(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     host_leave_runnable(host);
@@ -114,6 +122,7 @@ void ptk_sim_host_continue(ptk_sim_host_t *host) {
 
 /* --- a process --- */
 
+/* The entry of a host's stack. */
 static void host_main(void *argument) {
     ptk_sim_host_t *host = argument;
     ptk_context_entered(&host->context);
@@ -121,9 +130,10 @@ static void host_main(void *argument) {
     host->result = host->main(host->arg);
     host->state = PTK_SIM_HOST_ENDED;
     ptk_context_switch_end(&host->context, &host->sim->driver);
-    ptk_assert(false && "an ended host was continued");
+    ptk_assert(false && "a host that has ended does not execute");
 }
 
+/* Gives the host a new kernel: nothing of an earlier process is left. */
 static void host_init_kernel(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     ptk_sim_kernel_init(&host->kernel, host->kernel.node, &ptk_sim_sys, sim->block.oracle);
@@ -153,7 +163,7 @@ void ptk_sim_host_start(ptk_sim_host_t *host) {
     host_make_runnable(host);
 }
 
-/* What a process leaves behind although it has ended by itself. */
+/* Reports what a process has left behind, or the error of its main. */
 static void host_check_leaks(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     if (host->kernel.block.loop) {
@@ -169,7 +179,7 @@ static void host_check_leaks(ptk_sim_host_t *host) {
     }
 }
 
-/* The loop that it has now, if any: main may make one after another. */
+/* Stops the loop that the host has now, if any: main may make one after another. */
 static void host_stop_loop(ptk_sim_host_t *host) {
     ptk_thread_in_use = &host->kernel.block;
     if (host->kernel.block.loop) {
@@ -178,7 +188,7 @@ static void host_stop_loop(ptk_sim_host_t *host) {
     ptk_thread_in_use = &host->sim->block;
 }
 
-/* It has a stack and a main, and nothing of it has run. */
+/* Ends a host whose main has not been entered yet. */
 static void host_discard_start(ptk_sim_host_t *host) {
     ptk_context_fini(&host->context);
     ptk_stack_give(&host->sim->stacks, host->stack);
@@ -187,6 +197,7 @@ static void host_discard_start(ptk_sim_host_t *host) {
     host->state = PTK_SIM_HOST_ENDED;
 }
 
+/* The loop is stopped before each step: the program may have made another one since. */
 void ptk_sim_host_unwind(ptk_sim_host_t *host) {
     host_leave_runnable(host);
     if (host->stack && !host->has_begun) {
@@ -223,10 +234,12 @@ void ptk_sim_host_free(ptk_sim_host_t *host) {
 
 /* --- faults by hand --- */
 
+/* Event handler of a restart. */
 static void host_restart_fired(ptk_sim_event_t *event) {
     ptk_sim_restart(ptk_container_of(event, ptk_sim_host_t, restart_event));
 }
 
+/* Event handler of the end of a pause. */
 static void host_resume_fired(ptk_sim_event_t *event) {
     ptk_sim_resume(ptk_container_of(event, ptk_sim_host_t, resume_event));
 }
@@ -235,6 +248,7 @@ static void host_trace_fault(ptk_sim_host_t *host, ptk_sim_fault_t fault) {
     host_trace(host, PTK_SIM_TRACE_FAULT, fault, 0);
 }
 
+/* The host is unwound here, at once; see the top of this file. */
 void ptk_sim_crash(ptk_sim_host_t *host) {
     if (host->state == PTK_SIM_HOST_DOWN || host->state == PTK_SIM_HOST_ENDED) {
         return;
@@ -301,9 +315,10 @@ void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm)
     uint64_t before_ns = ptk_sim_kernel_now_ns(kernel);
     kernel->clock_drift_ppm = drift_ppm;
     kernel->clock_offset_ns += (int64_t) (before_ns - ptk_sim_kernel_now_ns(kernel) + forward_ns);
-    host_wake(kernel); /* its waits are to be reckoned anew */
+    host_wake(kernel); /* its waits end at other times of the world now */
 }
 
+/* Returns the link from one host to another. */
 static ptk_sim_link_t *host_link_to(ptk_sim_host_t *from, ptk_sim_host_t *to) {
     return ptk_sim_net_link(&from->sim->net, from->kernel.node->index, to->kernel.node->index);
 }
@@ -329,6 +344,7 @@ void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
     }
 }
 
+/* Signals are counted by ptk's own table, on behalf of the host's process. */
 void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
     host_trace(host, PTK_SIM_TRACE_FAULT, PTK_SIM_FAULT_SIGNAL, (uint64_t) signo);
     ptk_thread_block_t *before = ptk_thread_in_use;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What links are like, and how a network becomes quiet. A link that loses everything needs no decision; one
- * that loses some has a site of its own, so that its rate is its own too.
+ * Properties of links, and how a network becomes quiet.
+ *
+ * A link that loses everything needs no decision; one that loses some has a site of its own, so that its rate
+ * is its own too.
  */
 #include "sim/world/ptk_sim_impl.h"
 
@@ -12,11 +14,13 @@
 #define LINK_LATENCY_STEP_NS UINT64_C(50000)
 #define LINK_LATENCY_STEPS   16
 
+/* 100 us, and up to 750 us more in steps of 50 us. */
 ptk_sim_link_t ptk_sim_default_link(void) {
     return (ptk_sim_link_t) {
         .latency_ns = LINK_LATENCY_NS, .latency_step_ns = LINK_LATENCY_STEP_NS, .latency_steps = LINK_LATENCY_STEPS};
 }
 
+/* Sets a link's rate of loss; 0 means the site that all links share. */
 static void link_set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
     bool is_faultless = sim->faults_off || (sim->options.flags & PTK_SIM_BENIGN);
     link->loses_all = loss_ppm == PTK_SIM_RATE_ALWAYS && !is_faultless;
@@ -44,6 +48,7 @@ ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_lin
     return PTK_OK;
 }
 
+/* Ends the losses of all links of a node that exist. */
 static void node_stop_losses(ptk_sim_t *sim, const ptk_sim_node_t *node) {
     for (uint32_t to = 0; to < node->link_capacity; to++) {
         if (node->links[to]) {

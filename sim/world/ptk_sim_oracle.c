@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each site has a stream of pseudo-random numbers of its own (SplitMix64, started from a mixture of seed and
- * site), so that a decision more at one site does not shift the answers at any other: a changed program, or a
- * tape with an entry less, still sees mostly the same world.
+ * site), so one more decision at one site does not shift the values at any other: a changed program, or a
+ * tape with one entry less, still has mostly the same world.
  *
- * A site is one of three kinds. *Schedule* sites choose an order or a value that does no harm; their answers
- * are uniform. *Fault* sites are benign most of the time; their answers are other than 0 at a rate, and then
- * uniform. The *sizes* of faults (how long a pause is) and their *targets* (whom it strikes) are faults that
- * are uniform: they are asked when the fault has already happened. Sites from 1000 on are the user's, and
- * schedules; from 2^20 on there is one for each link with a rate of loss of its own.
+ * A site is one of several kinds. *Schedule* sites choose an order or a value that does no harm, uniformly.
+ * *Fault* sites are benign most of the time; their values are other than 0 at a rate, and then uniform. The
+ * *sizes* of faults (how long a pause lasts) and their *targets* (which host) are uniform faults: they are
+ * decided only when the fault happens. Sites from 1000 on belong to programs and are schedules; from 2^20 on
+ * there is one for each link with a rate of loss of its own.
  *
- * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides those bugs that need one
- * fault a lot and another one not at all. So the seed switches each fault site off with probability 1/2, or
- * gives it a rate from between its bounds, uniform among the halvings of the upper one; and it makes each
- * schedule site calm in a quarter of the seeds.
+ * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides the bugs that need much of
+ * one fault and nothing of another. So the seed switches each fault site off with probability 1/2, or gives
+ * it a rate between its bounds, uniform among the halvings of the upper one; and it makes each schedule site
+ * quiet in a quarter of the seeds.
  *
  * Priorities: PCT (Burckhardt et al., ASPLOS 2010) runs the runnable thread of the highest priority, and
  * lowers priorities at d decisions drawn from an estimated length k; it finds a bug of depth d with a
  * probability that has a lower bound. An oracle sees how many candidates there are and not which, so this is
  * an approximation without that bound: between two changes it always takes the oldest candidate (0) or always
- * the newest (count - 1), and a change swaps the two. As in PCT, whoever waits at the wrong end is starved
- * until a change; that is what uncovers bugs that uniform choices, which are fair, do not. Beyond k decisions
- * and in the calm it takes the oldest, so that nobody starves for ever.
+ * the newest (count - 1), and a change swaps the two. As in PCT, the candidates at the other end starve until
+ * a change; that finds bugs that uniform, fair choices do not. Beyond k decisions and with faults off it
+ * takes the oldest, so that no candidate starves for ever.
  *
- * A fuzzer's input: a schedule site takes one byte, or two for more than 256 answers, modulo the count. A
- * fault site takes a byte that says whether it happens (above 239), and if it has a choice then, another one
- * or two. So an input of zeros is a benign run, and a changed byte is a changed decision.
+ * A fuzzer's input: a schedule site takes one byte, or two for more than 256 values, modulo the count. A
+ * fault site takes a byte that decides whether it happens (above 239), and if it has a choice then, another
+ * one or two. So an input of zeros is a benign run, and a changed byte is a changed decision.
  */
 #include "sim/world/ptk_sim_oracle.h"
 
@@ -34,20 +34,22 @@
 #include "sim/kernel/ptk_sim_site.h"
 
 #define ORACLE_FIRST_CAPACITY 64 /* a power of two */
-#define DEFAULT_PCT_LENGTH   1000
-#define INPUT_FAULT_BYTE     240
-#define SWARM_SALT          UINT64_C(0x5357A124) /* sets the swarm's stream apart from the decisions' */
-#define QUIET_SCHEDULE_PPM       10000
+#define DEFAULT_PCT_LENGTH   1000 /* decisions that the priority changes are spread over */
+#define INPUT_FAULT_BYTE     240 /* a byte of the input from this on is a fault */
+/* separates the swarm's streams from those of the decisions */
+#define SWARM_SALT          UINT64_C(0x5357A124)
+#define QUIET_SCHEDULE_PPM       10000 /* the rate of a quiet schedule site */
 #define SPLITMIX_GAMMA          UINT64_C(0x9E3779B97F4A7C15)
 
 typedef enum site_kind {
-    SCHEDULE, /* uniform; calm in some seeds: then at the lower rate */
+    SCHEDULE, /* uniform; at the lower rate in seeds in which it is quiet */
     VALUE,    /* uniform in every seed */
     FAULT,    /* at a rate */
     SIZE,     /* of a fault: uniform */
     TARGET,   /* of a fault: uniform */
 } site_kind_t;
 
+/* What is known of a site in advance. The bounds are those of the rate. */
 typedef struct traits {
     uint32_t site;
     site_kind_t site_kind;
@@ -58,7 +60,7 @@ typedef struct traits {
 
 #define SITE_ROW(prefix, name, site_kind, lower, upper) {prefix##name, site_kind, lower, upper, #name}
 
-/* clang-format off */
+/* The built-in sites. Their rates are part of what a seed means: a change changes every run. */
 static const traits_t site_table[] = {
     SITE_ROW(PTK_CHOICE_, RUN_NEXT, SCHEDULE, 0, 0),
     SITE_ROW(PTK_CHOICE_, BATCH_END, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
@@ -96,9 +98,10 @@ static const traits_t site_table[] = {
 /* clang-format on */
 
 static const traits_t user_traits = {.site_kind = VALUE};
-static const traits_t link_traits = {0, FAULT, 1, 1, "LINK_LOSS"}; /* each gets a rate of its own at once */
+static const traits_t link_traits = {0, FAULT, 1, 1, "LINK_LOSS"}; /* the rate of each is set when it is created */
 static const traits_t other_traits = {.site_kind = FAULT, .lower_ppm = 100, .upper_ppm = 10000};
 
+/* Returns the traits of a site, those of its range, or those of an unknown site. */
 static const traits_t *traits_of(uint32_t site) {
     for (size_t i = 0; i < sizeof site_table / sizeof *site_table; i++) {
         if (site_table[i].site == site) {
@@ -120,6 +123,7 @@ bool ptk_sim_site_is_fault(uint32_t site) {
     return site_kind == FAULT || site_kind == SIZE || site_kind == TARGET;
 }
 
+/* Returns whether a window tries other values than the benign one at this site. */
 static bool oracle_site_varies(uint32_t site) {
     const traits_t *traits = traits_of(site);
     return (traits->site_kind != VALUE && traits->site_kind != SIZE) || traits == &user_traits;
@@ -127,22 +131,25 @@ static bool oracle_site_varies(uint32_t site) {
 
 /* --- pseudo-random numbers --------------------------------------------------------------------------- */
 
+/* The finishing function of SplitMix64. */
 static uint64_t oracle_mix(uint64_t value) {
     value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
     return value ^ value >> 31;
 }
 
+/* Returns the initial state of a stream. */
 static uint64_t oracle_stream_start(uint64_t seed, uint64_t salt, uint32_t site) {
     return oracle_mix(oracle_mix(seed + SPLITMIX_GAMMA) ^ oracle_mix((salt << 32 | site) + SPLITMIX_GAMMA));
 }
 
+/* Returns the next number of a stream. */
 static uint32_t oracle_next_random(uint64_t *state) {
     *state += SPLITMIX_GAMMA;
     return (uint32_t) (oracle_mix(*state) >> 32);
 }
 
-/* Below `limit`, each as likely as any other (Lemire, TOMACS 2019). */
+/* Returns a number below `limit`, each as likely as any other (Lemire, TOMACS 2019). */
 static uint32_t random_below(uint64_t *state, uint32_t limit) {
     uint64_t product = (uint64_t) oracle_next_random(state) * limit;
     if ((uint32_t) product < limit) {
@@ -156,7 +163,7 @@ static uint32_t random_below(uint64_t *state, uint32_t limit) {
 
 /* --- rates ------------------------------------------------------------------------------------------- */
 
-/* How often the upper bound can be halved without falling below the lower one. */
+/* Returns how often the upper bound can be halved without falling below the lower one. */
 static uint32_t halvings(const traits_t *traits) {
     uint32_t count = 0;
     while (traits->upper_ppm >> (count + 1) >= traits->lower_ppm) {
@@ -165,6 +172,7 @@ static uint32_t halvings(const traits_t *traits) {
     return count;
 }
 
+/* Draws a fault site's rate: off in half of the seeds. */
 static uint32_t oracle_fault_rate(const traits_t *traits, const ptk_sim_oracle_options_t *options, uint64_t *swarm) {
     if (options->has_medium_rates) {
         return traits->upper_ppm >> halvings(traits) / 2;
@@ -173,6 +181,7 @@ static uint32_t oracle_fault_rate(const traits_t *traits, const ptk_sim_oracle_o
     return is_off ? 0 : traits->upper_ppm >> random_below(swarm, halvings(traits) + 1);
 }
 
+/* Draws a site's rate from the seed. */
 static uint32_t oracle_default_rate(uint32_t site, const ptk_sim_oracle_options_t *options) {
     const traits_t *traits = traits_of(site);
     uint64_t swarm = oracle_stream_start(options->seed, SWARM_SALT, site);
@@ -185,7 +194,7 @@ static uint32_t oracle_default_rate(uint32_t site, const ptk_sim_oracle_options_
 
 /* --- sites ------------------------------------------------------------------------------------------- */
 
-/* Its place in the table, or the free one that it would get. */
+/* Returns the slot that holds a site, or the free one where it is to be inserted. */
 static ptk_sim_oracle_site_t *oracle_site_slot(const ptk_sim_oracle_t *oracle, uint32_t site) {
     size_t mask = oracle->site_capacity - 1;
     size_t at = (size_t) (oracle_mix(site) & mask);
@@ -195,6 +204,7 @@ static ptk_sim_oracle_site_t *oracle_site_slot(const ptk_sim_oracle_t *oracle, u
     return &oracle->sites[at];
 }
 
+/* Doubles the table of sites. */
 static void oracle_grow_sites(ptk_sim_oracle_t *oracle) {
     ptk_sim_oracle_site_t *old = oracle->sites;
     size_t old_capacity = oracle->site_capacity;
@@ -208,11 +218,13 @@ static void oracle_grow_sites(ptk_sim_oracle_t *oracle) {
     ptk_sim_free(old);
 }
 
+/* Draws a decision at which priorities change, below `length`. */
 static uint64_t oracle_draw_change(uint64_t *state, uint64_t length) {
     uint64_t high = oracle_next_random(state);
     return (high << 32 | oracle_next_random(state)) % length;
 }
 
+/* Draws the changes of a site that schedules by priorities. */
 static void oracle_draw_priorities(const ptk_sim_oracle_options_t *options, ptk_sim_oracle_site_t *state) {
     state->changes = ptk_sim_allocate(options->changes * sizeof *state->changes);
     for (uint32_t i = 0; i < options->changes; i++) {
@@ -221,6 +233,7 @@ static void oracle_draw_priorities(const ptk_sim_oracle_options_t *options, ptk_
     state->prefers_last = random_below(&state->random, 2) == 1;
 }
 
+/* Initialises the state of a site at its first decision. */
 static void oracle_init_site(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t site) {
     const ptk_sim_oracle_options_t *options = &oracle->options;
     *state = (ptk_sim_oracle_site_t) {
@@ -239,6 +252,7 @@ static void oracle_init_site(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *st
     oracle->site_count++;
 }
 
+/* Returns the state of a site, which is created at first use. */
 static ptk_sim_oracle_site_t *oracle_site(ptk_sim_oracle_t *oracle, uint32_t site) {
     ptk_sim_oracle_site_t *state = oracle_site_slot(oracle, site);
     if (state->is_known) {
@@ -252,8 +266,9 @@ static ptk_sim_oracle_site_t *oracle_site(ptk_sim_oracle_t *oracle, uint32_t sit
     return state;
 }
 
-/* --- answers ----------------------------------------------------------------------------------------- */
+/* --- decisions --------------------------------------------------------------------------------------- */
 
+/* Returns whether priorities change at the site's present decision. */
 static bool oracle_is_priority_change(const ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state) {
     for (uint32_t i = 0; i < oracle->options.changes; i++) {
         if (state->changes[i] == state->decisions) {
@@ -263,6 +278,7 @@ static bool oracle_is_priority_change(const ptk_sim_oracle_t *oracle, const ptk_
     return false;
 }
 
+/* Takes the newest candidate or the oldest, see the top of this file. */
 static uint32_t decide_by_priority(const ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state,
                                    uint32_t count) {
     if (oracle->faults_are_off || state->decisions >= oracle->options.length) {
@@ -274,6 +290,7 @@ static uint32_t decide_by_priority(const ptk_sim_oracle_t *oracle, ptk_sim_oracl
     return state->prefers_last ? count - 1 : 0;
 }
 
+/* Decides by the site's stream and rate. */
 static uint32_t decide_random(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     if (state->changes) {
         return decide_by_priority(oracle, state, count);
@@ -285,6 +302,7 @@ static uint32_t decide_random(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *s
     return happens ? 1 + random_below(&state->random, count - 1) : 0;
 }
 
+/* Returns what the tape has for this decision, cut to what is possible now; 0 if it has nothing. */
 static uint32_t decide_replayed(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     const ptk_sim_tape_t *tape = oracle->replayed;
     if (state->cursor == tape->count) {
@@ -297,7 +315,7 @@ static uint32_t decide_replayed(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t 
     return entry->value < count ? entry->value : count - 1;
 }
 
-/* The cursor passes the entry of this decision, answered or not (and its twins, which count once). */
+/* Moves the cursor past the entries of this decision, whether they were used or not. */
 static void oracle_skip_entry(const ptk_sim_tape_t *tape, ptk_sim_oracle_site_t *state) {
     while (state->cursor < tape->count && tape->entries[state->cursor].site == state->site &&
            tape->entries[state->cursor].occurrence == state->decisions) {
@@ -305,6 +323,7 @@ static void oracle_skip_entry(const ptk_sim_tape_t *tape, ptk_sim_oracle_site_t 
     }
 }
 
+/* Returns the next byte of the input, 0 at its end. */
 static uint32_t oracle_take_byte(ptk_sim_oracle_t *oracle) {
     if (oracle->input_bytes == 0) {
         return 0;
@@ -313,6 +332,7 @@ static uint32_t oracle_take_byte(ptk_sim_oracle_t *oracle) {
     return *oracle->input++;
 }
 
+/* Returns a number below `limit` from as many bytes as it takes. */
 static uint32_t oracle_take_below(ptk_sim_oracle_t *oracle, uint32_t limit) {
     uint32_t value = oracle_take_byte(oracle);
     if (limit > 256) {
@@ -321,6 +341,7 @@ static uint32_t oracle_take_below(ptk_sim_oracle_t *oracle, uint32_t limit) {
     return limit > 65536 ? (uint32_t) ((uint64_t) value * limit >> 16) : value % limit;
 }
 
+/* Decides by a fuzzer's input. */
 static uint32_t decide_from_bytes(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     if (!state->is_fault) {
         return oracle_take_below(oracle, count);
@@ -331,6 +352,7 @@ static uint32_t decide_from_bytes(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_
     return count > 2 ? 1 + oracle_take_below(oracle, count - 1) : 1;
 }
 
+/* Decides by the window; sites that do not vary are benign. */
 static uint32_t decide_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     if (!state->varies) {
         return 0;
@@ -338,6 +360,7 @@ static uint32_t decide_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t
     return ptk_sim_window_decide(oracle->window, state->site, state->is_primary_fault, count);
 }
 
+/* Records a decision that was not benign, and reports it to the observer. */
 static void oracle_record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t value,
                    uint32_t count) {
     ptk_sim_tape_entry_t entry = {
@@ -348,6 +371,7 @@ static void oracle_record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t 
     }
 }
 
+/* The oracle's entry: every decision of a world comes through here. */
 static uint32_t oracle_choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t count) {
     ptk_sim_oracle_t *oracle = ptk_container_of(base, ptk_sim_oracle_t, oracle);
     if (count < 2) {
@@ -368,7 +392,7 @@ static uint32_t oracle_choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t
     return value;
 }
 
-/* --- life -------------------------------------------------------------------------------------------- */
+/* --- init and fini ----------------------------------------------------------------------------------- */
 
 static void oracle_init(ptk_sim_oracle_t *oracle) {
     *oracle = (ptk_sim_oracle_t) {.oracle.choose = oracle_choose, .site_capacity = ORACLE_FIRST_CAPACITY};

@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Delta debugging (Zeller and Hildebrandt, TSE 2002) over the entries of a tape. An entry that is taken out
- * is a benign decision, so every subset of a tape is a tape.
+ * Delta debugging (Zeller and Hildebrandt, TSE 2002) over the entries of a tape. An entry that is removed is
+ * a benign decision, so every subset of a tape is a tape.
  *
- * A round goes: take out whole sites; take out chunks, first all entries, then halves, quarters, down to
- * single ones; lower the answers. Chunks are tried from the end, since what comes late in a tape that is
- * sorted by site was not needed any less often, and a chunk that has gone leaves the places of those before
- * it as they are. Rounds are repeated until one changes nothing: a lower answer may make another entry
- * superfluous. A chunk size is also repeated while it takes something out, but only for single entries, where
- * it decides whether the result is minimal.
+ * A round removes whole sites, then chunks (all entries, halves, quarters, down to single ones), and then
+ * lowers the values. Chunks are tried from the end: a chunk that has gone leaves the positions of those
+ * before it as they are. Rounds are repeated until one changes nothing, since a lower value may make another
+ * entry superfluous. A chunk size is repeated while it removes something only for single entries, where it
+ * decides whether the result is minimal.
  *
- * Before all that comes a leap. What breaks a program is often a fault or two at the right moment, and the
- * many other decisions of the run matter only because they brought that moment about: taken out, they move
- * it. So the rare decisions, those of sites with few entries, are tried alone, at other occurrences, again
- * and again. If that fails too, all the rest was noise. If it does not soon, the rounds come first, and a
- * longer leap follows where they have left much.
+ * Before that comes a random search. What breaks a program is often a fault or two at the right time, and the
+ * many other decisions matter only because they led up to that time: removing them moves it. So the rare
+ * decisions, those of sites with few entries, are tried alone, at other occurrences, again and again. If that
+ * still fails, all the rest is removed at once. If it does not soon, the rounds come first, and a longer
+ * search follows where they have left much.
  *
- * An answer is lowered to 1, else by bisection between what passes and what fails, which supposes that higher
- * answers fail too; at the end the answer one below is known not to fail.
+ * A value is lowered to 1, else by bisection between what passes and what fails, which supposes that higher
+ * values fail too; at the end the value one below is known not to fail.
  */
 #include "sim/world/ptk_sim_shrink.h"
 
 #include "base/ptk_assert.h"
 
-#define RARE_ENTRIES     4   /* of a site: as many as that are rare */
-#define FIRST_SEARCH_SHARE 256 /* one of so many runs, at most, goes into the first leap */
-#define SECOND_SEARCH_SHARE  16  /* and one of so many into the second */
+#define RARE_ENTRIES     4 /* a site with at most so many entries is rare */
+#define FIRST_SEARCH_SHARE 256 /* at most one of so many runs belongs to the first search */
+#define SECOND_SEARCH_SHARE  16 /* and one of so many to the second */
 
 typedef struct shrink_state {
     ptk_sim_shrink_t *shrink;
-    ptk_sim_tape_t *tape;     /* the smallest that fails so far */
+    ptk_sim_tape_t *tape; /* the smallest that fails so far */
     ptk_sim_tape_t candidate; /* what is tried */
 } shrink_state_t;
 
+/* Returns whether no further run is allowed. */
 static bool shrink_is_at_limit(const shrink_state_t *shrink_state) {
     const ptk_sim_shrink_t *shrink = shrink_state->shrink;
     return shrink->runs >= shrink->run_limit || (shrink->is_time_up && shrink->is_time_up(shrink->context));
 }
 
-/* Ask about the candidate; if it still fails, it is the tape from now on. */
+/* Runs the candidate. If it still fails, it becomes the tape. */
 static bool shrink_try_candidate(shrink_state_t *shrink_state) {
     if (shrink_is_at_limit(shrink_state)) {
         return false;
@@ -54,6 +54,7 @@ static bool shrink_try_candidate(shrink_state_t *shrink_state) {
     return true;
 }
 
+/* Tries the tape without its entries from `begin` to `end`. */
 static bool shrink_try_without(shrink_state_t *shrink_state, size_t begin, size_t end) {
     const ptk_sim_tape_t *tape = shrink_state->tape;
     ptk_sim_tape_clear(&shrink_state->candidate);
@@ -65,19 +66,21 @@ static bool shrink_try_without(shrink_state_t *shrink_state, size_t begin, size_
     return shrink_try_candidate(shrink_state);
 }
 
+/* Tries the tape with another value of one entry. */
 static bool shrink_try_value(shrink_state_t *shrink_state, size_t at, uint32_t value) {
     ptk_sim_tape_copy(&shrink_state->candidate, shrink_state->tape);
     shrink_state->candidate.entries[at].value = value;
     return shrink_try_candidate(shrink_state);
 }
 
-/* --- taking out -------------------------------------------------------------------------------------- */
+/* --- removing entries -------------------------------------------------------------------------------- */
 
-/* Where the entries of the site of the entry before `end` begin. */
+/* Returns where the entries of the site of the entry before `end` begin. */
 static size_t shrink_site_begin(const ptk_sim_tape_t *tape, size_t end) {
     return ptk_sim_tape_seek(tape, tape->entries[end - 1].site, 0);
 }
 
+/* Tries to remove all entries of each site, the last site first. */
 static bool shrink_remove_sites(shrink_state_t *shrink_state) {
     bool has_changed = false;
     size_t end = shrink_state->tape->count;
@@ -89,6 +92,7 @@ static bool shrink_remove_sites(shrink_state_t *shrink_state) {
     return has_changed;
 }
 
+/* Tries to remove chunks of `size` entries, the last chunk first. */
 static bool shrink_remove_chunks(shrink_state_t *shrink_state, size_t size) {
     bool has_changed = false;
     size_t end = shrink_state->tape->count;
@@ -100,6 +104,7 @@ static bool shrink_remove_chunks(shrink_state_t *shrink_state, size_t size) {
     return has_changed;
 }
 
+/* Removes what can be removed in one round. Returns whether anything was. */
 static bool shrink_remove(shrink_state_t *shrink_state) {
     bool has_changed = shrink_remove_sites(shrink_state);
     for (size_t size = shrink_state->tape->count; size > 1; size = (size + 1) / 2) {
@@ -111,8 +116,9 @@ static bool shrink_remove(shrink_state_t *shrink_state) {
     return has_changed;
 }
 
-/* --- lowering ---------------------------------------------------------------------------------------- */
+/* --- lowering values --------------------------------------------------------------------------------- */
 
+/* Lowers one value as far as the tape still fails. */
 static bool shrink_lower_value(shrink_state_t *shrink_state, size_t at) {
     uint32_t first = shrink_state->tape->entries[at].value;
     if (first == 1 || shrink_try_value(shrink_state, at, 1)) {
@@ -139,14 +145,15 @@ static bool shrink_lower_values(shrink_state_t *shrink_state) {
     return has_changed;
 }
 
-/* --- the leap --- */
+/* --- random search ----------------------------------------------------------------------------------- */
 
+/* Returns how many entries the site of entry `at` has. */
 static size_t shrink_site_entries(const ptk_sim_tape_t *tape, size_t at) {
     uint32_t site = tape->entries[at].site;
     return ptk_sim_tape_seek(tape, site + 1, 0) - ptk_sim_tape_seek(tape, site, 0);
 }
 
-/* SplitMix64. */
+/* SplitMix64, with a fixed seed: shrinking is deterministic. */
 static uint64_t shrink_next_random(uint64_t *state) {
     uint64_t value = *state += UINT64_C(0x9E3779B97F4A7C15);
     value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -154,8 +161,8 @@ static uint64_t shrink_next_random(uint64_t *state) {
     return value ^ value >> 31;
 }
 
-/* The rare decisions of `from`, each at some occurrence up to twice as late; the first time where they were.
- */
+/* Fills the candidate with the rare decisions of `from`, each at a random occurrence up to twice as late,
+   or where it was if `moves` is false. */
 static void shrink_keep_rare(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, uint64_t *random, bool moves) {
     ptk_sim_tape_clear(candidate);
     for (size_t i = 0; i < from->count; i++) {
@@ -173,6 +180,7 @@ static void shrink_keep_rare(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *fr
     }
 }
 
+/* Tries rare decisions alone, up to `most` times; first where they were. */
 static bool shrink_search_rare(shrink_state_t *shrink_state, uint64_t most) {
     uint64_t random = 0;
     ptk_sim_tape_t from;
@@ -187,9 +195,9 @@ static bool shrink_search_rare(shrink_state_t *shrink_state, uint64_t most) {
     return found;
 }
 
-/* --- both ---------------------------------------------------------------------------------------- */
+/* --- all of it --------------------------------------------------------------------------------------- */
 
-/* Rounds until one changes nothing; false: the limit came first. */
+/* Repeats rounds until one changes nothing. Returns false if the limit came first. */
 static bool shrink_minimize(shrink_state_t *shrink_state) {
     bool has_changed = true;
     while (has_changed && !shrink_is_at_limit(shrink_state)) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A tape is an array. While a run is recorded, entries come in the order of time, which is in order for each
- * site but not among sites; sorting (a stable merge sort: the C library's is not ours to call) makes it fit
- * for binary search and for one cursor per site. Appending notices by itself whether the order still holds.
+ * site but not among sites; sorting (a stable merge sort: the C library's qsort may allocate and is not
+ * stable) makes it fit for binary search and for one cursor per site. Appending notices whether the order
+ * still holds.
  *
- * The text form is read by hand, character by character, since it may be anything: a file that somebody has
- * edited, or has mistaken for a tape.
+ * The text form is parsed character by character, since it may be anything: a file that was edited by hand,
+ * or one that is not a tape at all.
  */
 #include "sim/world/ptk_sim_tape.h"
 
@@ -32,10 +33,12 @@ void ptk_sim_tape_clear(ptk_sim_tape_t *tape) {
     tape->is_sorted = true;
 }
 
+/* Compares by site, then by occurrence. */
 static bool tape_entry_is_before(const ptk_sim_tape_entry_t *one, uint32_t site, uint64_t occurrence) {
     return one->site < site || (one->site == site && one->occurrence < occurrence);
 }
 
+/* Makes room for `count` entries in all. */
 static void tape_reserve(ptk_sim_tape_t *tape, size_t count) {
     if (count > tape->capacity) {
         size_t doubled = tape->capacity ? tape->capacity * 2 : TAPE_FIRST_CAPACITY;
@@ -63,7 +66,7 @@ void ptk_sim_tape_copy(ptk_sim_tape_t *tape, const ptk_sim_tape_t *from) {
     tape->is_sorted = from->is_sorted;
 }
 
-/* Merge [begin, middle) and [middle, end), both sorted. */
+/* Merges [begin, middle) and [middle, end), both sorted. Of equal entries the left one comes first. */
 static void tape_merge(ptk_sim_tape_entry_t *into, const ptk_sim_tape_entry_t *from, size_t begin, size_t middle,
                   size_t end) {
     size_t left = begin;
@@ -148,7 +151,7 @@ void ptk_sim_tape_write(const ptk_sim_tape_t *tape, const ptk_sim_writer_t *writ
     }
 }
 
-/* What is left of a line, or of a text. */
+/* The rest of a line, or of a text. */
 typedef struct tape_span {
     const char *at;
     const char *end;
@@ -164,7 +167,7 @@ static void tape_skip_blanks(tape_span_t *line) {
     }
 }
 
-/* The next line without its end; false: no more. */
+/* Returns the next line without its end in `line_out`. False: there is none. */
 static bool tape_next_line(tape_span_t *text, tape_span_t *line_out) {
     if (text->at == text->end) {
         return false;
@@ -175,7 +178,8 @@ static bool tape_next_line(tape_span_t *text, tape_span_t *line_out) {
     return true;
 }
 
-/* The next number of a line; false: there is none, it is above `limit`, or something sticks to it. */
+/* Returns the next number of a line. False: there is none, it is above `limit`, or something follows
+   without a blank. */
 static bool tape_next_number(tape_span_t *line, uint64_t limit, uint64_t *number_out) {
     tape_skip_blanks(line);
     const char *first = line->at;
@@ -191,7 +195,7 @@ static bool tape_next_number(tape_span_t *line, uint64_t limit, uint64_t *number
     return line->at > first && (line->at == line->end || tape_is_blank(*line->at));
 }
 
-/* NULL, or what is wrong. */
+/* Returns NULL, or what is wrong. */
 static const char *tape_parse_entry(tape_span_t line, ptk_sim_tape_entry_t *entry_out) {
     uint64_t site;
     uint64_t occurrence;
@@ -199,19 +203,20 @@ static const char *tape_parse_entry(tape_span_t line, ptk_sim_tape_entry_t *entr
     uint64_t count;
     if (!tape_next_number(&line, UINT32_MAX, &site) || !tape_next_number(&line, UINT64_MAX, &occurrence) ||
         !tape_next_number(&line, UINT32_MAX, &value) || !tape_next_number(&line, UINT32_MAX, &count)) {
-        return "an entry is four numbers: site occurrence answer count";
+        return "an entry is four numbers: site occurrence value count";
     }
     tape_skip_blanks(&line);
     if (line.at != line.end) {
         return "something follows the four numbers";
     }
     if (value == 0 || value >= count) {
-        return "an answer is at least 1 and less than the count";
+        return "a value is at least 1 and less than the count";
     }
     *entry_out = (ptk_sim_tape_entry_t) {occurrence, (uint32_t) site, (uint32_t) value, (uint32_t) count};
     return NULL;
 }
 
+/* Accepts blanks behind the line: the text may have gone through an editor. */
 static bool tape_is_first_line(tape_span_t line) {
     while (line.end > line.at && tape_is_blank(line.end[-1])) {
         line.end--;
@@ -220,6 +225,7 @@ static bool tape_is_first_line(tape_span_t line) {
     return (size_t) (line.end - line.at) == length && memcmp(line.at, TAPE_FIRST_LINE, length) == 0;
 }
 
+/* Parses one line into the tape. Returns NULL, or what is wrong. */
 static const char *tape_parse_line(ptk_sim_tape_t *tape, tape_span_t line, size_t number) {
     ptk_sim_tape_entry_t entry;
     if (number == 1) {
@@ -236,6 +242,7 @@ static const char *tape_parse_line(ptk_sim_tape_t *tape, tape_span_t line, size_
     return reason;
 }
 
+/* Returns whether a sorted tape has two entries for one decision. */
 static bool tape_has_duplicates(const ptk_sim_tape_t *tape) {
     for (size_t i = 1; i < tape->count; i++) {
         if (!tape_entry_is_before(&tape->entries[i - 1], tape->entries[i].site, tape->entries[i].occurrence)) {
@@ -245,6 +252,7 @@ static bool tape_has_duplicates(const ptk_sim_tape_t *tape) {
     return false;
 }
 
+/* Parses all lines. Returns NULL, or what is wrong with line `number`. */
 static const char *tape_parse_text(ptk_sim_tape_t *tape, tape_span_t text, size_t *number) {
     tape_span_t line;
     while (tape_next_line(&text, &line)) {
@@ -259,7 +267,7 @@ static const char *tape_parse_text(ptk_sim_tape_t *tape, tape_span_t text, size_
         return "the text is empty";
     }
     ptk_sim_tape_sort(tape);
-    return tape_has_duplicates(tape) ? "up to here, a decision occurs twice" : NULL;
+    return tape_has_duplicates(tape) ? "a decision occurs twice, up to this line" : NULL;
 }
 
 bool ptk_sim_tape_parse(ptk_sim_tape_t *tape, const char *text, size_t bytes,

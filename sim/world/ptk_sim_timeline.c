@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows are the entries of a trace that a reader wants to see, with each end of a packet (delivered, dropped,
- * refused) joined to where it was sent. A packet has a number, which its ends have too, so arrows cross where
- * packets overtook each other and nowhere else. The first end of a packet is its own, any other that of a
- * second copy. A drop in the moment of the sending is a loss on the way out.
+ * Rows are the entries of a trace that are drawn, with each end of a packet (delivered, dropped, refused)
+ * joined to where it was sent. A packet has a number, which its ends have too, so arrows cross where packets
+ * overtook each other and nowhere else. The first end of a packet is its own, any other one that of a
+ * duplicate. A drop at the time of the sending is a loss on the way out.
  *
- * Packets that were sent are found by a hash table, which is at most half full. An end that does not say what
- * was sent, number and all, belongs to nothing: a trace may be anything.
+ * Sent packets are found in a hash table, which is at most half full. An end that does not repeat what was
+ * sent, number and all, belongs to nothing: a trace may be anything.
  */
 #include "sim/world/ptk_sim_timeline_impl.h"
 
@@ -18,15 +18,16 @@
 #include "sim/world/ptk_sim_oracle.h"
 #include "sys/ptk_sys.h"
 
-/* Where packets were sent: rows by packet. */
+/* Sent packets: a hash table of rows by packet. */
 typedef struct sent_table {
     const ptk_sim_timeline_rows_t *rows;
-    size_t *places; /* NONE: this place is free */
+    size_t *places; /* PTK_SIM_TIMELINE_NONE: the slot is free */
     size_t mask;
 } sent_table_t;
 
 /* --- entries ----------------------------------------------------------------------------------------- */
 
+/* Returns the host's number, or PTK_SIM_NO_HOST if the timeline has no such host. */
 static uint32_t timeline_known_host(const ptk_sim_timeline_t *timeline, uint64_t host) {
     return host < timeline->host_count ? (uint32_t) host : PTK_SIM_NO_HOST;
 }
@@ -49,9 +50,10 @@ uint32_t ptk_sim_timeline_host(const ptk_sim_timeline_t *timeline, const ptk_sim
 }
 
 const char *ptk_sim_timeline_name(const ptk_sim_timeline_t *timeline, uint64_t host) {
-    return host < timeline->host_count && timeline->hosts[host] ? timeline->hosts[host] : "nobody";
+    return host < timeline->host_count && timeline->hosts[host] ? timeline->hosts[host] : "no host";
 }
 
+/* A host that is down is unwound and so ends; it stays DOWN until it restarts. */
 ptk_sim_timeline_state_t ptk_sim_timeline_state(ptk_sim_timeline_state_t before,
                                                 const ptk_sim_trace_entry_t *entry) {
     if (entry->kind == PTK_SIM_TRACE_HOST) {
@@ -77,6 +79,7 @@ ptk_sim_timeline_state_t ptk_sim_timeline_state(ptk_sim_timeline_state_t before,
 
 /* --- joining ----------------------------------------------------------------------------------------- */
 
+/* Returns whether two entries are about the same packet. */
 static bool timeline_is_same_packet(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *one,
                           const ptk_sim_trace_entry_t *other) {
     return one->b == other->b && one->c == other->c &&
@@ -84,7 +87,7 @@ static bool timeline_is_same_packet(const ptk_sim_timeline_t *timeline, const pt
            ptk_sim_timeline_to(timeline, one) == ptk_sim_timeline_to(timeline, other);
 }
 
-/* Where the packet of an entry stands in the table, or is to stand. */
+/* Returns the slot that holds the packet of an entry, or the free one where it is to be inserted. */
 static size_t *sent_table_find(const sent_table_t *table, const ptk_sim_trace_entry_t *entry) {
     const ptk_sim_timeline_rows_t *rows = table->rows;
     size_t at = (size_t) ((entry->c >> 32) * UINT64_C(0x9E3779B97F4A7C15) >> 32) & table->mask;
@@ -95,6 +98,7 @@ static size_t *sent_table_find(const sent_table_t *table, const ptk_sim_trace_en
     return &table->places[at];
 }
 
+/* Joins an end to its packet. Only the first end becomes the packet's own. */
 static void timeline_join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end) {
     bool is_first = rows[sent].partner == PTK_SIM_TIMELINE_NONE;
     rows[end].partner = sent;
@@ -105,6 +109,7 @@ static void timeline_join(ptk_sim_timeline_row_t *rows, size_t sent, size_t end)
     }
 }
 
+/* Makes an empty table, at least twice as large as there are rows. */
 static void sent_table_init(sent_table_t *table, const ptk_sim_timeline_rows_t *rows) {
     size_t places = 16;
     while (places < 2 * rows->count) {
@@ -117,6 +122,7 @@ static void sent_table_init(sent_table_t *table, const ptk_sim_timeline_rows_t *
     }
 }
 
+/* Joins all ends to their packets. */
 static void timeline_join_packets(ptk_sim_timeline_rows_t *rows) {
     sent_table_t table;
     sent_table_init(&table, rows);
@@ -133,6 +139,7 @@ static void timeline_join_packets(ptk_sim_timeline_rows_t *rows) {
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
+/* Returns whether an entry is drawn only with PTK_SIM_TIMELINE_ALL. */
 static bool timeline_is_detail(const ptk_sim_trace_entry_t *entry) {
     return entry->kind == PTK_SIM_TRACE_CHOICE || entry->kind == PTK_SIM_TRACE_RESUME ||
            entry->kind == PTK_SIM_TRACE_SUSPEND || entry->kind == PTK_SIM_TRACE_CALL;
@@ -163,7 +170,7 @@ void ptk_sim_timeline_rows_fini(ptk_sim_timeline_rows_t *rows) {
     *rows = (ptk_sim_timeline_rows_t) {0};
 }
 
-/* --- words ------------------------------------------------------------------------------------------- */
+/* --- descriptions ------------------------------------------------------------------------------------ */
 
 const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes) {
     ptk_sys_format(text_out, bytes, "%llu.%03u", (unsigned long long) (ns / 1000000),
@@ -200,18 +207,19 @@ const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *te
     return text_out;
 }
 
+/* Describes a FAULT entry. */
 static void describe_fault(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                         char *text_out, size_t bytes) {
     static const char *const names[] = {
         [PTK_SIM_FAULT_CRASH] = "crash",           [PTK_SIM_FAULT_RESTART] = "restart",
-        [PTK_SIM_FAULT_PAUSE] = "pause",           [PTK_SIM_FAULT_RESUME] = "goes on",
+        [PTK_SIM_FAULT_PAUSE] = "pause",           [PTK_SIM_FAULT_RESUME] = "resume",
         [PTK_SIM_FAULT_CLOCK_STEP] = "clock step", [PTK_SIM_FAULT_NO_MEMORY] = "no memory",
     };
     const char *name = ptk_sim_timeline_name(timeline, entry->b);
     if (entry->a == PTK_SIM_FAULT_PARTITION) {
-        ptk_sys_format(text_out, bytes, "cut off from %s", name);
+        ptk_sys_format(text_out, bytes, "partitioned from %s", name);
     } else if (entry->a == PTK_SIM_FAULT_HEAL) {
-        ptk_sys_format(text_out, bytes, "reaches %s again", name);
+        ptk_sys_format(text_out, bytes, "partition from %s heals", name);
     } else if (entry->a == PTK_SIM_FAULT_SIGNAL) {
         ptk_sys_format(text_out, bytes, "signal %llu", (unsigned long long) entry->b);
     } else if (entry->a < sizeof names / sizeof *names && names[entry->a]) {
@@ -221,6 +229,7 @@ static void describe_fault(const ptk_sim_timeline_t *timeline, const ptk_sim_tra
     }
 }
 
+/* Describes a NOTE entry by its label and numbers. */
 static void describe_note(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry, char *text_out,
                        size_t bytes) {
     bool has_label = entry->c > 0 && entry->c <= timeline->label_count && timeline->labels[entry->c - 1];
@@ -228,15 +237,16 @@ static void describe_note(const ptk_sim_timeline_t *timeline, const ptk_sim_trac
                    (unsigned long long) entry->a, (unsigned long long) entry->b);
 }
 
+/* Returns a string by its number from 1 on, "?" if there is none. */
 static const char *green_string(const ptk_sim_timeline_t *timeline, uint64_t number) {
     return number > 0 && number <= timeline->green_string_count ? timeline->green_strings[number - 1] : "?";
 }
 
-/* "serve#3 waits for recv" */
+/* Describes a GREEN entry, such as "serve#3 waits for recv". */
 static void describe_green(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                         char *text_out, size_t bytes) {
-    static const char *const does[] = {[PTK_SIM_GREEN_BEGINS] = " begins",
-                                       [PTK_SIM_GREEN_RESUMES] = " goes on",
+    static const char *const does[] = {[PTK_SIM_GREEN_BEGINS] = " starts",
+                                       [PTK_SIM_GREEN_RESUMES] = " resumes",
                                        [PTK_SIM_GREEN_WAITS] = " waits for ",
                                        [PTK_SIM_GREEN_YIELDS] = " yields",
                                        [PTK_SIM_GREEN_ENDS] = " ends"};
@@ -253,6 +263,7 @@ static void describe_green(const ptk_sim_timeline_t *timeline, const ptk_sim_tra
                    what == PTK_SIM_GREEN_RESUMES && *detail_text ? ": " : "", detail_text);
 }
 
+/* Describes a CHOICE entry, by the name of its site if it has one. */
 static void describe_choice(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     const char *name = ptk_sim_site_name((uint32_t) entry->a);
     if (name) {
@@ -264,6 +275,7 @@ static void describe_choice(const ptk_sim_trace_entry_t *entry, char *text_out, 
     }
 }
 
+/* Describes a HOST entry. */
 static void describe_host(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     if (entry->a) {
         ptk_sys_format(text_out, bytes, "starts");
@@ -272,11 +284,12 @@ static void describe_host(const ptk_sim_trace_entry_t *entry, char *text_out, si
     }
 }
 
+/* Returns a word for a ptk_sim_end_t. */
 static const char *name_of_end(uint64_t end) {
     static const char *const names[] = {
         [PTK_SIM_END_NONE] = "none",
         [PTK_SIM_END_QUIESCENT] = "quiescent",
-        [PTK_SIM_END_PREDICATE] = "met",
+        [PTK_SIM_END_PREDICATE] = "predicate",
         [PTK_SIM_END_TIME_LIMIT] = "time limit",
         [PTK_SIM_END_LIVELOCK] = "livelock",
         [PTK_SIM_END_DEADLOCK] = "deadlock",
@@ -303,7 +316,7 @@ const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const 
     case PTK_SIM_TRACE_SUSPEND: {
         char until[32];
         ptk_sim_timeline_at(timeline, a, until, sizeof until);
-        ptk_sys_format(text_out, bytes, "waits until %s", a == UINT64_MAX ? "something happens" : until);
+        ptk_sys_format(text_out, bytes, "waits until %s", a == UINT64_MAX ? "woken" : until);
         break;
     }
     case PTK_SIM_TRACE_CALL:

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The page: one drawing (SVG) between a head and a failure. Every event has a line of its own, whatever time
- * lies between two, so that labels never meet; the times stand at the left, and long waits are marked.
+ * lies between two, so that labels never overlap; the times are at the left, and long waits are marked.
  * Packets are slanted lines from where they were sent to where they arrive.
  *
- * It is drawn in layers, each a pass over the rows: bands (a host is down, stands still, is cut off) first,
- * then life lines, arrows, and labels on top. Everything is placed by whole numbers. Looks are left to the
- * style sheet, which knows light and dark.
+ * It is drawn in layers, each a pass over the rows: bands (a host is down, paused, partitioned) first, then
+ * life lines, arrows, and labels on top. All positions are whole numbers. The style sheet has the looks, with
+ * a light and a dark variant.
  */
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_memory.h"
@@ -20,11 +20,12 @@
 #define PAGE_WAIT_STEP    26 /* for a long wait */
 #define PAGE_LONG_WAIT_NS UINT64_C(10000000)
 #define PAGE_LABEL_MAX   30 /* characters */
-#define PAGE_BAND         7  /* half of its width */
+#define PAGE_BAND         7 /* half of its width */
 
-/* --- where things stand ------------------------------------------------------------------------------ */
+/* --- positions --------------------------------------------------------------------------------------- */
 
-/* Hosts that start together, and the two directions of a partition. */
+/* Returns whether an entry is on the line of the one before: hosts that start together, and the two
+   directions of a partition. */
 static bool page_shares_line(const ptk_sim_trace_entry_t *entry, const ptk_sim_trace_entry_t *before) {
     bool is_same_kind = entry->kind == before->kind && entry->at_ns == before->at_ns && entry->a == before->a;
     if (entry->kind == PTK_SIM_TRACE_HOST) {
@@ -34,6 +35,7 @@ static bool page_shares_line(const ptk_sim_trace_entry_t *entry, const ptk_sim_t
            entry->b == before->host && entry->host != before->host;
 }
 
+/* Returns the distance of a row from the one before. */
 static uint32_t page_step(const ptk_sim_timeline_rows_t *rows, size_t index) {
     const ptk_sim_timeline_row_t *row = &rows->rows[index];
     if (index == rows->first_shown) {
@@ -50,6 +52,7 @@ static uint32_t page_step(const ptk_sim_timeline_rows_t *rows, size_t index) {
     return waited_ns >= PAGE_LONG_WAIT_NS ? PAGE_STEP + PAGE_WAIT_STEP : PAGE_STEP;
 }
 
+/* Computes the position of every row and the height of the page. */
 static void page_place_rows(ptk_sim_page_t *page) {
     uint32_t y = PAGE_TOP;
     for (size_t i = 0; i < page->rows->count; i++) {
@@ -61,6 +64,7 @@ static void page_place_rows(ptk_sim_page_t *page) {
     page->height = y + 2 * PAGE_STEP;
 }
 
+/* Writes the times at the left, each once, and marks long waits. */
 static void page_write_times(const ptk_sim_page_t *page) {
     uint64_t last_ns = UINT64_MAX;
     char text[32];
@@ -87,11 +91,12 @@ static void page_write_times(const ptk_sim_page_t *page) {
 
 /* --- bands and life lines ---------------------------------------------------------------------------- */
 
+/* Returns the position of a row, that of the bottom for PTK_SIM_TIMELINE_NONE. */
 static uint32_t page_y(const ptk_sim_page_t *page, size_t index) {
     return index == PTK_SIM_TIMELINE_NONE ? page->height - PAGE_STEP : page->rows->rows[index].y;
 }
 
-/* The piece of a host's life line from one row to another. */
+/* Draws the piece of a host's life line from one row to another. */
 static void page_write_life_line(const ptk_sim_page_t *page, uint32_t host, ptk_sim_timeline_state_t state,
                        size_t begin, size_t end) {
     uint32_t x = ptk_sim_page_x(page, host);
@@ -108,6 +113,7 @@ static void page_write_life_line(const ptk_sim_page_t *page, uint32_t host, ptk_
     ptk_sim_page_line(page, is_solid ? "life" : "gone", x, top, x, bottom);
 }
 
+/* Draws a new piece wherever the state of a host changes. */
 static void page_write_life_lines(ptk_sim_page_t *page) {
     uint32_t hosts = page->timeline->host_count;
     for (size_t i = 0; i < page->rows->count; i++) {
@@ -129,13 +135,15 @@ static void page_write_life_lines(ptk_sim_page_t *page) {
     ptk_sim_writer_text(page->writer, "\n");
 }
 
-/* A strip beside the life line of who is cut off, on the side of whom it does not reach. */
+/* Draws a strip beside the life line of the partitioned host, on the side of the host that it does not
+   reach. */
 static void page_write_partition(const ptk_sim_page_t *page, uint32_t from, uint32_t to, size_t begin, size_t end) {
     uint32_t x = ptk_sim_page_x(page, from) + (to > from ? 2 : 0) - (to > from ? 0 : PAGE_BAND + 2);
     uint32_t top = page_y(page, begin);
     ptk_sim_page_rect(page, "cut", x, top, PAGE_BAND, page_y(page, end) - top);
 }
 
+/* Draws the partitions of all pairs of hosts. */
 static void page_write_partitions(ptk_sim_page_t *page) {
     uint32_t hosts = page->timeline->host_count;
     size_t *since = page->since + hosts;
@@ -163,6 +171,7 @@ static void page_write_partitions(ptk_sim_page_t *page) {
 
 /* --- events ------------------------------------------------------------------------------------------ */
 
+/* Returns the class of the style sheet for a kind of event. */
 static const char *page_event_class(const ptk_sim_trace_entry_t *entry) {
     if (entry->kind == PTK_SIM_TRACE_NOTE) {
         return "note";
@@ -186,6 +195,7 @@ static const char *page_event_class(const ptk_sim_trace_entry_t *entry) {
     }
 }
 
+/* Returns how many characters of a label are shown, with the ellipsis. */
 static uint32_t page_label_length(const char *text) {
     uint32_t count = 0;
     for (; *text; text++) {
@@ -194,6 +204,7 @@ static uint32_t page_label_length(const char *text) {
     return count < PAGE_LABEL_MAX ? count : PAGE_LABEL_MAX + 1;
 }
 
+/* Draws an event that is not a packet: a dot on the life line, and a label. */
 static void page_write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t host = ptk_sim_timeline_host(page->timeline, entry);
@@ -225,8 +236,9 @@ static void page_write_events(const ptk_sim_page_t *page) {
     }
 }
 
-/* --- the whole --------------------------------------------------------------------------------------- */
+/* --- the page ---------------------------------------------------------------------------------------- */
 
+/* Writes what went wrong, at the top and at the bottom. */
 static void page_write_failure(const ptk_sim_page_t *page) {
     if (page->timeline->failure) {
         ptk_sim_writer_text(page->writer, "<div class=\"failure\">Failed: ");
@@ -235,6 +247,7 @@ static void page_write_failure(const ptk_sim_page_t *page) {
     }
 }
 
+/* Writes the head of the document and the legend. */
 static void page_write_top(const ptk_sim_page_t *page) {
     const ptk_sim_writer_t *writer = page->writer;
     const char *title = page->timeline->title ? page->timeline->title : "A simulated run";
@@ -257,6 +270,7 @@ static void page_write_top(const ptk_sim_page_t *page) {
     ptk_sim_writer_text(writer, "</p>\n");
 }
 
+/* Writes the hosts' names; the style sheet keeps them at the top of the window. */
 static void page_write_names(const ptk_sim_page_t *page) {
     ptk_sim_writer_format(page->writer, "<svg class=\"hosts\" width=\"%u\" height=\"28\">",
                           (unsigned) page->width);
@@ -286,6 +300,7 @@ static void page_write_drawing(ptk_sim_page_t *page) {
     ptk_sim_writer_text(page->writer, "</svg>\n");
 }
 
+/* Computes the widths and allocates the state of the bands. */
 static void page_init(ptk_sim_page_t *page) {
     uint32_t hosts = page->timeline->host_count;
     size_t bands = hosts + (size_t) hosts * hosts;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pieces that the page is made of. Looks are classes of one style sheet; a line or rectangle only says
- * which one it has.
+ * The elements that the page is made of. Looks are classes of one style sheet; a line or rectangle only names
+ * its class.
  */
 #include "sim/world/ptk_sim_timeline_page_impl.h"
 
+/* Colours are variables, so that the dark variant replaces only those. */
 static const char page_style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#6a737d;--rule:#eef0f3;--life:#aab2bd;"
     "--data:#0a58ca;--open:#107c41;--bad:#cf222e;--badband:#cf222e33;--pause:#b7791f;--pauseband:#e3a00855;"
@@ -52,7 +53,7 @@ static const char *const page_key[] = {
     "<span style=\"color:var(--bad)\">&#10005; lost</span>",
     "<span><span style=\"background:var(--badband)\">&nbsp;&nbsp;&nbsp;</span>down</span>",
     "<span><span style=\"background:var(--pauseband)\">&nbsp;&nbsp;&nbsp;</span>paused</span>",
-    "<span><span style=\"background:var(--cutband)\">&nbsp;&nbsp;&nbsp;</span>cut off</span>",
+    "<span><span style=\"background:var(--cutband)\">&nbsp;&nbsp;&nbsp;</span>partitioned</span>",
 };
 
 void ptk_sim_page_style(const ptk_sim_page_t *page) {
@@ -65,7 +66,8 @@ void ptk_sim_page_key(const ptk_sim_page_t *page) {
     }
 }
 
-/* The first `most` characters, escaped; what is longer ends in an ellipsis. */
+/* A character of UTF-8 counts once. Control characters are replaced, since the text may come from a
+   program. */
 void ptk_sim_page_some(const ptk_sim_page_t *page, const char *text, size_t most) {
     const ptk_sim_writer_t *writer = page->writer;
     size_t characters = 0;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line per row: the time, a column per host with its life line, and words.
+ * One line per row: the time, a column per host with its life line, and a description.
  *
- *         ms  client          server
- *      0.000  [               |               client: starts
- *      0.100  o- S -          |               client to server, 40000 to 80, arrives at 0.250
- *      0.250  |--- S -------->|               client to server, 40000 to 80, sent at 0.100
- *      0.250  |       X- SA --|               server to client, 80 to 40000, lost
+ *             ms  client          server
+ *          0.000  [               |               client: starts
+ *          0.100  o- S -          |               client to server, 40000 to 80, arrives at 0.250
+ *          0.250  |--- S -------->|               client to server, 40000 to 80, sent at 0.100
+ *          0.250  |       X- SA --|               server to client, 80 to 40000, lost
  *
- * A life line is `|` while the host is up, `:` while it is paused, `.` else. What happens at a host is a mark
- * on its life line: [ start, ] end, ! fault, * note, ( a green thread goes on, ) it leaves. A packet is a
- * stub when it is sent and an arrow when it arrives, or ends in an X; one that is lost on its way out has one
- * line only.
+ * A life line is `|` while the host is up, `:` while it is paused, and `.` otherwise. What happens on a host
+ * is a mark on its life line: [ start, ] end, ! fault, * note, ( a green thread starts or resumes, ) it
+ * leaves. A packet is a stub when it is sent and an arrow when it arrives, or ends in an X; one that is lost
+ * on its way out has one line only.
  */
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/world/ptk_sim_timeline_impl.h"
@@ -20,7 +20,7 @@
 #define TEXT_COLUMN_MIN 16
 #define TEXT_COLUMN_MAX  28
 
-typedef struct drawing {
+typedef struct text_drawing {
     const ptk_sim_timeline_rows_t *rows;
     const ptk_sim_timeline_t *timeline;
     const ptk_sim_writer_t *writer;
@@ -32,10 +32,12 @@ typedef struct drawing {
 
 /* --- a line ------------------------------------------------------------------------------------------ */
 
+/* Returns the position of a host's life line in the line. */
 static size_t text_column(const text_drawing_t *drawing, uint32_t host) {
     return host * drawing->width;
 }
 
+/* Fills the line with blanks and the life lines of all hosts. */
 static void draw_life_lines(text_drawing_t *drawing) {
     static const char signs[] = {[PTK_SIM_TIMELINE_ABSENT] = '.',
                                  [PTK_SIM_TIMELINE_UP] = '|',
@@ -47,13 +49,14 @@ static void draw_life_lines(text_drawing_t *drawing) {
     }
 }
 
+/* Writes a label into the line, cut at `limit`. */
 static void draw_label(text_drawing_t *drawing, size_t at, size_t limit, const char *label) {
     for (size_t i = 0; label[i] && at + i < limit; i++) {
         drawing->line[at + i] = label[i];
     }
 }
 
-/* Dashes between two columns, over the life lines in between. */
+/* Draws dashes between two positions, behind the life lines in between. */
 static void draw_dashes(text_drawing_t *drawing, size_t left, size_t right) {
     for (size_t at = left; at < right; at++) {
         if (drawing->line[at] == ' ') {
@@ -66,7 +69,7 @@ static size_t text_max(size_t one, size_t other) {
     return one > other ? one : other;
 }
 
-/* From one column towards another; `head` stands where the packet ends. */
+/* Draws an arrow from one column towards another; `head` is drawn where the packet ends. */
 static void draw_arrow(text_drawing_t *drawing, uint32_t from, uint32_t to, const char *label, char head) {
     size_t start = text_column(drawing, from);
     size_t end = text_column(drawing, to);
@@ -90,6 +93,7 @@ static void draw_arrow(text_drawing_t *drawing, uint32_t from, uint32_t to, cons
     }
 }
 
+/* Draws the start of a packet beside its sender. */
 static void draw_stub(text_drawing_t *drawing, uint32_t from, uint32_t to, const char *label) {
     size_t start = text_column(drawing, from);
     size_t length = strlen(label);
@@ -107,7 +111,7 @@ static void draw_stub(text_drawing_t *drawing, uint32_t from, uint32_t to, const
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
-/* Without what would disturb a terminal. */
+/* Writes a text without characters that would disturb a terminal. */
 static void text_write_plain(const text_drawing_t *drawing, const char *text) {
     for (size_t i = 0; text[i]; i++) {
         bool is_control = ((unsigned char) text[i] < ' ' && text[i] != '\n') || text[i] == 127;
@@ -115,6 +119,7 @@ static void text_write_plain(const text_drawing_t *drawing, const char *text) {
     }
 }
 
+/* Writes the time and the line that was drawn. */
 static void text_write_line(const text_drawing_t *drawing, uint64_t at_ns) {
     char time[32];
     ptk_sim_writer_format(drawing->writer, "%12s  ",
@@ -128,6 +133,7 @@ static void text_write_ports(const text_drawing_t *drawing, const ptk_sim_trace_
                           (unsigned) (entry->c & 0xFFFF));
 }
 
+/* Writes the packet's two hosts and ports. */
 static void text_write_route(const text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     const ptk_sim_timeline_t *timeline = drawing->timeline;
     text_write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_from(timeline, entry)));
@@ -136,7 +142,7 @@ static void text_write_route(const text_drawing_t *drawing, const ptk_sim_trace_
     text_write_ports(drawing, entry);
 }
 
-/* ", sent at 1.250" of an end, ", arrives at 1.500" of a packet that is sent. */
+/* Writes ", sent at 1.250" for an end, and ", arrives at 1.500" for a packet that is sent. */
 static void text_write_partner(const text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_timeline_row_t *rows = drawing->rows->rows;
     const ptk_sim_trace_entry_t *partner = rows[row->partner].entry;
@@ -144,7 +150,7 @@ static void text_write_partner(const text_drawing_t *drawing, const ptk_sim_time
         partner->kind == PTK_SIM_TRACE_SEND && rows[rows[row->partner].partner].entry != row->entry;
     char time[32];
     if (is_copy) {
-        ptk_sim_writer_text(drawing->writer, ", a copy");
+        ptk_sim_writer_text(drawing->writer, ", duplicate");
     }
     ptk_sim_writer_format(drawing->writer, ", %s at %s",
                           partner->kind == PTK_SIM_TRACE_SEND      ? "sent"
@@ -153,12 +159,13 @@ static void text_write_partner(const text_drawing_t *drawing, const ptk_sim_time
                           ptk_sim_timeline_at(drawing->timeline, partner->at_ns, time, sizeof time));
 }
 
+/* Writes what became of a packet. */
 static void text_write_outcome(const text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     uint32_t kind = row->entry->kind;
     if (kind == PTK_SIM_TRACE_DROP) {
         ptk_sim_writer_text(drawing->writer, ", lost");
     } else if (kind == PTK_SIM_TRACE_REFUSED) {
-        ptk_sim_writer_text(drawing->writer, ", finds nobody");
+        ptk_sim_writer_text(drawing->writer, ", refused");
     }
     if (row->partner != PTK_SIM_TIMELINE_NONE && !row->is_lost_now) {
         text_write_partner(drawing, row);
@@ -167,6 +174,7 @@ static void text_write_outcome(const text_drawing_t *drawing, const ptk_sim_time
     }
 }
 
+/* Writes the line of a packet, unless it was lost at once: that end's line stands for both. */
 static void text_write_packet(text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t from = ptk_sim_timeline_from(drawing->timeline, entry);
@@ -188,6 +196,7 @@ static void text_write_packet(text_drawing_t *drawing, const ptk_sim_timeline_ro
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
+/* Returns the mark of an event on the life line. */
 static char text_mark(const ptk_sim_trace_entry_t *entry) {
     switch (entry->kind) {
     case PTK_SIM_TRACE_HOST:
@@ -203,6 +212,7 @@ static char text_mark(const ptk_sim_trace_entry_t *entry) {
     }
 }
 
+/* Writes the line of an event that is not a packet. */
 static void text_write_event(text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     uint32_t host = ptk_sim_timeline_host(drawing->timeline, entry);
     char description[160];
@@ -219,6 +229,7 @@ static void text_write_event(text_drawing_t *drawing, const ptk_sim_trace_entry_
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
+/* Writes a row if it is shown; the state of its host follows in any case. */
 static void text_write_row(text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t host = ptk_sim_timeline_host(drawing->timeline, entry);
@@ -232,8 +243,9 @@ static void text_write_row(text_drawing_t *drawing, const ptk_sim_timeline_row_t
     }
 }
 
-/* --- the whole --------------------------------------------------------------------------------------- */
+/* --- the text ---------------------------------------------------------------------------------------- */
 
+/* Returns a width that fits most names; longer ones are cut. */
 static size_t text_column_width(const ptk_sim_timeline_t *timeline) {
     size_t width = TEXT_COLUMN_MIN;
     for (uint32_t host = 0; host < timeline->host_count; host++) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first decision of a window is never benign: the runs in which it is are those of the windows behind it,
- * and would be run twice. The others are a tree of two branches each, walked depth first. A fault beyond
- * their number is no decision at all, so that it does not use up a place in the window.
+ * The first decision of a window is never benign: the runs in which it is belong to the windows behind it,
+ * and would be run twice. The other decisions are a tree of two branches each, walked depth first. A fault
+ * beyond the limit is not a decision at all, so it takes no place in the window.
  */
 #include "sim/world/ptk_sim_window.h"
 
 #include "base/ptk_assert.h"
 
+/* Resets what belongs to one run. */
 static void window_begin_run(ptk_sim_window_t *window) {
     window->passed = 0;
     window->faults = 0;
@@ -31,6 +32,7 @@ void ptk_sim_window_repeat(ptk_sim_window_t *window) {
     window->tree.depth = 0;
 }
 
+/* Counts a decision, and returns whether it takes its last value. */
 static bool window_is_chosen(ptk_sim_window_t *window, uint32_t site) {
     uint64_t decision = ++window->passed;
     if (decision < window->number || window->number == 0) {

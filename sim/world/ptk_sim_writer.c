@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Formatted output through a writer.
+ */
 #include "sim/world/ptk_sim_writer.h"
 
 #include "sys/ptk_sys.h"

@@ -46,7 +46,7 @@ static ptk_sim_t *world(uint32_t flags) {
 
 /* All of it in words, each ended by a semicolon. */
 static void tell(const ptk_sim_t *sim, char *text, size_t bytes) {
-    static const char *const does[] = {"begins", "goes on", "waits for", "yields", "ends"};
+    static const char *const does[] = {"starts", "resumes", "waits for", "yields", "ends"};
     size_t length = 0;
     text[0] = '\0';
     for (uint64_t i = 0; i < sim->net.trace.count; i++) {
@@ -70,12 +70,12 @@ TEST(the_log_tells_what_each_green_thread_does) {
     ptk_sim_t *sim = world(PTK_SIM_KEEP_TRACE);
     CHECK_EQ(ptk_sim_run_for(sim, 1000), PTK_SIM_END_QUIESCENT);
     tell(sim, text, sizeof text);
-    CHECK_STR(text, "wait_in_vain#1 begins ;wait_in_vain#1 waits for user event;"
-                    "wait_in_vain#1 goes on PTK_ERR_TIMEOUT;wait_in_vain#1 yields ;"
-                    "nap#2 begins ;nap#2 waits for sleep;"
-                    "wait_in_vain#1 goes on ;wait_in_vain#1 waits for join;"
-                    "nap#2 goes on PTK_ERR_TIMEOUT;nap#2 ends ;"
-                    "wait_in_vain#1 goes on ;wait_in_vain#1 ends ;");
+    CHECK_STR(text, "wait_in_vain#1 starts ;wait_in_vain#1 waits for user event;"
+                    "wait_in_vain#1 resumes PTK_ERR_TIMEOUT;wait_in_vain#1 yields ;"
+                    "nap#2 starts ;nap#2 waits for sleep;"
+                    "wait_in_vain#1 resumes ;wait_in_vain#1 waits for join;"
+                    "nap#2 resumes PTK_ERR_TIMEOUT;nap#2 ends ;"
+                    "wait_in_vain#1 resumes ;wait_in_vain#1 ends ;");
     ptk_sim_destroy(sim);
 }
 
@@ -97,10 +97,10 @@ TEST(a_host_that_unwinds_tells_nothing_and_its_next_life_begins_anew) {
     CHECK_EQ(ptk_sim_run_for(sim, 1), PTK_SIM_END_TIME_LIMIT);
     ptk_sim_crash(sim->hosts[0]);
     tell(sim, text, sizeof text);
-    CHECK_STR(text, "wait_in_vain#1 begins ;wait_in_vain#1 waits for user event;");
+    CHECK_STR(text, "wait_in_vain#1 starts ;wait_in_vain#1 waits for user event;");
     ptk_sim_restart(sim->hosts[0]);
     CHECK_EQ(ptk_sim_run_for(sim, 1), PTK_SIM_END_TIME_LIMIT);
     tell(sim, text, sizeof text);
-    CHECK(strstr(text, ";wait_in_vain#2 begins ;") != NULL);
+    CHECK(strstr(text, ";wait_in_vain#2 starts ;") != NULL);
     ptk_sim_destroy(sim);
 }

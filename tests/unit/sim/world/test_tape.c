@@ -171,7 +171,7 @@ TEST(the_reason_is_the_one_that_helps) {
     ptk_sim_tape_init(&tape);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         CHECK(!ptk_sim_tape_parse(&tape, texts[i], strlen(texts[i]), &error));
-        CHECK_STR(error.reason, "an entry is four numbers: site occurrence answer count");
+        CHECK_STR(error.reason, "an entry is four numbers: site occurrence value count");
     }
     ptk_sim_tape_fini(&tape);
 }

@@ -125,13 +125,13 @@ static const char expected[] =
     "     200.320  |<--- PA 512 ---|               .               "
     "  server to client, 40000 to 502, sent at 200.170\n"
     "     200.321  *               |               .                 client: request 7 8\n"
-    "     200.322  !               |               .                 client: cut off from store\n"
+    "     200.322  !               |               .                 client: partitioned from store\n"
     "     200.323  |               !               .                 server: crash\n"
     "     200.330  o- PA 512 -     .               .               "
     "  client to server, 40000 to 502, lost at 200.430\n"
     "     200.430  |--- PA 512 -X  .               .               "
     "  client to server, 40000 to 502, lost, sent at 200.330\n"
-    "     200.440  !               .               .                 client: reaches store again\n"
+    "     200.440  !               .               .                 client: partition from store heals\n"
     "     200.440  ]               .               .                 client: ends: -16\n"
     "     200.440  .               .               .                 end: check\n"
     "\n"
@@ -161,7 +161,7 @@ TEST(the_text_shows_suspensions_and_decisions_only_when_asked) {
     timeline.flags = PTK_SIM_TIMELINE_ALL;
     page = draw(ptk_sim_timeline_text, &timeline);
     CHECK(strstr(page.text, "choice LOSS: 1 of 2\n") != NULL);
-    CHECK(strstr(page.text, "client: waits until something happens\n") != NULL);
+    CHECK(strstr(page.text, "client: waits until woken\n") != NULL);
     free(page.text);
     page = draw(ptk_sim_timeline_html, &timeline);
     CHECK(!strstr(page.text, "choice") && !strstr(page.text, "waits"));
@@ -223,7 +223,7 @@ TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
         "40000 to 502, sent at 2.000\n",
         "40000 to 502, lost, sent at 1.000\n",
         "40000 to 502, sent at 3.500\n",
-        "40000 to 502, a copy, sent at 3.500\n",
+        "40000 to 502, duplicate, sent at 3.500\n",
         "40000 to 502, sent at 8.000\n",
         "store to server, 40000 to 502\n",
     };
@@ -414,7 +414,7 @@ TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
                                          "       0.600  .--- A 5 ------>.               .               "
                                          "  client to server, 0 to 0, sent at 0.100\n"
                                          "       1.500  .--- A 5 ------>.               .               "
-                                         "  client to server, 0 to 0, a copy, sent at 0.000\n";
+                                         "  client to server, 0 to 0, duplicate, sent at 0.000\n";
     CHECK_EQ(occurrences(page.text, expected_lines), 1);
     free(page.text);
     ptk_sim_net_fini(&net);
