@@ -4,8 +4,8 @@
  * Runs protocol code under a simulated network and clock, replayable from a seed.
  *
  * A simulation is a world of hosts on one OS thread. Each host runs an unmodified program: a `main` that
- * creates its loop, its green threads and its sockets with ptk's usual calls. Time is virtual: it stands still
- * while any host executes, and jumps to the next event when none can.
+ * creates its loop, its green threads and its sockets with ptk's usual calls. Time is virtual: it stands
+ * still while any host executes, and jumps to the next event when none can.
  *
  * Every decision that a real world leaves to chance (which host executes next, how long a packet travels,
  * whether it is lost, when a host crashes) is taken by one oracle from the seed. So the same seed is the same
@@ -76,7 +76,7 @@ typedef struct ptk_sim_options {
     uint32_t flags;       /**< PTK_SIM_* */
     uint64_t seed;        /**< decides everything, unless `tape` or `input` does */
     const char *platform; /**< "sim", "epoll" or "poll" for every loop; NULL: the seed chooses */
-    const char *tape;     /**< the decisions of an earlier run as text, replayed instead of the seed's; or NULL */
+    const char *tape; /**< the decisions of an earlier run as text, replayed instead of the seed's; or NULL */
     const uint8_t *input; /**< a fuzzer's input that decides instead of the seed; or NULL */
     size_t input_bytes;   /**< length of `input` */
     uint64_t step_limit;  /**< 0: ten million */
@@ -106,9 +106,9 @@ typedef struct ptk_sim_host_options {
      * The most bytes of ptk's allocations on this host at a time; beyond it calls fail with
      * PTK_ERR_NO_RESOURCES. 0: no limit.
      *
-     * Like a kernel's limit of a process it does not count what the kernel has, such as the buffers of sockets;
-     * nor stacks, which are mapped; nor what the program allocates by malloc. A block counts as what a usual
-     * heap takes for it: its size rounded up to one of four sizes per power of two.
+     * Like a kernel's limit of a process it does not count what the kernel has, such as the buffers of
+     * sockets; nor stacks, which are mapped; nor what the program allocates by malloc. A block counts as what
+     * a usual heap takes for it: its size rounded up to one of four sizes per power of two.
      *
      * The same program reaches the limit at the same allocation in every 64-bit build (compilers, -O0,
      * processors, sanitizers), so a seed or tape can be replayed in any; with AddressSanitizer, as long as
@@ -125,9 +125,9 @@ typedef struct ptk_sim_link_options {
     uint64_t latency_step_ns;  /**< the distance of two latencies; 0: 50 us */
     uint64_t bytes_per_second; /**< bandwidth; 0: unlimited */
     /**
-     * How many of a million packets are lost; a million: all of them; 0: as the seed decides. Like every fault
-     * it ends with ptk_sim_settle(), and has no effect with PTK_SIM_NO_FAULTS or PTK_SIM_BENIGN. Less than all
-     * is a decision for each packet, and only a seed decides by this rate.
+     * How many of a million packets are lost; a million: all of them; 0: as the seed decides. Like every
+     * fault it ends with ptk_sim_settle(), and has no effect with PTK_SIM_NO_FAULTS or PTK_SIM_BENIGN. Less
+     * than all is a decision for each packet, and only a seed decides by this rate.
      */
     uint32_t loss_ppm;
     uint32_t reserved; /**< 0 */
@@ -151,8 +151,8 @@ typedef struct ptk_sim_report {
  * Creates a world. Only one can exist at a time.
  *
  * @param options how; NULL is the defaults. `platform`, `tape` and `input` must outlive the world.
- * @return the world, or NULL with ptk_get_err(): PTK_ERR_INVALID_PARAM if an option is wrong or the tape cannot
- *   be read; PTK_ERR_BUSY if there is a world already.
+ * @return the world, or NULL with ptk_get_err(): PTK_ERR_INVALID_PARAM if an option is wrong or the tape
+ * cannot be read; PTK_ERR_BUSY if there is a world already.
  *
  * Parks: never.
  * Thread: any; it is the world's from then on.
@@ -247,12 +247,12 @@ ptk_sim_end_t ptk_sim_run_until(ptk_sim_t *sim, bool (*predicate)(void *arg), vo
 ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms);
 
 /**
- * Keeps the network and the hosts free of faults from now on: no loss, duplicates or reordering, no partitions,
- * crashes and pauses.
+ * Keeps the network and the hosts free of faults from now on: no loss, duplicates or reordering, no
+ * partitions, crashes and pauses.
  *
  * The kernels of the hosts may still do whatever a real one may: cut sends short, interrupt calls, report
- * readiness that does not hold. On such a network a program may insist on success, unless a link gets a rate of
- * loss afterwards.
+ * readiness that does not hold. On such a network a program may insist on success, unless a link gets a rate
+ * of loss afterwards.
  *
  * @param sim the world.
  *
@@ -358,8 +358,8 @@ void ptk_sim_resume(ptk_sim_host_t *host);
 void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm);
 
 /**
- * Sends a signal to the host's process: each of its SIGNAL waitables for it counts one more. Without a waitable
- * it has no effect.
+ * Sends a signal to the host's process: each of its SIGNAL waitables for it counts one more. Without a
+ * waitable it has no effect.
  *
  * @param host the host.
  * @param signo the signal.
@@ -440,8 +440,8 @@ typedef struct ptk_sim_scenario {
 } ptk_sim_scenario_t;
 
 /**
- * Implements the `main` of a program of scenarios: runs seeds of them on several processes, stops at the first
- * failure, shrinks it and writes its timeline. `--help` prints the options.
+ * Implements the `main` of a program of scenarios: runs seeds of them on several processes, stops at the
+ * first failure, shrinks it and writes its timeline. `--help` prints the options.
  *
  * @param argc as of main.
  * @param argv as of main.

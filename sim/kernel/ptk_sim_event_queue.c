@@ -11,7 +11,7 @@
 #include "sim/kernel/ptk_sim_memory.h"
 
 #define EVENT_QUEUE_FIRST_CAPACITY 256
-#define HEAP_ARITY       4
+#define HEAP_ARITY                 4
 
 void ptk_sim_event_queue_init(ptk_sim_event_queue_t *queue, uint64_t now_ns) {
     *queue = (ptk_sim_event_queue_t) {.now_ns = now_ns};
@@ -30,13 +30,15 @@ static inline bool event_is_before(const ptk_sim_event_slot_t *one, const ptk_si
 }
 
 /* Stores an entry in the heap and its position in the event. */
-static inline void event_queue_put(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+static inline void event_queue_put(ptk_sim_event_queue_t *queue, uint32_t index,
+                                   const ptk_sim_event_slot_t *entry) {
     queue->entries[index] = *entry;
     entry->event->heap_position = index + 1;
 }
 
 /* Moves the hole at `index` up to where `entry` belongs, and stores it there. */
-static void event_queue_sift_up(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+static void event_queue_sift_up(ptk_sim_event_queue_t *queue, uint32_t index,
+                                const ptk_sim_event_slot_t *entry) {
     while (index > 0 && event_is_before(entry, &queue->entries[(index - 1) / HEAP_ARITY])) {
         event_queue_put(queue, index, &queue->entries[(index - 1) / HEAP_ARITY]);
         index = (index - 1) / HEAP_ARITY;
@@ -57,7 +59,8 @@ static uint32_t event_queue_earliest_child(const ptk_sim_event_queue_t *queue, u
 }
 
 /* Moves the hole at `index` down to where `entry` belongs, and stores it there. */
-static void event_queue_sift_down(ptk_sim_event_queue_t *queue, uint32_t index, const ptk_sim_event_slot_t *entry) {
+static void event_queue_sift_down(ptk_sim_event_queue_t *queue, uint32_t index,
+                                  const ptk_sim_event_slot_t *entry) {
     for (uint32_t first; (first = HEAP_ARITY * index + 1) < queue->count;) {
         uint32_t child = event_queue_earliest_child(queue, first);
         if (event_is_before(entry, &queue->entries[child])) {

@@ -32,8 +32,8 @@ typedef struct ptk_sim_event_slot {
 
 typedef struct ptk_sim_event_queue {
     uint64_t now_ns;
-    uint64_t next_order; /* of the next insertion */
-    uint64_t fired; /* events that have fired so far */
+    uint64_t next_order;           /* of the next insertion */
+    uint64_t fired;                /* events that have fired so far */
     ptk_sim_event_slot_t *entries; /* a 4-ary heap */
     uint32_t count;
     uint32_t capacity;

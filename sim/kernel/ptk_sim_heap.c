@@ -15,7 +15,7 @@
 #include "sys/ptk_sys.h"
 
 #define HEAP_FIRST_CAPACITY 64
-#define HEAP_MIN_STEP_BYTES     16 /* the distance of two sizes up to 128 bytes */
+#define HEAP_MIN_STEP_BYTES 16 /* the distance of two sizes up to 128 bytes */
 
 typedef struct ptk_sim_heap_block {
     void *memory; /* NULL: the slot is free */

@@ -14,10 +14,10 @@
 
 typedef struct ptk_sim_heap {
     struct ptk_sim_heap_block *blocks; /* live blocks: a hash table */
-    size_t capacity; /* of the table; 0 or a power of two */
-    size_t count; /* live blocks */
-    uint64_t bytes; /* what they count as */
-    uint64_t limit_bytes; /* 0: unlimited */
+    size_t capacity;                   /* of the table; 0 or a power of two */
+    size_t count;                      /* live blocks */
+    uint64_t bytes;                    /* what they count as */
+    uint64_t limit_bytes;              /* 0: unlimited */
 } ptk_sim_heap_t;
 
 /* Forgets all blocks without freeing them. The limit stays. */
@@ -30,7 +30,7 @@ uint64_t ptk_sim_heap_charge(size_t bytes);
    limit. */
 bool ptk_sim_heap_fits(const ptk_sim_heap_t *heap, const void *memory, size_t bytes);
 
-/* As realloc(3) and free(3), whatever the limit is. A block that another host's program allocated is not
-   recorded here and is freed all the same. */
+/* As realloc(3) and free(3), without checking the limit. A block that another host's program allocated is
+   not recorded here and is freed all the same. */
 void *ptk_sim_heap_reallocate(ptk_sim_heap_t *heap, void *memory, size_t bytes);
 void ptk_sim_heap_free(ptk_sim_heap_t *heap, void *memory);

@@ -16,9 +16,9 @@
 #include <errno.h>
 
 #define DEFAULT_DESCRIPTOR_LIMIT 1024
-#define FIRST_DESCRIPTOR 3 /* below are those that every process has */
-#define PPM              INT64_C(1000000)
-#define EMPTY_POLL_NS          1000 /* see empty_poll_ns */
+#define FIRST_DESCRIPTOR         3 /* below are those that every process has */
+#define PPM                      INT64_C(1000000)
+#define EMPTY_POLL_NS            1000 /* see empty_poll_ns */
 
 void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
                          ptk_choice_oracle_t *oracle) {
@@ -106,7 +106,8 @@ static void kernel_install_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *
 }
 
 /* Makes the lowest free number refer to the description. Returns 0 or -EMFILE. */
-static int kernel_allocate_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file, ptk_os_handle_t *handle_out) {
+static int kernel_allocate_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *file,
+                                      ptk_os_handle_t *handle_out) {
     uint32_t lowest = FIRST_DESCRIPTOR;
     while (lowest < kernel->descriptor_capacity && kernel->descriptors[lowest]) {
         lowest++;
@@ -194,7 +195,8 @@ int ptk_sim_file_close(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) {
 
 /* --- crash --- */
 
-/* The descriptions stay, without their endpoints: the program still has their descriptors while it unwinds. */
+/* The descriptions stay, without their endpoints: the program still has their descriptors while it unwinds.
+ */
 void ptk_sim_kernel_crash(ptk_sim_kernel_t *kernel) {
     kernel->crashed = true;
     kernel->node->up = false;

@@ -44,7 +44,7 @@ struct ptk_sim_file {
         } timer;
         struct {
             ptk_list_t interests; /* registrations, in the order of adding */
-            ptk_list_t ready; /* those that may have something to report, oldest first */
+            ptk_list_t ready;     /* those that may have something to report, oldest first */
             uint32_t ready_count;
         } epoll;
     } u;
@@ -53,7 +53,7 @@ struct ptk_sim_file {
 /* What a host waits for while it is suspended. */
 typedef struct ptk_sim_wait {
     const ptk_sim_file_t *epoll; /* NULL: it is in poll, or waits for time alone */
-    bool polls; /* in poll: any change of a description wakes it */
+    bool polls;                  /* in poll: any change of a description wakes it */
 } ptk_sim_wait_t;
 
 struct ptk_sim_kernel {
@@ -67,14 +67,14 @@ struct ptk_sim_kernel {
     ptk_sim_heap_t heap;
     int64_t clock_offset_ns; /* how far its clock is ahead of the world's */
     int32_t clock_drift_ppm; /* how much faster its clock runs */
-    uint64_t empty_poll_ns; /* what a poll without an event takes, so that a busy loop lets time pass */
-    const char *platform; /* the value of PTK_PLATFORM */
+    uint64_t empty_poll_ns;  /* what a poll without an event takes, so that a busy loop lets time pass */
+    const char *platform;    /* the value of PTK_PLATFORM */
     ptk_sim_wait_t wait;
-    bool waiting; /* in `suspend` */
-    bool crashed; /* no network, and no wait takes time: the host is unwinding */
-    uint64_t calls; /* system calls so far */
-    uint64_t busy_polls; /* polls in a row that found something at one time, */
-    uint64_t busy_polls_ns; /* and that time of the world */
+    bool waiting;             /* in `suspend` */
+    bool crashed;             /* no network, and no wait takes time: the host is unwinding */
+    uint64_t calls;           /* system calls so far */
+    uint64_t busy_polls;      /* polls in a row that found something at one time, */
+    uint64_t busy_polls_ns;   /* and that time of the world */
     uint32_t unwinding_waits; /* waits since the crash */
 
     /* Set by the driver. `suspend` returns after a `wake` or at `until_ns` of the world. */
@@ -134,9 +134,9 @@ void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events);
 
 /* --- pollers (ptk_sim_poller.c) --- */
 
-/* Waits for what `wait` says until `poll` returns other than 0, and returns that; 0 when the time is over
-   or when a wait ends early; -EINTR. timeout_ns < 0: no limit; 0: polls, lets other hosts execute, and
-   polls once more. */
+/* Waits as `wait` describes until `poll` returns other than 0, and returns that; 0 when the time is over or
+   when a wait ends early; -EINTR. timeout_ns < 0: no limit; 0: polls, lets other hosts execute, and polls
+   once more. */
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
                          int (*poll)(void *context), void *context);
 

@@ -12,8 +12,8 @@
  * can be joined.
  *
  * Links are created at first use, like the `default_link` of the node that was added later: a thousand nodes
- * have a million links, few of which carry anything. Addresses are found in a hash table with open
- * addressing, from which nothing is removed.
+ * have a million links, of which few are used. Addresses are found in a hash table with open addressing, from
+ * which nothing is removed.
  */
 #include "sim/kernel/ptk_sim_net.h"
 
@@ -23,10 +23,10 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <string.h>
 
-#define NET_FIRST_CAPACITY   16
-#define NET_HEADER_BYTES     40 /* what a packet takes of the bandwidth beside its payload */
+#define NET_FIRST_CAPACITY     16
+#define NET_HEADER_BYTES       40 /* what a packet takes of the bandwidth beside its payload */
 #define NET_DEFAULT_LATENCY_NS UINT64_C(100000)
-#define NODE_MAX_ADDRESSES   4
+#define NODE_MAX_ADDRESSES     4
 
 typedef struct ptk_sim_address_slot {
     ptk_sim_addr_t addr;
@@ -83,7 +83,8 @@ ptk_sim_node_t *ptk_sim_net_add(ptk_sim_net_t *net) {
         net->nodes = ptk_sim_reallocate(net->nodes, net->node_capacity * sizeof(ptk_sim_node_t *));
     }
     ptk_sim_node_t *node = ptk_sim_allocate(sizeof *node);
-    *node = (ptk_sim_node_t) {.net = net, .index = net->node_count, .up = true, .default_link = net->default_link};
+    *node = (ptk_sim_node_t) {
+        .net = net, .index = net->node_count, .up = true, .default_link = net->default_link};
     net->nodes[net->node_count++] = node;
     return node;
 }
@@ -186,7 +187,7 @@ ptk_sim_node_t *ptk_sim_net_find(ptk_sim_node_t *from, const ptk_sim_addr_t *add
 /* --- the trace --- */
 
 void ptk_sim_net_trace(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t host, uint64_t a, uint64_t b,
-                      uint64_t c) {
+                       uint64_t c) {
     ptk_sim_trace_add(
         &net->trace,
         &(ptk_sim_trace_entry_t) {
@@ -195,9 +196,9 @@ void ptk_sim_net_trace(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t h
 
 /* Traces an event of a packet on `host`; `other` is the host at its other end. */
 static void packet_trace(const ptk_sim_packet_t *packet, ptk_sim_trace_kind_t kind, uint32_t host,
-                        uint32_t other) {
+                         uint32_t other) {
     ptk_sim_net_trace(packet->net, kind, host, other, (uint64_t) packet->flags << 32 | packet->bytes,
-                     (uint64_t) packet->number << 32 | (uint64_t) packet->from.port << 16 | packet->to.port);
+                      (uint64_t) packet->number << 32 | (uint64_t) packet->from.port << 16 | packet->to.port);
 }
 
 /* --- packets --- */
@@ -250,7 +251,7 @@ static void packet_arrive(ptk_sim_event_t *event) {
     ptk_sim_packet_free(packet);
 }
 
-/* Asks the oracle; the decision is 0 without asking while faults are off. */
+/* Takes a decision; it is 0, without the oracle, while faults are off. */
 static uint32_t net_decide(const ptk_sim_net_t *net, uint32_t site, uint32_t count) {
     return net->faults_off ? 0 : ptk_choice(site, count);
 }

@@ -36,11 +36,11 @@ struct ptk_sim_packet {
     ptk_sim_addr_t from;
     ptk_sim_addr_t to;
     uint32_t from_node; /* index of the sender */
-    uint32_t to_node; /* index of the receiver; PTK_SIM_NO_HOST: no node has the address */
+    uint32_t to_node;   /* index of the receiver; PTK_SIM_NO_HOST: no node has the address */
     /* Numbered in the order of departure, from 1 on; a duplicate has the number of its original. */
     uint32_t number;
     uint8_t protocol;
-    uint8_t flags; /* of the protocol */
+    uint8_t flags;    /* of the protocol */
     uint16_t urg_ptr; /* urgent pointer, relative to seq; with PTK_SIM_TCP_URG */
     uint32_t seq;
     uint32_t ack;
@@ -51,14 +51,14 @@ struct ptk_sim_packet {
 
 /* One direction between two nodes. All times are in ns. */
 typedef struct ptk_sim_link {
-    uint64_t latency_ns; /* the least latency */
+    uint64_t latency_ns;      /* the least latency */
     uint64_t latency_step_ns; /* PTK_SIM_SITE_LATENCY adds a multiple of this */
-    uint32_t latency_steps; /* the multiple is below this; at least 1 */
-    uint64_t ns_per_byte; /* bandwidth: how long one byte occupies the link; 0: unlimited */
-    uint32_t loss_site; /* the site that decides about loss; 0: PTK_SIM_SITE_LOSS */
-    bool loses_all; /* every packet is lost, until faults are off */
+    uint32_t latency_steps;   /* the multiple is below this; at least 1 */
+    uint64_t ns_per_byte;     /* bandwidth: how long one byte occupies the link; 0: unlimited */
+    uint32_t loss_site;       /* the site that decides about loss; 0: PTK_SIM_SITE_LOSS */
+    bool loses_all;           /* every packet is lost, until faults are off */
     uint32_t partition_count; /* partitions that hold; no packet passes unless it is 0 */
-    uint64_t busy_until_ns; /* private: when the last byte so far has left */
+    uint64_t busy_until_ns;   /* private: when the last byte so far has left */
     /* Private: a packet does not arrive before this unless PTK_SIM_SITE_REORDER lets it overtake. */
     uint64_t last_arrival_ns;
 } ptk_sim_link_t;
@@ -66,14 +66,14 @@ typedef struct ptk_sim_link {
 struct ptk_sim_node {
     ptk_sim_net_t *net;
     uint32_t index;
-    bool up; /* a node that is down neither sends nor receives */
+    bool up;                     /* a node that is down neither sends nor receives */
     ptk_sim_addr_t addresses[4]; /* with port 0 */
     uint32_t address_count;
     ptk_sim_link_t **links; /* by the index of the other node; NULL: not used yet */
     uint32_t link_capacity;
     ptk_sim_link_t default_link; /* the net's, at the time when this node was added */
-    void *tcp; /* ptk_sim_tcp_tables_t of this node; NULL until it is needed */
-    void *kernel; /* ptk_sim_kernel_t of this node */
+    void *tcp;                   /* ptk_sim_tcp_tables_t of this node; NULL until it is needed */
+    void *kernel;                /* ptk_sim_kernel_t of this node */
 };
 
 struct ptk_sim_net {
@@ -147,4 +147,4 @@ bool ptk_sim_addr_equal(const ptk_sim_addr_t *one, const ptk_sim_addr_t *other);
 
 /* Adds an entry to the trace, with the present time. */
 void ptk_sim_net_trace(ptk_sim_net_t *net, ptk_sim_trace_kind_t kind, uint32_t host, uint64_t a, uint64_t b,
-                      uint64_t c);
+                       uint64_t c);

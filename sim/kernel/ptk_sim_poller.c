@@ -26,8 +26,8 @@
 /* --- registrations --- */
 
 /* Returns the registration of a description under a descriptor, or NULL. */
-static ptk_sim_registration_t *epoll_find_registration(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file,
-                                    ptk_os_handle_t handle) {
+static ptk_sim_registration_t *epoll_find_registration(const ptk_sim_file_t *epoll,
+                                                       const ptk_sim_file_t *file, ptk_os_handle_t handle) {
     for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
          node = ptk_list_next(&file->watchers, node)) {
         ptk_sim_registration_t *registration = ptk_container_of(node, ptk_sim_registration_t, of_file);
@@ -47,7 +47,7 @@ static void epoll_check_ready(ptk_sim_registration_t *registration) {
 
 /* EPOLL_CTL_ADD. The oracle may refuse it with -ENOSPC. */
 static int epoll_add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
-               const struct epoll_event *event) {
+                     const struct epoll_event *event) {
     if (epoll_find_registration(epoll, file, handle)) {
         return -EEXIST;
     }
@@ -123,7 +123,8 @@ static void epoll_after_report(ptk_sim_registration_t *registration) {
 /* Returns what is reported of a registration: what is ready, or nothing, or what the oracle makes up. */
 static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) {
     uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration);
-    if (ready == 0 && ptk_sim_registration_interest(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
+    if (ready == 0 && ptk_sim_registration_interest(registration) != 0 &&
+        ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
         return ptk_sim_registration_interest(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
     }
     return ready;
@@ -208,7 +209,7 @@ static int wait_once(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint6
     return disturbed;
 }
 
-/* A poll that found nothing takes a moment, in which other hosts execute. */
+/* A poll that found nothing takes `empty_poll_ns`, in which other hosts execute. */
 static void wait_after_empty_poll(ptk_sim_kernel_t *kernel) {
     kernel_suspend_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->events.now_ns + kernel->empty_poll_ns);
 }

@@ -43,10 +43,11 @@ static ptk_sim_kernel_t *sys_kernel(void) {
 }
 
 /* Traces a call and returns its result. */
-static intptr_t sys_trace_call(ptk_sim_kernel_t *kernel, uint64_t call, ptk_os_handle_t handle, intptr_t result) {
+static intptr_t sys_trace_call(ptk_sim_kernel_t *kernel, uint64_t call, ptk_os_handle_t handle,
+                               intptr_t result) {
     kernel->calls++;
     ptk_sim_net_trace(kernel->net, PTK_SIM_TRACE_CALL, kernel->node->index, call, (uint64_t) handle,
-                     (uint64_t) result);
+                      (uint64_t) result);
     return result;
 }
 
@@ -75,7 +76,7 @@ static void *sim_heap_reallocate(void *memory, size_t bytes) {
     ptk_sim_kernel_t *kernel = sys_kernel();
     if (!ptk_sim_heap_fits(&kernel->heap, memory, bytes)) {
         ptk_sim_net_trace(kernel->net, PTK_SIM_TRACE_FAULT, kernel->node->index, PTK_SIM_FAULT_NO_MEMORY,
-                         ptk_sim_heap_charge(bytes), 0);
+                          ptk_sim_heap_charge(bytes), 0);
         return NULL;
     }
     uint32_t fails = ptk_choice(PTK_SIM_SITE_NO_MEMORY, 2);
@@ -159,7 +160,8 @@ static int sim_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_tcp_t *tcp = sys_find_tcp(kernel, handle, &error);
-    return (int) sys_trace_call(kernel, CALL_BIND, handle, tcp ? ptk_sim_tcp_bind(tcp, addr, addrlen) : error);
+    return (int) sys_trace_call(kernel, CALL_BIND, handle,
+                                tcp ? ptk_sim_tcp_bind(tcp, addr, addrlen) : error);
 }
 
 static int sim_listen(ptk_os_handle_t handle, int backlog) {
@@ -225,7 +227,8 @@ static int sim_connect(ptk_os_handle_t handle, const struct sockaddr *addr, sock
     if (tcp && sys_is_interrupted()) {
         return -EINTR;
     }
-    return (int) sys_trace_call(kernel, CALL_CONNECT, handle, tcp ? ptk_sim_tcp_connect(tcp, addr, addrlen) : error);
+    return (int) sys_trace_call(kernel, CALL_CONNECT, handle,
+                                tcp ? ptk_sim_tcp_connect(tcp, addr, addrlen) : error);
 }
 
 static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
@@ -324,7 +327,7 @@ static int sim_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int
 static int sim_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
     ptk_sim_kernel_t *kernel = sys_kernel();
     return (int) sys_trace_call(kernel, CALL_POLL, (ptk_os_handle_t) count,
-                      ptk_sim_poll(kernel, entries, count, timeout_ns));
+                                ptk_sim_poll(kernel, entries, count, timeout_ns));
 }
 
 /* Event handler of a timer's description. */
@@ -357,7 +360,7 @@ static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
         uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
         uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
         ptk_sim_event_queue_insert(events, &file->u.timer.event,
-                             events->now_ns + ptk_sim_kernel_world_ns(kernel, left_ns));
+                                   events->now_ns + ptk_sim_kernel_world_ns(kernel, left_ns));
     }
     return 0;
 }

@@ -121,7 +121,8 @@ static int tcp_send_error(ptk_sim_tcb_t *tcb) {
 
 /* Returns how many of `bytes` the send buffer accepts, or fewer if the oracle decides so. */
 static uint32_t tcp_send_space(const ptk_sim_tcb_t *tcb, size_t bytes) {
-    uint32_t room = tcb->send_buffer.count < tcb->send_buffer_bytes ? tcb->send_buffer_bytes - tcb->send_buffer.count : 0;
+    uint32_t room =
+        tcb->send_buffer.count < tcb->send_buffer_bytes ? tcb->send_buffer_bytes - tcb->send_buffer.count : 0;
     uint32_t taken = bytes < room ? (uint32_t) bytes : room;
     if (taken > 1 && !ptk_sim_tcp_net(tcb)->faults_off) {
         uint32_t fewer = ptk_choice(PTK_SIM_SITE_SHORT_SEND, taken);
@@ -217,7 +218,7 @@ static void tcp_orphan(ptk_sim_tcb_t *tcb) {
 /* An orphan in FIN_WAIT_2 does not wait for the peer's FIN for ever (tcp_fin_timeout). */
 static void tcp_start_fin_wait_2_timer(ptk_sim_tcb_t *tcb) {
     ptk_sim_event_queue_insert(&ptk_sim_tcp_net(tcb)->events, &tcb->timer,
-                         ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
+                               ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
 }
 
 void ptk_sim_tcp_close(ptk_sim_tcp_t *tcp) {

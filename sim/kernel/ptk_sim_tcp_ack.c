@@ -21,8 +21,7 @@ void ptk_sim_tcp_sample_rtt(ptk_sim_tcb_t *tcb, uint32_t ack) {
         tcb->srtt_ns = sample_ns;
         tcb->rttvar_ns = sample_ns / 2;
     } else {
-        uint64_t error_ns =
-            sample_ns > tcb->srtt_ns ? sample_ns - tcb->srtt_ns : tcb->srtt_ns - sample_ns;
+        uint64_t error_ns = sample_ns > tcb->srtt_ns ? sample_ns - tcb->srtt_ns : tcb->srtt_ns - sample_ns;
         tcb->rttvar_ns = (3 * tcb->rttvar_ns + error_ns) / 4;
         tcb->srtt_ns = (7 * tcb->srtt_ns + sample_ns) / 8;
     }
@@ -51,7 +50,7 @@ static void tcp_process_ack_of_fin(ptk_sim_tcb_t *tcb) {
         tcb->state = PTK_SIM_TCP_FIN_WAIT_2;
         if (!tcb->is_owned) {
             ptk_sim_event_queue_insert(&ptk_sim_tcp_net(tcb)->events, &tcb->timer,
-                                 ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
+                                       ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
         }
     } else if (tcb->state == PTK_SIM_TCP_CLOSING) {
         ptk_sim_tcp_enter_time_wait(tcb);

@@ -13,8 +13,8 @@ bool ptk_sim_tcp_is_own_address(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *
     return ptk_sim_addr_is_any(addr) || ptk_sim_node_has_address(tcb->tcp.node, addr);
 }
 
-int ptk_sim_tcp_addr_from_os(const ptk_sim_tcb_t *tcb, ptk_sim_addr_t *addr_out,
-                             const struct sockaddr *addr, socklen_t addrlen) {
+int ptk_sim_tcp_addr_from_os(const ptk_sim_tcb_t *tcb, ptk_sim_addr_t *addr_out, const struct sockaddr *addr,
+                             socklen_t addrlen) {
     sa_family_t family;
     int error = ptk_sim_addr_from_os(addr_out, addr, addrlen);
     if (error) {

@@ -90,7 +90,7 @@ static void tcp_make_loopback(ptk_sim_addr_t *addr, bool is_ipv4) {
 /* Chooses the local address for packets to the peer. Returns 0, -ENETUNREACH without an address of the
    peer's family, or -EINVAL from loopback to elsewhere. */
 static int tcp_choose_source(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *peer,
-                         ptk_sim_addr_t *source_out) {
+                             ptk_sim_addr_t *source_out) {
     bool is_ipv4 = ptk_sim_addr_is_ipv4(peer);
     *source_out = tcb->local;
     if (!ptk_sim_addr_is_any(&tcb->local)) {

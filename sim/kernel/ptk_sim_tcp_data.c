@@ -2,8 +2,8 @@
 /*
  * What the peer has sent: urgent pointer, text, FIN, in this order.
  *
- * A segment out of order is dropped and answered with an ACK, and the peer sends it again. The urgent byte
- * has a number like any other, and is a mark at which reading stops (ptk_sim_tcp.c). When a newer one
+ * A segment out of order is dropped and acknowledged up to the gap, and the peer sends it again. The urgent
+ * byte has a number like any other, and is a mark at which reading stops (ptk_sim_tcp.c). When a newer one
  * replaces it follows Linux's tcp_check_urg.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
@@ -14,13 +14,15 @@ void ptk_sim_tcp_process_reset(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_set_closed(tcb, tcb->state == PTK_SIM_TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
 }
 
-/* Takes a newer urgent pointer. The old urgent byte, if the program has not passed it, is lost out of line. */
+/* Takes a newer urgent pointer. The old urgent byte, if the program has not passed it, is lost out of line.
+ */
 static void tcp_update_rcv_up(ptk_sim_tcb_t *tcb, uint32_t number) {
     if (ptk_sim_seq_after(tcb->copied_seq, number) || ptk_sim_seq_before(number, tcb->rcv_nxt) ||
         (tcb->urg_state && !ptk_sim_seq_after(number, tcb->rcv_up))) {
         return;
     }
-    if (tcb->urg_state && tcb->rcv_up == tcb->copied_seq && !tcb->has_oob_inline && tcb->receive_buffer.count > 0) {
+    if (tcb->urg_state && tcb->rcv_up == tcb->copied_seq && !tcb->has_oob_inline &&
+        tcb->receive_buffer.count > 0) {
         ptk_sim_ring_drop(&tcb->receive_buffer, 1); /* the earlier urgent byte, which was not passed yet */
         tcb->copied_seq++;
     }
@@ -46,8 +48,7 @@ static void tcp_process_text(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet)
         return;
     }
     uint32_t fresh = packet->bytes - duplicate;
-    uint32_t room =
-        ptk_sim_seq_after(tcb->rcv_wnd_end, tcb->rcv_nxt) ? tcb->rcv_wnd_end - tcb->rcv_nxt : 0;
+    uint32_t room = ptk_sim_seq_after(tcb->rcv_wnd_end, tcb->rcv_nxt) ? tcb->rcv_wnd_end - tcb->rcv_nxt : 0;
     fresh = fresh < room ? fresh : room;
     ptk_sim_ring_append(&tcb->receive_buffer, packet->payload + duplicate, fresh);
     tcb->rcv_nxt += fresh;

@@ -19,8 +19,7 @@ static void tcp_set_irs(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
 
 /* Creates a child that inherits the listener's options, and puts it into the SYN queue. */
 static ptk_sim_tcb_t *tcp_make_child(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *packet) {
-    ptk_sim_tcb_t *child =
-        ptk_sim_tcb_create(listener->tcp.node, listener->family, listener->timer.fire);
+    ptk_sim_tcb_t *child = ptk_sim_tcb_create(listener->tcp.node, listener->family, listener->timer.fire);
     child->local = packet->to;
     child->peer = packet->from;
     child->socket_state = PTK_SIM_TCP_CONNECTED;

@@ -104,8 +104,9 @@ typedef struct ptk_sim_tcp_tables {
 /*
  * Transmission control block: one endpoint, from socket() until the last timer of its connection.
  *
- * It is owned by a program (`is_owned`, a descriptor refers to it), by its listener's backlog (`listener`), or
- * by nothing but the node's tables (an orphan, TIME_WAIT). See ptk_sim_tcp_finish_event() for when it is freed.
+ * It is owned by a program (`is_owned`, a descriptor refers to it), by its listener's backlog (`listener`),
+ * or by nothing but the node's tables (an orphan, TIME_WAIT). See ptk_sim_tcp_finish_event() for when it is
+ * freed.
  */
 typedef struct ptk_sim_tcb {
     ptk_sim_tcp_t tcp; /* what the program's side sees */
@@ -160,11 +161,11 @@ typedef struct ptk_sim_tcb {
     ptk_sim_event_t timer;
     ptk_sim_event_t shutdown_event; /* notifies pollers of the program's own shutdown */
     uint64_t srtt_ns, rttvar_ns, rto_ns;
-    uint64_t rtt_start_ns;   /* when rtt_seq was sent */
-    uint32_t rtt_seq;        /* an acknowledgement of this number ends the measurement */
-    bool is_measuring_rtt;   /* never during a retransmission (Karn's algorithm) */
-    uint32_t retransmits;    /* of what is at snd_una */
-    uint32_t window_probes;  /* sent since the window closed; they back off the persist timer */
+    uint64_t rtt_start_ns;  /* when rtt_seq was sent */
+    uint32_t rtt_seq;       /* an acknowledgement of this number ends the measurement */
+    bool is_measuring_rtt;  /* never during a retransmission (Karn's algorithm) */
+    uint32_t retransmits;   /* of what is at snd_una */
+    uint32_t window_probes; /* sent since the window closed; they back off the persist timer */
     uint32_t unanswered_probes;
 } ptk_sim_tcb_t;
 
@@ -249,8 +250,8 @@ void ptk_sim_tcp_set_closed(ptk_sim_tcb_t *tcb, int error);
    the program's own is CLOSED. */
 void ptk_sim_tcp_enter_time_wait(ptk_sim_tcb_t *tcb);
 
-/* Ends the handling of an event: notifies the owner of the pending events, or frees a block that is CLOSED and
-   has neither an owner nor a place in an accept queue. The block must not be used afterwards. */
+/* Ends the handling of an event: notifies the owner of the pending events, or frees a block that is CLOSED
+   and has neither an owner nor a place in an accept queue. The block must not be used afterwards. */
 void ptk_sim_tcp_finish_event(ptk_sim_tcb_t *tcb);
 
 /* --- segments out (_output) --- */
@@ -287,7 +288,8 @@ void ptk_sim_tcp_process_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet)
 void ptk_sim_tcp_process_reset(ptk_sim_tcb_t *tcb);
 void ptk_sim_tcp_process_data(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet);
 
-/* Handles a SYN in LISTEN: creates a child in SYN_RECEIVED, or ignores the SYN if the accept queue is full. */
+/* Handles a SYN in LISTEN: creates a child in SYN_RECEIVED, or ignores the SYN if the accept queue is full.
+ */
 void ptk_sim_tcp_input_listen(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *packet);
 void ptk_sim_tcp_input_syn_sent(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet);
 

@@ -3,9 +3,9 @@
  * Segments in, in the order of RFC 9293, 3.10.7: the window, RST, SYN, ACK, and then what the segment
  * carries.
  *
- * As on Linux (RFC 5961), an RST counts only with the exact number, and is answered with a challenge ACK
- * otherwise. ACKs for unacceptable segments without data are at least 500 ms apart, so that two ends that
- * disagree do not answer each other for ever.
+ * As on Linux (RFC 5961), an RST counts only with the exact number, and any other one causes a challenge ACK.
+ * ACKs for unacceptable segments without data are at least 500 ms apart, so that two ends that disagree do
+ * not send them back and forth for ever.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
@@ -30,8 +30,8 @@ static void tcp_send_challenge_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *p
     ptk_sim_tcp_send_ack(tcb);
 }
 
-/* In TIME_WAIT, a SYN above the old numbers starts a new connection (RFC 9293, 3.6.1), and anything else
-   but a plain ACK is answered and restarts the timer. */
+/* In TIME_WAIT, a SYN above the old numbers starts a new connection (RFC 9293, 3.6.1), and any segment but
+   a plain ACK is acknowledged and restarts the timer. */
 static void tcp_input_time_wait(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     bool is_plain = packet->seq == tcb->rcv_nxt && tcp_segment_end(packet) == packet->seq;
     if (packet->flags & PTK_SIM_TCP_RST) {
@@ -42,8 +42,7 @@ static void tcp_input_time_wait(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *pack
     }
     if ((packet->flags & (PTK_SIM_TCP_SYN | PTK_SIM_TCP_ACK)) == PTK_SIM_TCP_SYN &&
         ptk_sim_seq_after(packet->seq, tcb->rcv_nxt)) {
-        ptk_sim_tcb_t *listener =
-            ptk_sim_tcp_find_listener(tcb->tcp.node->tcp, &packet->to, &packet->from);
+        ptk_sim_tcb_t *listener = ptk_sim_tcp_find_listener(tcb->tcp.node->tcp, &packet->to, &packet->from);
         if (listener) {
             ptk_sim_tcp_set_closed(tcb, 0);
             ptk_sim_tcp_input_listen(listener, packet);
@@ -53,14 +52,15 @@ static void tcp_input_time_wait(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *pack
     if (!is_plain) {
         ptk_sim_tcp_send_ack(tcb);
         ptk_sim_event_queue_insert(&ptk_sim_tcp_net(tcb)->events, &tcb->timer,
-                             ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
+                                   ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
     }
 }
 
 /* Returns whether a part of the segment may be in the window. */
 static bool tcp_is_acceptable(const ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t edge = ptk_sim_seq_after(tcb->rcv_wnd_end, tcb->rcv_nxt) ? tcb->rcv_wnd_end : tcb->rcv_nxt;
-    return !ptk_sim_seq_before(tcp_segment_end(packet), tcb->rcv_nxt) && !ptk_sim_seq_after(packet->seq, edge);
+    return !ptk_sim_seq_before(tcp_segment_end(packet), tcb->rcv_nxt) &&
+           !ptk_sim_seq_after(packet->seq, edge);
 }
 
 /* Handles window, RST and SYN. Returns true if there is nothing more to do with the segment. */
@@ -125,7 +125,7 @@ void ptk_sim_tcp_input(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
         ptk_sim_tcp_input_listen(tcb, packet);
     } else {
         ptk_sim_net_trace(node->net, PTK_SIM_TRACE_REFUSED, node->index, packet->from_node, packet->flags,
-                         (uint64_t) packet->from.port << 16 | packet->to.port);
+                          (uint64_t) packet->from.port << 16 | packet->to.port);
         ptk_sim_tcp_reply_reset(node, packet);
     }
 }

@@ -15,11 +15,11 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
-#define ISS_NS_PER_STEP   64 /* the clock of the first choice */
-#define ISS_CHOICES  4
-#define ISS_BELOW_WRAP   (UINT32_MAX - 1000)
-#define ISS_BASE    UINT32_C(1000000)
-#define URG_PTR_MAX 0xffff
+#define ISS_NS_PER_STEP 64 /* the clock of the first choice */
+#define ISS_CHOICES     4
+#define ISS_BELOW_WRAP  (UINT32_MAX - 1000)
+#define ISS_BASE        UINT32_C(1000000)
+#define URG_PTR_MAX     0xffff
 
 /* A clock, as on Linux, so that a later connection starts above an earlier one of the same pair; or one of
    the places where numbers wrap around. */
@@ -41,7 +41,9 @@ uint32_t ptk_sim_tcp_choose_iss(const ptk_sim_tcb_t *tcb) {
 static uint32_t tcp_advertised_window(ptk_sim_tcb_t *tcb) {
     uint32_t half = tcb->receive_buffer_bytes / 2;
     uint32_t step = half < PTK_SIM_TCP_MSS ? half : PTK_SIM_TCP_MSS;
-    uint32_t usable_wnd = tcb->receive_buffer.count < tcb->receive_buffer_bytes ? tcb->receive_buffer_bytes - tcb->receive_buffer.count : 0;
+    uint32_t usable_wnd = tcb->receive_buffer.count < tcb->receive_buffer_bytes
+                              ? tcb->receive_buffer_bytes - tcb->receive_buffer.count
+                              : 0;
     uint32_t edge = tcb->rcv_nxt + usable_wnd;
     if (ptk_sim_seq_after(tcb->rcv_nxt, tcb->rcv_wnd_end)) {
         tcb->rcv_wnd_end = tcb->rcv_nxt;
@@ -53,8 +55,7 @@ static uint32_t tcp_advertised_window(ptk_sim_tcb_t *tcb) {
 }
 
 /* Creates a segment. It carries the acknowledgement, so none is pending afterwards. */
-static ptk_sim_packet_t *tcp_make_segment(ptk_sim_tcb_t *tcb, uint8_t flags, uint32_t seq,
-                                      uint32_t bytes) {
+static ptk_sim_packet_t *tcp_make_segment(ptk_sim_tcb_t *tcb, uint8_t flags, uint32_t seq, uint32_t bytes) {
     ptk_sim_packet_t *packet = ptk_sim_packet_create(ptk_sim_tcp_net(tcb), bytes);
     packet->from = tcb->local;
     packet->to = tcb->peer;
@@ -99,7 +100,7 @@ void ptk_sim_tcp_reply_reset(ptk_sim_node_t *node, const ptk_sim_packet_t *packe
     } else {
         reset->flags |= PTK_SIM_TCP_ACK;
         reset->ack = packet->seq + packet->bytes + !!(packet->flags & PTK_SIM_TCP_SYN) +
-                               !!(packet->flags & PTK_SIM_TCP_FIN);
+                     !!(packet->flags & PTK_SIM_TCP_FIN);
     }
     ptk_sim_packet_send(node, reset);
 }
@@ -176,7 +177,8 @@ static bool tcp_send_next_segment(ptk_sim_tcb_t *tcb) {
         return false;
     }
     uint32_t unsent = tcb->send_buffer.count - offset;
-    uint32_t usable_wnd = ptk_sim_seq_after(tcb->snd_wnd_end, tcb->snd_nxt) ? tcb->snd_wnd_end - tcb->snd_nxt : 0;
+    uint32_t usable_wnd =
+        ptk_sim_seq_after(tcb->snd_wnd_end, tcb->snd_nxt) ? tcb->snd_wnd_end - tcb->snd_nxt : 0;
     uint32_t size = tcp_next_segment_bytes(tcb, unsent, usable_wnd);
     bool has_fin = tcb->fin_queued && size == unsent && usable_wnd > size;
     if (size == 0 && !has_fin) {
@@ -202,7 +204,8 @@ void ptk_sim_tcp_arm_timer(ptk_sim_tcb_t *tcb) {
         ptk_sim_event_queue_cancel(events, &tcb->timer);
     } else if (!ptk_sim_event_is_scheduled(&tcb->timer)) {
         uint32_t times = is_in_flight ? tcb->retransmits : tcb->window_probes;
-        ptk_sim_event_queue_insert(events, &tcb->timer, events->now_ns + tcp_backed_off_ns(tcb->rto_ns, times));
+        ptk_sim_event_queue_insert(events, &tcb->timer,
+                                   events->now_ns + tcp_backed_off_ns(tcb->rto_ns, times));
     }
 }
 

@@ -17,9 +17,9 @@
 #include <string.h>
 
 #define TCP_TABLE_FIRST_CAPACITY 8
-#define EPHEMERAL_PORT_MIN     32768U /* the range of Linux, ip_local_port_range */
+#define EPHEMERAL_PORT_MIN       32768U /* the range of Linux, ip_local_port_range */
 #define EPHEMERAL_PORT_COUNT     (61000U - EPHEMERAL_PORT_MIN)
-#define PORT_CHOICES   16
+#define PORT_CHOICES             16
 
 /* --- tables --- */
 
@@ -67,7 +67,7 @@ static void tcp_table_remove(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *lin
 /* Returns the first entry with this hash behind `link`, or the first of all if `link` is NULL; NULL at the
    end. */
 static ptk_sim_tcp_link_t *tcp_table_next(const ptk_sim_tcp_table_t *table, const ptk_sim_tcp_link_t *link,
-                                     uint32_t hash) {
+                                          uint32_t hash) {
     if (table->capacity == 0) {
         return NULL;
     }
@@ -126,15 +126,18 @@ static uint32_t tcp_hash_pair(const ptk_sim_addr_t *local, const ptk_sim_addr_t 
 }
 
 void ptk_sim_tcp_insert_port(ptk_sim_tcb_t *tcb) {
-    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port, tcp_hash_port(tcb->local.port));
+    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port,
+                     tcp_hash_port(tcb->local.port));
 }
 
 void ptk_sim_tcp_insert_pair(ptk_sim_tcb_t *tcb) {
-    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->pairs, &tcb->by_pair, tcp_hash_pair(&tcb->local, &tcb->peer));
+    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->pairs, &tcb->by_pair,
+                     tcp_hash_pair(&tcb->local, &tcb->peer));
 }
 
 void ptk_sim_tcp_insert_listener(ptk_sim_tcb_t *tcb) {
-    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->listeners, &tcb->by_listener, tcp_hash_port(tcb->local.port));
+    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->listeners, &tcb->by_listener,
+                     tcp_hash_port(tcb->local.port));
 }
 
 void ptk_sim_tcp_remove_port(ptk_sim_tcb_t *tcb) {
@@ -151,7 +154,7 @@ void ptk_sim_tcp_remove_listener(ptk_sim_tcb_t *tcb) {
 }
 
 ptk_sim_tcb_t *ptk_sim_tcp_find_pair(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
-                                         const ptk_sim_addr_t *peer) {
+                                     const ptk_sim_addr_t *peer) {
     uint32_t hash = tcp_hash_pair(local, peer);
     for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->pairs, link, hash));) {
         ptk_sim_tcb_t *tcb = ptk_container_of(link, ptk_sim_tcb_t, by_pair);
@@ -184,7 +187,7 @@ static uint32_t tcp_listener_score(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_
 
 /* The best match is returned. Among equal ones (SO_REUSEPORT) a hash of the peer's address decides. */
 ptk_sim_tcb_t *ptk_sim_tcp_find_listener(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
-                                             const ptk_sim_addr_t *peer) {
+                                         const ptk_sim_addr_t *peer) {
     uint32_t hash = tcp_hash_port(local->port);
     uint32_t best = 0;
     uint32_t equals = 0;

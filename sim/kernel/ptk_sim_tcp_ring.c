@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define RING_FIRST_CAPACITY 256
-#define RING_KEPT_CAPACITY          4096 /* an empty ring of more than this is freed */
+#define RING_KEPT_CAPACITY  4096 /* an empty ring of more than this is freed */
 
 /* Makes room for `count` more bytes. Growing moves the content to the start of the new memory. */
 static void ring_reserve(ptk_sim_ring_t *ring, uint32_t count) {

@@ -26,8 +26,7 @@ void ptk_sim_tcp_reset_local_address(ptk_sim_tcb_t *tcb) {
     }
 }
 
-ptk_sim_tcb_t *ptk_sim_tcb_create(ptk_sim_node_t *node, int family,
-                                          void (*alarm)(ptk_sim_event_t *event)) {
+ptk_sim_tcb_t *ptk_sim_tcb_create(ptk_sim_node_t *node, int family, void (*alarm)(ptk_sim_event_t *event)) {
     ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(node);
     ptk_sim_tcb_t *tcb = ptk_sim_allocate(sizeof *tcb);
     tcb->tcp.node = node;
@@ -157,7 +156,7 @@ void ptk_sim_tcp_enter_time_wait(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcb_t *waits = tcb->is_owned ? tcp_make_time_wait_tcb(tcb) : tcb;
     waits->state = PTK_SIM_TCP_TIME_WAIT;
     ptk_sim_event_queue_insert(&ptk_sim_tcp_net(tcb)->events, &waits->timer,
-                         ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
+                               ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
 }
 
 void ptk_sim_tcp_finish_event(ptk_sim_tcb_t *tcb) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timer of a connection: retransmission, persist, FIN_WAIT_2 and TIME_WAIT, told apart by the state.
+ * The timer of a connection: retransmission, persist, FIN_WAIT_2 or TIME_WAIT, depending on the state.
  *
  * Each timeout is twice as long as the one before, up to 120 s. A SYN is retransmitted 6 times, SYN and ACK 5
  * times, data 15 times (8 if the connection is an orphan), and so are the window probes that get no reply.
@@ -10,10 +10,10 @@
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 
-#define MAX_SYN_RETRANSMITS    6
+#define MAX_SYN_RETRANSMITS     6
 #define MAX_SYN_ACK_RETRANSMITS 5
 #define MAX_RETRANSMITS         15
-#define MAX_ORPHAN_RETRANSMITS 8
+#define MAX_ORPHAN_RETRANSMITS  8
 
 /* Returns how many retransmissions or probes without a reply the state permits. */
 static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {

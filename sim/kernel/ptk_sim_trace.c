@@ -28,7 +28,8 @@ static uint64_t trace_rotate(uint64_t value, unsigned bits) {
 /* Mixes one number into both lanes. The result depends on the order. */
 static void trace_hash_value(ptk_sim_trace_t *trace, uint64_t value) {
     trace->hash[0] = trace_rotate(trace->hash[0] ^ (value * TRACE_LANE_TWO), 31) * TRACE_LANE_ONE;
-    trace->hash[1] = trace_rotate(trace->hash[1] + (value ^ trace->hash[0]) * TRACE_LANE_ONE, 27) * TRACE_LANE_TWO;
+    trace->hash[1] =
+        trace_rotate(trace->hash[1] + (value ^ trace->hash[0]) * TRACE_LANE_ONE, 27) * TRACE_LANE_TWO;
 }
 
 /* Appends an entry to the stored trace; the caller counts it. */

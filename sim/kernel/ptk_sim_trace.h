@@ -16,20 +16,21 @@
    PTK_SIM_NO_HOST outside any. */
 typedef enum ptk_sim_trace_kind {
     PTK_SIM_TRACE_START = 1,    /* a: the seed */
-    PTK_SIM_TRACE_CHOICE = 2, /* a: site, b: count, c: value, if it is not 0 */
-    PTK_SIM_TRACE_RESUME = 3, /* the host executes */
-    PTK_SIM_TRACE_SUSPEND = 4, /* the host waits; a: until when */
+    PTK_SIM_TRACE_CHOICE = 2,   /* a: site, b: count, c: value, if it is not 0 */
+    PTK_SIM_TRACE_RESUME = 3,   /* the host executes */
+    PTK_SIM_TRACE_SUSPEND = 4,  /* the host waits; a: until when */
     PTK_SIM_TRACE_SEND = 5,     /* a packet leaves; a: to host, b: flags << 32 | bytes,
                                    c: the packet's number << 32 | source port << 16 | port */
-    PTK_SIM_TRACE_DELIVER = 6, /* a packet arrives; a: from host, b and c as sent */
-    PTK_SIM_TRACE_DROP = 7, /* a packet is lost; a: from host, b and c as sent */
-    PTK_SIM_TRACE_CALL = 8, /* a system call; a: its number, b: descriptor, c: its result */
-    PTK_SIM_TRACE_FAULT = 9, /* a: ptk_sim_fault_t, b: the other host, c: duration */
-    PTK_SIM_TRACE_NOTE = 10, /* of the program (ptk_sim_note); a and b are its numbers, c: label */
-    PTK_SIM_TRACE_END = 11, /* a: ptk_sim_end_t */
-    PTK_SIM_TRACE_HOST = 12, /* a host starts (a: 1) or ends (a: 0; b: its result) */
+    PTK_SIM_TRACE_DELIVER = 6,  /* a packet arrives; a: from host, b and c as sent */
+    PTK_SIM_TRACE_DROP = 7,     /* a packet is lost; a: from host, b and c as sent */
+    PTK_SIM_TRACE_CALL = 8,     /* a system call; a: its number, b: descriptor, c: its result */
+    PTK_SIM_TRACE_FAULT = 9,    /* a: ptk_sim_fault_t, b: the other host, c: duration */
+    PTK_SIM_TRACE_NOTE = 10,    /* of the program (ptk_sim_note); a and b are its numbers, c: label */
+    PTK_SIM_TRACE_END = 11,     /* a: ptk_sim_end_t */
+    PTK_SIM_TRACE_HOST = 12,    /* a host starts (a: 1) or ends (a: 0; b: its result) */
     PTK_SIM_TRACE_REFUSED = 13, /* no node or endpoint for a packet; a: from host, b and c as sent */
-    PTK_SIM_TRACE_GREEN = 14, /* a green thread; a: its number, b: the number of its name, c: a ptk_sim_green_t << 32 | the number of what it waits for, or an error */
+    PTK_SIM_TRACE_GREEN = 14,   /* a green thread; a: its number, b: the number of its name, c: a
+                                   ptk_sim_green_t << 32 | the number of what it waits for, or an error */
 } ptk_sim_trace_kind_t;
 
 /* What a green thread does. */

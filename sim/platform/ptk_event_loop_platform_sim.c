@@ -86,7 +86,7 @@ static int sim_scan(void *context) {
 }
 
 static int sim_platform_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
-                    ptk_list_t *finished) {
+                             ptk_list_t *finished) {
     sim_scan_t scan = {ptk_container_of(loop, ptk_readiness_t, loop), finished};
     loop->polls++;
     int result = ptk_sim_kernel_await(ptk_sim_kernel_here(), &(ptk_sim_wait_t) {.polls = true},

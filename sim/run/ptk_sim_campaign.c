@@ -27,7 +27,7 @@
 typedef struct worker {
     pid_t pid;
     atomic_uint_fast64_t world; /* the present one: seed or window * scenarios + scenario; UINT64_MAX: done */
-    ptk_sim_window_t window; /* the present one */
+    ptk_sim_window_t window;    /* the present one */
     atomic_uint_fast64_t worlds;
     atomic_uint_fast64_t events;
     atomic_uint_fast64_t calls;
@@ -36,7 +36,7 @@ typedef struct worker {
     atomic_uint_fast64_t faults;
     atomic_bool failed;
     atomic_bool was_cut_short; /* there are windows that it has not finished */
-    uint64_t seen_worlds; /* the watcher's last value of `worlds`, and when it changed */
+    uint64_t seen_worlds;      /* the watcher's last value of `worlds`, and when it changed */
     uint64_t seen_at_ms;
 } worker_t;
 
@@ -63,7 +63,8 @@ static bool worker_is_repeatable(const ptk_sim_run_spec_t *spec, const ptk_sim_o
 }
 
 /* Runs one world. Returns false if it failed. */
-static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_run_spec_t *spec) {
+static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker,
+                             const ptk_sim_run_spec_t *spec) {
     ptk_sim_outcome_t outcome;
     ptk_sim_run_once(spec, &outcome);
     worker_add_report(worker, &outcome.report);
@@ -88,7 +89,8 @@ static bool campaign_is_time_up(const ptk_sim_command_t *command) {
 }
 
 /* Runs all runs of one window, as long as there is time. Returns false if one failed. */
-static bool worker_run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_run_spec_t *spec) {
+static bool worker_run_window(const ptk_sim_command_t *command, worker_t *worker,
+                              const ptk_sim_run_spec_t *spec) {
     bool is_good = true;
     bool is_over = false;
     while (is_good && !is_over && !campaign_is_time_up(command)) {
@@ -109,13 +111,14 @@ static bool worker_run_number(const ptk_sim_command_t *command, worker_t *worker
         return worker_run_world(
             command, worker,
             &(ptk_sim_run_spec_t) {.scenario = scenario,
-                               .options = ptk_sim_command_options(command, command->seed + step)});
+                                   .options = ptk_sim_command_options(command, command->seed + step)});
     }
     ptk_sim_window_init(&worker->window, step, command->decisions, command->faults);
-    return worker_run_window(command, worker,
-                      &(ptk_sim_run_spec_t) {.scenario = scenario,
-                                         .options = ptk_sim_command_options(command, command->seed),
-                                         .window = &worker->window});
+    return worker_run_window(
+        command, worker,
+        &(ptk_sim_run_spec_t) {.scenario = scenario,
+                               .options = ptk_sim_command_options(command, command->seed),
+                               .window = &worker->window});
 }
 
 /* Returns whether no run reached the last window: it and all later ones are behind the end of every run. */
@@ -170,7 +173,8 @@ static uint64_t per_second(uint64_t number, uint64_t ms) {
 }
 
 /* Overwrites the line of progress on the terminal. */
-static void campaign_show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
+static void campaign_show_progress(const ptk_sim_command_t *command, const worker_t *workers,
+                                   uint64_t began_ms) {
     totals_t now = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stderr, "\r%" PRIu64, now.worlds);
@@ -182,7 +186,8 @@ static void campaign_show_progress(const ptk_sim_command_t *command, const worke
     fflush(stderr);
 }
 
-static void campaign_print_totals(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
+static void campaign_print_totals(const ptk_sim_command_t *command, const worker_t *workers,
+                                  uint64_t began_ms) {
     totals_t all = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stdout,
@@ -312,7 +317,8 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
     }
     campaign_print_start(command);
     uint64_t began_ms = ptk_sim_real_ms();
-    worker_t *failed = campaign_start(command, workers) ? campaign_watch(command, workers, began_ms) : &workers[0];
+    worker_t *failed =
+        campaign_start(command, workers) ? campaign_watch(command, workers, began_ms) : &workers[0];
     campaign_kill_workers(workers, command->jobs);
     if (failed) {
         uint64_t world = atomic_load(&failed->world);

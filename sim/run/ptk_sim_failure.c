@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX 50000 /* runs while shrinking */
-#define SHRINK_TIME_MS    UINT64_C(60000)
+#define ATTEMPTS_MAX   50000 /* runs while shrinking */
+#define SHRINK_TIME_MS UINT64_C(60000)
 
 /* A failing run. */
 typedef struct failure {
@@ -116,7 +116,7 @@ static void failure_try_tape(void *context) {
     const failure_t *failure = attempt->failure;
     ptk_sim_outcome_t outcome;
     ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
-                           .options = ptk_sim_command_options(failure->command, failure->seed)};
+                               .options = ptk_sim_command_options(failure->command, failure->seed)};
     spec.options.tape = tape_to_text(attempt->tape);
     if (!freopen("/dev/null", "w", stderr)) {
         _exit(0);
@@ -144,8 +144,10 @@ static void failure_shrink(failure_t *failure) {
     ptk_sim_tape_t *tape = &failure->recording.tape;
     size_t before = tape->count;
     failure->shrink_until_ms = ptk_sim_real_ms() + SHRINK_TIME_MS;
-    ptk_sim_shrink_t shrink = {
-        .still_fails = failure_still_fails, .is_time_up = shrink_is_time_up, .context = failure, .run_limit = ATTEMPTS_MAX};
+    ptk_sim_shrink_t shrink = {.still_fails = failure_still_fails,
+                               .is_time_up = shrink_is_time_up,
+                               .context = failure,
+                               .run_limit = ATTEMPTS_MAX};
     ptk_sim_shrink(&shrink, tape);
     fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,
             shrink.runs);
@@ -156,10 +158,10 @@ static void failure_shrink(failure_t *failure) {
 /* Prints what failed, and derives the names of its files. */
 static void failure_print_name(failure_t *failure) {
     if (failure->window) {
-        snprintf(failure->base, sizeof failure->base, "%s-%" PRIu64 "-%" PRIu64, failure->scenario->name, failure->seed,
-                 failure->window->number);
-        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", failure->scenario->name, failure->seed,
-                failure->window->number);
+        snprintf(failure->base, sizeof failure->base, "%s-%" PRIu64 "-%" PRIu64, failure->scenario->name,
+                 failure->seed, failure->window->number);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", failure->scenario->name,
+                failure->seed, failure->window->number);
     } else if (failure->command->input) {
         snprintf(failure->base, sizeof failure->base, "%s-input", failure->scenario->name);
         fprintf(stdout, "%s, decided by %s: ", failure->scenario->name, failure->command->input);
@@ -173,7 +175,7 @@ static void failure_print_name(failure_t *failure) {
 static bool failure_record(failure_t *failure) {
     ptk_sim_window_t window;
     ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
-                           .options = ptk_sim_command_options(failure->command, failure->seed)};
+                               .options = ptk_sim_command_options(failure->command, failure->seed)};
     if (failure->window) {
         window = *failure->window;
         ptk_sim_window_repeat(&window);

@@ -41,7 +41,7 @@ static void guard_refuse(const char *name) {
     result __real_##name parameters;                                                                         \
     result __wrap_##name parameters;                                                                         \
     result __wrap_##name parameters {                                                                        \
-        guard_refuse(#name);                                                                                       \
+        guard_refuse(#name);                                                                                 \
         return __real_##name arguments;                                                                      \
     }
 

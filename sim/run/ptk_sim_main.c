@@ -13,26 +13,26 @@ static void print_usage(FILE *file, const char *program) {
     fprintf(file,
             "usage: %s [options] --all | NAME...\n"
             "\n"
-            "  --list           the scenarios\n"
-            "  --seeds N        so many seeds of each (default 1000, with --seed 1)\n"
-            "  --seed S         begin with this one; without it the first seed is drawn and printed\n"
-            "  --seconds N      begin no world after so many seconds of real time\n"
-            "  --steps N        no world has more than so many steps (default 10 million)\n"
+            "  --list           print the scenarios\n"
+            "  --seeds N        N seeds of each scenario (default 1000, with --seed 1)\n"
+            "  --seed S         start with this seed; without it the first one is drawn and printed\n"
+            "  --seconds N      start no world after N seconds of real time\n"
+            "  --steps N        at most N steps per world (default 10 million)\n"
             "  --jobs N         processes (default 2)\n"
             "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
             "  --no-faults      only latencies, schedules and the like vary\n"
             "  --benign         nothing varies\n"
-            "  --exhaustion     memory and descriptors may run out\n"
+            "  --exhaustion     allocations and descriptors may be refused\n"
             "  --pct N          schedules by priorities with N changes\n"
-            "  --exhaustive N   instead of seeds every run whose decisions that are not benign lie within N\n"
-            "                   ones in a row\n"
-            "  --faults N       and so many of them are faults at most (default 2)\n"
+            "  --exhaustive N   instead of seeds, every run whose decisions that are not benign lie within N\n"
+            "                   consecutive ones\n"
+            "  --faults N       with --exhaustive: at most N faults among them (default 2)\n"
             "  --tape FILE      replay a tape instead of a seed\n"
             "  --input FILE     let a fuzzer's file decide\n"
-            "  --timeline       run one seed and write its timeline, whatever it comes to\n"
+            "  --timeline       run one seed and write its timeline, also if it does not fail\n"
             "  --hash           print each seed's hash\n"
             "  --twice          run each seed twice and compare\n"
-            "  --no-shrink      leave a failing run as it is\n"
+            "  --no-shrink      do not shrink a failing run\n"
             "  --out FOLDER     where tapes and timelines go (default .)\n"
             "  --commit TEXT    what was built, for the report\n",
             program);
@@ -51,7 +51,8 @@ static bool read_number(const char *text, uint64_t *number_out) {
 }
 
 /* Returns a scenario by its name, or NULL. */
-static const ptk_sim_scenario_t *find_scenario(const ptk_sim_command_t *command, size_t all, const char *name) {
+static const ptk_sim_scenario_t *find_scenario(const ptk_sim_command_t *command, size_t all,
+                                               const char *name) {
     for (size_t i = 0; i < all; i++) {
         if (strcmp(command->scenarios[i].name, name) == 0) {
             return &command->scenarios[i];
@@ -103,7 +104,8 @@ typedef struct given_options {
 } given_options_t;
 
 /* Handles options with a value. Returns 1, 0 if it is not one of them, or -1 if the value is wrong. */
-static int take_value(ptk_sim_command_t *command, given_options_t *given_options, const char *argument, const char *value) {
+static int take_value(ptk_sim_command_t *command, given_options_t *given_options, const char *argument,
+                      const char *value) {
     uint64_t number = 0;
     const char **texts[] = {&command->platform, &command->tape, &command->input, &command->out,
                             &command->commit};
@@ -155,7 +157,7 @@ static void draw_seeds(ptk_sim_command_t *command, const given_options_t *given_
     }
 }
 
-/* Reads all arguments. Returns 0 to go on, or the exit status. */
+/* Reads all arguments. Returns 0 to continue, or the exit status. */
 static int read_arguments(ptk_sim_command_t *command, int argc, char **argv, size_t all) {
     given_options_t given_options = {false, false};
     for (int i = 1; i < argc; i++) {

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RECORDING_ENTRIES_MAX    ((size_t) 2000000) /* a run with more has no record */
-#define ATTEMPT_SECONDS 60 /* then SIGALRM ends the child */
+#define RECORDING_ENTRIES_MAX ((size_t) 2000000) /* a run with more has no record */
+#define ATTEMPT_SECONDS       60                 /* then SIGALRM ends the child */
 
 int ptk_sim_in_child(void (*body)(void *context), void *context) {
     const struct rlimit no_core = {0, 0};
@@ -78,7 +78,8 @@ static bool recording_copy_tape(const recording_memory_t *recording_memory, ptk_
 
 bool ptk_sim_record(const ptk_sim_run_spec_t *spec, ptk_sim_recording_t *recording_out) {
     ptk_sim_run_spec_t recorded = *spec;
-    recording_memory_t *recording_memory = mmap(NULL, sizeof *recording_memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    recording_memory_t *recording_memory =
+        mmap(NULL, sizeof *recording_memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (recording_memory == MAP_FAILED) {
         perror("mmap");
         return false;

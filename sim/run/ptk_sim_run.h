@@ -14,26 +14,26 @@
 /* The command line. */
 typedef struct ptk_sim_command {
     const ptk_sim_scenario_t *scenarios;
-    size_t count; /* of those in `chosen` */
+    size_t count;                      /* of those in `chosen` */
     const ptk_sim_scenario_t **chosen; /* the scenarios that were named */
     const char *program;
     const char *platform; /* NULL: the seed chooses */
     const char *commit;   /* for reports; NULL */
-    const char *out; /* folder for the files of a failure */
-    const char *tape; /* a file that is replayed */
-    const char *input; /* a fuzzer's file that decides */
-    char *input_text; /* its content */
+    const char *out;      /* folder for the files of a failure */
+    const char *tape;     /* a file that is replayed */
+    const char *input;    /* a fuzzer's file that decides */
+    char *input_text;     /* its content */
     size_t input_bytes;
     uint64_t seed;
     uint64_t seeds;
-    uint64_t seconds; /* no world starts later than this; 0: until all are done */
+    uint64_t seconds;  /* no world starts later than this; 0: until all are done */
     uint64_t until_ms; /* when those seconds are over, by the machine's clock; 0: never */
     unsigned jobs;
     uint32_t flags; /* PTK_SIM_* */
     uint32_t pct_changes;
-    uint64_t steps; /* the most steps of a world; 0: the default */
-    uint32_t decisions; /* more than 0: every window of so many decisions, instead of seeds */
-    uint32_t faults; /* the most faults in a window */
+    uint64_t steps;     /* the most steps of a world; 0: the default */
+    uint32_t decisions; /* more than 0: every window of this many decisions, instead of seeds */
+    uint32_t faults;    /* the most faults in a window */
     bool prints_hashes;
     bool runs_twice;
     bool shrinks;
@@ -42,7 +42,7 @@ typedef struct ptk_sim_command {
 
 /* The result of one world, which outlives the world. */
 typedef struct ptk_sim_outcome {
-    ptk_sim_report_t report; /* its `failure` is invalid: that was the world's */
+    ptk_sim_report_t report;             /* its `failure` is invalid: that was the world's */
     char failure[PTK_SIM_FAILURE_BYTES]; /* empty: none */
 } ptk_sim_outcome_t;
 
@@ -50,7 +50,7 @@ typedef struct ptk_sim_outcome {
 typedef struct ptk_sim_run_spec {
     const ptk_sim_scenario_t *scenario;
     ptk_sim_options_t options;
-    ptk_sim_window_t *window; /* decides; NULL: what the options say */
+    ptk_sim_window_t *window; /* decides; NULL: the options do */
     /* Callbacks with `context`; each may be NULL. */
     void (*on_create)(void *context, ptk_sim_t *sim);
     /* of each decision that is not benign */
@@ -73,7 +73,7 @@ int ptk_sim_campaign(const ptk_sim_command_t *command);
 bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed, const ptk_sim_window_t *window);
 
-/* Runs one seed and writes its timeline, whatever its end. Returns 0, or 1 if it fails. */
+/* Runs one seed and writes its timeline, also if it does not fail. Returns 0, or 1 if it fails. */
 int ptk_sim_show_seed(const ptk_sim_command_t *command);
 
 /* Runs what a fuzzer's file decides, and writes its files. Returns 0, 1 if it fails, 2 if there is no such
@@ -99,9 +99,9 @@ int ptk_sim_in_child(void (*body)(void *context), void *context);
 
 /* The result of a run in a child. */
 typedef struct ptk_sim_recording {
-    int status; /* as of wait(2); 0: it did not fail */
+    int status;                          /* as of wait(2); 0: it did not fail */
     char failure[PTK_SIM_FAILURE_BYTES]; /* empty: none, or it crashed */
-    ptk_sim_tape_t tape; /* sorted; the caller initialises and frees it */
+    ptk_sim_tape_t tape;                 /* sorted; the caller initialises and frees it */
 } ptk_sim_recording_t;
 
 /* Runs a world in a child and records its decisions, up to a crash if there is one. `on_create`,

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_HOSTS_MAX        256
+#define SHOWN_HOSTS_MAX   256
 #define CRASH_STACK_BYTES ((size_t) 1024 * 1024)
 
 void ptk_sim_write_to_file(void *context, const char *text, size_t bytes) {

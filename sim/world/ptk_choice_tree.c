@@ -10,7 +10,8 @@
 #include "base/ptk_report.h"
 
 /* Reports a decision that differs from the same one of the run before, and aborts. */
-static _Noreturn void choice_tree_not_deterministic(const ptk_choice_tree_t *tree, uint32_t site, uint32_t count) {
+static _Noreturn void choice_tree_not_deterministic(const ptk_choice_tree_t *tree, uint32_t site,
+                                                    uint32_t count) {
     const ptk_choice_step_t *expected = &tree->steps[tree->depth];
     ptk_report("ptk: decision %zu of run %llu is not the one of the run before: site %u of %u, expected site "
                "%u of %u",

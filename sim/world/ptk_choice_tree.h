@@ -32,7 +32,7 @@ typedef struct ptk_choice_tree {
     ptk_choice_step_t steps[PTK_CHOICE_TREE_DEPTH_MAX];
     size_t depth_limit;
     size_t prefix; /* decisions that are replayed */
-    size_t depth; /* decisions of this run so far, at most depth_limit */
+    size_t depth;  /* decisions of this run so far, at most depth_limit */
     uint64_t runs;
 } ptk_choice_tree_t;
 

@@ -19,10 +19,10 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <string.h>
 
-#define WORLD_START_NS   UINT64_C(1000000000000) /* the clocks start here: an arbitrary time that is not 0 */
+#define WORLD_START_NS          UINT64_C(1000000000000) /* where clocks start: arbitrary, not 0 */
 #define WORLD_STEP_LIMIT        UINT64_C(10000000)
 #define WORLD_STEPS_AT_ONE_TIME UINT64_C(1000000) /* more are a livelock */
-#define EVENTS_PER_FAULT_DRAW  8 /* faults are drawn before every eighth event */
+#define EVENTS_PER_FAULT_DRAW   8                 /* faults are drawn before every eighth event */
 
 /* The world that exists, or NULL: the functions for hosts have no argument for it. */
 static ptk_sim_t *sim_in_use;
@@ -374,7 +374,7 @@ static ptk_sim_end_t world_run(ptk_sim_t *sim, bool (*predicate)(void *arg), voi
 
 /* Runs, and traces the end. */
 static ptk_sim_end_t world_run_traced(ptk_sim_t *sim, bool (*predicate)(void *arg), void *arg,
-                                  uint64_t limit_ms) {
+                                      uint64_t limit_ms) {
     sim->end = world_run(sim, predicate, arg, limit_ms);
     ptk_sim_net_trace(&sim->net, PTK_SIM_TRACE_END, PTK_SIM_NO_HOST, sim->end, 0, 0);
     return sim->end;

@@ -13,7 +13,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* Durations: 1 ms, 2 ms, 4 ms and so on, so many of them; the oracle chooses one. */
+/* A fault lasts 1 ms, 2 ms, 4 ms and so on: this many durations, of which the oracle chooses one. */
 #define FAULT_TIMES 16
 
 /* Clocks drift by up to 4 * 250 ppm in either direction: more than any quartz. */
@@ -99,7 +99,8 @@ static void fault_disturb_clock(ptk_sim_t *sim) {
     ptk_sim_host_t *host = fault_draw_host(sim);
     uint32_t drift = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2 * CLOCK_DRIFT_STEPS + 1);
     uint32_t jumps = ptk_choice(PTK_SIM_SITE_FAULT_HOST, 2);
-    ptk_sim_clock(host, jumps ? 7 * NS_PER_MS : 0, ((int32_t) drift - CLOCK_DRIFT_STEPS) * CLOCK_DRIFT_STEP_PPM);
+    ptk_sim_clock(host, jumps ? 7 * NS_PER_MS : 0,
+                  ((int32_t) drift - CLOCK_DRIFT_STEPS) * CLOCK_DRIFT_STEP_PPM);
 }
 
 /* Each kind is decided on its own, so several may start with one event. */

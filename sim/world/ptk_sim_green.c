@@ -17,7 +17,7 @@ struct ptk_sim_green_record {
     const void *green; /* the scheduler's task: a key, never dereferenced */
     uint64_t number;
     uint32_t name; /* the number of its name */
-    bool waits; /* it left by a wait, so it resumes with a result */
+    bool waits;    /* it left by a wait, so it resumes with a result */
 };
 
 /* --- strings --- */
@@ -56,29 +56,32 @@ static ptk_sim_green_record_t *green_find_record(const ptk_sim_greens_t *greens,
 }
 
 /* Adds a record with the next number of the host. */
-static ptk_sim_green_record_t *green_add_record(ptk_sim_greens_t *greens, const void *green, const char *name) {
+static ptk_sim_green_record_t *green_add_record(ptk_sim_greens_t *greens, const void *green,
+                                                const char *name) {
     greens->records = ptk_sim_reallocate(greens->records, (greens->count + 1) * sizeof *greens->records);
     ptk_sim_green_record_t *record = &greens->records[greens->count++];
     *record = (ptk_sim_green_record_t) {.green = green,
-                              .number = ++greens->begun,
-                              .name = string_number(&greens->host->sim->green_strings, name)};
+                                        .number = ++greens->begun,
+                                        .name = string_number(&greens->host->sim->green_strings, name)};
     return record;
 }
 
 /* Stores an entry in the trace, outside its hash. */
-static void green_trace(const ptk_sim_greens_t *greens, const ptk_sim_green_record_t *record, ptk_sim_green_t what,
-                 uint32_t detail) {
+static void green_trace(const ptk_sim_greens_t *greens, const ptk_sim_green_record_t *record,
+                        ptk_sim_green_t what, uint32_t detail) {
     ptk_sim_net_t *net = &greens->host->sim->net;
-    ptk_sim_trace_add_unhashed(&net->trace, &(ptk_sim_trace_entry_t) {.at_ns = net->events.now_ns,
-                                                                   .a = record->number,
-                                                                   .b = record->name,
-                                                                   .c = (uint64_t) what << 32 | detail,
-                                                                   .kind = PTK_SIM_TRACE_GREEN,
-                                                                   .host = greens->host->kernel.node->index});
+    ptk_sim_trace_add_unhashed(&net->trace,
+                               &(ptk_sim_trace_entry_t) {.at_ns = net->events.now_ns,
+                                                         .a = record->number,
+                                                         .b = record->name,
+                                                         .c = (uint64_t) what << 32 | detail,
+                                                         .kind = PTK_SIM_TRACE_GREEN,
+                                                         .host = greens->host->kernel.node->index});
 }
 
 /* The observer's `goes_on`: a green thread executes; an unknown one starts. */
-static void green_observe_resume(ptk_observer_t *observer, const void *green, const char *name, ptk_err code) {
+static void green_observe_resume(ptk_observer_t *observer, const void *green, const char *name,
+                                 ptk_err code) {
     ptk_sim_greens_t *greens = ptk_container_of(observer, ptk_sim_greens_t, observer);
     if (greens->host->kernel.crashed) {
         return;
@@ -93,7 +96,8 @@ static void green_observe_resume(ptk_observer_t *observer, const void *green, co
 }
 
 /* The observer's `leaves`: a green thread waits, yields or ends. */
-static void green_observe_suspend(ptk_observer_t *observer, const void *green, ptk_observed_t how, const char *what) {
+static void green_observe_suspend(ptk_observer_t *observer, const void *green, ptk_observed_t how,
+                                  const char *what) {
     static const ptk_sim_green_t does[] = {[PTK_OBSERVED_WAIT] = PTK_SIM_GREEN_WAITS,
                                            [PTK_OBSERVED_YIELD] = PTK_SIM_GREEN_YIELDS,
                                            [PTK_OBSERVED_END] = PTK_SIM_GREEN_ENDS};
@@ -110,7 +114,8 @@ static void green_observe_suspend(ptk_observer_t *observer, const void *green, p
 }
 
 void ptk_sim_greens_watch(ptk_sim_host_t *host) {
-    host->greens.observer = (ptk_observer_t) {.goes_on = green_observe_resume, .leaves = green_observe_suspend};
+    host->greens.observer =
+        (ptk_observer_t) {.goes_on = green_observe_resume, .leaves = green_observe_suspend};
     host->greens.host = host;
     host->greens.count = 0; /* none remains of an earlier process */
     host->kernel.block.observer = &host->greens.observer;

@@ -339,7 +339,8 @@ void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
 }
 
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    if (from != to && host_link_to(from, to)->partition_count > 0 && --host_link_to(from, to)->partition_count == 0) {
+    if (from != to && host_link_to(from, to)->partition_count > 0 &&
+        --host_link_to(from, to)->partition_count == 0) {
         host_trace_link_fault(from, PTK_SIM_FAULT_HEAL, to);
     }
 }

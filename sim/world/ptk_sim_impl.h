@@ -16,7 +16,7 @@
 
 /* The states of a host; the transitions are in ptk_sim_host.c. */
 typedef enum ptk_sim_host_state {
-    PTK_SIM_HOST_WAITING, /* in a call that waits */
+    PTK_SIM_HOST_WAITING,  /* in a call that waits */
     PTK_SIM_HOST_RUNNABLE, /* in the list of runnable hosts, unless it is paused */
     PTK_SIM_HOST_RUNNING,
     PTK_SIM_HOST_ENDED,
@@ -51,19 +51,19 @@ struct ptk_sim_host {
     uint32_t descriptor_limit;
     uint64_t memory_limit_bytes;
     ptk_sim_host_state_t state;
-    uint32_t pause_count; /* pauses and suspensions that hold; the host executes only at 0 */
-    bool suspended; /* its clock stands still too */
+    uint32_t pause_count;  /* pauses and suspensions that hold; the host executes only at 0 */
+    bool suspended;        /* its clock stands still too */
     uint64_t suspended_ns; /* since when, by its clock */
     int saved_errno;
     ptk_context_t context;
     ptk_stack_slot_t *stack;
     ptk_stack_label_t label;
     ptk_sim_greens_t greens;
-    bool is_queued; /* in the list of runnable hosts */
-    bool has_begun; /* main has been entered */
-    ptk_sim_event_t wait_timer; /* ends its wait */
+    bool is_queued;                /* in the list of runnable hosts */
+    bool has_begun;                /* main has been entered */
+    ptk_sim_event_t wait_timer;    /* ends its wait */
     ptk_sim_event_t restart_event; /* after a crash by chance */
-    ptk_sim_event_t resume_event; /* after a pause by chance */
+    ptk_sim_event_t resume_event;  /* after a pause by chance */
 };
 
 /* A partition that the oracle has made, and that ends by itself. */
@@ -90,16 +90,16 @@ struct ptk_sim {
     const char **labels; /* of notes, in the order of first use */
     uint32_t label_count;
     ptk_sim_string_table_t green_strings; /* names of green threads, and what they wait for */
-    ptk_sim_host_t **runnable; /* in the order in which they became runnable; room for all hosts */
+    ptk_sim_host_t **runnable;            /* in the order in which they became runnable; room for all hosts */
     uint32_t runnable_count;
     uint32_t lossy_links; /* links that have, or had, a rate of loss of their own */
-    uint32_t unfinished; /* hosts other than daemons that have not ended */
+    uint32_t unfinished;  /* hosts other than daemons that have not ended */
     ptk_list_t timed_partitions;
     bool faults_off; /* no faults from now on; the world's, beside the net's and the oracle's */
     uint64_t began_ns;
     uint64_t steps;
     uint64_t steps_at_now; /* steps since time moved last */
-    uint64_t step_ns; /* and the time then */
+    uint64_t step_ns;      /* and the time then */
     uint64_t calls_before; /* system calls of hosts before their crashes */
     uint64_t faults;
     ptk_sim_end_t end;

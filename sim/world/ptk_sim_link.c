@@ -16,8 +16,9 @@
 
 /* 100 us, and up to 750 us more in steps of 50 us. */
 ptk_sim_link_t ptk_sim_default_link(void) {
-    return (ptk_sim_link_t) {
-        .latency_ns = LINK_LATENCY_NS, .latency_step_ns = LINK_LATENCY_STEP_NS, .latency_steps = LINK_LATENCY_STEPS};
+    return (ptk_sim_link_t) {.latency_ns = LINK_LATENCY_NS,
+                             .latency_step_ns = LINK_LATENCY_STEP_NS,
+                             .latency_steps = LINK_LATENCY_STEPS};
 }
 
 /* Sets a link's rate of loss; 0 means the site that all links share. */

@@ -33,13 +33,13 @@
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/kernel/ptk_sim_site.h"
 
-#define ORACLE_FIRST_CAPACITY 64 /* a power of two */
-#define DEFAULT_PCT_LENGTH   1000 /* decisions that the priority changes are spread over */
-#define INPUT_FAULT_BYTE     240 /* a byte of the input from this on is a fault */
+#define ORACLE_FIRST_CAPACITY 64   /* a power of two */
+#define DEFAULT_PCT_LENGTH    1000 /* decisions that the priority changes are spread over */
+#define INPUT_FAULT_BYTE      240  /* a byte of the input from this on is a fault */
 /* separates the swarm's streams from those of the decisions */
-#define SWARM_SALT          UINT64_C(0x5357A124)
-#define QUIET_SCHEDULE_PPM       10000 /* the rate of a quiet schedule site */
-#define SPLITMIX_GAMMA          UINT64_C(0x9E3779B97F4A7C15)
+#define SWARM_SALT         UINT64_C(0x5357A124)
+#define QUIET_SCHEDULE_PPM 10000 /* the rate of a quiet schedule site */
+#define SPLITMIX_GAMMA     UINT64_C(0x9E3779B97F4A7C15)
 
 typedef enum site_kind {
     SCHEDULE, /* uniform; at the lower rate in seeds in which it is quiet */
@@ -49,7 +49,7 @@ typedef enum site_kind {
     TARGET,   /* of a fault: uniform */
 } site_kind_t;
 
-/* What is known of a site in advance. The bounds are those of the rate. */
+/* The fixed properties of a site. The bounds are those of its rate. */
 typedef struct traits {
     uint32_t site;
     site_kind_t site_kind;
@@ -98,7 +98,8 @@ static const traits_t site_table[] = {
 /* clang-format on */
 
 static const traits_t user_traits = {.site_kind = VALUE};
-static const traits_t link_traits = {0, FAULT, 1, 1, "LINK_LOSS"}; /* the rate of each is set when it is created */
+static const traits_t link_traits = {0, FAULT, 1, 1,
+                                     "LINK_LOSS"}; /* the rate of each is set when it is created */
 static const traits_t other_traits = {.site_kind = FAULT, .lower_ppm = 100, .upper_ppm = 10000};
 
 /* Returns the traits of a site, those of its range, or those of an unknown site. */
@@ -173,7 +174,8 @@ static uint32_t halvings(const traits_t *traits) {
 }
 
 /* Draws a fault site's rate: off in half of the seeds. */
-static uint32_t oracle_fault_rate(const traits_t *traits, const ptk_sim_oracle_options_t *options, uint64_t *swarm) {
+static uint32_t oracle_fault_rate(const traits_t *traits, const ptk_sim_oracle_options_t *options,
+                                  uint64_t *swarm) {
     if (options->has_medium_rates) {
         return traits->upper_ppm >> halvings(traits) / 2;
     }
@@ -188,7 +190,8 @@ static uint32_t oracle_default_rate(uint32_t site, const ptk_sim_oracle_options_
     if (traits->site_kind == FAULT) {
         return oracle_fault_rate(traits, options, &swarm);
     }
-    bool faults_are_off = traits->site_kind == SCHEDULE && !options->has_medium_rates && random_below(&swarm, 4) == 0;
+    bool faults_are_off =
+        traits->site_kind == SCHEDULE && !options->has_medium_rates && random_below(&swarm, 4) == 0;
     return faults_are_off ? traits->lower_ppm : PTK_SIM_RATE_UNIFORM;
 }
 
@@ -362,7 +365,7 @@ static uint32_t decide_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t
 
 /* Records a decision that was not benign, and reports it to the observer. */
 static void oracle_record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t value,
-                   uint32_t count) {
+                          uint32_t count) {
     ptk_sim_tape_entry_t entry = {
         .occurrence = state->decisions, .site = state->site, .value = value, .count = count};
     ptk_sim_tape_append(&oracle->recorded, &entry);
@@ -422,7 +425,8 @@ void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, s
     oracle->decide = decide_from_bytes;
 }
 
-void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn, void *context) {
+void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn,
+                                 void *context) {
     oracle->observer_fn = observer_fn;
     oracle->observer_context = context;
     for (size_t i = 0; i < oracle->recorded.count; i++) {

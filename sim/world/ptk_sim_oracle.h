@@ -28,9 +28,9 @@
 
 typedef struct ptk_sim_oracle_options {
     uint64_t seed;
-    bool has_medium_rates;    /* the same medium rates for every seed, instead of a swarm of mixtures */
-    uint32_t changes; /* more than 0: RUN_NEXT and HOST by priorities with so many changes, see the .c */
-    uint64_t length; /* the changes are spread over so many decisions of each of the two; 0: 1000 */
+    bool has_medium_rates; /* the same medium rates for every seed, instead of a swarm of mixtures */
+    uint32_t changes; /* more than 0: RUN_NEXT and HOST by priorities with this many changes, see the .c */
+    uint64_t length; /* the changes are spread over this many decisions of each of the two; 0: 1000 */
 } ptk_sim_oracle_options_t;
 
 /* The state of a site. */
@@ -38,15 +38,15 @@ typedef struct ptk_sim_oracle_site {
     uint64_t decisions; /* so far */
     uint64_t random;    /* the state of its own stream */
     size_t cursor;      /* of the replayed tape */
-    uint64_t *changes; /* of priorities: at which decisions, in no order; NULL: this site has none */
+    uint64_t *changes;  /* of priorities: at which decisions, in no order; NULL: this site has none */
     uint32_t site;
-    uint32_t rate_ppm; /* how often the value is not 0, or PTK_SIM_RATE_UNIFORM */
-    bool is_known; /* this slot of the table is taken */
-    bool is_fault; /* benign while faults are off */
+    uint32_t rate_ppm;     /* how often the value is not 0, or PTK_SIM_RATE_UNIFORM */
+    bool is_known;         /* this slot of the table is taken */
+    bool is_fault;         /* benign while faults are off */
     bool is_primary_fault; /* other than 0 is a fault of its own, not the size or the target of one */
-    bool varies; /* a window tries its last value; else it is benign there */
-    bool is_off; /* its rate was set to 0: benign, whatever decides */
-    bool prefers_last; /* of priorities: the newest candidate comes first */
+    bool varies;           /* a window tries its last value; else it is benign there */
+    bool is_off; /* its rate was set to 0: benign in every oracle */
+    bool prefers_last;     /* of priorities: the newest candidate comes first */
 } ptk_sim_oracle_site_t;
 
 typedef struct ptk_sim_oracle ptk_sim_oracle_t;
@@ -56,10 +56,10 @@ typedef void (*ptk_sim_oracle_observer_fn)(void *context, const ptk_sim_tape_ent
 
 struct ptk_sim_oracle {
     ptk_choice_oracle_t oracle;
-    ptk_sim_tape_t recorded; /* in the order of time; sort it before it is replayed */
-    uint64_t decisions;      /* in all */
-    bool faults_are_off; /* since ptk_sim_oracle_faults_off() */
-    bool is_faultless; /* faults are off from the beginning; schedules vary as ever */
+    ptk_sim_tape_t recorded;                /* in the order of time; sort it before it is replayed */
+    uint64_t decisions;                     /* in all */
+    bool faults_are_off;                    /* since ptk_sim_oracle_faults_off() */
+    bool is_faultless;                      /* faults are off from the beginning; schedules vary as ever */
     ptk_sim_oracle_observer_fn observer_fn; /* NULL: none */
     void *observer_context;
     /* Private. */
@@ -86,7 +86,8 @@ void ptk_sim_oracle_init_replay(ptk_sim_oracle_t *oracle, const ptk_sim_tape_t *
 void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, size_t bytes);
 
 /* Reports each decision to `observer_fn` when it is recorded, and now those that are recorded already. */
-void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn, void *context);
+void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn,
+                                 void *context);
 
 /* Decides by a window from now on. The window stays the caller's. Values that do no harm in any case (a
    port, an initial sequence number) and how long faults last are benign then. */
@@ -95,7 +96,7 @@ void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *windo
 /* Frees the oracle's memory and its record. */
 void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle);
 
-/* Decides 0 at fault sites from now on, whatever decides otherwise; schedules vary as before, though not by
+/* Decides 0 at fault sites from now on, in every oracle; schedules vary as before, though not by
    priorities. */
 void ptk_sim_oracle_faults_off(ptk_sim_oracle_t *oracle);
 
@@ -109,5 +110,6 @@ uint32_t ptk_sim_oracle_rate(ptk_sim_oracle_t *oracle, uint32_t site);
    value. */
 bool ptk_sim_site_is_fault(uint32_t site);
 
-/* Returns the name as in ptk_choice.h and ptk_sim_site.h, without the prefix ("RUN_NEXT", "LOSS"), or NULL. */
+/* Returns the name as in ptk_choice.h and ptk_sim_site.h, without the prefix ("RUN_NEXT", "LOSS"), or NULL.
+ */
 const char *ptk_sim_site_name(uint32_t site);

@@ -22,13 +22,13 @@
 
 #include "base/ptk_assert.h"
 
-#define RARE_ENTRIES     4 /* a site with at most so many entries is rare */
-#define FIRST_SEARCH_SHARE 256 /* at most one of so many runs belongs to the first search */
-#define SECOND_SEARCH_SHARE  16 /* and one of so many to the second */
+#define RARE_ENTRIES        4 /* a site with at most this many entries is rare */
+#define FIRST_SEARCH_SHARE  256 /* at most one run of this many belongs to the first search */
+#define SECOND_SEARCH_SHARE 16 /* at most one run of this many belongs to the second search */
 
 typedef struct shrink_state {
     ptk_sim_shrink_t *shrink;
-    ptk_sim_tape_t *tape; /* the smallest that fails so far */
+    ptk_sim_tape_t *tape;     /* the smallest that fails so far */
     ptk_sim_tape_t candidate; /* what is tried */
 } shrink_state_t;
 
@@ -163,7 +163,8 @@ static uint64_t shrink_next_random(uint64_t *state) {
 
 /* Fills the candidate with the rare decisions of `from`, each at a random occurrence up to twice as late,
    or where it was if `moves` is false. */
-static void shrink_keep_rare(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, uint64_t *random, bool moves) {
+static void shrink_keep_rare(ptk_sim_tape_t *candidate, const ptk_sim_tape_t *from, uint64_t *random,
+                             bool moves) {
     ptk_sim_tape_clear(candidate);
     for (size_t i = 0; i < from->count; i++) {
         ptk_sim_tape_entry_t entry = from->entries[i];
@@ -215,7 +216,8 @@ void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
     ptk_sim_tape_init(&shrink_state.candidate);
     (void) shrink_search_rare(&shrink_state, shrink->run_limit / FIRST_SEARCH_SHARE);
     shrink->is_minimal = shrink_minimize(&shrink_state);
-    if (tape->count > RARE_ENTRIES && shrink_search_rare(&shrink_state, shrink->run_limit / SECOND_SEARCH_SHARE)) {
+    if (tape->count > RARE_ENTRIES &&
+        shrink_search_rare(&shrink_state, shrink->run_limit / SECOND_SEARCH_SHARE)) {
         shrink->is_minimal = shrink_minimize(&shrink_state);
     }
     ptk_assert(tape->is_sorted);

@@ -10,7 +10,7 @@ typedef struct ptk_sim_shrink {
     /* Returns whether the program still fails, in the same way, when this sorted tape is replayed. */
     bool (*still_fails)(void *context, const ptk_sim_tape_t *candidate);
     void *context;
-    uint64_t run_limit; /* the most calls of still_fails */
+    uint64_t run_limit;                /* the most calls of still_fails */
     bool (*is_time_up)(void *context); /* ends the search early; NULL: it takes as long as it takes */
     /* Results. */
     uint64_t runs;

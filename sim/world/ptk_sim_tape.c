@@ -67,13 +67,14 @@ void ptk_sim_tape_copy(ptk_sim_tape_t *tape, const ptk_sim_tape_t *from) {
 }
 
 /* Merges [begin, middle) and [middle, end), both sorted. Of equal entries the left one comes first. */
-static void tape_merge(ptk_sim_tape_entry_t *into, const ptk_sim_tape_entry_t *from, size_t begin, size_t middle,
-                  size_t end) {
+static void tape_merge(ptk_sim_tape_entry_t *into, const ptk_sim_tape_entry_t *from, size_t begin,
+                       size_t middle, size_t end) {
     size_t left = begin;
     size_t right = middle;
     for (size_t i = begin; i < end; i++) {
-        bool takes_right = left == middle ||
-                           (right < end && tape_entry_is_before(&from[right], from[left].site, from[left].occurrence));
+        bool takes_right =
+            left == middle ||
+            (right < end && tape_entry_is_before(&from[right], from[left].site, from[left].occurrence));
         into[i] = takes_right ? from[right++] : from[left++];
     }
 }
@@ -91,7 +92,7 @@ void ptk_sim_tape_sort(ptk_sim_tape_t *tape) {
     for (size_t width = 1; width < tape->count; width *= 2) {
         for (size_t begin = 0; begin < tape->count; begin += 2 * width) {
             tape_merge(into, from, begin, tape_min(begin + width, tape->count),
-                  tape_min(begin + 2 * width, tape->count));
+                       tape_min(begin + 2 * width, tape->count));
         }
         ptk_sim_tape_entry_t *sorted = into;
         into = from;
@@ -245,7 +246,8 @@ static const char *tape_parse_line(ptk_sim_tape_t *tape, tape_span_t line, size_
 /* Returns whether a sorted tape has two entries for one decision. */
 static bool tape_has_duplicates(const ptk_sim_tape_t *tape) {
     for (size_t i = 1; i < tape->count; i++) {
-        if (!tape_entry_is_before(&tape->entries[i - 1], tape->entries[i].site, tape->entries[i].occurrence)) {
+        if (!tape_entry_is_before(&tape->entries[i - 1], tape->entries[i].site,
+                                  tape->entries[i].occurrence)) {
             return true;
         }
     }

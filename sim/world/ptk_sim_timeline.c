@@ -81,7 +81,7 @@ ptk_sim_timeline_state_t ptk_sim_timeline_state(ptk_sim_timeline_state_t before,
 
 /* Returns whether two entries are about the same packet. */
 static bool timeline_is_same_packet(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *one,
-                          const ptk_sim_trace_entry_t *other) {
+                                    const ptk_sim_trace_entry_t *other) {
     return one->b == other->b && one->c == other->c &&
            ptk_sim_timeline_from(timeline, one) == ptk_sim_timeline_from(timeline, other) &&
            ptk_sim_timeline_to(timeline, one) == ptk_sim_timeline_to(timeline, other);
@@ -130,7 +130,8 @@ static void timeline_join_packets(ptk_sim_timeline_rows_t *rows) {
         const ptk_sim_trace_entry_t *entry = rows->rows[i].entry;
         if (entry->kind == PTK_SIM_TRACE_SEND) {
             *sent_table_find(&table, entry) = i;
-        } else if (ptk_sim_timeline_is_end(entry) && *sent_table_find(&table, entry) != PTK_SIM_TIMELINE_NONE) {
+        } else if (ptk_sim_timeline_is_end(entry) &&
+                   *sent_table_find(&table, entry) != PTK_SIM_TIMELINE_NONE) {
             timeline_join(rows->rows, *sent_table_find(&table, entry), i);
         }
     }
@@ -209,7 +210,7 @@ const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *te
 
 /* Describes a FAULT entry. */
 static void describe_fault(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
-                        char *text_out, size_t bytes) {
+                           char *text_out, size_t bytes) {
     static const char *const names[] = {
         [PTK_SIM_FAULT_CRASH] = "crash",           [PTK_SIM_FAULT_RESTART] = "restart",
         [PTK_SIM_FAULT_PAUSE] = "pause",           [PTK_SIM_FAULT_RESUME] = "resume",
@@ -230,8 +231,8 @@ static void describe_fault(const ptk_sim_timeline_t *timeline, const ptk_sim_tra
 }
 
 /* Describes a NOTE entry by its label and numbers. */
-static void describe_note(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry, char *text_out,
-                       size_t bytes) {
+static void describe_note(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
+                          char *text_out, size_t bytes) {
     bool has_label = entry->c > 0 && entry->c <= timeline->label_count && timeline->labels[entry->c - 1];
     ptk_sys_format(text_out, bytes, "%s %llu %llu", has_label ? timeline->labels[entry->c - 1] : "note",
                    (unsigned long long) entry->a, (unsigned long long) entry->b);
@@ -244,7 +245,7 @@ static const char *green_string(const ptk_sim_timeline_t *timeline, uint64_t num
 
 /* Describes a GREEN entry, such as "serve#3 waits for recv". */
 static void describe_green(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
-                        char *text_out, size_t bytes) {
+                           char *text_out, size_t bytes) {
     static const char *const does[] = {[PTK_SIM_GREEN_BEGINS] = " starts",
                                        [PTK_SIM_GREEN_RESUMES] = " resumes",
                                        [PTK_SIM_GREEN_WAITS] = " waits for ",
@@ -284,7 +285,7 @@ static void describe_host(const ptk_sim_trace_entry_t *entry, char *text_out, si
     }
 }
 
-/* Returns a word for a ptk_sim_end_t. */
+/* Returns the name of a ptk_sim_end_t. */
 static const char *name_of_end(uint64_t end) {
     static const char *const names[] = {
         [PTK_SIM_END_NONE] = "none",
@@ -301,7 +302,7 @@ static const char *name_of_end(uint64_t end) {
 }
 
 const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
-                                   char *text_out, size_t bytes) {
+                                      char *text_out, size_t bytes) {
     unsigned long long a = entry->a;
     switch (entry->kind) {
     case PTK_SIM_TRACE_START:

@@ -11,10 +11,10 @@
 /* An entry of the trace that is drawn, or that the state of something drawn depends on. */
 typedef struct ptk_sim_timeline_row {
     const ptk_sim_trace_entry_t *entry;
-    size_t partner; /* of an end: the row of its SEND; of a SEND: its first end; or PTK_SIM_TIMELINE_NONE */
+    size_t partner;   /* of an end: the row of its SEND; of a SEND: its first end; or PTK_SIM_TIMELINE_NONE */
     bool is_lost_now; /* a SEND and its DROP at the same time */
-    bool is_shown; /* within the limit of events */
-    uint32_t y; /* the row's position on the page */
+    bool is_shown;    /* within the limit of events */
+    uint32_t y;       /* the row's position on the page */
 } ptk_sim_timeline_row_t;
 
 typedef struct ptk_sim_timeline_rows {
@@ -57,7 +57,7 @@ bool ptk_sim_timeline_is_end(const ptk_sim_trace_entry_t *entry);
    host. */
 const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes);
 const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
-                                   char *text_out, size_t bytes);
+                                      char *text_out, size_t bytes);
 const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes);
 
 /* Writes a time, in ms since the trace began. */

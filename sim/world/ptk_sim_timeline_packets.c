@@ -20,7 +20,7 @@ static const char *page_packet_class(const ptk_sim_trace_entry_t *entry) {
 
 /* Writes the text that appears when the pointer is on a packet. */
 static void page_write_hint(const ptk_sim_page_t *page, const ptk_sim_trace_entry_t *sent,
-                       const ptk_sim_trace_entry_t *end) {
+                            const ptk_sim_trace_entry_t *end) {
     const ptk_sim_timeline_t *timeline = page->timeline;
     char text[32];
     ptk_sim_writer_text(page->writer, "<title>");
@@ -65,7 +65,7 @@ static uint32_t page_packet_reach(const ptk_sim_timeline_row_t *end) {
 /* Draws a packet between two hosts. `end` is NULL if it is still in flight; `is_copy`: this is not its
    first end. */
 static void page_write_arrow(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t *sent,
-                        const ptk_sim_timeline_row_t *end, bool is_copy) {
+                             const ptk_sim_timeline_row_t *end, bool is_copy) {
     uint32_t from = ptk_sim_timeline_from(page->timeline, sent->entry);
     uint32_t to = ptk_sim_timeline_to(page->timeline, sent->entry);
     bool goes_right = to > from;
@@ -75,8 +75,8 @@ static void page_write_arrow(const ptk_sim_page_t *page, const ptk_sim_timeline_
                    page_packet_reach(end) / 100;
     uint32_t tip = goes_right ? start + way : start - way;
     uint32_t y = end ? end->y : sent->y + PTK_SIM_PAGE_HALF_STEP;
-    ptk_sim_writer_format(page->writer, "<g class=\"p%s%s%s\">", page_packet_class(sent->entry), arrives ? "" : " lost",
-                          is_copy ? " copy" : "");
+    ptk_sim_writer_format(page->writer, "<g class=\"p%s%s%s\">", page_packet_class(sent->entry),
+                          arrives ? "" : " lost", is_copy ? " copy" : "");
     page_write_hint(page, sent->entry, end ? end->entry : NULL);
     ptk_sim_page_line(page, "hit", start, sent->y, tip, y);
     ptk_sim_page_line(page, "", start, sent->y, tip, y);
@@ -90,7 +90,7 @@ static void page_write_arrow(const ptk_sim_page_t *page, const ptk_sim_timeline_
 
 /* Draws a packet from a host to itself, or to an address that no host has. */
 static void page_write_loop(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t *sent,
-                       const ptk_sim_timeline_row_t *end) {
+                            const ptk_sim_timeline_row_t *end) {
     uint32_t x = ptk_sim_page_x(page, ptk_sim_timeline_from(page->timeline, sent->entry));
     bool arrives = end && end->entry->kind == PTK_SIM_TRACE_DELIVER;
     uint32_t y = end ? end->y : sent->y;
@@ -141,7 +141,8 @@ static void page_write_packet_label(const ptk_sim_page_t *page, const ptk_sim_ti
         return;
     }
     ptk_sim_writer_format(
-        page->writer, "<g class=\"p%s l\"><text x=\"%u\" y=\"%u\" text-anchor=\"%s\">%s", page_packet_class(entry),
+        page->writer, "<g class=\"p%s l\"><text x=\"%u\" y=\"%u\" text-anchor=\"%s\">%s",
+        page_packet_class(entry),
         (unsigned) (goes_right ? ptk_sim_page_x(page, from) + aside : ptk_sim_page_x(page, from) - aside),
         (unsigned) row->y - 3, goes_right ? "start" : "end",
         ptk_sim_timeline_packet(entry, text, sizeof text));

@@ -13,14 +13,14 @@
 #include "sim/world/ptk_sim_timeline_page_impl.h"
 #include "sys/ptk_sys.h"
 
-#define PAGE_DEFAULT_LIMIT  1000
-#define PAGE_MARGIN       230 /* for the labels of the last host */
-#define PAGE_TOP          14
-#define PAGE_STEP         20 /* between two events */
-#define PAGE_WAIT_STEP    26 /* for a long wait */
-#define PAGE_LONG_WAIT_NS UINT64_C(10000000)
-#define PAGE_LABEL_MAX   30 /* characters */
-#define PAGE_BAND         7 /* half of its width */
+#define PAGE_DEFAULT_LIMIT 1000
+#define PAGE_MARGIN        230 /* for the labels of the last host */
+#define PAGE_TOP           14
+#define PAGE_STEP          20 /* between two events */
+#define PAGE_WAIT_STEP     26 /* for a long wait */
+#define PAGE_LONG_WAIT_NS  UINT64_C(10000000)
+#define PAGE_LABEL_MAX     30 /* characters */
+#define PAGE_BAND          7  /* half of its width */
 
 /* --- positions --------------------------------------------------------------------------------------- */
 
@@ -98,7 +98,7 @@ static uint32_t page_y(const ptk_sim_page_t *page, size_t index) {
 
 /* Draws the piece of a host's life line from one row to another. */
 static void page_write_life_line(const ptk_sim_page_t *page, uint32_t host, ptk_sim_timeline_state_t state,
-                       size_t begin, size_t end) {
+                                 size_t begin, size_t end) {
     uint32_t x = ptk_sim_page_x(page, host);
     uint32_t top = begin == PTK_SIM_TIMELINE_NONE ? 0 : page_y(page, begin);
     uint32_t bottom = page_y(page, end);
@@ -106,8 +106,8 @@ static void page_write_life_line(const ptk_sim_page_t *page, uint32_t host, ptk_
         return;
     }
     if (state == PTK_SIM_TIMELINE_DOWN || state == PTK_SIM_TIMELINE_PAUSED) {
-        ptk_sim_page_rect(page, state == PTK_SIM_TIMELINE_DOWN ? "down" : "pause", x - PAGE_BAND, top, 2 * PAGE_BAND,
-                          bottom - top);
+        ptk_sim_page_rect(page, state == PTK_SIM_TIMELINE_DOWN ? "down" : "pause", x - PAGE_BAND, top,
+                          2 * PAGE_BAND, bottom - top);
     }
     bool is_solid = state == PTK_SIM_TIMELINE_UP || state == PTK_SIM_TIMELINE_PAUSED;
     ptk_sim_page_line(page, is_solid ? "life" : "gone", x, top, x, bottom);
@@ -137,7 +137,8 @@ static void page_write_life_lines(ptk_sim_page_t *page) {
 
 /* Draws a strip beside the life line of the partitioned host, on the side of the host that it does not
    reach. */
-static void page_write_partition(const ptk_sim_page_t *page, uint32_t from, uint32_t to, size_t begin, size_t end) {
+static void page_write_partition(const ptk_sim_page_t *page, uint32_t from, uint32_t to, size_t begin,
+                                 size_t end) {
     uint32_t x = ptk_sim_page_x(page, from) + (to > from ? 2 : 0) - (to > from ? 0 : PAGE_BAND + 2);
     uint32_t top = page_y(page, begin);
     ptk_sim_page_rect(page, "cut", x, top, PAGE_BAND, page_y(page, end) - top);
@@ -164,7 +165,7 @@ static void page_write_partitions(ptk_sim_page_t *page) {
     for (size_t pair = 0; pair < (size_t) hosts * hosts; pair++) {
         if (since[pair] != PTK_SIM_TIMELINE_NONE) {
             page_write_partition(page, (uint32_t) (pair / hosts), (uint32_t) (pair % hosts), since[pair],
-                      PTK_SIM_TIMELINE_NONE);
+                                 PTK_SIM_TIMELINE_NONE);
         }
     }
 }

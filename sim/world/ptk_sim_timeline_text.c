@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define TEXT_COLUMN_MIN 16
-#define TEXT_COLUMN_MAX  28
+#define TEXT_COLUMN_MAX 28
 
 typedef struct text_drawing {
     const ptk_sim_timeline_rows_t *rows;
@@ -225,7 +225,8 @@ static void text_write_event(text_drawing_t *drawing, const ptk_sim_trace_entry_
         text_write_plain(drawing, ptk_sim_timeline_name(drawing->timeline, host));
         ptk_sim_writer_text(drawing->writer, ": ");
     }
-    text_write_plain(drawing, ptk_sim_timeline_describe(drawing->timeline, entry, description, sizeof description));
+    text_write_plain(drawing,
+                     ptk_sim_timeline_describe(drawing->timeline, entry, description, sizeof description));
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 

@@ -21,10 +21,10 @@ typedef struct ptk_sim_window {
     ptk_choice_tree_t tree; /* of the decisions behind the first */
     uint64_t number;
     uint32_t fault_limit; /* the most faults of one run */
-    bool is_reached; /* by a run */
+    bool is_reached;      /* by a run */
     /* Of one run. */
     bool is_disabled; /* set by the caller: decisions are benign and do not count */
-    uint64_t passed; /* decisions so far */
+    uint64_t passed;  /* decisions so far */
     uint32_t faults;
 } ptk_sim_window_t;
 

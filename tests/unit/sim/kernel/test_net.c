@@ -7,16 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
-/* Answers what it was told for one site, once or always, and 0 else. */
+/* An oracle that decides `value` at one site, `times` times, and else 0. */
 typedef struct scripted {
     ptk_choice_oracle_t oracle;
     uint32_t site;
-    uint32_t answer;
+    uint32_t value;
     uint32_t times;
     uint32_t asked;
 } scripted_t;
 
-static uint32_t choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+static uint32_t scripted_choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     scripted_t *scripted = (scripted_t *) (void *) oracle;
     scripted->asked++;
     CHECK(count > 1);
@@ -24,14 +24,14 @@ static uint32_t choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t coun
         return 0;
     }
     scripted->times--;
-    return scripted->answer % count;
+    return scripted->value % count;
 }
 
-static scripted_t scripted = {.oracle.choose = choose};
+static scripted_t scripted = {.oracle.choose = scripted_choose};
 
-static void script(uint32_t site, uint32_t answer, uint32_t times) {
+static void script(uint32_t site, uint32_t value, uint32_t times) {
     scripted.site = site;
-    scripted.answer = answer;
+    scripted.value = value;
     scripted.times = times;
     scripted.asked = 0;
     ptk_thread()->oracle = &scripted.oracle;
@@ -99,7 +99,7 @@ TEST(packets_take_the_latency_and_keep_their_order) {
     ptk_sim_net_fini(&net);
 }
 
-/* The second packet is let past the first. */
+/* Lets the second packet overtake the first. */
 static uint32_t choose_overtaking(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     static uint32_t latencies;
     (void) oracle;
@@ -107,7 +107,7 @@ static uint32_t choose_overtaking(ptk_choice_oracle_t *oracle, uint32_t site, ui
     return site == PTK_SIM_SITE_LATENCY ? latencies++ == 0 : site == PTK_SIM_SITE_REORDER;
 }
 
-TEST(a_packet_overtakes_if_the_oracle_says_so) {
+TEST(a_packet_overtakes_if_the_oracle_decides_so) {
     ptk_sim_net_t net;
     ptk_choice_oracle_t oracle = {choose_overtaking};
     begin(&net, 2);
@@ -122,7 +122,7 @@ TEST(a_packet_overtakes_if_the_oracle_says_so) {
     ptk_sim_net_fini(&net);
 }
 
-TEST(loss_and_duplicates_are_decided_by_the_oracle_until_the_net_is_calm) {
+TEST(the_oracle_decides_loss_and_duplicates_until_faults_are_off) {
     ptk_sim_net_t net;
     begin(&net, 2);
     script(PTK_SIM_SITE_LOSS, 1, 1);
@@ -180,7 +180,7 @@ TEST(cut_links_and_nodes_that_are_down_drop_at_both_ends) {
     ptk_sim_net_fini(&net);
 }
 
-TEST(a_node_reaches_itself_at_once_and_nobody_is_no_error) {
+TEST(a_node_reaches_itself_at_once_and_an_unknown_address_is_no_error) {
     ptk_sim_net_t net;
     begin(&net, 2);
     script(PTK_SIM_SITE_LOSS, 1, 100);
@@ -194,7 +194,7 @@ TEST(a_node_reaches_itself_at_once_and_nobody_is_no_error) {
     CHECK_EQ(arrived_on[0], 1);
     CHECK_EQ(arrived_at_ns[1], 0);
     CHECK_EQ(net.packets_sent, 3);
-    send_to(net.nodes[0], ipv4(2, 1), 4); /* still under way at the end */
+    send_to(net.nodes[0], ipv4(2, 1), 4); /* still in flight at the end */
     scripted.times = 0;
     send_to(net.nodes[0], ipv4(2, 1), 5);
     ptk_sim_net_fini(&net);

@@ -6,12 +6,12 @@
 
 #define ENTRIES 10000
 
-/* A program that fails if the tape has all of these decisions, with at least these answers. */
+/* A program that fails if the tape has all of these decisions, with at least these values. */
 typedef struct program {
     ptk_sim_tape_entry_t causes[8];
     size_t cause_count;
     uint64_t runs;
-    uint64_t questions; /* a hash of them */
+    uint64_t candidate_hash; /* a hash of all candidates */
     ptk_sim_tape_t *smallest;
 } program_t;
 
@@ -22,7 +22,8 @@ static bool fails(void *context, const ptk_sim_tape_t *candidate) {
     for (size_t i = 0; i < candidate->count; i++) {
         const ptk_sim_tape_entry_t *entry = &candidate->entries[i];
         CHECK(entry->value > 0 && entry->value < entry->count);
-        program->questions = (program->questions ^ entry->occurrence ^ entry->value) * 1099511628211;
+        program->candidate_hash =
+            (program->candidate_hash ^ entry->occurrence ^ entry->value) * 1099511628211;
     }
     for (size_t i = 0; i < program->cause_count; i++) {
         const ptk_sim_tape_entry_t *cause = &program->causes[i];
@@ -34,8 +35,9 @@ static bool fails(void *context, const ptk_sim_tape_t *candidate) {
     return true;
 }
 
-/* 10,000 entries at 20 sites, in a mixed order, and a cause of `cause_count` among them. */
-static void plant(ptk_sim_tape_t *tape, program_t *program, size_t cause_count, uint64_t seed) {
+/* Makes a tape of 10,000 entries at 20 sites, in a mixed order, and a program that fails by `cause_count`
+   of them. */
+static void make_failing_tape(ptk_sim_tape_t *tape, program_t *program, size_t cause_count, uint64_t seed) {
     ptk_test_random_t random = {seed};
     uint64_t occurrences[20] = {0};
     for (size_t i = 0; i < ENTRIES; i++) {
@@ -67,7 +69,7 @@ TEST(three_decisions_among_ten_thousand_are_found_in_200_runs) {
         ptk_sim_tape_t tape, smallest;
         ptk_sim_tape_init(&tape);
         ptk_sim_tape_init(&smallest);
-        plant(&tape, &program, 3, seed);
+        make_failing_tape(&tape, &program, 3, seed);
         program.smallest = &smallest;
         ptk_sim_shrink_t shrink = {.still_fails = fails, .context = &program, .run_limit = 200};
         ptk_sim_shrink(&shrink, &tape);
@@ -88,7 +90,7 @@ TEST(the_limit_holds_and_what_comes_out_still_fails) {
         ptk_sim_tape_t tape, smallest;
         ptk_sim_tape_init(&tape);
         ptk_sim_tape_init(&smallest);
-        plant(&tape, &program, 6, 1);
+        make_failing_tape(&tape, &program, 6, 1);
         ptk_sim_tape_copy(&smallest, &tape);
         ptk_sim_tape_sort(&smallest);
         program.smallest = &smallest;
@@ -105,22 +107,22 @@ TEST(the_limit_holds_and_what_comes_out_still_fails) {
     }
 }
 
-TEST(the_same_questions_are_asked_every_time) {
-    uint64_t questions[2];
+TEST(shrinking_is_deterministic) {
+    uint64_t candidate_hash[2];
     for (int i = 0; i < 2; i++) {
         program_t program = {0};
         ptk_sim_tape_t tape, smallest;
         ptk_sim_tape_init(&tape);
         ptk_sim_tape_init(&smallest);
-        plant(&tape, &program, 4, 7);
+        make_failing_tape(&tape, &program, 4, 7);
         program.smallest = &smallest;
         ptk_sim_shrink_t shrink = {.still_fails = fails, .context = &program, .run_limit = 1000};
         ptk_sim_shrink(&shrink, &tape);
-        questions[i] = program.questions;
+        candidate_hash[i] = program.candidate_hash;
         ptk_sim_tape_fini(&tape);
         ptk_sim_tape_fini(&smallest);
     }
-    CHECK_EQ(questions[0], questions[1]);
+    CHECK_EQ(candidate_hash[0], candidate_hash[1]);
 }
 
 static bool always(void *context, const ptk_sim_tape_t *candidate) {
@@ -133,7 +135,7 @@ TEST(a_program_that_always_fails_needs_no_decision) {
     program_t program = {0};
     ptk_sim_tape_t tape;
     ptk_sim_tape_init(&tape);
-    plant(&tape, &program, 0, 3);
+    make_failing_tape(&tape, &program, 0, 3);
     ptk_sim_shrink_t shrink = {.still_fails = always, .run_limit = 100};
     ptk_sim_shrink(&shrink, &tape);
     CHECK_EQ(tape.count, 0);
@@ -145,7 +147,7 @@ TEST(a_program_that_always_fails_needs_no_decision) {
     ptk_sim_tape_fini(&tape);
 }
 
-/* Entries that only go in pairs; every other pair is needed. */
+/* Entries can only be removed in pairs; every other pair is needed. */
 static bool fails_in_pairs(void *context, const ptk_sim_tape_t *tape) {
     (void) context;
     for (uint64_t i = 0; i < 64; i += 2) {
@@ -172,14 +174,14 @@ TEST(entries_that_only_go_in_pairs_go) {
     ptk_sim_tape_fini(&tape);
 }
 
-/* A high answer needs another entry beside it; a lower one does not. */
+/* A high value needs another entry beside it; a lower one does not. */
 static bool fails_by_level(void *context, const ptk_sim_tape_t *tape) {
     (void) context;
     uint32_t level = ptk_sim_tape_value(tape, 6, 0);
     return level >= 2 && (level < 3 || ptk_sim_tape_value(tape, 6, 1) > 0);
 }
 
-TEST(a_lower_answer_frees_another_entry) {
+TEST(a_lower_value_makes_another_entry_superfluous) {
     ptk_sim_tape_t tape;
     ptk_sim_tape_init(&tape);
     ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = 6, .occurrence = 0, .value = 9, .count = 10});
@@ -192,8 +194,8 @@ TEST(a_lower_answer_frees_another_entry) {
     ptk_sim_tape_fini(&tape);
 }
 
-/* The decisions of the tape shift each other: whether an entry counts depends on how many are before it. The
-   result is minimal all the same: no single entry can go. */
+/* The decisions of the tape shift each other: whether an entry counts depends on how many are before it.
+   The result is minimal all the same: no single entry can be removed. */
 static bool fails_by_position(void *context, const ptk_sim_tape_t *tape) {
     (void) context;
     uint64_t sum = 0;

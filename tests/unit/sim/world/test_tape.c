@@ -27,7 +27,7 @@ static page_t write_tape(const ptk_sim_tape_t *tape) {
     return page;
 }
 
-/* As a run records it: in order for each site, not among them. */
+/* Fills a tape as a run does: in order for each site, and not among sites. */
 static void record(ptk_sim_tape_t *tape, uint64_t seed) {
     ptk_test_random_t random = {seed};
     uint64_t occurrences[10] = {0};
@@ -73,7 +73,7 @@ TEST(a_sorted_tape_has_what_was_appended) {
     ptk_sim_tape_fini(&sorted);
 }
 
-TEST(a_tape_knows_whether_it_is_sorted) {
+TEST(appending_tracks_whether_a_tape_is_sorted) {
     ptk_sim_tape_t tape;
     ptk_sim_tape_entry_t entry = {.site = 5, .occurrence = 3, .value = 1, .count = 2};
     ptk_sim_tape_init(&tape);
@@ -163,7 +163,7 @@ TEST(what_is_no_tape_is_refused_with_its_line) {
     ptk_sim_tape_fini(&tape);
 }
 
-TEST(the_reason_is_the_one_that_helps) {
+TEST(each_error_has_its_own_reason) {
     static const char *const texts[] = {"ptk-tape 1\n1 1 1\n", "ptk-tape 1\n1 1 1 4x\n",
                                         "ptk-tape 1\nx 1 1 2\n"};
     ptk_sim_tape_t tape;
@@ -176,9 +176,9 @@ TEST(the_reason_is_the_one_that_helps) {
     ptk_sim_tape_fini(&tape);
 }
 
-/* Any bytes at all, and every damaged version of a good text: an answer, in bounds (each text is on the heap,
-   without a zero behind it). */
-TEST(garbage_does_no_harm) {
+/* Parses any bytes at all, and every damaged version of a good text, within bounds: each text is on the
+   heap, without a zero behind it. */
+TEST(any_bytes_are_parsed_or_refused) {
     static const char good[] = "ptk-tape 1\n1 2 3 4\n102 77 1 2\n# x\n120 4 5000 65536\n";
     static const char likely[] = "0123456789 \n\t-#.\r";
     ptk_test_random_t random = {1};

@@ -37,7 +37,7 @@ static void run_all(uint32_t decisions, uint32_t faults) {
         } while (ptk_sim_window_next(&window));
         number++;
     } while (window.is_reached);
-    CHECK_EQ(number, LENGTH + 2); /* the benign run, one for each decision, and one that nobody reached */
+    CHECK_EQ(number, LENGTH + 2); /* the benign run, one for each decision, and one that no run reached */
 }
 
 static unsigned span_of(unsigned set) {
