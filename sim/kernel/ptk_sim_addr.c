@@ -15,6 +15,7 @@
 /* The prefix of an IPv4-mapped IPv6 address, ::ffff:0:0/96. */
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+/* Converts a port in network order by its bytes, independent of the machine's order. */
 static uint16_t port_from_network(uint16_t network) {
     uint8_t bytes[2];
     memcpy(bytes, &network, sizeof bytes);
@@ -53,6 +54,7 @@ static int addr_from_ipv6(ptk_sim_addr_t *addr_out, const struct sockaddr *addr,
     return 0;
 }
 
+/* The family decides the layout; sockaddr is copied, since a caller's buffer may be unaligned. */
 int ptk_sim_addr_from_os(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     sa_family_t family;
     if (!addr || addrlen < sizeof family) {
@@ -76,6 +78,7 @@ static void addr_copy_out(const void *from, socklen_t bytes, struct sockaddr *ad
     *addrlen = bytes;
 }
 
+/* The scope id of IPv6 is written as 0: simulated links have no interfaces. */
 void ptk_sim_addr_to_os(const ptk_sim_addr_t *addr, int family, struct sockaddr *addr_out,
                         socklen_t *addrlen) {
     if (family == AF_INET) {
@@ -107,6 +110,7 @@ bool ptk_sim_addr_is_multicast_or_broadcast(const ptk_sim_addr_t *addr) {
     return ipv4[0] >> 4 == 14 || (ipv4[0] & ipv4[1] & ipv4[2] & ipv4[3]) == 0xff;
 }
 
+/* The mapped 0.0.0.0 counts as "any" of IPv4 only. */
 bool ptk_sim_addr_is_any(const ptk_sim_addr_t *addr) {
     static const uint8_t zero[16];
     return ptk_sim_addr_is_ipv4(addr) ? memcmp(addr->bytes + 12, zero, 4) == 0

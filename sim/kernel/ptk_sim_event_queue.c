@@ -80,6 +80,8 @@ static void event_queue_reserve(ptk_sim_event_queue_t *queue) {
     }
 }
 
+/* An event that is scheduled already loses its place among events of the same time: it counts as inserted
+   now. */
 void ptk_sim_event_queue_insert(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event, uint64_t at_ns) {
     ptk_sim_event_queue_cancel(queue, event);
     event_queue_reserve(queue);
@@ -88,6 +90,7 @@ void ptk_sim_event_queue_insert(ptk_sim_event_queue_t *queue, ptk_sim_event_t *e
     event_queue_sift_up(queue, queue->count++, &entry);
 }
 
+/* The last entry of the heap fills the hole; it may belong above or below it. */
 void ptk_sim_event_queue_cancel(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event) {
     if (event->heap_position == 0) {
         return;
@@ -110,6 +113,7 @@ uint64_t ptk_sim_event_queue_next_ns(const ptk_sim_event_queue_t *queue) {
     return queue->count ? queue->entries[0].at_ns : UINT64_MAX;
 }
 
+/* The event is removed before it fires, so its handler may schedule it again or free it. */
 bool ptk_sim_event_queue_step(ptk_sim_event_queue_t *queue) {
     if (queue->count == 0) {
         return false;

@@ -22,6 +22,7 @@ typedef struct ptk_sim_heap_block {
     uint64_t charge;
 } heap_block_t;
 
+/* The step is the smallest power of two, from 16 on, of which the size has at most eight. */
 uint64_t ptk_sim_heap_charge(size_t bytes) {
     uint64_t step = HEAP_MIN_STEP_BYTES;
     while (step < bytes / 8 + (bytes % 8 != 0)) {
@@ -99,6 +100,7 @@ void ptk_sim_heap_fini(ptk_sim_heap_t *heap) {
     *heap = (ptk_sim_heap_t) {.limit_bytes = heap->limit_bytes};
 }
 
+/* The comparisons are arranged so that no sum can overflow. */
 bool ptk_sim_heap_fits(const ptk_sim_heap_t *heap, const void *memory, size_t bytes) {
     const heap_block_t *block = heap_find_block(heap, memory);
     uint64_t others = heap->bytes - (block ? block->charge : 0);
@@ -106,6 +108,7 @@ bool ptk_sim_heap_fits(const ptk_sim_heap_t *heap, const void *memory, size_t by
                                       ptk_sim_heap_charge(bytes) <= heap->limit_bytes - others);
 }
 
+/* The old record is removed only after the reallocation has succeeded: otherwise the block still exists. */
 void *ptk_sim_heap_reallocate(ptk_sim_heap_t *heap, void *memory, size_t bytes) {
     heap_block_t *block = heap_find_block(heap, memory);
     void *fresh = ptk_sys_real.heap_reallocate(memory, bytes);

@@ -20,6 +20,7 @@
 #define PPM                      INT64_C(1000000)
 #define EMPTY_POLL_NS            1000 /* see empty_poll_ns */
 
+/* The platform and the limits are defaults; the driver changes them before the host executes. */
 void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
                          ptk_choice_oracle_t *oracle) {
     *kernel = (ptk_sim_kernel_t) {
@@ -54,6 +55,8 @@ static uint64_t clock_apply_drift(uint64_t ns, int64_t ppm) {
     return ns + (uint64_t) (whole + rest);
 }
 
+/* The drift applies to the world's whole time, so a change of the drift also needs a new offset
+   (ptk_sim_clock). */
 uint64_t ptk_sim_kernel_now_ns(const ptk_sim_kernel_t *kernel) {
     uint64_t world_ns = kernel->net->events.now_ns;
     return clock_apply_drift(world_ns, kernel->clock_drift_ppm) + (uint64_t) kernel->clock_offset_ns;
@@ -120,6 +123,7 @@ static int kernel_allocate_descriptor(ptk_sim_kernel_t *kernel, ptk_sim_file_t *
     return 0;
 }
 
+/* The oracle refuses before anything is allocated. */
 int ptk_sim_file_open(ptk_sim_kernel_t *kernel, ptk_sim_file_kind_t kind, ptk_sim_file_t **file_out,
                       ptk_os_handle_t *handle_out) {
     uint32_t fault = ptk_choice(PTK_SIM_SITE_NO_RESOURCES, 4);
@@ -145,6 +149,7 @@ int ptk_sim_file_dup(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_ha
     return file ? kernel_allocate_descriptor(kernel, file, handle_out) : -EBADF;
 }
 
+/* dup3 of a descriptor to itself is an error, unlike dup2. */
 int ptk_sim_file_dup_to(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, ptk_os_handle_t to) {
     ptk_sim_file_t *file = ptk_sim_file_find(kernel, handle);
     if (!file || to < 0 || to >= (ptk_os_handle_t) kernel->descriptor_limit) {

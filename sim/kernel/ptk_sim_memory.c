@@ -18,6 +18,7 @@ void *ptk_sim_reallocate(void *memory, size_t bytes) {
     return fresh;
 }
 
+/* Zeroed memory keeps runs deterministic: a forgotten member has the same value in each. */
 void *ptk_sim_allocate(size_t bytes) {
     void *memory = ptk_sim_reallocate(NULL, bytes);
     memset(memory, 0, bytes);

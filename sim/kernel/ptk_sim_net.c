@@ -2,9 +2,9 @@
 /*
  * The path of a packet:
  *
- *     departure   after the packets before it have left the link (bandwidth); loss and duplication are decided here
- *     flight      for the link's latency
- *     arrival     not before that of an earlier departure, unless PTK_SIM_SITE_REORDER lets it overtake
+ *     departure   after the packets before it have left the link (bandwidth); loss and duplication are
+ * decided here flight      for the link's latency arrival     not before that of an earlier departure, unless
+ * PTK_SIM_SITE_REORDER lets it overtake
  *
  * Whether the link is partitioned and the node is up is checked at departure and at arrival. Within a node
  * there is no link: a packet arrives at the present time, after the events that are due already. Packets are
@@ -77,6 +77,7 @@ void ptk_sim_net_fini(ptk_sim_net_t *net) {
     net->address_count = net->address_capacity = 0;
 }
 
+/* Nodes are allocated one by one: pointers to them stay valid. */
 ptk_sim_node_t *ptk_sim_net_add(ptk_sim_net_t *net) {
     if (net->node_count == net->node_capacity) {
         net->node_capacity = net->node_capacity ? net->node_capacity * 2 : NET_FIRST_CAPACITY;
@@ -152,6 +153,7 @@ static void net_reserve_addresses(ptk_sim_net_t *net) {
     ptk_sim_free(old);
 }
 
+/* The port of a node's address is 0, so that addresses compare equal whatever port was given. */
 bool ptk_sim_node_add_address(ptk_sim_node_t *node, const ptk_sim_addr_t *addr) {
     ptk_sim_net_t *net = node->net;
     if (node->address_count == NODE_MAX_ADDRESSES || net_find_holder(net, addr)) {
@@ -309,6 +311,7 @@ static void packet_refuse(ptk_sim_packet_t *packet) {
     ptk_sim_packet_free(packet);
 }
 
+/* A node that is down loses its own packets; it has no way to notice. */
 void ptk_sim_packet_send(ptk_sim_node_t *node, ptk_sim_packet_t *packet) {
     ptk_sim_net_t *net = packet->net;
     ptk_sim_node_t *to = ptk_sim_net_find(node, &packet->to);

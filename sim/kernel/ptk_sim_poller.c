@@ -74,6 +74,8 @@ static int epoll_modify(ptk_sim_registration_t *registration, const struct epoll
     return 0;
 }
 
+/* The order of the checks is Linux's. EPOLL_CTL_DEL and an unknown operation both remove the registration;
+   the latter returns -EINVAL. */
 int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, int operation,
                       ptk_os_handle_t handle, struct epoll_event *event) {
     ptk_sim_file_t *epoll = ptk_sim_file_find(kernel, epoll_handle);
@@ -225,6 +227,8 @@ static void count_busy_poll(ptk_sim_kernel_t *kernel) {
     }
 }
 
+/* States of one wait: poll; if nothing was found, suspend until a change or the end, and poll again. The
+   loop also polls after the end, since something may have become ready at that very time. */
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
                          int (*poll)(void *context), void *context) {
     uint64_t until_ns = wait_end_ns(kernel, timeout_ns);
@@ -255,11 +259,13 @@ typedef struct epoll_batch {
     int capacity;
 } epoll_batch_t;
 
+/* The `poll` function of epoll_wait. */
 static int epoll_collect_batch(void *context) {
     const epoll_batch_t *epoll_batch = context;
     return epoll_collect(epoll_batch->epoll, epoll_batch->events, epoll_batch->capacity);
 }
 
+/* The batch is collected at the time of each poll, not at the time of the event. */
 int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, struct epoll_event *events,
                        int capacity, int64_t timeout_ns) {
     ptk_sim_file_t *epoll = ptk_sim_file_find(kernel, handle);
@@ -313,6 +319,7 @@ static bool poll_is_single_check(ptk_sim_kernel_t *kernel, const struct pollfd *
     return count == 1 && !(file && file->kind == PTK_SIM_FILE_WAKE);
 }
 
+/* A single check with timeout 0 takes no time; any other poll with timeout 0 that finds nothing does. */
 int ptk_sim_poll(ptk_sim_kernel_t *kernel, struct pollfd *first, size_t count, int64_t timeout_ns) {
     poll_set_t poll_set = {kernel, first, count};
     if (timeout_ns == 0 && poll_is_single_check(kernel, first, count)) {

@@ -62,6 +62,7 @@ static uint64_t sim_now_ns(void) {
     return ptk_sim_kernel_now_ns(sys_kernel());
 }
 
+/* Each byte is a decision, so that a tape can replay it. */
 static int sim_random_bytes(void *buffer, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) {
         ((unsigned char *) buffer)[i] = (unsigned char) ptk_choice(PTK_SIM_SITE_RANDOM, 256);
@@ -83,10 +84,12 @@ static void *sim_heap_reallocate(void *memory, size_t bytes) {
     return fails ? NULL : ptk_sim_heap_reallocate(&kernel->heap, memory, bytes);
 }
 
+/* Also frees a block of another host, see ptk_sim_heap_free(). */
 static void sim_heap_free(void *memory) {
     ptk_sim_heap_free(&sys_kernel()->heap, memory);
 }
 
+/* From here to page_bytes: memory of the process, which no decision depends on. */
 static int sim_map_stacks(size_t bytes, void **memory_out) {
     return ptk_sys_real.map_stacks(bytes, memory_out);
 }
@@ -121,6 +124,7 @@ static size_t sim_page_bytes(void) {
 
 /* --- sockets --- */
 
+/* The endpoint's `changed`: wakes the pollers of its description. */
 static void sys_tcp_changed(ptk_sim_tcp_t *tcp, uint32_t events) {
     ptk_sim_file_changed(tcp->owner, events);
 }
@@ -140,6 +144,7 @@ static ptk_sim_tcp_t *sys_find_tcp(ptk_sim_kernel_t *kernel, ptk_os_handle_t han
     return file && file->kind == PTK_SIM_FILE_TCP ? file->u.tcp : NULL;
 }
 
+/* After a crash the descriptor exists without an endpoint, and every call on it fails. */
 static int sim_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
     ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_file_t *file = NULL;
@@ -198,6 +203,7 @@ static int sys_reset_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) 
     return -ECONNABORTED;
 }
 
+/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. */
 static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                       ptk_os_handle_t *handle_out) {
     int error = 0;
@@ -220,6 +226,7 @@ static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *
     return (int) sys_trace_call(kernel, CALL_ACCEPT, handle, result);
 }
 
+/* An interrupted connect is not started: -EINTR has no effect, unlike on a blocking socket. */
 static int sim_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
@@ -231,6 +238,8 @@ static int sim_connect(ptk_os_handle_t handle, const struct sockaddr *addr, sock
                                 tcp ? ptk_sim_tcp_connect(tcp, addr, addrlen) : error);
 }
 
+/* A receive that the oracle cuts short reports POLLIN again, or an edge-triggered poller would miss the
+   rest. */
 static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
@@ -251,6 +260,7 @@ static intptr_t sim_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
     return sys_trace_call(kernel, CALL_RECV, handle, result);
 }
 
+/* After a crash a send returns -EPIPE, as on a connection that was reset. */
 static intptr_t sim_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
@@ -302,6 +312,7 @@ static int sim_set_option(ptk_os_handle_t handle, int level, int name, const voi
 
 /* --- pollers, timers, wakes --- */
 
+/* Also the descriptor of an epoll counts towards the limit. */
 static int sim_epoll_create(ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
     int result = ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_EPOLL, &file, handle_out);
@@ -365,6 +376,7 @@ static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
     return 0;
 }
 
+/* A wake is like an eventfd whose value is read as a whole: readable while it is kicked. */
 static int sim_wake_open(ptk_os_handle_t *handle_out) {
     ptk_sim_file_t *file = NULL;
     return ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_WAKE, &file, handle_out);
@@ -415,9 +427,11 @@ static int sim_at_fork_child(void (*handler)(void)) {
     return 0;
 }
 
+/* There is one thread. */
 static void sim_thread_yield(void) {
 }
 
+/* A simulated program sees one variable: the platform of its loops. */
 static const char *sim_environment(const char *name) {
     return strcmp(name, "PTK_PLATFORM") == 0 ? sys_kernel()->platform : NULL;
 }
@@ -434,6 +448,7 @@ static bool sim_symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
     return ptk_sys_real.symbolize(address, symbol_out);
 }
 
+/* Every member is set: a simulated host uses nothing of the real system but the memory of the process. */
 const ptk_sys_t ptk_sim_sys = {
     .now_ns = sim_now_ns,
     .random_bytes = sim_random_bytes,

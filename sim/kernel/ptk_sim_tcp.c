@@ -15,6 +15,8 @@
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 
+/* The net learns where TCP's packets go with the first endpoint, so that a net without TCP needs none of
+   it. */
 ptk_sim_tcp_t *ptk_sim_tcp_create(ptk_sim_node_t *node, int family) {
     ptk_assert(family == AF_INET || family == AF_INET6);
     ptk_sim_tcb_t *tcb = ptk_sim_tcb_create(node, family, ptk_sim_tcp_timer_expired);
@@ -23,6 +25,8 @@ ptk_sim_tcp_t *ptk_sim_tcp_create(ptk_sim_node_t *node, int family) {
     return &tcb->tcp;
 }
 
+/* A connection that was reset in the queue is accepted all the same; the first receive returns the error,
+   as on Linux. */
 int ptk_sim_tcp_accept(ptk_sim_tcp_t *listener, ptk_sim_tcp_t **accepted_out) {
     ptk_sim_tcb_t *parent = listener->tcb;
     if (parent->state != PTK_SIM_TCP_LISTEN) {
@@ -85,6 +89,8 @@ static uint32_t tcp_recv_piece(ptk_sim_tcb_t *tcb, uint8_t *buffer, size_t bytes
     return piece;
 }
 
+/* Bytes are copied in pieces up to the buffer's size, the urgent mark or the end of what is there; only an
+   empty buffer at the start is an error or the end of the stream. */
 intptr_t ptk_sim_tcp_recv(ptk_sim_tcp_t *tcp, void *buffer, size_t bytes) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     size_t copied = 0;
@@ -131,6 +137,8 @@ static uint32_t tcp_send_space(const ptk_sim_tcb_t *tcb, size_t bytes) {
     return taken;
 }
 
+/* The urgent pointer is the end of what was accepted: of a send that is cut short, the urgent byte is the
+   last accepted one. */
 intptr_t ptk_sim_tcp_send(ptk_sim_tcp_t *tcp, const void *buffer, size_t bytes, bool urgent) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     int error = tcp_send_error(tcb);
@@ -192,6 +200,8 @@ static int tcp_shutdown_directions(ptk_sim_tcb_t *tcb, uint8_t directions) {
     return tcb->state == PTK_SIM_TCP_CLOSED ? -ENOTCONN : 0;
 }
 
+/* The socket's state follows the connection's: after a connect that never succeeded, the next connect
+   returns -EINVAL. The event is scheduled also with -ENOTCONN, since Linux wakes pollers then, too. */
 int ptk_sim_tcp_shutdown(ptk_sim_tcp_t *tcp, int how) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     if (how < SHUT_RD || how > SHUT_RDWR) {
@@ -221,6 +231,8 @@ static void tcp_start_fin_wait_2_timer(ptk_sim_tcb_t *tcb) {
                                ptk_sim_tcp_now(tcb) + PTK_SIM_TCP_TIME_WAIT_NS);
 }
 
+/* Before SYN_RECEIVED, and with SO_LINGER 0, nothing of the connection stays. Unread bytes cause an RST
+   instead of a FIN, since the peer must not believe that they arrived (RFC 2525, 2.17). */
 void ptk_sim_tcp_close(ptk_sim_tcp_t *tcp) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     tcp_orphan(tcb);
@@ -252,6 +264,7 @@ void ptk_sim_tcp_abandon(ptk_sim_tcp_t *tcp) {
     ptk_sim_tcb_free(tcb);
 }
 
+/* Nothing is sent: a node that has crashed is silent. */
 void ptk_sim_tcp_clear(ptk_sim_node_t *node) {
     ptk_sim_tcp_tables_t *tables = node->tcp;
     if (!tables) {

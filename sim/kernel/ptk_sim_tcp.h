@@ -39,8 +39,9 @@ struct ptk_sim_tcp {
    is set. Never returns NULL. */
 ptk_sim_tcp_t *ptk_sim_tcp_create(ptk_sim_node_t *node, int family);
 
-/* As bind(2) and listen(2). */
+/* As bind(2). */
 int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t addrlen);
+/* As listen(2). Calling it again changes the backlog. */
 int ptk_sim_tcp_listen(ptk_sim_tcp_t *tcp, int backlog);
 
 /* As a non-blocking connect(2): -EINPROGRESS when it starts; then POLLOUT (or POLLERR and POLLHUP) and
@@ -66,19 +67,22 @@ int ptk_sim_tcp_shutdown(ptk_sim_tcp_t *tcp, int how);
    the endpoint again. */
 void ptk_sim_tcp_close(ptk_sim_tcp_t *tcp);
 
-/* As getsockname(2) and getpeername(2). */
+/* As getsockname(2). */
 int ptk_sim_tcp_local_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *addrlen);
+/* As getpeername(2): -ENOTCONN before and after the connection. */
 int ptk_sim_tcp_peer_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *addrlen);
 
 /* Returns the peer's address for accept: also if the connection has ended since, when peer_name returns
    -ENOTCONN. */
 void ptk_sim_tcp_accepted_name(ptk_sim_tcp_t *tcp, struct sockaddr *addr, socklen_t *addrlen);
-/* As getsockopt(2) and setsockopt(2), for the options that ptk uses. */
+/* As getsockopt(2), for the options that ptk uses. */
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length);
+/* As setsockopt(2). */
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length);
 
-/* As FIONREAD and SIOCOUTQ: bytes that a receive would return; bytes sent and not acknowledged. */
+/* As FIONREAD: bytes that a receive would return. */
 uint32_t ptk_sim_tcp_unread(const ptk_sim_tcp_t *tcp);
+/* As SIOCOUTQ: bytes that were sent or queued and are not acknowledged. */
 uint32_t ptk_sim_tcp_unacknowledged(const ptk_sim_tcp_t *tcp);
 
 /* Returns what poll(2) would report: POLLIN, POLLOUT, POLLRDHUP, POLLHUP, POLLERR, POLLPRI. As on Linux, a

@@ -13,6 +13,7 @@ bool ptk_sim_tcp_is_own_address(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *
     return ptk_sim_addr_is_any(addr) || ptk_sim_node_has_address(tcb->tcp.node, addr);
 }
 
+/* A too short IPv6 address has another error than one of another family, as on Linux. */
 int ptk_sim_tcp_addr_from_os(const ptk_sim_tcb_t *tcb, ptk_sim_addr_t *addr_out, const struct sockaddr *addr,
                              socklen_t addrlen) {
     sa_family_t family;
@@ -37,6 +38,7 @@ static int tcp_bind_port(ptk_sim_tcb_t *tcb) {
     return 0;
 }
 
+/* The order of the checks is Linux's, which the differential tests compare. */
 int ptk_sim_tcp_bind(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t addrlen) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     ptk_sim_addr_t wanted;
@@ -72,6 +74,7 @@ static uint32_t tcp_clamp_backlog(int backlog) {
     return backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : (uint32_t) backlog;
 }
 
+/* The port may have been free at bind and taken since, by a listener that SO_REUSEADDR permitted beside. */
 int ptk_sim_tcp_listen(ptk_sim_tcp_t *tcp, int backlog) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     if (tcb->socket_state != PTK_SIM_TCP_UNCONNECTED ||

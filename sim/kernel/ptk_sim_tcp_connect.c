@@ -36,6 +36,7 @@ static void tcp_free_child(ptk_list_node_t *node) {
     ptk_sim_tcb_free(child);
 }
 
+/* Children in SYN_RECEIVED are freed without an RST, as on Linux. */
 void ptk_sim_tcp_stop_listening(ptk_sim_tcb_t *tcb) {
     for (ptk_list_node_t *node; (node = ptk_list_first(&tcb->syn_queue));) {
         tcp_free_child(node);
@@ -64,6 +65,8 @@ static void tcp_reset_variables(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* The error remains for SO_ERROR; pending notifications are dropped, since they are about a connection that
+   no longer exists. */
 void ptk_sim_tcp_disconnect(ptk_sim_tcb_t *tcb) {
     int error = tcb->state == PTK_SIM_TCP_SYN_SENT ? ECONNRESET : 0;
     if (tcb->state == PTK_SIM_TCP_LISTEN) {
@@ -81,6 +84,7 @@ void ptk_sim_tcp_disconnect(ptk_sim_tcb_t *tcb) {
 
 /* --- connect --- */
 
+/* Sets 127.0.0.1 or ::1; the port stays. */
 static void tcp_make_loopback(ptk_sim_addr_t *addr, bool is_ipv4) {
     static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
     static const uint8_t ipv6[16] = {[15] = 1};
@@ -187,6 +191,7 @@ static int tcp_connect_progress(ptk_sim_tcb_t *tcb, int error_under_way) {
     return 0;
 }
 
+/* The socket's state decides first, and the connection's state only within CONNECTING. */
 int ptk_sim_tcp_connect(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t addrlen) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     sa_family_t family;

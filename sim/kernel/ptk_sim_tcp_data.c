@@ -71,6 +71,8 @@ static void tcp_process_fin(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* Data for a connection whose program will never read it is answered with an RST, as on Linux. A segment
+   beyond rcv_nxt is dropped, but acknowledged. */
 void ptk_sim_tcp_process_data(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     bool has_fin = packet->flags & PTK_SIM_TCP_FIN;
     if (packet->bytes == 0 && !has_fin) {

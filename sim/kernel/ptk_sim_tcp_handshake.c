@@ -45,6 +45,7 @@ static bool tcp_is_accept_queue_full(const ptk_sim_tcb_t *listener) {
     return listener->accept_count > listener->accept_limit;
 }
 
+/* The child is found by later segments of the peer, since it is in the table of pairs. */
 void ptk_sim_tcp_input_listen(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *packet) {
     if (tcp_is_accept_queue_full(listener)) {
         return;
@@ -80,10 +81,12 @@ static void tcp_establish(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     }
 }
 
+/* Only the exact number is accepted. */
 static bool tcp_acknowledges_syn(const ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     return packet->flags & PTK_SIM_TCP_ACK && packet->ack == tcb->snd_una + 1;
 }
 
+/* RFC 9293, 3.10.7.3: a wrong ACK first, then RST, then SYN. An RST without an acceptable ACK is ignored. */
 void ptk_sim_tcp_input_syn_sent(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     if (packet->flags & PTK_SIM_TCP_ACK && !tcp_acknowledges_syn(tcb, packet)) {
         ptk_sim_tcp_reply_reset(tcb->tcp.node, packet);

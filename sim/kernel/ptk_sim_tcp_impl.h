@@ -178,14 +178,17 @@ static inline bool ptk_sim_seq_after(uint32_t one, uint32_t other) {
     return (int32_t) (other - one) < 0;
 }
 
+/* Returns the net of the endpoint's node. */
 static inline ptk_sim_net_t *ptk_sim_tcp_net(const ptk_sim_tcb_t *tcb) {
     return tcb->tcp.node->net;
 }
 
+/* Returns the world's time, which TCP's timers run on; a host's clock does not matter. */
 static inline uint64_t ptk_sim_tcp_now(const ptk_sim_tcb_t *tcb) {
     return tcb->tcp.node->net->events.now_ns;
 }
 
+/* Cancels whichever timer is armed. */
 static inline void ptk_sim_tcp_cancel_timer(ptk_sim_tcb_t *tcb) {
     ptk_sim_event_queue_cancel(&tcb->tcp.node->net->events, &tcb->timer);
 }
@@ -198,6 +201,8 @@ ptk_sim_tcp_tables_t *ptk_sim_tcp_tables(ptk_sim_node_t *node);
 /* Frees the tables, which must be empty. */
 void ptk_sim_tcp_tables_free(ptk_sim_node_t *node);
 
+/* Each inserts the block into one table, by what its addresses are now; they must not change while it is in
+   there. */
 void ptk_sim_tcp_insert_port(ptk_sim_tcb_t *tcb);
 void ptk_sim_tcp_insert_pair(ptk_sim_tcb_t *tcb);
 void ptk_sim_tcp_insert_listener(ptk_sim_tcb_t *tcb);
@@ -284,13 +289,17 @@ void ptk_sim_tcp_update_window(ptk_sim_tcb_t *tcb);
 
 /* Updates srtt, rttvar and rto if this acknowledgement ends a measurement. */
 void ptk_sim_tcp_sample_rtt(ptk_sim_tcb_t *tcb, uint32_t ack);
+/* Handles the acknowledgement and window of an acceptable segment. */
 void ptk_sim_tcp_process_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet);
+/* Handles an acceptable RST. */
 void ptk_sim_tcp_process_reset(ptk_sim_tcb_t *tcb);
+/* Handles what an acceptable segment carries. */
 void ptk_sim_tcp_process_data(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet);
 
 /* Handles a SYN in LISTEN: creates a child in SYN_RECEIVED, or ignores the SYN if the accept queue is full.
  */
 void ptk_sim_tcp_input_listen(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *packet);
+/* Handles a segment in SYN_SENT. */
 void ptk_sim_tcp_input_syn_sent(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet);
 
 /* Handles the peer's SYN when it arrives again in SYN_RECEIVED: as a retransmission, or with the ACK of our
@@ -302,7 +311,9 @@ bool ptk_sim_tcp_input_repeated_syn(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *
 bool ptk_sim_tcp_complete_handshake(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet);
 
 /* --- events --- */
+/* Event handler of the block's timer. */
 void ptk_sim_tcp_timer_expired(ptk_sim_event_t *event);
+/* Handles a segment that a node receives. The packet stays the net's. */
 void ptk_sim_tcp_input(ptk_sim_node_t *node, const ptk_sim_packet_t *packet);
 
 /* --- addresses, connect and disconnect (_bind, _connect) --- */

@@ -73,6 +73,7 @@ static int tcp_option_get_number(ptk_sim_tcb_t *tcb, int name, int *number_out) 
     }
 }
 
+/* Flags and numbers are int; a shorter buffer gets the first bytes of it. */
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     const bool *flag = tcp_option_flag(tcb, level, name);
@@ -92,6 +93,7 @@ int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value,
 
 /* --- set --- */
 
+/* A linger that is switched off keeps its time, as Linux's getsockopt shows. */
 static int tcp_option_set_linger(ptk_sim_tcb_t *tcb, const void *value, socklen_t length) {
     struct linger linger;
     if (length < sizeof linger) {
@@ -125,6 +127,7 @@ static int tcp_option_set_buffer(ptk_sim_tcb_t *tcb, int name, int wanted) {
     }
 }
 
+/* IPV6_V6ONLY cannot change once the endpoint is bound. The order of the checks is Linux's. */
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     bool *flag = tcp_option_flag(tcb, level, name);

@@ -78,6 +78,8 @@ static bool tcp_has_urgent_ahead(const ptk_sim_tcb_t *tcb) {
            tcb->snd_up - tcb->snd_nxt <= URG_PTR_MAX;
 }
 
+/* An ACK without data has the highest number ever sent, so that the peer accepts it also during a
+   retransmission. */
 void ptk_sim_tcp_send_ack(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_send_control(tcb, PTK_SIM_TCP_ACK, tcb->snd_max);
 }
@@ -86,6 +88,7 @@ void ptk_sim_tcp_send_reset(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_send_control(tcb, PTK_SIM_TCP_RST | PTK_SIM_TCP_ACK, tcb->snd_max);
 }
 
+/* RFC 9293, 3.10.7.1: the numbers are chosen so that the peer accepts the RST. */
 void ptk_sim_tcp_reply_reset(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
     if (packet->flags & PTK_SIM_TCP_RST) {
         return;
@@ -115,6 +118,7 @@ static void tcp_start_rtt_sample(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* The SYN has the number snd_una; snd_nxt is set again by each retransmission. */
 void ptk_sim_tcp_send_syn(ptk_sim_tcb_t *tcb) {
     bool is_syn_ack = tcb->state == PTK_SIM_TCP_SYN_RECEIVED;
     tcb->snd_nxt = tcb->snd_max = tcb->snd_una + 1;
@@ -196,6 +200,8 @@ static uint64_t tcp_backed_off_ns(uint64_t rto_ns, uint32_t times) {
     return rto_ns < PTK_SIM_TCP_MAX_RTO_NS ? rto_ns : PTK_SIM_TCP_MAX_RTO_NS;
 }
 
+/* In flight: retransmission timer, backed off by retransmits. Only queued: the window is closed, and the
+   persist timer is backed off by window_probes. */
 void ptk_sim_tcp_arm_timer(ptk_sim_tcb_t *tcb) {
     ptk_sim_event_queue_t *events = &ptk_sim_tcp_net(tcb)->events;
     bool is_in_flight = tcb->snd_max != tcb->snd_una;
@@ -209,6 +215,7 @@ void ptk_sim_tcp_arm_timer(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* An ACK of its own is sent only if no data segment has carried it. */
 void ptk_sim_tcp_output(ptk_sim_tcb_t *tcb) {
     if (tcp_may_send_data(tcb)) {
         while (tcp_send_next_segment(tcb)) {

@@ -79,6 +79,7 @@ static ptk_sim_tcp_link_t *tcp_table_next(const ptk_sim_tcp_table_t *table, cons
     return node ? ptk_container_of(node, ptk_sim_tcp_link_t, node) : NULL;
 }
 
+/* Most nodes of a large world never open an endpoint. */
 ptk_sim_tcp_tables_t *ptk_sim_tcp_tables(ptk_sim_node_t *node) {
     if (!node->tcp) {
         ptk_sim_tcp_tables_t *tables = ptk_sim_allocate(sizeof *tables);
@@ -103,11 +104,14 @@ void ptk_sim_tcp_tables_free(ptk_sim_node_t *node) {
 
 /* --- inserting, removing, finding --- */
 
+/* Multiplicative hashing with the golden ratio; the shift brings high bits down, since buckets are chosen
+   by low ones. */
 static uint32_t tcp_hash_mix(uint32_t hash, uint32_t value) {
     hash = (hash ^ value) * UINT32_C(0x9E3779B1);
     return hash ^ hash >> 15;
 }
 
+/* The bytes are combined by shifts, so the hash is the same on every machine. */
 static uint32_t tcp_hash_addr(uint32_t hash, const ptk_sim_addr_t *addr) {
     for (size_t i = 0; i < sizeof addr->bytes; i += 4) {
         uint32_t part = (uint32_t) addr->bytes[i] << 24 | (uint32_t) addr->bytes[i + 1] << 16 |
@@ -125,6 +129,7 @@ static uint32_t tcp_hash_pair(const ptk_sim_addr_t *local, const ptk_sim_addr_t 
     return tcp_hash_addr(tcp_hash_addr(0, local), peer);
 }
 
+/* See the header. A block is in at most one list of each table. */
 void ptk_sim_tcp_insert_port(ptk_sim_tcb_t *tcb) {
     tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port,
                      tcp_hash_port(tcb->local.port));
@@ -140,6 +145,7 @@ void ptk_sim_tcp_insert_listener(ptk_sim_tcb_t *tcb) {
                      tcp_hash_port(tcb->local.port));
 }
 
+/* A block without a port is not bound, either. */
 void ptk_sim_tcp_remove_port(ptk_sim_tcb_t *tcb) {
     tcp_table_remove(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port);
     tcb->is_bound = false;
@@ -153,6 +159,7 @@ void ptk_sim_tcp_remove_listener(ptk_sim_tcb_t *tcb) {
     tcp_table_remove(&ptk_sim_tcp_tables(tcb->tcp.node)->listeners, &tcb->by_listener);
 }
 
+/* Hashes may collide, so addresses are compared. */
 ptk_sim_tcb_t *ptk_sim_tcp_find_pair(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
                                      const ptk_sim_addr_t *peer) {
     uint32_t hash = tcp_hash_pair(local, peer);
@@ -223,6 +230,7 @@ static bool tcp_bind_conflicts(const ptk_sim_tcb_t *tcb, const ptk_sim_tcb_t *ot
     return !share_addr && !(tcb->reuses_port && other->reuses_port);
 }
 
+/* All blocks with the port are candidates: also connections and those in TIME_WAIT. */
 bool ptk_sim_tcp_is_port_in_use(const ptk_sim_tcb_t *tcb) {
     const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
     uint32_t hash = tcp_hash_port(tcb->local.port);

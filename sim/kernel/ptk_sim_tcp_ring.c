@@ -28,6 +28,7 @@ static void ring_reserve(ptk_sim_ring_t *ring, uint32_t count) {
     }
 }
 
+/* The content may wrap around the end of the memory: two copies at most. */
 void ptk_sim_ring_append(ptk_sim_ring_t *ring, const uint8_t *bytes, uint32_t count) {
     if (count == 0) {
         return;
@@ -51,6 +52,7 @@ void ptk_sim_ring_copy(const ptk_sim_ring_t *ring, uint32_t offset, uint8_t *byt
     memcpy(bytes + first, ring->data, count - first);
 }
 
+/* The ring of an idle connection keeps little memory: a thousand connections are usual. */
 void ptk_sim_ring_drop(ptk_sim_ring_t *ring, uint32_t count) {
     ptk_assert(count <= ring->count);
     if (count == 0) {

@@ -2,6 +2,14 @@
 /*
  * The life of one control block.
  *
+ *     CLOSED  -> LISTEN                                    (_bind)
+ *     CLOSED  -> SYN_SENT -> ESTABLISHED                   (_connect, _handshake)
+ *     created -> SYN_RECEIVED -> ESTABLISHED               (_handshake)
+ *     ESTABLISHED -> FIN_WAIT_1 -> FIN_WAIT_2 -> TIME_WAIT (ptk_sim_tcp.c, _ack, _data)
+ *     ESTABLISHED -> CLOSE_WAIT -> LAST_ACK -> CLOSED      (_data, ptk_sim_tcp.c, _ack)
+ *     FIN_WAIT_1 -> CLOSING -> TIME_WAIT                   (_data, _ack)
+ *     any -> CLOSED                                        (RST, timeout, disconnect: ptk_sim_tcp_set_closed)
+ *
  * It is freed by the last event that concerns it (ptk_sim_tcp_finish_event), when it is CLOSED and neither a
  * program nor an accept queue holds it. So a block cannot be freed under the function that handles an event.
  *
@@ -19,6 +27,7 @@ static void tcp_shutdown_event_fired(ptk_sim_event_t *event) {
     ptk_sim_tcp_notify(tcb, ptk_sim_tcp_poll_bits(tcb));
 }
 
+/* "Any" of IPv4 is a mapped address, ::ffff:0.0.0.0. */
 void ptk_sim_tcp_reset_local_address(ptk_sim_tcb_t *tcb) {
     memset(tcb->local.bytes, 0, sizeof tcb->local.bytes);
     if (tcb->family == AF_INET) {
@@ -26,6 +35,7 @@ void ptk_sim_tcp_reset_local_address(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* The timer's handler is an argument, since it belongs to a higher file. */
 ptk_sim_tcb_t *ptk_sim_tcb_create(ptk_sim_node_t *node, int family, void (*alarm)(ptk_sim_event_t *event)) {
     ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(node);
     ptk_sim_tcb_t *tcb = ptk_sim_allocate(sizeof *tcb);
@@ -55,6 +65,7 @@ static void tcp_leave_backlog(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* Everything that refers to the block is undone here: backlog, timer, tables. */
 void ptk_sim_tcb_free(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
     ptk_assert(ptk_list_is_empty(&tcb->accept_queue) && ptk_list_is_empty(&tcb->syn_queue));
@@ -91,6 +102,7 @@ static uint32_t tcp_poll_data_bits(const ptk_sim_tcb_t *tcb) {
     return events | (tcb->shutdown & PTK_SIM_TCP_SHUT_WR || tcp_has_send_space(tcb) ? POLLOUT : 0);
 }
 
+/* The order and the combinations are those of Linux's tcp_poll. */
 uint32_t ptk_sim_tcp_poll_bits(const ptk_sim_tcb_t *tcb) {
     if (tcb->state == PTK_SIM_TCP_LISTEN) {
         return ptk_list_is_empty(&tcb->accept_queue) ? 0 : POLLIN;
@@ -123,6 +135,7 @@ static void tcp_remove_from_tables(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* All poll bits that hold are pending afterwards, since Linux wakes all waiters. */
 void ptk_sim_tcp_set_closed(ptk_sim_tcb_t *tcb, int error) {
     tcb->state = PTK_SIM_TCP_CLOSED;
     tcb->shutdown = PTK_SIM_TCP_SHUT_RDWR;
@@ -152,6 +165,7 @@ static ptk_sim_tcb_t *tcp_make_time_wait_tcb(ptk_sim_tcb_t *tcb) {
     return time_wait;
 }
 
+/* TIME_WAIT lasts 60 s, as on Linux, instead of twice the maximum segment lifetime. */
 void ptk_sim_tcp_enter_time_wait(ptk_sim_tcb_t *tcb) {
     ptk_sim_tcb_t *waits = tcb->is_owned ? tcp_make_time_wait_tcb(tcb) : tcb;
     waits->state = PTK_SIM_TCP_TIME_WAIT;

@@ -52,6 +52,8 @@ static void tcp_send_window_probe(ptk_sim_tcb_t *tcb) {
     }
 }
 
+/* What the timer was armed for follows from the state: TIME_WAIT and FIN_WAIT_2 end; unacknowledged numbers
+   are retransmitted; otherwise the window is probed. */
 void ptk_sim_tcp_timer_expired(ptk_sim_event_t *event) {
     ptk_sim_tcb_t *tcb = ptk_container_of(event, ptk_sim_tcb_t, timer);
     if (tcb->state == PTK_SIM_TCP_TIME_WAIT || tcb->state == PTK_SIM_TCP_FIN_WAIT_2) {

@@ -11,6 +11,7 @@
 #define TRACE_LANE_ONE       UINT64_C(0x9E3779B185EBCA87)
 #define TRACE_LANE_TWO       UINT64_C(0xC2B2AE3D27D4EB4F)
 
+/* The lanes start with different constants, or they would stay equal. */
 void ptk_sim_trace_init(ptk_sim_trace_t *trace, bool keeps) {
     *trace = (ptk_sim_trace_t) {.hash = {TRACE_LANE_ONE, TRACE_LANE_TWO}, .keeps = keeps};
 }
@@ -48,6 +49,7 @@ void ptk_sim_trace_add_unhashed(ptk_sim_trace_t *trace, const ptk_sim_trace_entr
     }
 }
 
+/* Kind and host share one number; the order of the numbers is part of the format. */
 void ptk_sim_trace_add(ptk_sim_trace_t *trace, const ptk_sim_trace_entry_t *entry) {
     trace_hash_value(trace, entry->at_ns);
     trace_hash_value(trace, (uint64_t) entry->kind << 32 | entry->host);

@@ -84,6 +84,7 @@ static bool epoll_has_ready(const ptk_sim_file_t *epoll) {
     return false;
 }
 
+/* An endpoint that a crash has taken is ready for everything, so that its users notice. */
 uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file) {
     switch (file->kind) {
     case PTK_SIM_FILE_TCP:
@@ -98,6 +99,7 @@ uint32_t ptk_sim_file_ready(const ptk_sim_file_t *file) {
     return epoll_has_ready(file) ? POLLIN : 0;
 }
 
+/* A poll has no list of its descriptors here, so any change wakes it; it polls again and may wait on. */
 void ptk_sim_file_changed(ptk_sim_file_t *file, uint32_t events) {
     ptk_sim_kernel_t *kernel = file->kernel;
     file_mark_watchers(file, events);

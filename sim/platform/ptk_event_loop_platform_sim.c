@@ -85,6 +85,7 @@ static int sim_scan(void *context) {
     return sim_report_ready(scan) + kicked;
 }
 
+/* An interrupted wait is an empty poll: the contract of platforms has no EINTR. */
 static int sim_platform_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                              ptk_list_t *finished) {
     sim_scan_t scan = {ptk_container_of(loop, ptk_readiness_t, loop), finished};

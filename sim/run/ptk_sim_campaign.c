@@ -155,6 +155,7 @@ typedef struct totals {
     uint64_t worlds, events, calls, decisions, elapsed_us, faults;
 } totals_t;
 
+/* The sums are read while workers still add to them: they are for display only. */
 static totals_t campaign_totals(const worker_t *workers, unsigned count) {
     totals_t totals = {0};
     for (unsigned i = 0; i < count; i++) {
@@ -308,6 +309,7 @@ static void campaign_print_start(const ptk_sim_command_t *command) {
     fprintf(stdout, "\n");
 }
 
+/* The failing world is run again by this process: the worker that found it may have crashed. */
 int ptk_sim_campaign(const ptk_sim_command_t *command) {
     size_t bytes = command->jobs * sizeof(worker_t);
     worker_t *workers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -224,6 +224,7 @@ static void failure_print_replay(const failure_t *failure, bool has_tape) {
     fprintf(stdout, "  (commit %s)\n", command->commit ? command->commit : "unknown");
 }
 
+/* The command to replay is printed before shrinking, which may take a minute. */
 bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed, const ptk_sim_window_t *window) {
     failure_t failure = {.command = command, .scenario = scenario, .seed = seed, .window = window};

@@ -10,32 +10,33 @@
 #include <string.h>
 
 static void print_usage(FILE *file, const char *program) {
-    fprintf(file,
-            "usage: %s [options] --all | NAME...\n"
-            "\n"
-            "  --list           print the scenarios\n"
-            "  --seeds N        N seeds of each scenario (default 1000, with --seed 1)\n"
-            "  --seed S         start with this seed; without it the first one is drawn and printed\n"
-            "  --seconds N      start no world after N seconds of real time\n"
-            "  --steps N        at most N steps per world (default 10 million)\n"
-            "  --jobs N         processes (default 2)\n"
-            "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
-            "  --no-faults      only latencies, schedules and the like vary\n"
-            "  --benign         nothing varies\n"
-            "  --exhaustion     allocations and descriptors may be refused\n"
-            "  --pct N          schedules by priorities with N changes\n"
-            "  --exhaustive N   instead of seeds, every run whose decisions that are not benign lie within N\n"
-            "                   consecutive ones\n"
-            "  --faults N       with --exhaustive: at most N faults among them (default 2)\n"
-            "  --tape FILE      replay a tape instead of a seed\n"
-            "  --input FILE     let a fuzzer's file decide\n"
-            "  --timeline       run one seed and write its timeline, also if it does not fail\n"
-            "  --hash           print each seed's hash\n"
-            "  --twice          run each seed twice and compare\n"
-            "  --no-shrink      do not shrink a failing run\n"
-            "  --out FOLDER     where tapes and timelines go (default .)\n"
-            "  --commit TEXT    what was built, for the report\n",
-            program);
+    fprintf(
+        file,
+        "usage: %s [options] --all | NAME...\n"
+        "\n"
+        "  --list           print the scenarios\n"
+        "  --seeds N        N seeds of each scenario (default 1000, with --seed 1)\n"
+        "  --seed S         start with this seed; without it the first one is drawn and printed\n"
+        "  --seconds N      start no world after N seconds of real time\n"
+        "  --steps N        at most N steps per world (default 10 million)\n"
+        "  --jobs N         processes (default 2)\n"
+        "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
+        "  --no-faults      only latencies, schedules and the like vary\n"
+        "  --benign         nothing varies\n"
+        "  --exhaustion     allocations and descriptors may be refused\n"
+        "  --pct N          schedules by priorities with N changes\n"
+        "  --exhaustive N   instead of seeds, every run whose decisions that are not benign lie within N\n"
+        "                   consecutive ones\n"
+        "  --faults N       with --exhaustive: at most N faults among them (default 2)\n"
+        "  --tape FILE      replay a tape instead of a seed\n"
+        "  --input FILE     let a fuzzer's file decide\n"
+        "  --timeline       run one seed and write its timeline, also if it does not fail\n"
+        "  --hash           print each seed's hash\n"
+        "  --twice          run each seed twice and compare\n"
+        "  --no-shrink      do not shrink a failing run\n"
+        "  --out FOLDER     where tapes and timelines go (default .)\n"
+        "  --commit TEXT    what was built, for the report\n",
+        program);
 }
 
 /* Reads a number without a sign, decimal or with 0x. Returns false if the text is anything else. */

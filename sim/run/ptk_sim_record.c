@@ -15,6 +15,7 @@
 #define RECORDING_ENTRIES_MAX ((size_t) 2000000) /* a run with more has no record */
 #define ATTEMPT_SECONDS       60                 /* then SIGALRM ends the child */
 
+/* The output is flushed before the fork, or both processes would write it. */
 int ptk_sim_in_child(void (*body)(void *context), void *context) {
     const struct rlimit no_core = {0, 0};
     int status = -1;

@@ -17,6 +17,7 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
                                 .step_limit = command->steps};
 }
 
+/* The failure is copied out, since the text is the world's. */
 void ptk_sim_run_once(const ptk_sim_run_spec_t *spec, ptk_sim_outcome_t *outcome_out) {
     *outcome_out =
         (ptk_sim_outcome_t) {.failure = "the world cannot be made: an option or the tape is wrong"};

@@ -135,6 +135,7 @@ static void showing_run(void *context) {
     }
 }
 
+/* Shown runs keep their trace, which costs memory and no decision: the hash is the same. */
 int ptk_sim_show(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario, uint64_t seed,
                  const char *tape, const char *base) {
     showing_t showing = {.command = command,

@@ -41,6 +41,8 @@ void ptk_choice_tree_init(ptk_choice_tree_t *tree, size_t depth_limit) {
     *tree = (ptk_choice_tree_t) {.oracle.choose = choice_tree_choose, .depth_limit = depth_limit};
 }
 
+/* A run that took fewer decisions than its prefix is not deterministic, either. Trailing steps without
+   another value are cut. */
 bool ptk_choice_tree_next(ptk_choice_tree_t *tree) {
     if (tree->depth < tree->prefix) {
         choice_tree_not_deterministic(tree, 0, 0);

@@ -140,6 +140,7 @@ static void world_stop_hosts(ptk_sim_t *sim) {
     }
 }
 
+/* The hosts go first: they unwind with the net, the stacks and the oracle still in place. */
 void ptk_sim_destroy(ptk_sim_t *sim) {
     if (!sim) {
         return;
@@ -243,6 +244,7 @@ static void world_add_host(ptk_sim_t *sim, ptk_sim_host_t *host) {
     sim->unfinished += host->flags & PTK_SIM_HOST_DAEMON ? 0 : 1;
 }
 
+/* All checks come before the node is added: nodes cannot be removed. */
 ptk_sim_host_t *ptk_sim_host(ptk_sim_t *sim, const ptk_sim_host_options_t *options,
                              ptk_err (*main)(void *arg), void *arg) {
     ptk_sim_host_options_t copy = {.struct_size = sizeof copy};
@@ -388,6 +390,7 @@ ptk_sim_end_t ptk_sim_run_until(ptk_sim_t *sim, bool (*predicate)(void *arg), vo
     return world_run_traced(sim, predicate, arg, limit_ms);
 }
 
+/* After a failure the hosts are only stopped: the world is not run further. */
 ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms) {
     if (sim->failure[0] == '\0') {
         ptk_sim_stop_faults(sim);
@@ -424,6 +427,7 @@ ptk_sim_report_t ptk_sim_report(ptk_sim_t *sim) {
 
 /* --- on a host or outside --- */
 
+/* A choice of one is not a decision, so it does not count as an occurrence of the site. */
 uint32_t ptk_sim_choose(uint32_t count) {
     return count > 1 ? ptk_choice(PTK_SIM_SITE_USER, count) : 0;
 }

@@ -132,6 +132,7 @@ static void fault_heal_all(ptk_sim_host_t *from) {
     }
 }
 
+/* Faults by hand are ended too: the settle phase is about a healthy world. */
 void ptk_sim_stop_faults(ptk_sim_t *sim) {
     ptk_list_node_t *node;
     sim->faults_off = true;

@@ -113,6 +113,7 @@ static void green_observe_suspend(ptk_observer_t *observer, const void *green, p
     }
 }
 
+/* Called at each boot: the numbers go on over the host's processes, and the records start empty. */
 void ptk_sim_greens_watch(ptk_sim_host_t *host) {
     host->greens.observer =
         (ptk_observer_t) {.goes_on = green_observe_resume, .leaves = green_observe_suspend};

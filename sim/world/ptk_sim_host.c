@@ -151,6 +151,7 @@ static void host_init_kernel(ptk_sim_host_t *host) {
     }
 }
 
+/* Without a stack the world cannot go on as the seed says: the process ends. */
 void ptk_sim_host_start(ptk_sim_host_t *host) {
     int os_err = 0;
     host_init_kernel(host);
@@ -219,6 +220,8 @@ void ptk_sim_host_stop(ptk_sim_host_t *host) {
     }
 }
 
+/* The kernel's files close their endpoints first; what TCP keeps after that (TIME_WAIT, orphans) is
+   cleared. */
 void ptk_sim_host_free(ptk_sim_host_t *host) {
     ptk_sim_event_queue_t *events = &host->sim->net.events;
     ptk_assert(!host->stack);
@@ -274,6 +277,7 @@ void ptk_sim_restart(ptk_sim_host_t *host) {
     }
 }
 
+/* Pauses add up, so that a pause by hand and one by chance may overlap; ptk_sim_resume() ends them all. */
 void ptk_sim_pause(ptk_sim_host_t *host) {
     host_trace_fault(host, PTK_SIM_FAULT_PAUSE);
     host->sim->faults++;
@@ -290,6 +294,7 @@ void ptk_sim_suspend(ptk_sim_host_t *host) {
     ptk_sim_pause(host);
 }
 
+/* The clock of a suspended host continues where it stood: the offset loses the time that has passed. */
 void ptk_sim_resume(ptk_sim_host_t *host) {
     if (host->pause_count == 0) {
         return;
@@ -307,6 +312,7 @@ void ptk_sim_resume(ptk_sim_host_t *host) {
     }
 }
 
+/* The offset is chosen so that the clock does not jump by the change of rate, but only by `forward_ns`. */
 void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm) {
     host_trace_fault(host, PTK_SIM_FAULT_CLOCK_STEP);
     ptk_sim_kernel_t *kernel = &host->kernel;
@@ -331,6 +337,7 @@ bool ptk_sim_is_partitioned(ptk_sim_host_t *from, ptk_sim_host_t *to) {
     return from != to && host_link_to(from, to)->partition_count > 0;
 }
 
+/* Only the first of several partitions of one direction is traced and counted. */
 void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
     if (from != to && host_link_to(from, to)->partition_count++ == 0) {
         from->sim->faults++;

@@ -32,6 +32,7 @@ static void link_set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_pp
     }
 }
 
+/* Packets in flight keep the latency that they departed with. */
 ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_link_options_t *options) {
     ptk_sim_link_options_t copy = {.struct_size = sizeof copy};
     if (!from || !to || from == to || from->sim != to->sim ||
@@ -58,6 +59,7 @@ static void node_stop_losses(ptk_sim_t *sim, const ptk_sim_node_t *node) {
     }
 }
 
+/* A rate of 0 holds for every oracle, also for a tape that has such faults. */
 void ptk_sim_quiet_network(ptk_sim_t *sim) {
     static const uint32_t sites[] = {PTK_SIM_SITE_LOSS,        PTK_SIM_SITE_DUPLICATE, PTK_SIM_SITE_REORDER,
                                      PTK_SIM_SITE_PARTITION,   PTK_SIM_SITE_CRASH,     PTK_SIM_SITE_PAUSE,

@@ -397,6 +397,7 @@ static uint32_t oracle_choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t
 
 /* --- init and fini ----------------------------------------------------------------------------------- */
 
+/* Initialises what all oracles have in common. */
 static void oracle_init(ptk_sim_oracle_t *oracle) {
     *oracle = (ptk_sim_oracle_t) {.oracle.choose = oracle_choose, .site_capacity = ORACLE_FIRST_CAPACITY};
     ptk_sim_tape_init(&oracle->recorded);
@@ -425,6 +426,7 @@ void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, s
     oracle->decide = decide_from_bytes;
 }
 
+/* Decisions may have been recorded before: a world draws its platform when it is created. */
 void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn,
                                  void *context) {
     oracle->observer_fn = observer_fn;
@@ -434,6 +436,7 @@ void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observ
     }
 }
 
+/* Whatever decided before is not consulted any more, but its records stay. */
 void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window) {
     oracle->window = window;
     oracle->decide = decide_in_window;
@@ -452,6 +455,7 @@ void ptk_sim_oracle_faults_off(ptk_sim_oracle_t *oracle) {
     oracle->faults_are_off = true;
 }
 
+/* The site is created by this, so that its own draw from the seed is replaced. */
 void ptk_sim_oracle_set_rate(ptk_sim_oracle_t *oracle, uint32_t site, uint32_t rate_ppm) {
     ptk_assert(rate_ppm <= PTK_SIM_RATE_ALWAYS || rate_ppm == PTK_SIM_RATE_UNIFORM);
     oracle_site(oracle, site)->rate_ppm = rate_ppm;

@@ -30,7 +30,7 @@ typedef struct ptk_sim_oracle_options {
     uint64_t seed;
     bool has_medium_rates; /* the same medium rates for every seed, instead of a swarm of mixtures */
     uint32_t changes; /* more than 0: RUN_NEXT and HOST by priorities with this many changes, see the .c */
-    uint64_t length; /* the changes are spread over this many decisions of each of the two; 0: 1000 */
+    uint64_t length;  /* the changes are spread over this many decisions of each of the two; 0: 1000 */
 } ptk_sim_oracle_options_t;
 
 /* The state of a site. */
@@ -45,7 +45,7 @@ typedef struct ptk_sim_oracle_site {
     bool is_fault;         /* benign while faults are off */
     bool is_primary_fault; /* other than 0 is a fault of its own, not the size or the target of one */
     bool varies;           /* a window tries its last value; else it is benign there */
-    bool is_off; /* its rate was set to 0: benign in every oracle */
+    bool is_off;           /* its rate was set to 0: benign in every oracle */
     bool prefers_last;     /* of priorities: the newest candidate comes first */
 } ptk_sim_oracle_site_t;
 

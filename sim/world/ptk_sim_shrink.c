@@ -22,9 +22,9 @@
 
 #include "base/ptk_assert.h"
 
-#define RARE_ENTRIES        4 /* a site with at most this many entries is rare */
+#define RARE_ENTRIES        4   /* a site with at most this many entries is rare */
 #define FIRST_SEARCH_SHARE  256 /* at most one run of this many belongs to the first search */
-#define SECOND_SEARCH_SHARE 16 /* at most one run of this many belongs to the second search */
+#define SECOND_SEARCH_SHARE 16  /* at most one run of this many belongs to the second search */
 
 typedef struct shrink_state {
     ptk_sim_shrink_t *shrink;
@@ -137,6 +137,7 @@ static bool shrink_lower_value(shrink_state_t *shrink_state, size_t at) {
     return fails != first;
 }
 
+/* Lowers the values of all entries, one after the other. */
 static bool shrink_lower_values(shrink_state_t *shrink_state) {
     bool has_changed = false;
     for (size_t i = 0; i < shrink_state->tape->count && !shrink_is_at_limit(shrink_state); i++) {
@@ -208,6 +209,7 @@ static bool shrink_minimize(shrink_state_t *shrink_state) {
     return !has_changed && !shrink_is_at_limit(shrink_state);
 }
 
+/* The tape is exchanged with the candidate whenever a run fails, so neither is copied. */
 void ptk_sim_shrink(ptk_sim_shrink_t *shrink, ptk_sim_tape_t *tape) {
     shrink_state_t shrink_state = {.shrink = shrink, .tape = tape};
     shrink->runs = 0;

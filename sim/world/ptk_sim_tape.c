@@ -47,6 +47,7 @@ static void tape_reserve(ptk_sim_tape_t *tape, size_t count) {
     }
 }
 
+/* A benign decision is not an entry, and a value of the count or above is a bug. */
 void ptk_sim_tape_append(ptk_sim_tape_t *tape, const ptk_sim_tape_entry_t *entry) {
     ptk_assert(entry->value > 0 && entry->value < entry->count);
     tape_reserve(tape, tape->count + 1);
@@ -83,6 +84,7 @@ static size_t tape_min(size_t one, size_t other) {
     return one < other ? one : other;
 }
 
+/* Two arrays take turns as source and target; the tape keeps the one that is sorted last. */
 void ptk_sim_tape_sort(ptk_sim_tape_t *tape) {
     if (tape->is_sorted) {
         return;
@@ -103,6 +105,7 @@ void ptk_sim_tape_sort(ptk_sim_tape_t *tape) {
     tape->is_sorted = true;
 }
 
+/* Binary search for the first entry that is not before the key. */
 size_t ptk_sim_tape_seek(const ptk_sim_tape_t *tape, uint32_t site, uint64_t occurrence) {
     ptk_assert(tape->is_sorted);
     size_t low = 0;
@@ -272,6 +275,7 @@ static const char *tape_parse_text(ptk_sim_tape_t *tape, tape_span_t text, size_
     return tape_has_duplicates(tape) ? "a decision occurs twice, up to this line" : NULL;
 }
 
+/* Errors that are found only after sorting name the last line. */
 bool ptk_sim_tape_parse(ptk_sim_tape_t *tape, const char *text, size_t bytes,
                         ptk_sim_tape_error_t *error_out) {
     tape_span_t all = {text, text + bytes};

@@ -146,6 +146,7 @@ static bool timeline_is_detail(const ptk_sim_trace_entry_t *entry) {
            entry->kind == PTK_SIM_TRACE_SUSPEND || entry->kind == PTK_SIM_TRACE_CALL;
 }
 
+/* Rows before the limit are kept without being shown: the state of a host depends on them. */
 void ptk_sim_timeline_rows_init(ptk_sim_timeline_rows_t *rows, const ptk_sim_timeline_t *timeline,
                                 bool shows_all, size_t event_limit) {
     const ptk_sim_trace_t *trace = timeline->trace;
@@ -173,6 +174,7 @@ void ptk_sim_timeline_rows_fini(ptk_sim_timeline_rows_t *rows) {
 
 /* --- descriptions ------------------------------------------------------------------------------------ */
 
+/* Milliseconds with three decimals, without floating point. */
 const char *ptk_sim_timeline_ms(uint64_t ns, char *text_out, size_t bytes) {
     ptk_sys_format(text_out, bytes, "%llu.%03u", (unsigned long long) (ns / 1000000),
                    (unsigned) (ns / 1000 % 1000));
@@ -185,6 +187,7 @@ const char *ptk_sim_timeline_at(const ptk_sim_timeline_t *timeline, uint64_t at_
     return ptk_sim_timeline_ms(at_ns - first_ns, text_out, bytes);
 }
 
+/* Flags as letters in a fixed order, then the payload's length if there is any. */
 const char *ptk_sim_timeline_packet(const ptk_sim_trace_entry_t *entry, char *text_out, size_t bytes) {
     static const struct {
         uint32_t flag;
@@ -301,6 +304,7 @@ static const char *name_of_end(uint64_t end) {
     return end < sizeof names / sizeof names[0] ? names[end] : "unknown";
 }
 
+/* An unknown kind is described by its number: a trace may be from a newer version. */
 const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const ptk_sim_trace_entry_t *entry,
                                       char *text_out, size_t bytes) {
     unsigned long long a = entry->a;

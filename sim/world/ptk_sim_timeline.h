@@ -35,7 +35,7 @@ typedef struct ptk_sim_timeline {
     size_t green_string_count;
     const char *title;   /* NULL: none */
     const char *failure; /* what went wrong; NULL: nothing */
-    size_t event_limit; /* the most events shown, the last ones; 0: all of them as text, 1000 on a page */
+    size_t event_limit;  /* the most events shown, the last ones; 0: all of them as text, 1000 on a page */
 } ptk_sim_timeline_t;
 
 /* Each draws a timeline. Times are shown since the first entry of the trace. All texts are taken as UTF-8,

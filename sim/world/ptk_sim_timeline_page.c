@@ -228,6 +228,7 @@ static void page_write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_
     ptk_sim_writer_text(page->writer, "</text></g>\n");
 }
 
+/* Draws all events that are not packets. */
 static void page_write_events(const ptk_sim_page_t *page) {
     for (size_t i = page->rows->first_shown; i < page->rows->count; i++) {
         const ptk_sim_trace_entry_t *entry = page->rows->rows[i].entry;
@@ -284,6 +285,7 @@ static void page_write_names(const ptk_sim_page_t *page) {
     ptk_sim_writer_text(page->writer, "</svg>\n");
 }
 
+/* The order is the layering: what comes later is drawn on top. */
 static void page_write_drawing(ptk_sim_page_t *page) {
     ptk_sim_writer_format(page->writer, "<svg width=\"%u\" height=\"%u\">\n", (unsigned) page->width,
                           (unsigned) page->height);
@@ -314,6 +316,7 @@ static void page_init(ptk_sim_page_t *page) {
     }
 }
 
+/* Positions are computed before anything is written, since the height stands at the top of the document. */
 void ptk_sim_timeline_html(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer) {
     ptk_sim_timeline_rows_t rows;
     ptk_sim_page_t page = {.rows = &rows, .timeline = timeline, .writer = writer};

@@ -255,6 +255,7 @@ static size_t text_column_width(const ptk_sim_timeline_t *timeline) {
     return width < TEXT_COLUMN_MAX ? width : TEXT_COLUMN_MAX;
 }
 
+/* Writes the title and the hosts' names above their columns. */
 static void text_write_head(text_drawing_t *drawing) {
     const ptk_sim_timeline_t *timeline = drawing->timeline;
     if (timeline->title) {
@@ -279,6 +280,7 @@ static void text_write_head(text_drawing_t *drawing) {
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
+/* One line buffer is reused for all rows. */
 void ptk_sim_timeline_text(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer) {
     ptk_sim_timeline_rows_t rows;
     ptk_sim_timeline_rows_init(&rows, timeline, timeline->flags & PTK_SIM_TIMELINE_ALL,

@@ -26,6 +26,7 @@ bool ptk_sim_window_next(ptk_sim_window_t *window) {
     return ptk_choice_tree_next(&window->tree);
 }
 
+/* The whole path of the run becomes the prefix that is replayed. */
 void ptk_sim_window_repeat(ptk_sim_window_t *window) {
     window_begin_run(window);
     window->tree.prefix = window->tree.depth;
@@ -45,6 +46,7 @@ static bool window_is_chosen(ptk_sim_window_t *window, uint32_t site) {
     return window->tree.oracle.choose(&window->tree.oracle, site, 2) != 0;
 }
 
+/* Only a decision that takes its last value counts as a fault. */
 uint32_t ptk_sim_window_decide(ptk_sim_window_t *window, uint32_t site, bool is_fault, uint32_t count) {
     if (window->is_disabled || (is_fault && window->faults == window->fault_limit)) {
         return 0;

@@ -12,6 +12,7 @@ void ptk_sim_writer_text(const ptk_sim_writer_t *writer, const char *text) {
     writer->write(writer->context, text, strlen(text));
 }
 
+/* The buffer is on the stack: the caller may be the handler of a crash. */
 void ptk_sim_writer_format(const ptk_sim_writer_t *writer, const char *format, ...) {
     char text[512];
     va_list arguments;
