@@ -39,7 +39,7 @@ static void echo(ptk_sock_t *sock) {
             return;
         }
     }
-    PTK_SIM_CHECK(err == PTK_ERR_CLOSED || err == PTK_ERR_RESET || err == PTK_ERR_CANCELED);
+    PTK_SIM_CHECK(err == PTK_ERR_EOF || err == PTK_ERR_RESET || err == PTK_ERR_CANCELED);
 }
 
 static ptk_err serve(void *arg) {
@@ -111,7 +111,7 @@ static void check_stream(ptk_sock_t *sock) {
         received += count;
     }
     ptk_err end = ptk_sock_recv(sock, bytes, 1, LATE_MS);
-    PTK_SIM_CHECK(end == PTK_ERR_CLOSED);
+    PTK_SIM_CHECK(end == PTK_ERR_EOF);
 }
 
 /* Sends a stream and receives it back; the sender ends its half long before it has everything back. */
