@@ -18,7 +18,7 @@ typedef struct ptk_sim_event ptk_sim_event_t;
 
 /* A scheduled event. Embed it, zeroed, and set `fire` before it is inserted. */
 struct ptk_sim_event {
-    void (*fire)(ptk_sim_event_t *event);
+    void (*fire)(ptk_sim_event_t *event); /* handler; it may schedule or free the event */
     uint64_t at_ns;
     uint32_t heap_position; /* 1 more than its index in the heap; 0: it is not scheduled */
 };
@@ -31,7 +31,7 @@ typedef struct ptk_sim_event_slot {
 } ptk_sim_event_slot_t;
 
 typedef struct ptk_sim_event_queue {
-    uint64_t now_ns;
+    uint64_t now_ns;               /* the world's time */
     uint64_t next_order;           /* of the next insertion */
     uint64_t fired;                /* events that have fired so far */
     ptk_sim_event_slot_t *entries; /* a 4-ary heap */

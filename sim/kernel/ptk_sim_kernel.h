@@ -23,10 +23,10 @@ typedef struct ptk_sim_kernel ptk_sim_kernel_t;
 typedef struct ptk_sim_file ptk_sim_file_t;
 
 typedef enum ptk_sim_file_kind {
-    PTK_SIM_FILE_TCP,
-    PTK_SIM_FILE_WAKE,
-    PTK_SIM_FILE_TIMER,
-    PTK_SIM_FILE_EPOLL
+    PTK_SIM_FILE_TCP,   /* u.tcp */
+    PTK_SIM_FILE_WAKE,  /* u.kicked: readable while it is kicked */
+    PTK_SIM_FILE_TIMER, /* u.timer: readable once it has expired */
+    PTK_SIM_FILE_EPOLL  /* u.epoll */
 } ptk_sim_file_kind_t;
 
 /* An open file description. */
@@ -39,8 +39,8 @@ struct ptk_sim_file {
         ptk_sim_tcp_t *tcp; /* NULL after a crash of the host */
         bool kicked;
         struct {
-            ptk_sim_event_t event;
-            bool expired;
+            ptk_sim_event_t event; /* fires at the deadline */
+            bool expired;          /* until it is set again */
         } timer;
         struct {
             ptk_list_t interests; /* registrations, in the order of adding */
@@ -56,15 +56,16 @@ typedef struct ptk_sim_wait {
     bool polls;                  /* in poll: any change of a description wakes it */
 } ptk_sim_wait_t;
 
+/* The kernel of one host. Its state belongs to one process: a restart initialises it again. */
 struct ptk_sim_kernel {
-    ptk_thread_block_t block;
-    ptk_sim_node_t *node;
-    ptk_sim_net_t *net;
-    ptk_sim_file_t **descriptors;
+    ptk_thread_block_t block;     /* the host's: in use while it executes */
+    ptk_sim_node_t *node;         /* its place in the network */
+    ptk_sim_net_t *net;           /* the world's */
+    ptk_sim_file_t **descriptors; /* by number; NULL: free */
     uint32_t descriptor_capacity;
     uint32_t descriptor_limit; /* descriptors are below this */
     uint32_t descriptors_open;
-    ptk_sim_heap_t heap;
+    ptk_sim_heap_t heap;     /* what the host has allocated */
     int64_t clock_offset_ns; /* how far its clock is ahead of the world's */
     int32_t clock_drift_ppm; /* how much faster its clock runs */
     uint64_t empty_poll_ns;  /* what a poll without an event takes, so that a busy loop lets time pass */
@@ -80,7 +81,7 @@ struct ptk_sim_kernel {
     /* Set by the driver. `suspend` returns after a `wake` or at `until_ns` of the world. */
     void (*suspend)(ptk_sim_kernel_t *kernel, uint64_t until_ns);
     void (*wake)(ptk_sim_kernel_t *kernel);
-    void *owner;
+    void *owner; /* the driver's host */
 };
 
 /* The system table of every simulated host. */

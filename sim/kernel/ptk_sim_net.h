@@ -23,15 +23,15 @@ typedef struct ptk_sim_packet ptk_sim_packet_t;
 /* An internet address and port, comparable byte by byte. IPv4 addresses are mapped (::ffff:a.b.c.d). The
    port is in host byte order. */
 typedef struct ptk_sim_addr {
-    uint8_t bytes[16];
-    uint16_t port;
+    uint8_t bytes[16]; /* in network order */
+    uint16_t port;     /* in host order */
 } ptk_sim_addr_t;
 
 enum { PTK_SIM_PROTOCOL_TCP = 6 };
 
 /* A packet. The header fields are named after the TCP segment's variables (SEG.SEQ, SEG.ACK, SEG.WND). */
 struct ptk_sim_packet {
-    ptk_sim_event_t arrival;
+    ptk_sim_event_t arrival; /* scheduled while the packet is in flight */
     ptk_sim_net_t *net;
     ptk_sim_addr_t from;
     ptk_sim_addr_t to;
@@ -39,12 +39,12 @@ struct ptk_sim_packet {
     uint32_t to_node;   /* index of the receiver; PTK_SIM_NO_HOST: no node has the address */
     /* Numbered in the order of departure, from 1 on; a duplicate has the number of its original. */
     uint32_t number;
-    uint8_t protocol;
+    uint8_t protocol; /* PTK_SIM_PROTOCOL_TCP */
     uint8_t flags;    /* of the protocol */
     uint16_t urg_ptr; /* urgent pointer, relative to seq; with PTK_SIM_TCP_URG */
     uint32_t seq;
     uint32_t ack;
-    uint32_t wnd;
+    uint32_t wnd;   /* in bytes: windows are not scaled */
     uint32_t bytes; /* of payload */
     uint8_t payload[];
 };
@@ -63,9 +63,10 @@ typedef struct ptk_sim_link {
     uint64_t last_arrival_ns;
 } ptk_sim_link_t;
 
+/* A node: the network side of a host, which outlives the host's crashes. */
 struct ptk_sim_node {
     ptk_sim_net_t *net;
-    uint32_t index;
+    uint32_t index;              /* in the net; also the number of its host */
     bool up;                     /* a node that is down neither sends nor receives */
     ptk_sim_addr_t addresses[4]; /* with port 0 */
     uint32_t address_count;
@@ -76,9 +77,10 @@ struct ptk_sim_node {
     void *kernel;                /* ptk_sim_kernel_t of this node */
 };
 
+/* The net of a world. */
 struct ptk_sim_net {
-    ptk_sim_event_queue_t events;
-    ptk_sim_trace_t trace;
+    ptk_sim_event_queue_t events; /* the world's events and its time */
+    ptk_sim_trace_t trace;        /* the world's trace */
     ptk_sim_node_t **nodes;
     uint32_t node_count;
     uint32_t node_capacity;
@@ -87,10 +89,10 @@ struct ptk_sim_net {
     uint32_t address_capacity;
     ptk_sim_link_t default_link; /* what the links of nodes that are added from now on are like */
     uint64_t packets_sent;
-    uint64_t packets_lost;
+    uint64_t packets_lost; /* refused ones included */
     uint64_t packets_delivered;
-    uint64_t bytes_delivered;
-    bool faults_off; /* no loss, no duplicates, no reordering, the least latency */
+    uint64_t bytes_delivered; /* payload only */
+    bool faults_off;          /* no loss, no duplicates, no reordering, the least latency */
     /* Receives the packets of TCP; set by ptk_sim_tcp_create(). It must not keep the packet. */
     void (*tcp_input)(ptk_sim_node_t *node, const ptk_sim_packet_t *packet);
 };

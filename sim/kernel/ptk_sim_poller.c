@@ -122,7 +122,8 @@ static void epoll_after_report(ptk_sim_registration_t *registration) {
     }
 }
 
-/* Returns what is reported of a registration: what is ready, or nothing, or what the oracle makes up. */
+/* Returns the events that are reported of a registration: those that are ready, none, or ones that the
+   oracle makes up. A program that treats a report as a hint, and tries, passes with all three. */
 static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) {
     uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration);
     if (ready == 0 && ptk_sim_registration_interest(registration) != 0 &&

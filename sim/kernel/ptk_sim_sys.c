@@ -18,7 +18,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define SYS_LAST_SIGNAL 64
+#define SYS_LAST_SIGNAL 64 /* Linux's last real-time signal */
 
 /* Numbers of the calls in the trace: stable. */
 enum {

@@ -170,7 +170,8 @@ uint32_t ptk_sim_tcp_ready(const ptk_sim_tcp_t *tcp) {
 
 /* --- shutdown and close --- */
 
-/* Queues our FIN and changes the state (RFC 9293, 3.6); without effect in other states. */
+/* Queues our FIN. ESTABLISHED -> FIN_WAIT_1; CLOSE_WAIT -> LAST_ACK (RFC 9293, 3.6); without effect in
+   other states. */
 static void tcp_close_send_side(ptk_sim_tcb_t *tcb) {
     if (tcb->state == PTK_SIM_TCP_ESTABLISHED) {
         tcb->state = PTK_SIM_TCP_FIN_WAIT_1;

@@ -30,7 +30,7 @@ struct ptk_sim_tcp {
        waiters (FIN, reset, end of a connect, own shutdown), all bits that are ready. It is called by events
        of the queue only, never by a call of the program, and must not call ptk_sim_tcp. NULL: no owner. */
     void (*changed)(ptk_sim_tcp_t *tcp, uint32_t events);
-    void *owner;
+    void *owner; /* for `changed`; of the owner */
     /* Private. */
     struct ptk_sim_tcb *tcb;
 };

@@ -43,7 +43,8 @@ static void tcp_process_window(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packe
     }
 }
 
-/* Changes the state when our FIN is acknowledged. */
+/* Our FIN is acknowledged. FIN_WAIT_1 -> FIN_WAIT_2, with a limit of time for an orphan; CLOSING ->
+   TIME_WAIT; LAST_ACK -> CLOSED. */
 static void tcp_process_ack_of_fin(ptk_sim_tcb_t *tcb) {
     tcb->fin_acknowledged = true;
     if (tcb->state == PTK_SIM_TCP_FIN_WAIT_1) {
@@ -67,7 +68,9 @@ static void tcp_offer_space(ptk_sim_tcb_t *tcb) {
     }
 }
 
-/* An acknowledgement of one number more than there are bytes is that of our FIN. */
+/* Order: the window first, since an old acknowledgement may still open it; then, only for a new one, the
+   measurement, the timer, the buffer and the FIN. An acknowledgement of one number more than there are
+   bytes is that of our FIN. snd_nxt may be behind snd_una during a retransmission; it is moved up. */
 void ptk_sim_tcp_process_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t ack = packet->ack;
     tcp_process_window(tcb, packet);

@@ -55,7 +55,8 @@ static void tcp_process_text(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet)
     tcb->pending_events |= fresh ? POLLIN : 0;
 }
 
-/* Changes the state. In FIN_WAIT_2, whose own FIN is acknowledged, TIME_WAIT starts. */
+/* The peer's FIN has arrived. ESTABLISHED -> CLOSE_WAIT; FIN_WAIT_1 -> CLOSING; FIN_WAIT_2, whose own FIN
+   is acknowledged, -> TIME_WAIT. */
 static void tcp_process_fin(ptk_sim_tcb_t *tcb) {
     tcb->rcv_nxt++;
     tcb->fin_received = true;

@@ -60,7 +60,9 @@ void ptk_sim_tcp_input_listen(ptk_sim_tcb_t *listener, const ptk_sim_packet_t *p
     ptk_sim_tcp_send_syn(child);
 }
 
-/* The ACK of our SYN has arrived: ESTABLISHED, or FIN_WAIT_1 if sending was shut down before. */
+/* The ACK of our SYN has arrived: SYN_SENT or SYN_RECEIVED -> ESTABLISHED, or FIN_WAIT_1 if sending was
+   shut down before. A child moves from the SYN queue to the accept queue, and its listener becomes
+   readable. */
 static void tcp_establish(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     ptk_sim_tcp_sample_rtt(tcb, packet->ack);
     ptk_sim_tcp_cancel_timer(tcb);

@@ -22,6 +22,7 @@
 #include "sim/kernel/ptk_sim_tcp.h"
 #include <poll.h>
 
+/* of Ethernet; smaller than loopback's, so that streams are cut */
 #define PTK_SIM_TCP_MSS                  1460
 #define PTK_SIM_TCP_TIME_WAIT_NS         UINT64_C(60000000000) /* of FIN_WAIT_2 without a program, too */
 #define PTK_SIM_TCP_INITIAL_RTO_NS       UINT64_C(1000000000)
@@ -30,26 +31,27 @@
 
 /* The states of RFC 9293, section 3.3.2. The order matters: comparisons select ranges of it. */
 typedef enum ptk_sim_tcp_state {
-    PTK_SIM_TCP_CLOSED,
-    PTK_SIM_TCP_LISTEN,
-    PTK_SIM_TCP_SYN_SENT,
+    PTK_SIM_TCP_CLOSED,   /* no connection: new, ended, or disconnected */
+    PTK_SIM_TCP_LISTEN,   /* has a backlog */
+    PTK_SIM_TCP_SYN_SENT, /* connect: our SYN is unacknowledged */
+    /* a child, or a simultaneous open: both SYNs are known, ours is unacknowledged */
     PTK_SIM_TCP_SYN_RECEIVED,
-    PTK_SIM_TCP_ESTABLISHED,
-    PTK_SIM_TCP_FIN_WAIT_1,
-    PTK_SIM_TCP_FIN_WAIT_2,
-    PTK_SIM_TCP_CLOSE_WAIT,
-    PTK_SIM_TCP_CLOSING,
-    PTK_SIM_TCP_LAST_ACK,
-    PTK_SIM_TCP_TIME_WAIT
+    PTK_SIM_TCP_ESTABLISHED, /* both SYNs are acknowledged */
+    PTK_SIM_TCP_FIN_WAIT_1,  /* our FIN is unacknowledged, the peer's has not arrived */
+    PTK_SIM_TCP_FIN_WAIT_2,  /* our FIN is acknowledged, the peer's has not arrived */
+    PTK_SIM_TCP_CLOSE_WAIT,  /* the peer's FIN has arrived, ours is not queued */
+    PTK_SIM_TCP_CLOSING,     /* both FINs were sent at the same time, ours is unacknowledged */
+    PTK_SIM_TCP_LAST_ACK,    /* the peer's FIN has arrived, ours is unacknowledged */
+    PTK_SIM_TCP_TIME_WAIT    /* acknowledges retransmissions of the peer until old segments have expired */
 } ptk_sim_tcp_state_t;
 
 /* The state of the socket in front of the connection (SS_* in Linux). It selects what the next connect
    returns. */
 typedef enum ptk_sim_tcp_socket_state {
-    PTK_SIM_TCP_UNCONNECTED,
-    PTK_SIM_TCP_CONNECTING, /* until a connect has returned 0 */
+    PTK_SIM_TCP_UNCONNECTED, /* connect may start */
+    PTK_SIM_TCP_CONNECTING,  /* until a connect has returned 0 */
     PTK_SIM_TCP_CONNECTED,
-    PTK_SIM_TCP_DISCONNECTING
+    PTK_SIM_TCP_DISCONNECTING /* shut down before the connection existed */
 } ptk_sim_tcp_socket_state_t;
 
 /* Flags of a segment, as on the wire. */
@@ -111,14 +113,14 @@ typedef struct ptk_sim_tcp_tables {
 typedef struct ptk_sim_tcb {
     ptk_sim_tcp_t tcp; /* what the program's side sees */
     ptk_list_node_t in_all;
-    ptk_sim_tcp_link_t by_port;
+    ptk_sim_tcp_link_t by_port; /* entries in the node's tables */
     ptk_sim_tcp_link_t by_pair;
     ptk_sim_tcp_link_t by_listener;
     ptk_sim_addr_t local;
     ptk_sim_addr_t peer;
     ptk_sim_tcp_state_t state;
     ptk_sim_tcp_socket_state_t socket_state;
-    int family;
+    int family;              /* AF_INET or AF_INET6, as of socket() */
     int error;               /* SO_ERROR */
     uint32_t pending_events; /* poll bits that the owner is notified of at the end of the event */
     uint8_t shutdown;        /* PTK_SIM_TCP_SHUT_*; SHUT_RD also by the peer's FIN */
@@ -130,7 +132,7 @@ typedef struct ptk_sim_tcb {
     bool has_no_space;       /* a send or poll found too little room: POLLOUT is due (SOCK_NOSPACE) */
     /* Options. */
     bool reuses_addr, reuses_port, is_kept_alive, has_no_delay, has_oob_inline, is_ipv6_only, lingers;
-    int linger_seconds;
+    int linger_seconds;                               /* only 0 has an effect: close resets */
     uint32_t send_buffer_bytes, receive_buffer_bytes; /* SO_SNDBUF and SO_RCVBUF, in bytes of payload */
     /* Backlog. */
     struct ptk_sim_tcb *listener; /* of a child that has not been accepted yet; else NULL */
@@ -155,7 +157,7 @@ typedef struct ptk_sim_tcb {
     uint32_t rcv_wnd_end;          /* right edge of the receive window as last advertised */
     uint32_t rcv_up;               /* the urgent byte's number, unless urg_state is NONE */
     enum { PTK_SIM_TCP_URG_NONE, PTK_SIM_TCP_URG_NOTYET, PTK_SIM_TCP_URG_VALID } urg_state;
-    bool ack_pending;
+    bool ack_pending; /* the next segment carries an ACK, or one is sent at the end of the event */
     uint64_t last_challenge_ack_ns; /* of an ACK for an unacceptable segment without data; 0: none yet */
     /* Timers. One at a time: retransmission, persist, FIN_WAIT_2 or TIME_WAIT, by state. */
     ptk_sim_event_t timer;

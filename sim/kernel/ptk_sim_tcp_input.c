@@ -9,7 +9,7 @@
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
-#define CHALLENGE_ACK_INTERVAL_NS UINT64_C(500000000)
+#define CHALLENGE_ACK_INTERVAL_NS UINT64_C(500000000) /* Linux's tcp_invalid_ratelimit */
 
 /* Returns the number behind the segment: SYN and FIN count as one each. */
 static uint32_t tcp_segment_end(const ptk_sim_packet_t *packet) {
@@ -83,7 +83,8 @@ static bool tcp_check_segment(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet
     return is_reset || packet->flags & PTK_SIM_TCP_SYN || !(packet->flags & PTK_SIM_TCP_ACK);
 }
 
-/* SYN_RECEIVED and all states from ESTABLISHED on, but TIME_WAIT. */
+/* SYN_RECEIVED and all states from ESTABLISHED on, but TIME_WAIT. An ACK of numbers that were never sent is
+   answered with a challenge ACK, and the segment is dropped. */
 static void tcp_input_synchronized(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     if (tcp_check_segment(tcb, packet) || !ptk_sim_tcp_complete_handshake(tcb, packet)) {
         return;

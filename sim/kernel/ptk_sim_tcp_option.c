@@ -10,8 +10,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#define TCP_BUFFER_BYTES_MIN 2048
-#define TCP_BUFFER_BYTES_MAX (4 * 1024 * 1024)
+#define TCP_BUFFER_BYTES_MIN 2048              /* smaller values are raised */
+#define TCP_BUFFER_BYTES_MAX (4 * 1024 * 1024) /* larger values are cut */
 
 /* Returns the flag behind a boolean option, NULL if it is not one. */
 static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {

@@ -17,9 +17,9 @@
 
 #define ISS_NS_PER_STEP 64 /* the clock of the first choice */
 #define ISS_CHOICES     4
-#define ISS_BELOW_WRAP  (UINT32_MAX - 1000)
-#define ISS_BASE        UINT32_C(1000000)
-#define URG_PTR_MAX     0xffff
+#define ISS_BELOW_WRAP  (UINT32_MAX - 1000) /* numbers wrap around within the first segment */
+#define ISS_BASE        UINT32_C(1000000)   /* the clock's start */
+#define URG_PTR_MAX     0xffff              /* of 16 bits */
 
 /* A clock, as on Linux, so that a later connection starts above an earlier one of the same pair; or one of
    the places where numbers wrap around. */
@@ -154,7 +154,8 @@ static uint32_t tcp_next_segment_bytes(const ptk_sim_tcb_t *tcb, uint32_t unsent
     return size;
 }
 
-/* Sends one segment from snd_nxt on and moves snd_nxt and snd_max. */
+/* Sends one segment from snd_nxt on and moves snd_nxt and snd_max. A FIN takes one number behind the data.
+   Only a segment with new numbers is measured. */
 static void tcp_send_data_segment(ptk_sim_tcb_t *tcb, uint32_t offset, uint32_t size, bool has_fin) {
     unsigned flags = PTK_SIM_TCP_ACK | (size ? PTK_SIM_TCP_PSH : 0U) | (has_fin ? PTK_SIM_TCP_FIN : 0U);
     bool is_urgent = tcp_has_urgent_ahead(tcb);
@@ -174,7 +175,7 @@ static void tcp_send_data_segment(ptk_sim_tcb_t *tcb, uint32_t offset, uint32_t 
 }
 
 /* Sends one segment if there is something that may be sent. While something is retransmitted, only the
-   segment at snd_una is. */
+   segment at snd_una is. The FIN goes with the last data, if the window has room for its number. */
 static bool tcp_send_next_segment(ptk_sim_tcb_t *tcb) {
     uint32_t offset = tcb->snd_nxt - tcb->snd_una;
     if (tcb->fin_acknowledged || offset > tcb->send_buffer.count || (tcb->retransmits > 0 && offset > 0)) {

@@ -19,7 +19,7 @@
 #define TCP_TABLE_FIRST_CAPACITY 8
 #define EPHEMERAL_PORT_MIN       32768U /* the range of Linux, ip_local_port_range */
 #define EPHEMERAL_PORT_COUNT     (61000U - EPHEMERAL_PORT_MIN)
-#define PORT_CHOICES             16
+#define PORT_CHOICES             16 /* how many free ports the oracle may skip, and 1 */
 
 /* --- tables --- */
 

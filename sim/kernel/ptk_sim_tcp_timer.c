@@ -10,10 +10,10 @@
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 
-#define MAX_SYN_RETRANSMITS     6
-#define MAX_SYN_ACK_RETRANSMITS 5
-#define MAX_RETRANSMITS         15
-#define MAX_ORPHAN_RETRANSMITS  8
+#define MAX_SYN_RETRANSMITS     6  /* net.ipv4.tcp_syn_retries */
+#define MAX_SYN_ACK_RETRANSMITS 5  /* net.ipv4.tcp_synack_retries */
+#define MAX_RETRANSMITS         15 /* net.ipv4.tcp_retries2 */
+#define MAX_ORPHAN_RETRANSMITS  8  /* net.ipv4.tcp_orphan_retries, whose 0 means 8 */
 
 /* Returns how many retransmissions or probes without a reply the state permits. */
 static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {
@@ -27,7 +27,8 @@ static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {
     }
 }
 
-/* Sends the oldest unacknowledged segment again, or gives the connection up. */
+/* Sends the oldest unacknowledged segment again, or gives the connection up with ETIMEDOUT. A measurement
+   that is under way ends without a sample: the acknowledgement could be of either transmission. */
 static void tcp_retransmit(ptk_sim_tcb_t *tcb) {
     tcb->is_measuring_rtt = false;
     if (tcb->retransmits++ == tcp_max_retransmits(tcb)) {

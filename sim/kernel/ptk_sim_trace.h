@@ -42,20 +42,20 @@ typedef enum ptk_sim_green {
     PTK_SIM_GREEN_ENDS,
 } ptk_sim_green_t;
 
-#define PTK_SIM_NO_HOST UINT32_MAX
+#define PTK_SIM_NO_HOST UINT32_MAX /* the number of no host */
 
 /* One event. The meaning of a, b and c depends on the kind. */
 typedef struct ptk_sim_trace_entry {
     uint64_t at_ns;
-    uint64_t a, b, c;
+    uint64_t a, b, c; /* by kind */
     uint32_t kind;
     uint32_t host;
 } ptk_sim_trace_entry_t;
 
 typedef struct ptk_sim_trace {
     uint64_t hash[2];
-    uint64_t count;
-    bool keeps; /* entries are stored */
+    uint64_t count; /* entries so far, stored or not */
+    bool keeps;     /* entries are stored */
     ptk_sim_trace_entry_t *entries;
     size_t capacity;
 } ptk_sim_trace_t;

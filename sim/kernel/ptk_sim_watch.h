@@ -14,14 +14,14 @@
 /* One registration. It is in the list of its description and of its epoll, and in the epoll's ready list
    while it may have something to report. It ends with either of them. */
 typedef struct ptk_sim_registration {
-    ptk_list_node_t of_file;
-    ptk_list_node_t of_epoll;
-    ptk_list_node_t ready;
+    ptk_list_node_t of_file;  /* in the description's `watchers` */
+    ptk_list_node_t of_epoll; /* in the epoll's `interests` */
+    ptk_list_node_t ready;    /* in the epoll's `ready`, or not linked */
     ptk_sim_file_t *file;
     ptk_sim_file_t *epoll;
-    ptk_os_handle_t handle;
-    uint32_t events;
-    epoll_data_t data;
+    ptk_os_handle_t handle; /* part of its key, together with `file` */
+    uint32_t events;        /* as of epoll_ctl, with the private bits */
+    epoll_data_t data;      /* the program's */
 } ptk_sim_registration_t;
 
 /* Returns the events of interest, with those that are always reported; 0: none, for a one-shot one that has

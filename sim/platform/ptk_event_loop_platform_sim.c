@@ -111,6 +111,7 @@ static void sim_platform_shut(ptk_event_loop_platform_t *loop) {
     ptk_readiness_shut(ptk_container_of(loop, ptk_readiness_t, loop));
 }
 
+/* There is no descriptor for other loops to watch (`expose`), and so no alarm either. */
 const ptk_platform_ops_t ptk_platform_sim = {
     .name = "sim",
     .loop_bytes = sizeof(ptk_readiness_t),

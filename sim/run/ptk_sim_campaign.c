@@ -25,7 +25,7 @@
 
 /* One worker, in shared memory. The worker writes the atomic members and `window`, the watcher the others. */
 typedef struct worker {
-    pid_t pid;
+    pid_t pid;                  /* 0: reaped */
     atomic_uint_fast64_t world; /* the present one: seed or window * scenarios + scenario; UINT64_MAX: done */
     ptk_sim_window_t window;    /* the present one */
     atomic_uint_fast64_t worlds;
@@ -34,7 +34,7 @@ typedef struct worker {
     atomic_uint_fast64_t decisions;
     atomic_uint_fast64_t elapsed_us; /* of virtual time */
     atomic_uint_fast64_t faults;
-    atomic_bool failed;
+    atomic_bool failed;        /* its last world failed */
     atomic_bool was_cut_short; /* there are windows that it has not finished */
     uint64_t seen_worlds;      /* the watcher's last value of `worlds`, and when it changed */
     uint64_t seen_at_ms;
@@ -252,7 +252,8 @@ static worker_status_t worker_poll(worker_t *worker) {
     return WORKER_RUNS;
 }
 
-/* Waits for all workers. Returns the first that failed, crashed or hangs; NULL if all have succeeded. */
+/* Waits for all workers, polling them every 20 ms so that a hang is noticed as well as an exit. Returns the
+   first that failed, crashed or hangs; NULL if all have succeeded. */
 static worker_t *campaign_watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
     unsigned running = command->jobs;
     bool shows = isatty(STDERR_FILENO);

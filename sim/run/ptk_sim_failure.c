@@ -29,7 +29,7 @@ typedef struct failure {
     const ptk_sim_window_t *window; /* its last run failed; NULL: the seed's did */
     char base[128];                 /* of the names of files */
     ptk_sim_recording_t recording;
-    uint64_t shrink_until_ms;
+    uint64_t shrink_until_ms; /* by the machine's clock */
 } failure_t;
 
 /* --- tapes as text and files --- */
@@ -81,7 +81,7 @@ static char *read_file(const char *path, size_t *bytes_out) {
 
 /* A text that grows. */
 typedef struct text {
-    char *bytes;
+    char *bytes; /* with a zero behind them */
     size_t count;
 } text_t;
 
@@ -139,7 +139,8 @@ static bool shrink_is_time_up(void *context) {
     return ptk_sim_real_ms() >= failure->shrink_until_ms;
 }
 
-/* Shrinks the recorded tape. */
+/* Shrinks the recorded tape, within a limit of runs and of time. Each attempt is a child process, since it
+   may crash. */
 static void failure_shrink(failure_t *failure) {
     ptk_sim_tape_t *tape = &failure->recording.tape;
     size_t before = tape->count;

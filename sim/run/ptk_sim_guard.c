@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GUARD_FRAMES 32
+#define GUARD_FRAMES 32 /* of the backtrace */
 
 /* Ends the process if a host executes. */
 static void guard_refuse(const char *name) {

@@ -100,8 +100,8 @@ static bool take_flag(ptk_sim_command_t *command, const char *argument) {
 
 /* Options whose absence has a meaning. */
 typedef struct given_options {
-    bool seed;
-    bool seeds;
+    bool seed;  /* --seed */
+    bool seeds; /* --seeds */
 } given_options_t;
 
 /* Handles options with a value. Returns 1, 0 if it is not one of them, or -1 if the value is wrong. */

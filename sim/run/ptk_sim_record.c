@@ -38,7 +38,7 @@ int ptk_sim_in_child(void (*body)(void *context), void *context) {
 /* The memory that parent and child share. */
 typedef struct recording_memory {
     char failure[PTK_SIM_FAILURE_BYTES];
-    size_t count;
+    size_t count; /* decisions, also those beyond the room */
     ptk_sim_tape_entry_t entries[RECORDING_ENTRIES_MAX];
 } recording_memory_t;
 
@@ -77,6 +77,7 @@ static bool recording_copy_tape(const recording_memory_t *recording_memory, ptk_
     return true;
 }
 
+/* The memory is mapped for the most entries; pages that are not used cost nothing. */
 bool ptk_sim_record(const ptk_sim_run_spec_t *spec, ptk_sim_recording_t *recording_out) {
     ptk_sim_run_spec_t recorded = *spec;
     recording_memory_t *recording_memory =

@@ -24,8 +24,8 @@ typedef struct ptk_sim_command {
     const char *input;    /* a fuzzer's file that decides */
     char *input_text;     /* its content */
     size_t input_bytes;
-    uint64_t seed;
-    uint64_t seeds;
+    uint64_t seed;     /* the first seed */
+    uint64_t seeds;    /* how many */
     uint64_t seconds;  /* no world starts later than this; 0: until all are done */
     uint64_t until_ms; /* when those seconds are over, by the machine's clock; 0: never */
     unsigned jobs;
@@ -35,9 +35,9 @@ typedef struct ptk_sim_command {
     uint32_t decisions; /* more than 0: every window of this many decisions, instead of seeds */
     uint32_t faults;    /* the most faults in a window */
     bool prints_hashes;
-    bool runs_twice;
-    bool shrinks;
-    bool timeline; /* of a run that does not fail, too */
+    bool runs_twice; /* each world, to compare the hashes */
+    bool shrinks;    /* failing runs */
+    bool timeline;   /* of a run that does not fail, too */
 } ptk_sim_command_t;
 
 /* The result of one world, which outlives the world. */

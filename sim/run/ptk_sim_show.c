@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_HOSTS_MAX   256
+#define SHOWN_HOSTS_MAX   256 /* further hosts are not drawn */
 #define CRASH_STACK_BYTES ((size_t) 1024 * 1024)
 
 void ptk_sim_write_to_file(void *context, const char *text, size_t bytes) {
@@ -72,8 +72,8 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
 typedef struct showing {
     const ptk_sim_command_t *command;
     ptk_sim_run_spec_t spec;
-    const char *base;
-    ptk_sim_t *sim; /* while it runs; else NULL */
+    const char *base; /* of the names of files */
+    ptk_sim_t *sim;   /* while it runs; else NULL */
 } showing_t;
 
 /* What the handler of a crash writes. */

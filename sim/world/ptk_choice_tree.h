@@ -23,16 +23,16 @@
 /* One decision of the path. */
 typedef struct ptk_choice_step {
     uint32_t site;
-    uint32_t count;
+    uint32_t count; /* how many values there were */
     uint32_t value;
 } ptk_choice_step_t;
 
 typedef struct ptk_choice_tree {
-    ptk_choice_oracle_t oracle;
+    ptk_choice_oracle_t oracle; /* for the thread block of the program */
     ptk_choice_step_t steps[PTK_CHOICE_TREE_DEPTH_MAX];
-    size_t depth_limit;
-    size_t prefix; /* decisions that are replayed */
-    size_t depth;  /* decisions of this run so far, at most depth_limit */
+    size_t depth_limit; /* decisions of a run that branch */
+    size_t prefix;      /* decisions that are replayed */
+    size_t depth;       /* decisions of this run so far, at most depth_limit */
     uint64_t runs;
 } ptk_choice_tree_t;
 

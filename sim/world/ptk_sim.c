@@ -187,7 +187,7 @@ static bool is_host_address(const ptk_sim_addr_t *addr) {
     return !ptk_sim_addr_is_any(addr) && !ptk_sim_addr_is_loopback(addr);
 }
 
-#define HOST_MAX_ADDRESSES 4
+#define HOST_MAX_ADDRESSES 4 /* as many as a node has room for */
 
 /* The addresses of a host that is created. */
 typedef struct addresses {
@@ -315,7 +315,8 @@ static bool world_count_step(ptk_sim_t *sim) {
     return sim->failure[0] == '\0';
 }
 
-/* Takes one step. Returns false if no event is left, or the next one is behind the limit. */
+/* Takes one step. Returns false if no event is left, or the next one is behind the limit. Faults are drawn
+   only before events, so hosts that execute without events cannot be disturbed. */
 static bool world_step(ptk_sim_t *sim, uint64_t limit_ns) {
     if (sim->runnable_count > 0) {
         world_continue_host(sim);
@@ -341,7 +342,8 @@ static bool has_stopped_host(const ptk_sim_t *sim) {
     return false;
 }
 
-/* Time is over, unless nothing can happen any more: that is a deadlock. */
+/* There is no event before the limit. If there is one behind it, or a host was stopped by hand, the time is
+   over; otherwise nothing can happen any more, and that is a deadlock. */
 static ptk_sim_end_t world_out_of_events(ptk_sim_t *sim, uint64_t limit_ns) {
     if (ptk_sim_event_queue_next_ns(&sim->net.events) != UINT64_MAX || has_stopped_host(sim)) {
         sim->net.events.now_ns = limit_ns;
@@ -462,6 +464,7 @@ void ptk_sim_note(const char *label, uint64_t a, uint64_t b) {
     }
 }
 
+/* A failed check does not stop the code that calls it, since it may be on any stack. */
 bool ptk_sim_check(bool condition, const char *text, const char *file, int line) {
     if (!condition && sim_in_use) {
         ptk_sim_fail(sim_in_use, PTK_SIM_END_CHECK, "%s:%d: %s", file, line, text);

@@ -22,7 +22,7 @@
 #include <ptk_scheduler.h>
 #include <string.h>
 
-#define CLOCK_DRIFT_MAX_PPM 500000
+#define CLOCK_DRIFT_MAX_PPM 500000 /* half: a clock never stands still or runs backwards */
 #define HOST_STACK_BYTES    ((size_t) 512 * 1024)
 
 /* Returns the host of a kernel. */
@@ -164,7 +164,8 @@ void ptk_sim_host_start(ptk_sim_host_t *host) {
     host_make_runnable(host);
 }
 
-/* Reports what a process has left behind, or the error of its main. */
+/* Reports what a process has left behind, or the error of its main. The order matters: a loop that was not
+   destroyed explains the descriptors and the memory that are left. */
 static void host_check_leaks(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     if (host->kernel.block.loop) {
@@ -251,7 +252,9 @@ static void host_trace_fault(ptk_sim_host_t *host, ptk_sim_fault_t fault) {
     host_trace(host, PTK_SIM_TRACE_FAULT, fault, 0);
 }
 
-/* The host is unwound here, at once; see the top of this file. */
+/* RUNNABLE, RUNNING or WAITING -> DOWN. The host is unwound here, at once, and checked for leaks: the
+   clean-up of a cancelled program must be complete, too. System calls made so far are kept for the report,
+   since the next process starts at 0. */
 void ptk_sim_crash(ptk_sim_host_t *host) {
     if (host->state == PTK_SIM_HOST_DOWN || host->state == PTK_SIM_HOST_ENDED) {
         return;
@@ -269,6 +272,7 @@ void ptk_sim_crash(ptk_sim_host_t *host) {
     host->restart_event.fire = host_restart_fired;
 }
 
+/* DOWN -> RUNNABLE. A restart by hand cancels the one that is scheduled. */
 void ptk_sim_restart(ptk_sim_host_t *host) {
     if (host->state == PTK_SIM_HOST_DOWN) {
         ptk_sim_event_queue_cancel(&host->sim->net.events, &host->restart_event);
@@ -286,6 +290,7 @@ void ptk_sim_pause(ptk_sim_host_t *host) {
     host_leave_runnable(host);
 }
 
+/* The time at which the clock stopped is stored once, though pauses may be nested. */
 void ptk_sim_suspend(ptk_sim_host_t *host) {
     if (!host->suspended) {
         host->suspended = true;
@@ -361,6 +366,7 @@ void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
     ptk_thread_in_use = before;
 }
 
+/* A host that crashed has not ended: it is DOWN until it restarts. */
 bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {
     if (host->state == PTK_SIM_HOST_ENDED && result_out) {
         *result_out = host->result;

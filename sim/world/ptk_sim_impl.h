@@ -19,15 +19,15 @@ typedef enum ptk_sim_host_state {
     PTK_SIM_HOST_WAITING,  /* in a call that waits */
     PTK_SIM_HOST_RUNNABLE, /* in the list of runnable hosts, unless it is paused */
     PTK_SIM_HOST_RUNNING,
-    PTK_SIM_HOST_ENDED,
-    PTK_SIM_HOST_DOWN /* crashed */
+    PTK_SIM_HOST_ENDED, /* main has returned */
+    PTK_SIM_HOST_DOWN   /* crashed */
 } ptk_sim_host_state_t;
 
 typedef struct ptk_sim_green_record ptk_sim_green_record_t;
 
 /* The live green threads of a host, recorded for the timeline. */
 typedef struct ptk_sim_greens {
-    ptk_observer_t observer;
+    ptk_observer_t observer; /* what the host's scheduler reports to */
     ptk_sim_host_t *host;
     ptk_sim_green_record_t *records; /* of the present process */
     uint32_t count;
@@ -40,13 +40,15 @@ typedef struct ptk_sim_string_table {
     uint32_t count;
 } ptk_sim_string_table_t;
 
+/* A host. It is allocated once and keeps its place in the network over crashes; each boot gives it a new
+   kernel state, a new stack and new green threads. */
 struct ptk_sim_host {
     ptk_sim_kernel_t kernel; /* its `owner` is the host */
     ptk_sim_t *sim;
     const char *name;
     ptk_err (*main)(void *arg);
     void *arg;
-    ptk_err result;
+    ptk_err result; /* of main, once it has ended */
     uint32_t flags;
     uint32_t descriptor_limit;
     uint64_t memory_limit_bytes;
@@ -55,8 +57,8 @@ struct ptk_sim_host {
     bool suspended;        /* its clock stands still too */
     uint64_t suspended_ns; /* since when, by its clock */
     int saved_errno;
-    ptk_context_t context;
-    ptk_stack_slot_t *stack;
+    ptk_context_t context;   /* of main's stack; switched to while it waits */
+    ptk_stack_slot_t *stack; /* NULL: the host has ended */
     ptk_stack_label_t label;
     ptk_sim_greens_t greens;
     bool is_queued;                /* in the list of runnable hosts */
@@ -68,24 +70,25 @@ struct ptk_sim_host {
 
 /* A partition that the oracle has made, and that ends by itself. */
 typedef struct ptk_sim_timed_partition {
-    ptk_sim_event_t end;
+    ptk_sim_event_t end; /* heals it */
     ptk_list_node_t link;
     ptk_sim_host_t *from;
     ptk_sim_host_t *to;
 } ptk_sim_timed_partition_t;
 
+/* A world. */
 struct ptk_sim {
     ptk_thread_block_t block; /* in use while no host executes */
     ptk_thread_block_t *block_before;
-    ptk_sim_oracle_t oracle;
-    ptk_choice_oracle_t benign;
-    ptk_sim_tape_t tape; /* the tape that is replayed */
+    ptk_sim_oracle_t oracle;    /* decides, unless the world is benign */
+    ptk_choice_oracle_t benign; /* decides 0 */
+    ptk_sim_tape_t tape;        /* the tape that is replayed */
     ptk_sim_net_t net;
     ptk_sim_options_t options;
-    const char *platform;
-    ptk_context_t driver;
-    ptk_stack_pool_t stacks;
-    ptk_sim_host_t **hosts;
+    const char *platform;    /* of the loops of all hosts */
+    ptk_context_t driver;    /* the context of the thread that runs the world */
+    ptk_stack_pool_t stacks; /* of hosts' mains */
+    ptk_sim_host_t **hosts;  /* by number, in the order of adding */
     uint32_t host_count;
     const char **labels; /* of notes, in the order of first use */
     uint32_t label_count;
@@ -102,7 +105,7 @@ struct ptk_sim {
     uint64_t step_ns;      /* and the time then */
     uint64_t calls_before; /* system calls of hosts before their crashes */
     uint64_t faults;
-    ptk_sim_end_t end;
+    ptk_sim_end_t end;                   /* of the last run */
     char failure[PTK_SIM_FAILURE_BYTES]; /* the first failure; empty: none */
 };
 

@@ -10,9 +10,9 @@
 #include "platform/ptk_platform.h"
 #include "sim/kernel/ptk_sim_site.h"
 
-#define LINK_LATENCY_NS      UINT64_C(100000)
-#define LINK_LATENCY_STEP_NS UINT64_C(50000)
-#define LINK_LATENCY_STEPS   16
+#define LINK_LATENCY_NS      UINT64_C(100000) /* the least latency of a link by default */
+#define LINK_LATENCY_STEP_NS UINT64_C(50000)  /* the distance of two latencies */
+#define LINK_LATENCY_STEPS   16               /* how many there are */
 
 /* 100 us, and up to 750 us more in steps of 50 us. */
 ptk_sim_link_t ptk_sim_default_link(void) {

@@ -53,9 +53,9 @@ typedef enum site_kind {
 typedef struct traits {
     uint32_t site;
     site_kind_t site_kind;
-    uint32_t lower_ppm;
-    uint32_t upper_ppm;
-    const char *name;
+    uint32_t lower_ppm; /* of a quiet schedule, or the least of a fault */
+    uint32_t upper_ppm; /* the highest of a fault */
+    const char *name;   /* without prefix */
 } traits_t;
 
 #define SITE_ROW(prefix, name, site_kind, lower, upper) {prefix##name, site_kind, lower, upper, #name}

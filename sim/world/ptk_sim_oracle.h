@@ -54,8 +54,10 @@ typedef struct ptk_sim_oracle ptk_sim_oracle_t;
 /* Receives each decision that is recorded. */
 typedef void (*ptk_sim_oracle_observer_fn)(void *context, const ptk_sim_tape_entry_t *entry);
 
+/* An oracle. One function, `decide`, distinguishes the kinds; the record, the rates and the switches for
+   faults are common to all of them. */
 struct ptk_sim_oracle {
-    ptk_choice_oracle_t oracle;
+    ptk_choice_oracle_t oracle;             /* for thread blocks: it decides their ptk_choice calls */
     ptk_sim_tape_t recorded;                /* in the order of time; sort it before it is replayed */
     uint64_t decisions;                     /* in all */
     bool faults_are_off;                    /* since ptk_sim_oracle_faults_off() */
@@ -65,9 +67,9 @@ struct ptk_sim_oracle {
     /* Private. */
     uint32_t (*decide)(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count);
     ptk_sim_oracle_options_t options;
-    const ptk_sim_tape_t *replayed;
-    ptk_sim_window_t *window;
-    const uint8_t *input;
+    const ptk_sim_tape_t *replayed; /* NULL: decides otherwise */
+    ptk_sim_window_t *window;       /* NULL: decides otherwise */
+    const uint8_t *input;           /* what is left of a fuzzer's input */
     size_t input_bytes;
     ptk_sim_oracle_site_t *sites; /* a hash table, at most half full */
     size_t site_count;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define TAPE_FIRST_CAPACITY 64
-#define TAPE_FIRST_LINE     "ptk-tape 1"
+#define TAPE_FIRST_LINE     "ptk-tape 1" /* a format and its version */
 
 /* --- entries ----------------------------------------------------------------------------------------- */
 

@@ -28,7 +28,7 @@ typedef struct ptk_sim_timeline {
     const ptk_sim_trace_t *trace; /* a trace that keeps its entries */
     const char *const *hosts;     /* the hosts' names */
     uint32_t host_count;
-    uint32_t flags;
+    uint32_t flags;            /* PTK_SIM_TIMELINE_ALL */
     const char *const *labels; /* of notes: that of number 1 (the entry's c) first; NULL: none */
     size_t label_count;
     char *const *green_strings; /* names of green threads, and what they wait for, by number from 1 on */

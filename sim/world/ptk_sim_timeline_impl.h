@@ -6,7 +6,7 @@
 
 #include "sim/world/ptk_sim_timeline.h"
 
-#define PTK_SIM_TIMELINE_NONE SIZE_MAX
+#define PTK_SIM_TIMELINE_NONE SIZE_MAX /* no row */
 
 /* An entry of the trace that is drawn, or that the state of something drawn depends on. */
 typedef struct ptk_sim_timeline_row {
@@ -21,15 +21,15 @@ typedef struct ptk_sim_timeline_rows {
     const ptk_sim_timeline_t *timeline;
     ptk_sim_timeline_row_t *rows;
     size_t count;
-    size_t first_shown;
+    size_t first_shown; /* the rows before it are beyond the limit */
 } ptk_sim_timeline_rows_t;
 
 /* The state of a host as the trace shows it. */
 typedef enum ptk_sim_timeline_state {
     PTK_SIM_TIMELINE_ABSENT, /* not started, or ended */
     PTK_SIM_TIMELINE_UP,
-    PTK_SIM_TIMELINE_DOWN,
-    PTK_SIM_TIMELINE_PAUSED,
+    PTK_SIM_TIMELINE_DOWN,   /* crashed */
+    PTK_SIM_TIMELINE_PAUSED, /* it executes nothing */
 } ptk_sim_timeline_state_t;
 
 /* Selects the entries that are drawn and joins packets to their ends. Free the rows with fini. */

@@ -13,8 +13,8 @@
 #include "sim/world/ptk_sim_timeline_page_impl.h"
 #include "sys/ptk_sys.h"
 
-#define PAGE_DEFAULT_LIMIT 1000
-#define PAGE_MARGIN        230 /* for the labels of the last host */
+#define PAGE_DEFAULT_LIMIT 1000 /* events; browsers draw this many without delay */
+#define PAGE_MARGIN        230  /* for the labels of the last host */
 #define PAGE_TOP           14
 #define PAGE_STEP          20 /* between two events */
 #define PAGE_WAIT_STEP     26 /* for a long wait */

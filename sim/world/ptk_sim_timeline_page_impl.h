@@ -16,7 +16,7 @@ typedef struct ptk_sim_page {
     const ptk_sim_writer_t *writer;
     uint32_t column; /* distance of two hosts */
     uint32_t width;
-    uint32_t height;
+    uint32_t height; /* of the drawing */
     /* per host and, behind those, per pair: the row where a band begins, or PTK_SIM_TIMELINE_NONE */
     size_t *since;
     ptk_sim_timeline_state_t *states; /* per host, while the life lines are drawn */

@@ -100,6 +100,7 @@ uint32_t ptk_sim_page_x(const ptk_sim_page_t *page, uint32_t host) {
     return PTK_SIM_PAGE_GUTTER + page->column / 2 + host * page->column;
 }
 
+/* Positions are numbers, so nothing here needs escapes. */
 void ptk_sim_page_line(const ptk_sim_page_t *page, const char *look, uint32_t x1, uint32_t y1, uint32_t x2,
                        uint32_t y2) {
     ptk_sim_writer_format(page->writer, "<line class=\"%s\" x1=\"%u\" y1=\"%u\" x2=\"%u\" y2=\"%u\"/>", look,

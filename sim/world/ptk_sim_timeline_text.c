@@ -17,8 +17,8 @@
 #include "sim/world/ptk_sim_timeline_impl.h"
 #include <string.h>
 
-#define TEXT_COLUMN_MIN 16
-#define TEXT_COLUMN_MAX 28
+#define TEXT_COLUMN_MIN 16 /* room for a label and its arrow */
+#define TEXT_COLUMN_MAX 28 /* longer names are cut */
 
 typedef struct text_drawing {
     const ptk_sim_timeline_rows_t *rows;

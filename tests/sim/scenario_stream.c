@@ -350,7 +350,8 @@ static ptk_err serve_one(void *arg) {
         (void) run_end(arg, &header, false);
         ptk_sock_close(arg);
     } else {
-        ptk_sock_reset(arg); /* whose it is was never known: it must not look like an end in good order */
+        ptk_sock_reset(
+            arg); /* its connection was never identified: it must not look like an end in good order */
     }
     return PTK_OK;
 }

@@ -7,12 +7,12 @@
 #include <ptk_test.h>
 #include <stdlib.h>
 
-/* Which scripts a test runs: a fixed number, ten times as many in long tests, or what the environment says.
+/* Which scripts a test runs: a fixed number, ten times as many in long tests, or what the environment sets.
  */
 typedef struct scripts_range {
     unsigned first;  /* seed: PTK_TEST_SEED */
     unsigned count;  /* PTK_TEST_SCRIPTS */
-    unsigned enough; /* after so many that differ: PTK_TEST_DIFFERENCES */
+    unsigned enough; /* ends after this many that differ: PTK_TEST_DIFFERENCES */
 } scripts_range_t;
 
 static inline unsigned scripts_number(const char *name, unsigned otherwise) {

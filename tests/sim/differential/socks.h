@@ -58,8 +58,8 @@ typedef struct socks_record {
 /* How the network is given time to settle. */
 typedef enum socks_rest {
     SOCKS_REST_SIMULATED, /* virtual time passes */
-    SOCKS_REST_EXPECTED, /* as long as the line is not the expected one, up to a limit */
-    SOCKS_REST_QUIET /* always for a while */
+    SOCKS_REST_EXPECTED,  /* as long as the line is not the expected one, up to a limit */
+    SOCKS_REST_QUIET      /* always for a while */
 } socks_rest_t;
 
 void socks_generate(socks_script_t *script, ptk_test_random_t *random);

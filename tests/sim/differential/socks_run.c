@@ -21,7 +21,7 @@
 #define SIMULATED_NS    UINT64_C(3000000)
 #define QUIET_NS        UINT64_C(3000000)
 #define SHORTLY_MS      1
-#define UNUSED_PORT    1 /* nothing listens here */
+#define UNUSED_PORT     1 /* nothing listens here */
 #define TASK_LINE_BYTES 96
 
 typedef struct world world_t;

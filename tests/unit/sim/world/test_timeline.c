@@ -342,7 +342,7 @@ TEST(packets_that_differ_are_not_confused) {
     end_one(&trace, 3000, 2, PTK_SIM_TRACE_DELIVER, 0, 1, large);
     send_one(&trace, 4000, 3, 0, 1, small);
     send_one(&trace, 4000, 4, 0, 2, large);
-    end_one(&trace, 4000, 1, PTK_SIM_TRACE_DROP, 0, 1, small); /* in this moment, and sent long ago */
+    end_one(&trace, 4000, 1, PTK_SIM_TRACE_DROP, 0, 1, small); /* now, and sent long ago */
     send_one(&trace, 5000, 5, 2, 1, small);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
@@ -357,8 +357,8 @@ TEST(packets_that_differ_are_not_confused) {
     ptk_sim_trace_fini(&trace);
 }
 
-/* The first packet comes at once and again a millisecond later; the second, which says the same, in between.
- */
+/* The first packet arrives at once and again a millisecond later; the second, which looks the same, arrives
+   in between. */
 static uint32_t choose_a_late_copy(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     static uint32_t latencies;
     static uint32_t duplicates;

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#define LENGTH 9 /* decisions of the program, whatever it is answered */
+#define LENGTH 9 /* decisions of the program, for any values */
 #define RUNS   (1u << LENGTH)
-#define COUNT  5 /* answers of each */
+#define COUNT  5 /* values of each */
 
 static unsigned seen[RUNS]; /* how often, by the set of decisions that were not benign */
 

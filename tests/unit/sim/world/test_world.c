@@ -151,7 +151,7 @@ TEST(partitions_hold_until_the_end_of_a_world) {
         ptk_sim_partition(one, other);
         ptk_sim_heal(one, other);
         (void) ptk_sim_run_for(sim, 500);
-        ptk_sim_destroy(sim); /* with whatever holds */
+        ptk_sim_destroy(sim); /* with the partitions that hold */
     }
 }
 
