@@ -252,7 +252,7 @@ static void host_trace_fault(ptk_sim_host_t *host, ptk_sim_fault_t fault) {
     host_trace(host, PTK_SIM_TRACE_FAULT, fault, 0);
 }
 
-/* RUNNABLE, RUNNING or WAITING -> DOWN. The host is unwound here, at once, and checked for leaks: the
+/* RUNNABLE or WAITING -> DOWN. The host is unwound here, at once, and checked for leaks: the
    clean-up of a cancelled program must be complete, too. System calls made so far are kept for the report,
    since the next process starts at 0. */
 void ptk_sim_crash(ptk_sim_host_t *host) {
