@@ -351,8 +351,12 @@ void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
 }
 
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    if (from != to && host_link_to(from, to)->partition_count > 0 &&
-        --host_link_to(from, to)->partition_count == 0) {
+    if (!ptk_sim_is_partitioned(from, to)) {
+        return;
+    }
+    ptk_sim_link_t *link = host_link_to(from, to);
+    link->partition_count--;
+    if (link->partition_count == 0) {
         host_trace_link_fault(from, PTK_SIM_FAULT_HEAL, to);
     }
 }
