@@ -215,7 +215,8 @@ ptk_err ptk_sock_bind(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t a
     if (err != PTK_OK || !addr) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
     }
-    return answer(verbs(sock)->bind(sock->source.handle, addr, addrlen));
+    int result = sock->is_without_reuse ? 0 : verbs(sock)->set_reuse(sock->source.handle, true);
+    return answer(result == 0 ? verbs(sock)->bind(sock->source.handle, addr, addrlen) : result);
 }
 
 ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog) {
@@ -249,7 +250,7 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction) {
     return err;
 }
 
-size_t ptk_sock_pending(ptk_sock_t *sock) {
+size_t ptk_sock_pending(const ptk_sock_t *sock) {
     ptk_err err = ptk_sock_check(sock);
     if (err != PTK_OK) {
         ptk_fail(err);
@@ -278,7 +279,7 @@ ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events) {
     return *place;
 }
 
-ptk_err ptk_sock_local_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen) {
+ptk_err ptk_sock_local_addr(const ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen) {
     ptk_err err = ptk_sock_check(sock);
     if (err != PTK_OK || !addr_out || !addrlen) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
@@ -286,7 +287,7 @@ ptk_err ptk_sock_local_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen
     return answer(verbs(sock)->local_addr(sock->source.handle, addr_out, addrlen));
 }
 
-ptk_err ptk_sock_peer_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen) {
+ptk_err ptk_sock_peer_addr(const ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen) {
     ptk_err err = ptk_sock_check(sock);
     if (err != PTK_OK || !addr_out || !addrlen) {
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
@@ -301,5 +302,35 @@ ptk_err ptk_sock_set_nodelay(ptk_sock_t *sock, bool on) {
 
 ptk_err ptk_sock_set_reuse(ptk_sock_t *sock, bool on) {
     ptk_err err = ptk_sock_check(sock);
-    return err == PTK_OK ? answer(verbs(sock)->set_reuse(sock->source.handle, on)) : ptk_fail(err);
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    sock->is_without_reuse = !on; /* bind sets it otherwise */
+    return answer(verbs(sock)->set_reuse(sock->source.handle, on));
+}
+
+ptk_os_handle_t ptk_sock_fd(const ptk_sock_t *sock) {
+    ptk_err err = ptk_sock_check(sock);
+    if (err != PTK_OK) {
+        ptk_fail(err);
+        return PTK_OS_HANDLE_NONE;
+    }
+    return sock->source.handle;
+}
+
+ptk_err ptk_sock_set_user(ptk_sock_t *sock, void *user) {
+    ptk_err err = ptk_sock_check(sock);
+    if (err == PTK_OK) {
+        sock->user = user;
+    }
+    return ptk_fail(err);
+}
+
+void *ptk_sock_user(const ptk_sock_t *sock) {
+    ptk_err err = ptk_sock_check(sock);
+    if (err != PTK_OK) {
+        ptk_fail(err);
+        return NULL;
+    }
+    return sock->user;
 }

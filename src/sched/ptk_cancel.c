@@ -146,3 +146,20 @@ ptk_err ptk_shield_end(ptk_shield_t *shield) {
     refresh(self);
     return PTK_OK;
 }
+
+/* --- masks --- */
+
+void ptk_scope_mask(ptk_scope_t *mask, ptk_task_t *self) {
+    ptk_scope_init(mask, self);
+    mask->outer = self->scope;
+    mask->is_shield = true;
+    self->scope = mask;
+    refresh(self);
+}
+
+void ptk_scope_unmask(const ptk_scope_t *mask) {
+    ptk_task_t *self = mask->task;
+    ptk_assert(self->scope == mask && mask->cause == PTK_CANCEL_NONE);
+    self->scope = mask->outer;
+    refresh(self);
+}

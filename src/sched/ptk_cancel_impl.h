@@ -12,5 +12,10 @@ void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause);
 /* A green thread ends: leave all its scopes, also shields that were left open. */
 void ptk_scopes_end(ptk_task_t *task);
 
+/* Hides every cancel from the running green thread until ptk_scope_unmask(): a shield in the caller's memory,
+ * without a limit and without an allocation. Nothing that may end the green thread lies in between. */
+void ptk_scope_mask(ptk_scope_t *mask, ptk_task_t *self);
+void ptk_scope_unmask(const ptk_scope_t *mask);
+
 /* Cancel every living green thread of the loop. */
 void ptk_cancel_all(ptk_scheduler_t *scheduler, ptk_cancel_cause_t cause);

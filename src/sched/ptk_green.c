@@ -265,6 +265,17 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
     return ptk_likely(task != NULL) ? task->handle : NULL;
 }
 
+/* --- the functions behind the macros of the same name, without a name and a place --- */
+
+ptk_err(ptk_go)(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
+    return ptk_go_at(loop, fn, arg, "(unnamed)", "(unknown)", 0);
+}
+
+ptk_green_t *(ptk_green_spawn) (ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
+                                ptk_green_fn fn, void *arg) {
+    return ptk_green_spawn_at(loop, options, fn, arg, "(unnamed)", "(unknown)", 0);
+}
+
 /* --- handles --- */
 
 static inline bool is_gone(const ptk_green_t *green) {
@@ -355,10 +366,26 @@ ptk_green_t *ptk_green_self(void) {
     return self ? self->handle : NULL;
 }
 
-const char *ptk_green_name(ptk_green_t *green) {
-    bool known = green && ptk_loop_is_mine(green->loop) &&
-                 (green == ptk_green_self() || check_handle(green) == PTK_OK);
-    return known ? green->name : "";
+/* The handle is the caller's own, or one that the calling thread may use. */
+static ptk_err green_check_look(const ptk_green_t *green) {
+    ptk_err err = green && green == ptk_green_self() ? PTK_OK : check_handle(green);
+    return ptk_fail(err);
+}
+
+const char *ptk_green_name(const ptk_green_t *green) {
+    return green_check_look(green) == PTK_OK ? green->name : "";
+}
+
+ptk_err ptk_green_set_user(ptk_green_t *green, void *user) {
+    ptk_err err = green_check_look(green);
+    if (err == PTK_OK) {
+        green->user = user;
+    }
+    return err;
+}
+
+void *ptk_green_user(const ptk_green_t *green) {
+    return green_check_look(green) == PTK_OK ? green->user : NULL;
 }
 
 /* --- sleep --- */

@@ -20,6 +20,7 @@
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
 #include "platform/ptk_platform.h"
+#include <ptk_foreign.h>
 #include <ptk_green.h>
 #include <ptk_scheduler.h>
 
@@ -128,6 +129,7 @@ struct ptk_green {
     ptk_list_t joiners;
     const char *name; /* a static string, or the copy */
     char *name_copy;
+    void *user; /* the program's */
     ptk_err result;
     uint8_t state;
     bool detached;

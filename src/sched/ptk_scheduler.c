@@ -278,7 +278,7 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
     if (scheduler->live == 0) {
         scheduler->stopping = false;
     }
-    return scheduler->live > scheduler->daemons ? PTK_OK : PTK_ERR_CLOSED;
+    return scheduler->live > scheduler->daemons ? PTK_OK : ptk_fail(PTK_ERR_DONE);
 }
 
 void ptk_scheduler_catch_up(ptk_scheduler_t *scheduler) {
@@ -309,7 +309,7 @@ ptk_err ptk_scheduler_dump(ptk_event_loop_platform_t *loop) {
     return err;
 }
 
-ptk_err ptk_scheduler_counters(ptk_event_loop_platform_t *loop, ptk_scheduler_counters_t *counters_out) {
+ptk_err(ptk_scheduler_counters)(ptk_event_loop_platform_t *loop, ptk_scheduler_counters_t *counters_out) {
     ptk_scheduler_t *scheduler = NULL;
     if (!counters_out || counters_out->struct_size < sizeof counters_out->struct_size) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);

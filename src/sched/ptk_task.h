@@ -21,6 +21,7 @@ static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, 
     handle->state = PTK_GREEN_LIVING;
     handle->detached = false;
     handle->joining = false;
+    handle->user = NULL;
     task->handle = handle;
     task->state = PTK_TASK_READY;
     task->flags = 0;
