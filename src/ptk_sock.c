@@ -180,7 +180,8 @@ static void end_waits(ptk_sock_t *sock) {
 }
 
 static void close_sock(ptk_sock_t *sock, bool reset) {
-    if (ptk_sock_check(sock) != PTK_OK) {
+    ptk_err err = sock ? ptk_sock_check(sock) : PTK_OK;
+    if (!sock || ptk_fail(err) != PTK_OK) {
         return;
     }
     ptk_event_counter_t *handles = &ptk_socks_of(ptk_thread()->scheduler)->handles;

@@ -260,7 +260,8 @@ ptk_err ptk_waitable_check(const ptk_waitable_t *waitable) {
 }
 
 void ptk_waitable_destroy(ptk_waitable_t *waitable) {
-    if (waitable && ptk_waitable_check(waitable) == PTK_OK && !waitable->is_lent) {
+    ptk_err err = waitable ? ptk_waitable_check(waitable) : PTK_OK;
+    if (waitable && ptk_fail(err) == PTK_OK && !waitable->is_lent) {
         ptk_waitable_end(waitable);
     }
 }

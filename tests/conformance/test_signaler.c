@@ -199,7 +199,7 @@ static ptk_signaler_t *handler_signaler;
 
 static void signal_in_handler(int number) {
     (void) number;
-    (void) ptk_signaler_signal(handler_signaler);
+    CHECK_OK(ptk_signaler_signal(handler_signaler));
 }
 
 static ptk_err hear_the_handler(void *user) {

@@ -480,10 +480,10 @@ static void outside(void) {
         (void) (watched != PTK_OS_HANDLE_NONE || ptk_get_err() == PTK_ERR_NOT_SUPPORTED ||
                 good(ptk_get_err()));
         go(dump_myself, loop);
-        for (int i = 0; i < 30 && err != PTK_ERR_CLOSED; i++) {
+        for (int i = 0; i < 30 && err != PTK_ERR_DONE; i++) {
             uint32_t next_ms = 0;
             err = ptk_scheduler_poll(loop, LIMIT_MS, &next_ms);
-            (void) (err == PTK_ERR_CLOSED || good(err));
+            (void) (err == PTK_ERR_DONE || good(err));
             below_clock_advance(next_ms == PTK_TIMEOUT_INFINITE ? 0 : next_ms * PTK_NS_PER_MS);
         }
         (void) good(ptk_scheduler_stop(loop));
