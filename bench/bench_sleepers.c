@@ -34,7 +34,8 @@ typedef struct dormitory {
 static ptk_err ptk_sleeper(void *argument) {
     dormitory_t *dormitory = argument;
     dormitory->parked++;
-    PTK_IGNORE(ptk_waitable_wait(dormitory->gate, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE)); /* the abort ends it */
+    PTK_IGNORE(
+        ptk_waitable_wait(dormitory->gate, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE)); /* the abort ends it */
     uint32_t sleep_ms = SLEEP_LEAST_MS + 1 + (uint32_t) (bench_random(&dormitory->random) % SLEEP_RANGE_MS);
     dormitory->asleep++;
     uint64_t began_ns = bench_now_ns();

@@ -19,7 +19,8 @@ extern "C" {
 /** Every result code: PTK_OK is 0, all others are positive. */
 typedef int32_t ptk_err;
 
-/** The one table of name, value and text. The enumeration, ptk_err_name() and ptk_err_text() are made from it. */
+/** The one table of name, value and text. The enumeration, ptk_err_name() and ptk_err_text() are made from
+ * it. */
 #define PTK_ERR_TABLE(X)                                                                                     \
     X(PTK_OK, 0, "success")                                                                                  \
     X(PTK_ERR_TIMEOUT, 1, "the call's own timeout passed")                                                   \

@@ -140,7 +140,10 @@ static ptk_event_loop_platform_t *open_chosen_loop(const char *option) {
     return open_loop(ops);
 }
 
-ptk_event_loop_platform_t *(ptk_event_loop_platform_create_with) (const ptk_event_loop_platform_options_t *options) {
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_event_loop_platform_create_with
+ptk_event_loop_platform_t *
+ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *options) {
     ptk_event_loop_platform_options_t copy = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     if (options && ptk_options_copy(&copy, sizeof copy, options) != PTK_OK) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
@@ -166,7 +169,7 @@ ptk_event_loop_platform_t *(ptk_event_loop_platform_create_with) (const ptk_even
 }
 
 ptk_event_loop_platform_t *ptk_event_loop_platform_create(void) {
-    return (ptk_event_loop_platform_create_with)(NULL);
+    return ptk_event_loop_platform_create_with(NULL);
 }
 
 ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {

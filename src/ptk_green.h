@@ -131,7 +131,8 @@ PTK_API PTK_NODISCARD ptk_green_t *ptk_green_spawn(ptk_event_loop_platform_t *lo
  */
 PTK_API PTK_NODISCARD ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop,
                                                       const ptk_green_options_t *options, ptk_green_fn fn,
-                                                      void *arg, const char *name, const char *file, int line);
+                                                      void *arg, const char *name, const char *file,
+                                                      int line);
 
 /**
  * Waits until a green thread has ended and takes what it returned; the handle is gone then. One green thread
@@ -331,9 +332,10 @@ PTK_API PTK_NODISCARD ptk_err ptk_green_set_local(const ptk_green_key_t *key, vo
 PTK_API void *ptk_green_get_local(const ptk_green_key_t *key);
 
 /** Implements the macro ptk_green_spawn(): fills in a `struct_size` of 0. */
-PTK_NODISCARD static inline ptk_green_t *
-ptk_green_spawn_sized(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options, ptk_green_fn fn,
-                      void *arg, const char *name, const char *file, int line) {
+PTK_NODISCARD static inline ptk_green_t *ptk_green_spawn_sized(ptk_event_loop_platform_t *loop,
+                                                               const ptk_green_options_t *options,
+                                                               ptk_green_fn fn, void *arg, const char *name,
+                                                               const char *file, int line) {
     if (options && options->struct_size == 0) {
         ptk_green_options_t copy = *options;
         copy.struct_size = (uint32_t) sizeof copy;
@@ -387,7 +389,8 @@ PTK_NODISCARD inline ptk_green_t *ptk_green_spawn_named(const char *name, const 
 }
 
 /** Calls ptk_go_at() with the function's name and the place. */
-#define ptk_go(loop, ...) ptk_go_named(PTK_GREEN_NAME_OF(__VA_ARGS__), __FILE__, __LINE__, (loop), __VA_ARGS__)
+#define ptk_go(loop, ...)                                                                                    \
+    ptk_go_named(PTK_GREEN_NAME_OF(__VA_ARGS__), __FILE__, __LINE__, (loop), __VA_ARGS__)
 
 /** Calls ptk_green_spawn_at() with the function's name and the place, after filling in a `struct_size` of 0.
  */

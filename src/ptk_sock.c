@@ -217,7 +217,9 @@ ptk_err ptk_sock_bind(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t a
         return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
     }
     int result = sock->is_without_reuse ? 0 : verbs(sock)->set_reuse(sock->source.handle, true);
-    return answer(result == 0 ? verbs(sock)->bind(sock->source.handle, addr, addrlen) : result);
+    err = answer(result == 0 ? verbs(sock)->bind(sock->source.handle, addr, addrlen) : result);
+    sock->is_bound = sock->is_bound || err == PTK_OK;
+    return err;
 }
 
 ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog) {
@@ -227,6 +229,9 @@ ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog) {
     }
     if (sock->state != PTK_SOCK_OPEN && sock->state != PTK_SOCK_LISTENING) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if (!sock->is_bound) { /* the system would choose a port, on all interfaces */
+        return ptk_fail(PTK_ERR_NOT_BOUND);
     }
     err = answer(verbs(sock)->listen(sock->source.handle, backlog));
     if (err == PTK_OK) {

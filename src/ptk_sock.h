@@ -104,8 +104,8 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
  * Ownership: `addr` is not kept.
  */
-PTK_API PTK_NODISCARD ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen,
-                                               uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr,
+                                               socklen_t addrlen, uint32_t timeout_ms);
 
 /**
  * Sends all bytes of a buffer. Whole sends do not mix: several green threads queue, first come first served.
@@ -139,7 +139,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct so
  * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
  * Ownership: `buf` is the caller's again when the call returns.
  */
-PTK_API PTK_NODISCARD ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, size_t len, uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, size_t len,
+                                            uint32_t timeout_ms);
 
 /**
  * Sends at least one byte of a buffer. After a send that returned PTK_ERR_PARTIAL it continues the frame:
@@ -205,8 +206,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_recv(ptk_sock_t *sock, void *buf, size_t 
  * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
  * Ownership: `buf` is the caller's again when the call returns.
  */
-PTK_API PTK_NODISCARD ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len, size_t *received_out,
-                                                 uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len,
+                                                 size_t *received_out, uint32_t timeout_ms);
 
 /**
  * Accepts a connection. Many green threads may wait, first come first served. Connections that die in the

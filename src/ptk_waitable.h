@@ -114,7 +114,8 @@ PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
  * Parks: yes, until it is ready. \n
  * Thread: a green thread of the waitable's loop; with timeout 0 also outside one.
  */
-PTK_API PTK_NODISCARD ptk_err ptk_waitable_wait(ptk_waitable_t *waitable, uint32_t events, uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_waitable_wait(ptk_waitable_t *waitable, uint32_t events,
+                                                uint32_t timeout_ms);
 
 /**
  * Waits until a waitable is ready, and returns what came: ptk_waitable_wait() with out-parameters.
@@ -231,7 +232,9 @@ typedef struct ptk_signaler ptk_signaler_t;
 PTK_API PTK_NODISCARD ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable);
 
 /**
- * Signals the waitable of a signaler. It takes no lock.
+ * Signals the waitable of a signaler. It takes no lock. In a signal handler a failure leaves the interrupted
+ * code's ptk_get_err() as it is; a thread that blocks a signal for which the process has a handler counts as
+ * one inside a handler.
  *
  * @param signaler  the signaler
  * @return PTK_OK, or

@@ -35,6 +35,7 @@ struct ptk_sock {
     uint8_t state;
     bool is_closed;
     bool is_write_shut;
+    bool is_bound;
     bool is_without_reuse; /* bind does not set SO_REUSEADDR */
     void *user;            /* the program's */
     int broken_by;  /* -errno that ended the connection: the system tells it once, to either direction */

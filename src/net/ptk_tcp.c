@@ -40,8 +40,10 @@ static ptk_err listen_at(ptk_sock_t *sock, const ptk_addr_t *addr, const ptk_tcp
     return err == PTK_OK ? ptk_sock_listen(sock, (int) options->backlog) : err;
 }
 
-ptk_sock_t *(ptk_tcp_listen) (ptk_event_loop_platform_t *loop, const char *address,
-                              const ptk_tcp_listen_options_t *options) {
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_tcp_listen
+ptk_sock_t *ptk_tcp_listen(ptk_event_loop_platform_t *loop, const char *address,
+                           const ptk_tcp_listen_options_t *options) {
     ptk_tcp_listen_options_t copy;
     ptk_addr_t addr;
     if (listen_options_check(options, &copy) != PTK_OK || ptk_addr_parse(address, &addr) != PTK_OK) {

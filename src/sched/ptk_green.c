@@ -267,12 +267,15 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
 
 /* --- the functions behind the macros of the same name, without a name and a place --- */
 
-ptk_err(ptk_go)(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
+#undef ptk_go
+#undef ptk_green_spawn
+
+ptk_err ptk_go(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
     return ptk_go_at(loop, fn, arg, "(unnamed)", "(unknown)", 0);
 }
 
-ptk_green_t *(ptk_green_spawn) (ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
-                                ptk_green_fn fn, void *arg) {
+ptk_green_t *ptk_green_spawn(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
+                             ptk_green_fn fn, void *arg) {
     return ptk_green_spawn_at(loop, options, fn, arg, "(unnamed)", "(unknown)", 0);
 }
 

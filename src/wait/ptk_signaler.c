@@ -13,6 +13,7 @@
 #include "wait/ptk_waitable_impl.h"
 
 #include "base/ptk_memory.h"
+#include "sys/ptk_sys_handler.h"
 
 struct ptk_signaler {
     ptk_inbox_node_t node;
@@ -74,12 +75,18 @@ static void add_saturating(atomic_uint_least64_t *count) {
     }
 }
 
+/* Leaves the error for ptk_get_err(), but not in a signal handler: the slot belongs to the code that it
+ * interrupts, which may be writing it. */
+static ptk_err signaler_fail(ptk_err err) {
+    return ptk_sys_in_signal_handler() ? err : ptk_fail(err);
+}
+
 ptk_err ptk_signaler_signal(ptk_signaler_t *signaler) {
     if (!signaler) {
-        return PTK_ERR_INVALID_PARAM;
+        return signaler_fail(PTK_ERR_INVALID_PARAM);
     }
     if (atomic_load(&signaler->closed)) {
-        return PTK_ERR_CLOSED;
+        return signaler_fail(PTK_ERR_CLOSED);
     }
     add_saturating(&signaler->count);
     if (atomic_exchange(&signaler->posted, true)) {
@@ -90,7 +97,7 @@ ptk_err ptk_signaler_signal(ptk_signaler_t *signaler) {
         return PTK_OK;
     }
     atomic_fetch_sub(&signaler->holders, 1); /* the caller is a holder, so this is not the last */
-    return PTK_ERR_CLOSED;
+    return signaler_fail(PTK_ERR_CLOSED);
 }
 
 ptk_signaler_t *ptk_signaler_ref(ptk_signaler_t *signaler) {

@@ -30,11 +30,11 @@ TEST(front_door_go_and_spawn_are_functions) {
     ptk_err (*go)(ptk_event_loop_platform_t *, ptk_green_fn, void *) = ptk_go;
     int count = 0;
     CHECK_OK(go(loop, count_up, &count));
-    CHECK_OK((ptk_go)(NULL, count_up, &count));
-    ptk_green_t *green = (ptk_green_spawn)(loop, NULL, count_up, &count);
+    CHECK_OK((ptk_go) (NULL, count_up, &count));
+    ptk_green_t *green = (ptk_green_spawn) (loop, NULL, count_up, &count);
     CHECK(green != NULL);
     CHECK_OK(ptk_green_detach(green));
-    CHECK_ERR((ptk_go)(loop, NULL, NULL), PTK_ERR_INVALID_PARAM);
+    CHECK_ERR((ptk_go) (loop, NULL, NULL), PTK_ERR_INVALID_PARAM);
     test_run();
     CHECK_EQ(count, 3);
     test_loop_end(loop);
@@ -43,7 +43,7 @@ TEST(front_door_go_and_spawn_are_functions) {
 TEST(front_door_macros_add_the_function_s_name) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_green_t *named = ptk_green_spawn(loop, NULL, return_ok, NULL);
-    ptk_green_t *unnamed = (ptk_green_spawn)(loop, NULL, return_ok, NULL);
+    ptk_green_t *unnamed = (ptk_green_spawn) (loop, NULL, return_ok, NULL);
     CHECK_STR(ptk_green_name(named), "return_ok");
     CHECK_STR(ptk_green_name(unnamed), "(unnamed)");
     CHECK_OK(ptk_green_detach(named));

@@ -138,7 +138,7 @@ TEST(loop_options_of_other_versions) {
     CHECK(loop != NULL);
     test_loop_end(loop);
     longer.known.struct_size = 0;
-    CHECK((ptk_event_loop_platform_create_with)(&longer.known) == NULL);
+    CHECK((ptk_event_loop_platform_create_with) (&longer.known) == NULL);
     CHECK_EQ(ptk_get_err(), PTK_ERR_INVALID_PARAM);
 }
 
@@ -486,12 +486,12 @@ TEST(counters_of_other_versions) {
     ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
     counters.struct_size = (uint32_t) offsetof(ptk_scheduler_counters_t, spawned);
     counters.spawned = 4711;
-    CHECK_OK((ptk_scheduler_counters)(loop, &counters));
+    CHECK_OK((ptk_scheduler_counters) (loop, &counters));
     CHECK_EQ(counters.green_threads, 1);
     CHECK_EQ(counters.spawned, 4711);
     CHECK_ERR(ptk_scheduler_counters(loop, NULL), PTK_ERR_INVALID_PARAM);
     counters.struct_size = 0;
-    CHECK_ERR((ptk_scheduler_counters)(loop, &counters), PTK_ERR_INVALID_PARAM);
+    CHECK_ERR((ptk_scheduler_counters) (loop, &counters), PTK_ERR_INVALID_PARAM);
     CHECK_OK(ptk_scheduler_counters(loop, &counters)); /* the macro fills the size in */
     CHECK_EQ(counters.struct_size, sizeof counters);
     CHECK_EQ(counters.spawned, 1);

@@ -117,7 +117,9 @@ TEST(p75_tcp_listen_on_a_taken_port_fails) {
     CHECK(unbound != NULL);
     ptk_addr_t addr;
     CHECK_OK(ptk_addr_parse(address_of(first), &addr));
+    CHECK_ERR(ptk_sock_listen(unbound, 0), PTK_ERR_NOT_BOUND);
     CHECK_ERR(ptk_sock_bind(unbound, ptk_addr_sockaddr(&addr), addr.length), PTK_ERR_ADDRESS_IN_USE);
+    CHECK_ERR(ptk_sock_listen(unbound, 0), PTK_ERR_NOT_BOUND);
     ptk_sock_close(unbound);
     ptk_sock_close(first);
     test_loop_end(loop);
@@ -171,7 +173,7 @@ TEST(tcp_listen_options_of_other_versions) {
     CHECK(listener != NULL);
     ptk_sock_close(listener);
     longer.known.struct_size = 0;
-    CHECK((ptk_tcp_listen)(loop, "127.0.0.1:0", &longer.known) == NULL);
+    CHECK((ptk_tcp_listen) (loop, "127.0.0.1:0", &longer.known) == NULL);
     CHECK_ERR(ptk_get_err(), PTK_ERR_INVALID_PARAM);
     test_loop_end(loop);
 }

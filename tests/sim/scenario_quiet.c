@@ -163,7 +163,8 @@ static ptk_err overfill(void *arg) {
             send_too_much(sock);
         }
         ptk_sock_reset(sock);
-        PTK_IGNORE(ptk_green_join(deaf, NULL, PTK_TIMEOUT_INFINITE)); /* a stop of the world may end it early */
+        PTK_IGNORE(
+            ptk_green_join(deaf, NULL, PTK_TIMEOUT_INFINITE)); /* a stop of the world may end it early */
     }
     ptk_sock_close(listener);
     return PTK_OK;

@@ -258,10 +258,14 @@ TEST(err_texts_name_the_next_step) {
         ptk_err err;
         const char *next;
     } steps[] = {
-        {PTK_ERR_NO_LOOP, "ptk_event_loop_platform_create"}, {PTK_ERR_NOT_GREEN, "ptk_go"},
-        {PTK_ERR_NOT_BOUND, "bind it"},                      {PTK_ERR_NOT_LISTENING, "ptk_sock_listen"},
-        {PTK_ERR_CONNECT_FAILED, "open another"},            {PTK_ERR_NO_PORT, "HOST:PORT"},
-        {PTK_ERR_BROKEN, "ptk_sock_send_some"},              {PTK_ERR_CANCELED, "shield"},
+        {PTK_ERR_NO_LOOP, "ptk_event_loop_platform_create"},
+        {PTK_ERR_NOT_GREEN, "ptk_go"},
+        {PTK_ERR_NOT_BOUND, "bind it"},
+        {PTK_ERR_NOT_LISTENING, "ptk_sock_listen"},
+        {PTK_ERR_CONNECT_FAILED, "open another"},
+        {PTK_ERR_NO_PORT, "HOST:PORT"},
+        {PTK_ERR_BROKEN, "ptk_sock_send_some"},
+        {PTK_ERR_CANCELED, "shield"},
         {PTK_ERR_UNEXPECTED_EOF, "ptk_sock_recv_some"},
     };
     for (size_t i = 0; i < COUNT_OF(steps); i++) {

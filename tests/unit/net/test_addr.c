@@ -123,15 +123,16 @@ TEST(addr_distinguishes_a_host_name_from_an_address) {
         "my_host:1",
         "10.0.0.example:80",
         "fe80:80",
-        "a-name-that-is-longer-than-any-numeric-address.and-has-several-labels.of-which-this-is-one.example:80",
+        "a-name-that-is-longer-than-any-numeric-address.and-has-several-labels.of-which-this-is-one.example:"
+        "80",
     };
     check_refused(names, COUNT_OF(names), PTK_ERR_NOT_NUMERIC);
 }
 
 TEST(addr_without_a_port_is_refused_as_such) {
     static const char *const portless[] = {
-        ":", "1.2.3.4", "1.2.3.4:", "localhost", "*", "*:", "[::1]", "[::1]:", "[fe80::1%7]", "example.com",
-        "example.com:",
+        ":",      "1.2.3.4",     "1.2.3.4:",    "localhost",    "*", "*:", "[::1]",
+        "[::1]:", "[fe80::1%7]", "example.com", "example.com:",
     };
     check_refused(portless, COUNT_OF(portless), PTK_ERR_NO_PORT);
 }
