@@ -47,8 +47,11 @@ def check_echo(program: str, port: int) -> None:
             break
         except ConnectionRefusedError:
             check(process.poll() is None, "the program runs until it listens")
+    with socket.create_connection(("127.0.0.1", port)) as sock:  # served after the end of the first was seen
+        sock.sendall(b"again")
+        check_equal(sock.recv(5, socket.MSG_WAITALL), b"again", "it serves another connection")
     process.kill()
-    check_equal(process.communicate()[1], b"", "it prints nothing")
+    check_equal(process.communicate()[1], b"", "it prints nothing, the end of a connection included")
 
 
 folder = Path(tempfile.mkdtemp())

@@ -110,7 +110,7 @@ static ptk_err serve(void *arg) {
         good(ptk_sock_recv(sock, big, below_big_bytes(), LIMIT_MS)) &&
         good(ptk_sock_send_some(sock, "end", 3, &count, LIMIT_MS))) {
         (void) good(ptk_sock_shutdown(sock, PTK_SOCK_WRITE));
-        answers(ptk_sock_recv(sock, bytes, 1, LIMIT_MS), PTK_ERR_CLOSED);
+        answers(ptk_sock_recv(sock, bytes, 1, LIMIT_MS), PTK_ERR_EOF);
     }
     ptk_sock_close(sock);
     return PTK_OK;
@@ -170,7 +170,7 @@ static void converse(ptk_sock_t *sock) {
         if (good(ptk_sock_send(sock, big, below_big_bytes(), LIMIT_MS)) &&
             good(ptk_sock_recv(sock, bytes, 3, LIMIT_MS))) {
             CHECK(memcmp(bytes, "end", 3) == 0);
-            answers(ptk_sock_recv_some(sock, bytes, 1, &count, LIMIT_MS), PTK_ERR_CLOSED);
+            answers(ptk_sock_recv_some(sock, bytes, 1, &count, LIMIT_MS), PTK_ERR_EOF);
         }
     }
 }
