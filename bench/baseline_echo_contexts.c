@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct server {
+typedef struct contexts_server {
     baseline_context_t main_context; /* the loop */
     load_t *load;
     int epoll;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct machine {
+typedef struct echo_machine {
     baseline_conn_t conn; /* first: epoll's data points to it */
     size_t held;          /* bytes in the buffer */
     size_t sent;          /* of the held ones */

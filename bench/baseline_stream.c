@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct machine {
+typedef struct stream_machine {
     baseline_conn_t conn; /* first: epoll's data points to it */
     size_t moved;         /* of the block */
     char *block;

@@ -41,7 +41,7 @@ static void put_alive_metrics(size_t count, footprint_t before, footprint_t full
 
 /* --- ptk --- */
 
-typedef struct set {
+typedef struct alive_set {
     ptk_waitable_t *start;
     size_t count;
     size_t parked;

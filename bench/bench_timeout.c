@@ -30,15 +30,15 @@ enum { METRIC_COST, METRIC_WITH, METRIC_WITHOUT };
 
 /* --- ptk --- */
 
-typedef struct ring token_ring_t;
+typedef struct token_ring token_ring_t;
 
-typedef struct member {
+typedef struct token_member {
     token_ring_t *ring;
     ptk_waitable_t *own;
     ptk_waitable_t *next;
 } token_member_t;
 
-struct ring {
+struct token_ring {
     token_member_t *members;
     size_t size;
     size_t laps;

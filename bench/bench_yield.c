@@ -20,7 +20,7 @@
 #define YIELDS_PER_SLICE 20000
 
 /* Shared by the members of a ring, of either variant. */
-typedef struct ring {
+typedef struct yield_ring {
     size_t size;
     size_t laps; /* per slice */
     size_t slice_count;
