@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Sees each rule of tools/tidy.py fail on a text that breaks it, and hold its peace on one that does not."""
+"""Sees each rule of tools/tidy.py fail on a text that breaks it, and pass one that does not."""
 
 import contextlib
 import io

@@ -58,6 +58,7 @@ CLEAN = (
     "It waits its turn.",
     "A segment carries bytes; carry it out. The two carry on.",
     "The answer section of RFC 1035. The server answers the request.",
+    "A server that answers every request, and still answers a good request.",
     "ptk_scope_ask and ptk_fd_ask_2 are names.",
     "A known, unknown or well-known port.",
     "The root of the tree. Who owns what.",
