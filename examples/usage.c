@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pattern that everything else here is made of: create a loop, start green threads, run the scheduler. In
- * a green thread every call that would block parks only that green thread, so a client and the server it
- * talks to run side by side on this one OS thread, and each is written as if it had the thread for itself.
+ * The pattern of all examples: create a loop, start green threads, run the scheduler. In a green thread every
+ * call that would block parks only that green thread, so a client and its server run side by side on this one
+ * OS thread, and each is written as if it had the thread for itself.
  */
 #include <ptk.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@ from modbus_raw import frame, is_closed, receive_frame
 UNIT = 1
 WRONG, RIGHT = 111, 222
 GOOD = f"0: {RIGHT}"
-NO_ANSWER = "modbus_client: a network failure, or an answer that makes no sense"
+NO_ANSWER = "modbus_client: a network failure, or a response that does not fit the request"
 TIMEOUT = "modbus_client: the call's own timeout passed"
 
 Script = Callable[[socket.socket], None]
