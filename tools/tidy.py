@@ -248,10 +248,11 @@ def file_local_names(source: Source) -> Iterator[tuple[str, int]]:
             name = re.search(r"(\w+)\s*\(|(\w+)\s*(?:\[[^]]*\]\s*)*[=;{]", head)
         elif head.endswith("{"):
             name = re.search(r"\b(?:struct|union|enum)\s+(\w+)\s*{", head)
-        if name is not None and name[name.lastindex or 0] != "_Static_assert":
+        if name is not None and name[name.lastindex or 0] not in ("_Static_assert", "struct", "union", "enum"):
             first = match.start() + len(match.group()) - len(match.group().lstrip())
             yield name[name.lastindex or 0], line_of(source.code, first)
-    for match in re.finditer(r"} *(\w+);|^typedef\b[^;{]*?\(\*\s*(\w+)\)|^typedef\b[^;{(]*?(\w+);", outermost, re.MULTILINE):
+    typedefs = r"} *(\w+);|^typedef\b[^;{]*?\(\*\s*(\w+)\)|^typedef\b[^;{(]*?(\w+);"
+    for match in re.finditer(typedefs, outermost, re.MULTILINE):
         yield match[match.lastindex or 0], line_of(source.code, match.start())
 
 
@@ -274,7 +275,7 @@ def are_alternatives(one: str, other: str) -> bool:
 
 
 def check_names(sources: list[Source]) -> Iterator[Violation]:
-    """All .c of src, and all of sim, may be compiled as one file: what each defines for itself has a name of its own."""
+    """All .c of src may be compiled as one file, and all of sim: what each defines for itself has a name of its own."""
     for folder in ("src/", "sim/"):
         places: dict[str, list[tuple[str, int]]] = {}
         for source in sources:
@@ -286,7 +287,8 @@ def check_names(sources: list[Source]) -> Iterator[Violation]:
                 others = [f"{other}:{other_line}" for other, other_line in found
                           if other != path and not are_alternatives(path, other)]
                 if others:
-                    yield Violation(path, line, f"{name} is defined in {' and '.join(others)} too: give it its module's noun")
+                    yield Violation(path, line,
+                                    f"{name} is defined in {' and '.join(others)} too: give it its module's noun")
 
 
 def check_language(source: Source) -> Iterator[Violation]:
@@ -306,8 +308,8 @@ def list_files(root: Path, folders: tuple[str, ...] = FOLDERS, suffixes: tuple[s
     if listing is not None and listing.returncode == 0:
         names = [name for name in listing.stdout.splitlines() if (root / name).is_file()]
     else:
-        names = [str(path.relative_to(root)) for folder in folders for path in [root / folder, *(root / folder).rglob("*")]
-                 if path.is_file()]
+        paths = [path for folder in folders for path in (root / folder, *(root / folder).rglob("*"))]
+        names = [str(path.relative_to(root)) for path in paths if path.is_file()]
     return sorted(name for name in set(names) if name.startswith(folders) and name.endswith(suffixes))
 
 

@@ -28,7 +28,8 @@ class Word:
 _BEFORE_A_NOUN = r"(?:[Tt]he|[Aa]n?|[Tt]his|[Tt]hat|[Oo]ne|[Nn]o|[Ee]very|[Ee]ach|[Ss]ame|[Oo]lder|[Ee]mpty)"
 _BEFORE_A_TURN = (rf"(?:{_BEFORE_A_NOUN}|next|last|free|two|whole|per|what|several|more|socket's|waitable's|"
                   r"direction's)")
-_RESULT = (r"(?!(?:[\w']+\s+){1,3}requests?\b)(?:an?|the|its|what|how|whether|why|where|if|with|for|true|false|no|nothing|only|like|other|OK|NULL|-?\d+|"
+_RESULT = (r"(?!(?:[\w']+\s+){1,3}requests?\b)"
+           r"(?:an?|the|its|what|how|whether|why|where|if|with|for|true|false|no|nothing|only|like|other|OK|NULL|-?\d+|"
            r"[A-Z]{5,}|-?E[A-Z]+|PTK_\w+|[A-Z]+_[A-Z]+|DONE)\b")
 _FUNCTION = (r"(?:calls?|functions?|kernel|poll|accept|recv|receive|send|connect|close|spawn|wait|system|platform|"
              r"table|main|host|fn|it|that|which|may|can|could|must|would|will|should|to|and|not|never|[Aa]ll)")
@@ -42,11 +43,12 @@ WORDS: tuple[Word, ...] = (
     # Persons.
     Word(r"(?i)\b(?:whoever|whomever|somebody|nobody|everybody|anybody|someone|everyone|anyone)(?:'s)?\b",
          _PERSON + "name the thread, caller, waiter, peer or packet, or write 'no green thread', 'every waiter'"),
-    Word(r"(?i)\b(?:he|his|him|himself|she|hers?)\b", _PERSON + "name the thing, or write 'it', 'its'"),
+    Word(r"(?i)(?<!\")\b(?:he|his|him|himself|she|hers?)\b(?!\")", _PERSON + "name the thing, or write 'it', 'its'"),
     Word(r"(?i)\bwhom?\b(?!\s+owns?\b)",
          _PERSON + "name the thread, caller, waiter or packet, or write 'that', 'which'", suffixes=C_FILES),
     Word(r"(?<!person )(?<!programmer )(?<!reader )(?<!user )\bwho\s+(?:(?:is|are|still|may|must|might)\s+)*"
-         r"(?:wait|park|join|sleep|spin|leav|listen|yield|accept|receiv|send|drive|read|writ|subscrib|behind|runs?\b)\w*",
+         r"(?:wait|park|join|sleep|spin|leav|listen|yield|accept|receiv|send|drive|read|writ|subscrib|behind|runs?\b)"
+         r"\w*",
          _PERSON + "write 'waiters', 'the green threads that wait'", suffixes=_PROSE),
     Word(r"\b(?:[Tt]hose|[Aa]ll|[Aa]ny|[Oo]ne|[Ww]akes?|[Ff]or|[Oo]f)\s+who\b",
          _PERSON + "write 'waiters', 'the green threads that ...'", suffixes=_PROSE),
@@ -61,7 +63,8 @@ WORDS: tuple[Word, ...] = (
     # A function returns a value; a server, a device or a peer may answer a request.
     Word(r"(?:^|(?<=[.:;({] )|(?<=\*/ )|(?<=/\* )|(?<=// )|(?<=\*\* ))Answers?\b"
          r"(?=\s+(?:the|with|a|what|how|true|false|whether)\b)|"
-         rf"(?<![Ss]erver )(?<![Dd]evice )(?<![Pp]eer )(?<![Rr]esolver )\banswer(?:s|ed|ing)\s+(?={_RESULT})|"
+         rf"(?<![Ss]erver )(?<![Dd]evice )(?<![Pp]eer )(?<![Rr]esolver )\banswer(?:s|ed|ing)\s+"
+         rf"(?!with (?:an?|the) (?:[A-Z]{{3}}\b|challenge|reset|exception))(?={_RESULT})|"
          rf"\b{_FUNCTION}\s+answer\b(?=\s+{_RESULT})|"
          r"\b(?:it|that|which|kernel|call|function)\s+answers\b(?!\s+(?:[\w']+\s+){1,3}requests?\b)|"
          r"\bcalls?\s+answer(?:s|ed)?\b|\b(?:can|may) answer\b(?! (?:a|the) request)",
@@ -92,21 +95,23 @@ WORDS: tuple[Word, ...] = (
     Word(rf"\b[Rr]oot (?:context|stack)\b|\b(?:[Tt]he|[Ff]rom) \*?root\*?(?=\s*{_AFTER_THE_ROOT})",
          "write 'main context'",
          folders=("src/", "sim/platform/", "sim/run/", "docs/", "ARCHITECTURE.md", "tests/conformance/")),
-    Word(r"(?i)(?<!transmission )\bcontrol blocks?\b", "write 'task'", suffixes=_NOT_PYTHON),
+    Word(r"(?i)\bcontrol blocks?\b", "write 'task'", suffixes=_NOT_PYTHON,  # not in the simulator: TCP has one
+         folders=("src/", "docs/", "bench/", "examples/", "tests/conformance/", "tests/regress/", "ARCHITECTURE.md")),
 )
 
 # Verbs of one meaning at the start of a comment: an order, where a function's comment says what the function does.
 IMPERATIVES = frozenset(
-    """Abort Accept Add Adopt Allocate Append Apply Arm Ask Assert Attach Await Become Begin Bind Block Build Call Cancel
-    Carry Change Check Choose Claim Clear Close Collect Compare Compute Connect Continue Convert Copy Count Create Cut
-    Decide Deliver Destroy Detach Determine Disarm Discard Do Drain Drop Dump End Enter Erase Exchange Expire Fail Fill Find
-    Finish Fix Flush Follow Forget Format Free Generate Get Give Go Grow Guard Hand Handle Hold Ignore Initialise Initialize
-    Insert Install Join Keep Kick Kill Leave Let Lock Look Make Map Mark Measure Merge Move Note Notify Open Park Parse Pass
-    Pick Poll Pop Prefer Prepare Print Probe Promise Push Put Queue Raise Read Receive Recompute Record Recycle Reduce
-    Refuse Register Release Remember Remove Rename Repeat Replace Replay Report Reserve Reset Resolve Restore Resume Return
-    Roll Round Run Save Say Schedule Search See Send Set Settle Show Shut Shrink Signal Skip Sleep Sort Spawn Split Stand
-    Start Stop Store Strike Submit Subscribe Subtract Suspend Switch Take Tell Terminate Test Throw Translate Trim Try
-    Turn Undo Unlink Unlock Unmap Unregister Unwind Update Use Visit Wait Wake Walk Watch Withdraw Write Yield""".split())
+    """Abort Accept Add Adopt Allocate Append Apply Arm Ask Assert Attach Await Become Begin Bind Block Build Call
+    Cancel Carry Change Check Choose Claim Clear Close Collect Compare Compute Connect Continue Convert Copy
+    Count Create Cut Decide Deliver Destroy Detach Determine Disarm Discard Do Drain Drop Dump End Enter Erase
+    Exchange Expire Fail Fill Find Finish Fix Flush Follow Forget Format Free Generate Get Give Go Grow Guard
+    Hand Handle Hold Ignore Initialise Initialize Insert Install Join Keep Kick Kill Leave Let Lock Look Make
+    Map Mark Measure Merge Move Note Notify Open Park Parse Pass Pick Poll Pop Prefer Prepare Print Probe
+    Promise Push Put Queue Raise Read Receive Recompute Record Recycle Reduce Refuse Register Release Remember
+    Remove Rename Repeat Replace Replay Report Reserve Reset Resolve Restore Resume Return Roll Round Run Save
+    Say Schedule Search See Send Set Settle Show Shrink Shut Signal Skip Sleep Sort Spawn Split Stand Start Stop
+    Store Strike Submit Subscribe Subtract Suspend Switch Take Tell Terminate Test Throw Translate Trim Try Turn
+    Undo Unlink Unlock Unmap Unregister Unwind Update Use Visit Wait Wake Walk Watch Withdraw Write Yield""".split())
 
 
 def _without_stars(text: str) -> str:
@@ -162,8 +167,10 @@ def check_first_verbs(path: str, text: str) -> Iterator[Violation]:
         # A function begins at the margin, and is neither a type nor a comment nor a directive.
         if not re.match(r"(?!typedef\b|#|/)\w[^;=]*\(", match["next"]):
             continue
-        first = re.match(r"/\*\*?[\s*]*(?:@brief\s+|\\brief\s+)?(?P<word>[A-Za-z]+)\b(?!\(|\s+(?:of|is|in)\b)",
-                         match.group())
+        if re.match(r"\w[^;={}]*;\n(?!typedef\b)\w[^;={}\n]*\(", text[match.end() :]):
+            continue  # the comment has several functions as its subject: "Return ..."
+        first = re.match(r"/\*\*?[\s*]*(?:@brief\s+|\\brief\s+)?(?P<word>[A-Za-z]+)\b"
+                         r"(?!\(|\s+(?:of|is|in|makes|handlers?)\b)", match.group())
         if first is not None and first["word"] in IMPERATIVES:
             yield Violation(path, line_of(text, match.start() + first.start("word")),
                             f'"{first["word"]} ...": begin with a verb in the third person, as in "Returns ..."')

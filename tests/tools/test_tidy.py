@@ -171,6 +171,8 @@ __attribute__((noinline)) static void seven(int a) { }
         self.assertEqual(self.names_found(("src/ptk_a.c", "static void leave(void);\n" + leave)), [])
         self.assertEqual(self.names_found(("src/ptk_a.c", leave), ("sim/ptk_b.c", leave), ("tests/c.c", leave)), [])
         self.assertEqual(self.names_found(("src/ptk_a.c", leave), ("src/ptk_b.h", leave)), [])
+        unnamed = "static struct {\n    int a;\n} leave%d;\nstatic const struct {\n    int a;\n} stay%d[] = {{1}};\n"
+        self.assertEqual(self.names_found(("src/ptk_a.c", unnamed % (1, 2)), ("src/ptk_b.c", unnamed % (3, 4))), [])
         macro = "#define LEAVE 1\n#undef LEAVE\n"
         self.assertEqual(self.names_found(("src/ptk_a.c", macro), ("src/ptk_b.c", macro)), [])
 

@@ -62,7 +62,7 @@ CLEAN = (
     "ptk_scope_ask and ptk_fd_ask_2 are names.",
     "A known, unknown or well-known port.",
     "The root of the tree. Who owns what.",
-    "The transmission control block of RFC 9293.",
+    "A segment out of order is answered with an ACK.",
     "A released lock, the other, there, this, then, where.",
     "A hot socket starves the rest: starvation.",
 )
@@ -107,6 +107,7 @@ class WordsTest(unittest.TestCase):
         self.assert_found(':2: "nobody"', "\nTEST(nobody_waits) {\n", "tests/unit/base/test_a.c")
 
     def test_code_is_no_prose(self) -> None:
+        self.assertEqual(self.found('char *a = "he";\n'), [])
         self.assertEqual(self.found('#include "tell.h"\nint told = ask(who, latch);\n'), [])
         self.assertEqual(self.found("The member `latch` counts.\n", "docs/a.md"), [])
         self.assertEqual(self.found("told = ask(root)\n", "tools/a.py"), [])
@@ -126,6 +127,7 @@ class WordsTest(unittest.TestCase):
             self.assertEqual(self.found("/* told */\n", path), [])
 
     def test_words_of_some_folders_only(self) -> None:
+        self.assertEqual(self.found("/* The transmission control block. */\n", "sim/kernel/ptk_sim_a.c"), [])
         self.assertEqual(self.found("/* At that moment. */\n", "tests/conformance/test_a.c"), [])
 
     # --- first words ---
@@ -142,7 +144,8 @@ class WordsTest(unittest.TestCase):
     def test_no_order_to_a_function(self) -> None:
         for text in ("/* Returns it. */\nint a(void);\n", "/* Return it. */\nint a;\n", "int a; /* Return it. */\n",
                      "/* Take one. */\ntypedef int (*a)(void);\n", "/* Record of the calls. */\nint a(void);\n",
-                     "/* Wait. */\n#define A(b) b\n", "/* Free it. */\n\nint a(void);\n"):
+                     "/* Wait. */\n#define A(b) b\n", "/* Free it. */\n\nint a(void);\n",
+                     "/* Signal handler. */\nvoid a(int b);\n", "/* Return both. */\nint a(int c,\n      int d);\nint b(void);\n"):
             with self.subTest(text):
                 self.assertEqual(self.found(text), [])
 
