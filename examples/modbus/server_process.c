@@ -45,7 +45,7 @@ static ptk_err send_report(const child_t *child) {
     ptk_err err = ptk_scheduler_counters(NULL, &counters);
     report.switches = counters.switches;
     if (!err && send(child->control, &report, sizeof report, MSG_NOSIGNAL) != (ssize_t) sizeof report) {
-        err = PTK_ERR_CLOSED;
+        err = PTK_ERR_EOF;
     }
     return err;
 }
@@ -58,12 +58,12 @@ static ptk_err report_on_request(void *arg) {
     while (!err) {
         err = ptk_waitable_wait(control, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
         if (!err) {
-            err = read(child->control, &byte, 1) == 1 ? send_report(child) : PTK_ERR_CLOSED;
+            err = read(child->control, &byte, 1) == 1 ? send_report(child) : PTK_ERR_EOF;
         }
     }
     ptk_waitable_destroy(control);
     ptk_scheduler_stop(NULL);
-    return err == PTK_ERR_CLOSED ? PTK_OK : err;
+    return err == PTK_ERR_EOF ? PTK_OK : err;
 }
 
 static bool prepare(child_t *child) {
@@ -137,13 +137,13 @@ ptk_err server_process_report(server_process_t *process, server_report_t *report
         ptk_waitable_create(NULL, PTK_WAITABLE_SOCKET, PTK_HANDLE_FD(process->control));
     ptk_err err = response ? PTK_OK : ptk_get_err();
     if (!err && send(process->control, "?", 1, MSG_NOSIGNAL) != 1) {
-        err = PTK_ERR_CLOSED;
+        err = PTK_ERR_EOF;
     }
     if (!err) {
         err = ptk_waitable_wait(response, PTK_EVENT_READ, timeout_ms);
     }
     if (!err && !receive_report(process, report_out)) {
-        err = PTK_ERR_CLOSED;
+        err = PTK_ERR_EOF;
     }
     ptk_waitable_destroy(response);
     return err;

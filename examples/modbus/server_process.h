@@ -32,7 +32,7 @@ typedef struct server_process {
  */
 bool server_process_start(server_process_t *process, const char *platform);
 
-/** Requests a report. Parks. PTK_ERR_CLOSED: the process has ended. */
+/** Requests a report. Parks. PTK_ERR_EOF: the process has ended. */
 ptk_err server_process_report(server_process_t *process, server_report_t *report_out, uint32_t timeout_ms);
 
 /** Lets the server end, and waits for it. Blocks the OS thread. Returns whether it succeeded. */

@@ -132,7 +132,6 @@ void program_report_end(const char *what, ptk_err err) {
     switch (err) {
     case PTK_OK:
     case PTK_ERR_EOF:
-    case PTK_ERR_CLOSED:
     case PTK_ERR_CANCELED:
         break;
     default:
