@@ -476,7 +476,8 @@ TEST(p52_forks_at_many_points) {
     objects_fini(&objects);
 }
 
-/* A child inherits handlers, but a SIGTERM that is sent to it must end it, and not wake the parent's loop. */
+/* A child inherits handlers, but a SIGTERM that is meant for it must end it, and not wake the parent's loop.
+ */
 TEST(p52_a_forked_child_does_not_swallow_signals) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *signal = ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGTERM));

@@ -141,7 +141,7 @@ static void *only_release(void *signaler) {
     return NULL;
 }
 
-/* The last signaler is released while the loop sleeps because of it: now there is a deadlock. */
+/* The last signaler goes while the loop sleeps because of it: now the deadlock is one. */
 TEST(p51_deadlock_once_the_last_signaler_is_released) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();
@@ -291,7 +291,7 @@ TEST(p51_no_deadlock_while_a_shield_has_a_limit) {
     test_loop_end(loop);
 }
 
-/* An armed TIMER waitable without waiters wakes no green thread, so there is a deadlock. */
+/* An armed TIMER waitable that nobody waits for wakes nobody: that is a deadlock all the same. */
 TEST(deadlock_although_a_timer_is_armed_that_nobody_waits_for) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();

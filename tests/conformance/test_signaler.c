@@ -254,7 +254,7 @@ TEST(p50_signaler_in_a_handler_that_strikes_anywhere) {
     with_handler(SIGALRM, hear_an_interval_timer);
 }
 
-/* --- lifetime ------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 TEST(p63_signal_after_destroy_is_closed) {
     ptk_event_loop_platform_t *loop = test_loop();

@@ -2,11 +2,11 @@
 /*
  * What the socket tests share: the world below ptk, pairs of a ptk socket and a plain descriptor, and tasks.
  *
- * The *world* is a system table over the real one. It counts calls, records which descriptor a socket has,
- * and lets a test observe each call or replace its result. Its clock is the one of conformance.h that only
- * moves when the poller would sleep, so `sock_settle()` means: everything that can happen has happened, and
- * all green threads but this one are parked. A test may also replace an entry of `sock_world.table`; the
- * entry then calls `sock_world.below` itself.
+ * The *world* is a system table over the real one. It counts calls, tells which descriptor a socket has, and
+ * lets a test look in or answer before each call. Its clock is the one of conformance.h that only moves when
+ * the poller would sleep, so `sock_settle()` means: everything that can happen has happened, and all green
+ * threads but this one are parked. A test may also replace an entry of `sock_world.table`; `sock_world.below`
+ * is what it then calls itself.
  *
  * A *peer* is a plain non-blocking descriptor of the test's own. What is written to it has arrived at ptk's
  * end when the call returns, so nothing depends on the speed of the kernel.
@@ -49,12 +49,12 @@ typedef enum sock_call {
 typedef struct sock_world {
     ptk_sys_t below;
     ptk_sys_t table;
-    int last_fd; /* the newest that socket or accept returned */
+    int last_fd; /* the newest that socket or accept gave */
     uint64_t calls[SOCK_CALLS];
-    /* If set: called before each call (fd is -1 where there is none). A non-zero value is returned instead
-       of the call's result. */
+    /* If set: asked before each call (fd is -1 where there is none). Non-zero is answered instead of the
+     * call. */
     int (*before)(sock_call_t call, int fd);
-    /* If set: called after each call. */
+    /* If set: told after each call. */
     void (*after)(sock_call_t call, int fd, intptr_t result);
     /* The next time that the poller would sleep it reports these events for `fake_fd` instead, `fakes` times.
      */
@@ -76,7 +76,7 @@ extern sock_world_t sock_world;
 /* Puts the world below this thread; before test_loop(). */
 void sock_world_begin(void);
 
-/* Runs fn in a green thread of a loop in the world, as test_in_green() does. */
+/* fn in a green thread of a loop in the world, as test_in_green(). */
 void sock_in_green(ptk_green_fn fn);
 
 /* Lets everything happen that can. From a green thread. */

@@ -12,7 +12,7 @@
 static int interruptions; /* that each call gets before it is made */
 static int interruptions_left[SOCK_CALLS];
 
-/* connect and close are not repeated after EINTR, so they are not made to fail before they are called. */
+/* connect and close are not made again after EINTR, so they are not told to fail before they are made. */
 static int interrupt(sock_call_t call, int fd) {
     (void) fd;
     static const bool can_be_interrupted[SOCK_CALLS] = {

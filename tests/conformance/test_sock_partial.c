@@ -20,7 +20,7 @@ typedef struct limit {
 
 static limit_t limit;
 
-/* What the system returns when there is no more room. */
+/* What the system says when there is no more room. */
 static intptr_t add_filler(ptk_os_handle_t handle) {
     static char filler[2048];
     intptr_t put = 1;

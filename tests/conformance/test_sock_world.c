@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The world of test_sock.h: a system table that observes and changes the calls that ptk makes for its
-   sockets. */
+/* The world of test_sock.h: a system table that watches and bends the calls that ptk makes for its sockets.
+ */
 #include "test_sock.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static void tell(sock_call_t call, ptk_os_handle_t handle, intptr_t result) {
     }
 }
 
-/* An entry of the table: calls the test's hook, makes the call, calls the second hook. */
+/* An entry of the table: ask, make the call, tell. */
 #define WATCHED(type, call, handle, real_call)                                                               \
     type result = ask(call, handle);                                                                         \
     if (result == 0) {                                                                                       \
@@ -96,7 +96,7 @@ static int world_set_option(ptk_os_handle_t handle, int level, int name, const v
             sock_world.below.set_option(handle, level, name, value, length));
 }
 
-/* The registration of a descriptor is stored, so that an event for it can be made up. */
+/* What a descriptor was registered with is kept, so that an event for it can be made up. */
 static int registered(int result, ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                       const struct epoll_event *event) {
     if (result == 0 && event && handle >= 0 && handle < SOCK_WORLD_FDS) {
@@ -196,7 +196,7 @@ static int world_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) 
 }
 
 /* Under an oracle ptk reads the clock before each pick, too: if that took as long as the interval of its
-   ticks, it would run nothing else. */
+ * turns, it would get to nothing else. */
 static uint64_t world_now(void) {
     if (sock_world.tick_ns) {
         test_clock_advance(ptk_thread()->oracle ? sock_world.tick_ns / 4 : sock_world.tick_ns);

@@ -20,7 +20,7 @@ static size_t pieces;
 static size_t writes;
 static int peer = -1;
 
-/* There is always data: a piece that takes a tenth of a millisecond. */
+/* There is always something: a piece that takes a tenth of a millisecond. */
 static intptr_t receive_piece(ptk_os_handle_t handle, void *memory, size_t bytes) {
     (void) handle;
     (void) memory;
