@@ -53,7 +53,7 @@ typedef struct alive_set {
 static ptk_err alive_member(void *argument) {
     alive_set_t *set = argument;
     set->parked++;
-    (void) ptk_waitable_wait(set->start, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    PTK_IGNORE(ptk_waitable_wait(set->start, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE)); /* the abort ends it */
     set->ended++;
     return PTK_OK;
 }
@@ -63,13 +63,13 @@ static ptk_err alive_member(void *argument) {
 static ptk_err alive_opener(void *argument) {
     alive_set_t *set = argument;
     while (set->parked < set->count) {
-        (void) ptk_yield();
+        PTK_IGNORE(ptk_yield()); /* the loop stops at the count, and nothing cancels it */
     }
     uint64_t began_ns = bench_now_ns();
     set->full = footprint_now();
     set->footprint_ns = bench_now_ns() - began_ns;
     while (set->ended < set->count && ptk_waitable_abort(set->start) == PTK_OK) {
-        (void) ptk_yield();
+        PTK_IGNORE(ptk_yield()); /* the loop stops at the count, and nothing cancels it */
     }
     return PTK_OK;
 }

@@ -34,7 +34,8 @@ typedef struct sleepers {
 static ptk_err sleeper(void *argument) {
     sleepers_t *sleepers = argument;
     sleepers->parked++;
-    (void) ptk_waitable_wait(sleepers->start, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    PTK_IGNORE(
+        ptk_waitable_wait(sleepers->start, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE)); /* the abort ends it */
     uint32_t sleep_ms = SLEEP_LEAST_MS + 1 + (uint32_t) (bench_random(&sleepers->random) % SLEEP_RANGE_MS);
     sleepers->asleep++;
     uint64_t began_ns = bench_now_ns();
@@ -49,11 +50,11 @@ static ptk_err sleeper(void *argument) {
 static ptk_err sleepers_opener(void *argument) {
     sleepers_t *sleepers = argument;
     while (sleepers->parked < sleepers->count) {
-        (void) ptk_yield();
+        PTK_IGNORE(ptk_yield()); /* the loop stops at the count, and nothing cancels it */
     }
     sleepers->began_cpu_ns = bench_cpu_ns();
     while (sleepers->asleep < sleepers->count && ptk_waitable_abort(sleepers->start) == PTK_OK) {
-        (void) ptk_yield();
+        PTK_IGNORE(ptk_yield()); /* the loop stops at the count, and nothing cancels it */
     }
     return PTK_OK;
 }

@@ -37,6 +37,9 @@ ptk_err program_stop_on_signals(ptk_event_loop_platform_t *loop);
  * stopped. */
 void program_report_end(const char *what, ptk_err err);
 
+/** Destroys a loop of program_loop(); exits with a message if that fails. */
+void program_loop_end(ptk_event_loop_platform_t *loop);
+
 /**
  * Runs the loop with `fn(arg)` as the green thread "main" until all green threads have ended, and destroys
  * it. Returns the exit status of the program: success if `fn` returned PTK_OK, or was cancelled because a
