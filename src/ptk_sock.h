@@ -246,6 +246,8 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_ADDRESS_NOT_AVAILABLE: the address is not one of this machine's;
  *         PTK_ERR_PERMISSION: the operating system forbids it, for example a port below 1024;
  *         PTK_ERR_ALREADY_BOUND: the socket has a local address;
+ *         PTK_ERR_ALREADY_CONNECTED: the socket is connected;
+ *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;

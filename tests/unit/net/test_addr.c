@@ -123,8 +123,7 @@ TEST(addr_distinguishes_a_host_name_from_an_address) {
         "my_host:1",
         "10.0.0.example:80",
         "fe80:80",
-        "a-name-that-is-longer-than-any-numeric-address.and-has-several-labels.of-which-this-is-one.example:"
-        "80",
+        "a-name-longer-than-any-numeric-address.with-several-labels.this-one-among-them.example:80",
     };
     check_refused(names, COUNT_OF(names), PTK_ERR_NOT_NUMERIC);
 }
