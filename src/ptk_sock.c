@@ -58,12 +58,12 @@ static void give_back(ptk_pin_t *pin) {
     }
     ptk_free(sock->unread);
     sock->unread = NULL;
-    ptk_slab_give(&ptk_socks_of(ptk_thread()->scheduler)->slab, sock);
+    ptk_slab_free(&ptk_socks_of(ptk_thread()->scheduler)->slab, sock);
 }
 
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
     ptk_socks_t *socks = ptk_socks_of(scheduler);
-    ptk_sock_t *sock = socks ? ptk_slab_take(&socks->slab) : NULL;
+    ptk_sock_t *sock = socks ? ptk_slab_alloc(&socks->slab) : NULL;
     if (!sock) {
         return NULL;
     }

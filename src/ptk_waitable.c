@@ -57,12 +57,12 @@ static waitables_t *waitables_of(ptk_scheduler_t *scheduler) {
 static void give_back(ptk_pin_t *pin) {
     ptk_waitable_t *waitable = ptk_container_of(pin, ptk_waitable_t, pin);
     ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
-    ptk_slab_give(&waitables_of(scheduler)->slab, waitable);
+    ptk_slab_free(&waitables_of(scheduler)->slab, waitable);
 }
 
 static ptk_waitable_t *take(ptk_scheduler_t *scheduler, ptk_waitable_type_t type) {
     waitables_t *waitables = waitables_of(scheduler);
-    ptk_waitable_t *waitable = waitables ? ptk_slab_take(&waitables->slab) : NULL;
+    ptk_waitable_t *waitable = waitables ? ptk_slab_alloc(&waitables->slab) : NULL;
     if (!waitable) {
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
@@ -144,7 +144,7 @@ static ptk_err start_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spe
 static void signal_arrived(ptk_inbox_node_t *node) {
     ptk_signal_subscription_t *subscription = ptk_container_of(node, ptk_signal_subscription_t, node);
     ptk_waitable_t *waitable = ptk_container_of(subscription, ptk_waitable_t, u.subscription);
-    ptk_inbox_node_taken(node);
+    ptk_inbox_node_dequeued(node);
     ptk_event_counter_add(&waitable->counter, atomic_exchange(&subscription->count, 0));
 }
 

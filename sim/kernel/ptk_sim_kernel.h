@@ -87,7 +87,7 @@ extern const ptk_sys_t ptk_sim_sys;
 
 /* The kernel of the host that runs, NULL outside any. */
 static inline ptk_sim_kernel_t *ptk_sim_kernel_here(void) {
-    return ptk_thread()->kernel;
+    return ptk_thread()->host;
 }
 
 /* `sys` is ptk_sim_sys, or a table over it. */

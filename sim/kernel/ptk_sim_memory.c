@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/kernel/ptk_sim_memory.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "sys/ptk_sys.h"
 #include <string.h>
 

@@ -26,7 +26,7 @@ int ptk_sim_tcp_accept(ptk_sim_tcp_t *listener, ptk_sim_tcp_t **accepted_out) {
     if (parent->phase != PTK_SIM_TCP_LISTEN) {
         return -EINVAL;
     }
-    ptk_list_node_t *node = ptk_list_take_first(&parent->ready);
+    ptk_list_node_t *node = ptk_list_pop(&parent->ready);
     if (!node) {
         return -EAGAIN;
     }

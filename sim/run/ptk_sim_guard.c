@@ -5,7 +5,7 @@
  * (--wrap, see cmake/PtkSim.cmake for the list); outside a host they go on to the C library, on one they end
  * the process with a backtrace. Calls that the C library makes inside itself are not seen.
  */
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_backtrace.h"
 #include "sim/world/ptk_sim_impl.h"
 

@@ -7,7 +7,7 @@
 #include "sim/world/ptk_choice_tree.h"
 
 #include "base/ptk_assert.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 
 static _Noreturn void not_deterministic(const ptk_choice_tree_t *tree, uint32_t site, uint32_t count) {
     const ptk_choice_step_t *expected = &tree->steps[tree->depth];

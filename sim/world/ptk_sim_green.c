@@ -103,7 +103,7 @@ static void leaves(ptk_observer_t *observer, const void *green, ptk_observed_t h
 }
 
 void ptk_sim_greens_watch(ptk_sim_host_t *host) {
-    host->greens.observer = (ptk_observer_t) {.goes_on = goes_on, .leaves = leaves};
+    host->greens.observer = (ptk_observer_t) {.resumes = goes_on, .suspends = leaves};
     host->greens.host = host;
     host->greens.count = 0; /* none is left of an earlier process */
     host->kernel.block.observer = &host->greens.observer;

@@ -8,7 +8,7 @@
  */
 #include "context/ptk_backtrace.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_sanitizer.h"
 #include "sys/ptk_sys.h"
 

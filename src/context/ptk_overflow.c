@@ -9,7 +9,7 @@
  */
 #include "context/ptk_overflow.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_stack.h"
 #include <signal.h>
 #include <stdatomic.h>
@@ -134,7 +134,7 @@ static int install(int signal_number, struct sigaction *earlier) {
     return result;
 }
 
-void *ptk_overflow_enter(void) {
+void *ptk_overflow_thread_init(void) {
     void *cookie = NULL;
     if (!atomic_exchange(&installed, true)) {
         int result = install(SIGSEGV, &earlier_segv);
@@ -153,7 +153,7 @@ void *ptk_overflow_enter(void) {
     return cookie;
 }
 
-void ptk_overflow_leave(void *cookie) {
+void ptk_overflow_thread_fini(void *cookie) {
     if (cookie) {
         ptk_sys_real.signal_stack_remove(cookie);
     }

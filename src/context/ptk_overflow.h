@@ -11,7 +11,7 @@
 #pragma once
 
 /* For a thread that is to run green threads: the process-wide handler (first time only), and this thread's
-   alternate stack. Answers a cookie for ptk_overflow_leave (NULL is a valid cookie). Failing to install is
+   alternate stack. Answers a cookie for ptk_overflow_thread_fini (NULL is a valid cookie). Failing to install is
    logged, not fatal. */
-void *ptk_overflow_enter(void);
-void ptk_overflow_leave(void *cookie);
+void *ptk_overflow_thread_init(void);
+void ptk_overflow_thread_fini(void *cookie);

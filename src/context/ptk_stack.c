@@ -11,7 +11,7 @@
 #include "context/ptk_stack_arena.h"
 
 #include "base/ptk_assert.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_sanitizer.h"
 #include <errno.h>
 #include <string.h>
@@ -198,8 +198,8 @@ static ptk_stack_slot_t *take_warm(ptk_stack_pool_t *pool, size_t class_index) {
     return slot;
 }
 
-ptk_stack_slot_t *ptk_stack_take(ptk_stack_pool_t *pool, size_t bytes, const ptk_stack_label_t *label,
-                                 int *os_err_out) {
+ptk_stack_slot_t *ptk_stack_alloc(ptk_stack_pool_t *pool, size_t bytes, const ptk_stack_label_t *label,
+                                  int *os_err_out) {
     size_t class_index = class_of(pool, bytes);
     ptk_stack_slot_t *slot;
     if (class_index == PTK_STACK_CLASSES) {
@@ -217,7 +217,7 @@ ptk_stack_slot_t *ptk_stack_take(ptk_stack_pool_t *pool, size_t bytes, const ptk
     return slot;
 }
 
-void ptk_stack_give(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot) {
+void ptk_stack_free(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot) {
     ptk_stack_arena_t *arena = slot->arena;
     ptk_assert(slot->label != NULL && pool->in_use > 0);
     __atomic_store_n(&slot->label, NULL, __ATOMIC_RELAXED);

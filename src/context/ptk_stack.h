@@ -70,11 +70,11 @@ void ptk_stack_pool_fini(ptk_stack_pool_t *pool);
 /* A stack whose slot has at least `bytes`, its guard among them (0: the default). `label` is what an overflow
    report prints. NULL: out of memory, mappings or guards (each is NO_RESOURCES); the errno value is in
    *os_err_out. */
-ptk_stack_slot_t *ptk_stack_take(ptk_stack_pool_t *pool, size_t bytes, const ptk_stack_label_t *label,
-                                 int *os_err_out);
+ptk_stack_slot_t *ptk_stack_alloc(ptk_stack_pool_t *pool, size_t bytes, const ptk_stack_label_t *label,
+                                  int *os_err_out);
 
 /* Back to the pool. Not from the stack itself. */
-void ptk_stack_give(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot);
+void ptk_stack_free(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot);
 
 /* The deepest use of [low, high) since it was mapped, in bytes: its lowest resident page; 0 if unknown. */
 size_t ptk_stack_high_water(const void *low, const void *high);

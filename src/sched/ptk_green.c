@@ -18,7 +18,8 @@
 #include "sched/ptk_timer.h"
 
 #include "base/ptk_memory.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
+#include "base/ptk_options.h"
 #include <string.h>
 
 #define NAME_BYTES           32
@@ -128,7 +129,7 @@ static ptk_err equip(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_gre
         return PTK_OK;
     }
     int os_err = 0;
-    task->slot = ptk_stack_take(&scheduler->stacks, options->stack_bytes, &task->label, &os_err);
+    task->slot = ptk_stack_alloc(&scheduler->stacks, options->stack_bytes, &task->label, &os_err);
     if (!task->slot) {
         return ptk_fail_os(PTK_ERR_NO_RESOURCES, os_err);
     }

@@ -24,7 +24,7 @@
 
 #include "base/ptk_choice.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include <errno.h>
 #include <string.h>
 

@@ -23,7 +23,7 @@ static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
 }
 
 static ptk_green_t *take_handle(ptk_scheduler_t *scheduler) {
-    ptk_green_t *handle = ptk_slab_take(&scheduler->handles);
+    ptk_green_t *handle = ptk_slab_alloc(&scheduler->handles);
     if (handle && !handle->loop) { /* its first time */
         handle->loop = scheduler->loop;
         ptk_list_init(&handle->joiners);
@@ -66,7 +66,7 @@ static ptk_task_t *take_fresh_block(ptk_scheduler_t *scheduler) {
     if (!ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
     }
-    ptk_task_t *task = ptk_slab_take(&scheduler->tasks);
+    ptk_task_t *task = ptk_slab_alloc(&scheduler->tasks);
     if (!task) {
         ptk_heap_unreserve(&scheduler->heap);
         return NULL;
@@ -86,11 +86,11 @@ static void release_memory(ptk_scheduler_t *scheduler, ptk_task_t *task) {
         ptk_context_fini(&task->context);
     }
     if (task->slot) {
-        ptk_stack_give(&scheduler->stacks, task->slot);
+        ptk_stack_free(&scheduler->stacks, task->slot);
         task->slot = NULL;
     }
     ptk_heap_unreserve(&scheduler->heap);
-    ptk_slab_give(&scheduler->tasks, task);
+    ptk_slab_free(&scheduler->tasks, task);
 }
 
 /* Perhaps still on the stack in question: a list is all that may be touched. */

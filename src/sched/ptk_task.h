@@ -47,7 +47,7 @@ static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
     if (ptk_unlikely(!task || scheduler->stopping || scheduler->loop->options.green_thread_limit != 0)) {
         return NULL;
     }
-    ptk_green_t *handle = ptk_slab_take_freed(&scheduler->handles);
+    ptk_green_t *handle = ptk_slab_alloc_freed(&scheduler->handles);
     if (ptk_unlikely(!handle)) {
         return NULL;
     }
@@ -75,7 +75,7 @@ static inline void ptk_task_free_handle(ptk_scheduler_t *scheduler, ptk_green_t 
     if (ptk_unlikely(handle->name_copy != NULL)) {
         ptk_task_free_name(handle);
     }
-    ptk_slab_give(&scheduler->handles, handle);
+    ptk_slab_free(&scheduler->handles, handle);
 }
 
 /* Give back what ended green threads could not give back themselves. Not from an ended green thread's stack.

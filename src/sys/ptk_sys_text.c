@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ptk needs of libc to turn values into text and back. */
+/* Text: libc's conversions between values and text. Each restores errno, like the calls of the table. */
 #include "sys/ptk_sys.h"
 
 #include <arpa/inet.h>

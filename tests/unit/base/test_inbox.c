@@ -48,12 +48,12 @@ TEST(inbox_gives_nodes_in_the_order_of_pushing) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_node_t nodes[3] = {{.next = NULL}};
     CHECK(!ptk_inbox_has_some(inbox));
-    CHECK(ptk_inbox_take(inbox) == NULL);
+    CHECK(ptk_inbox_drain(inbox) == NULL);
     for (int i = 0; i < 3; i++) {
         CHECK(ptk_inbox_push(inbox, &nodes[i]));
         CHECK(ptk_inbox_has_some(inbox));
     }
-    ptk_inbox_node_t *node = ptk_inbox_take(inbox);
+    ptk_inbox_node_t *node = ptk_inbox_drain(inbox);
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(node, &nodes[i]);
         node = node->next;
@@ -66,13 +66,13 @@ TEST(inbox_queues_a_node_once) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_node_t node = {.next = NULL};
     CHECK(ptk_inbox_push(inbox, &node) && ptk_inbox_push(inbox, &node));
-    CHECK_EQ(ptk_inbox_take(inbox), &node);
+    CHECK_EQ(ptk_inbox_drain(inbox), &node);
     CHECK(node.next == NULL);
     CHECK(ptk_inbox_push(inbox, &node)); /* not taken yet, in the sense of node_taken */
-    CHECK(ptk_inbox_take(inbox) == NULL);
-    ptk_inbox_node_taken(&node);
+    CHECK(ptk_inbox_drain(inbox) == NULL);
+    ptk_inbox_node_dequeued(&node);
     CHECK(ptk_inbox_push(inbox, &node));
-    CHECK_EQ(ptk_inbox_take(inbox), &node);
+    CHECK_EQ(ptk_inbox_drain(inbox), &node);
     ptk_inbox_unref(inbox);
 }
 
@@ -83,7 +83,7 @@ TEST(inbox_kicks_only_a_sleeper_and_only_once) {
     ptk_inbox_push(inbox, &nodes[0]);
     CHECK_EQ(ptk_test_fault_calls(PTK_FAULT_wake_kick), 0);
     CHECK(!ptk_inbox_prepare_sleep(inbox));
-    ptk_inbox_take(inbox);
+    ptk_inbox_drain(inbox);
     CHECK(ptk_inbox_prepare_sleep(inbox));
     ptk_inbox_push(inbox, &nodes[1]);
     ptk_inbox_push(inbox, &nodes[2]);
@@ -122,10 +122,10 @@ TEST(inbox_closed_takes_nothing_and_hands_out_the_rest) {
     CHECK(!atomic_load(&nodes[2].queued));
     CHECK(!ptk_inbox_push(inbox, &nodes[0])); /* queued, but told nevertheless */
     CHECK(!ptk_inbox_has_some(inbox));
-    CHECK_EQ(ptk_inbox_take(inbox), &nodes[0]);
+    CHECK_EQ(ptk_inbox_drain(inbox), &nodes[0]);
     CHECK_EQ(nodes[0].next, &nodes[1]);
     CHECK(nodes[1].next == NULL);
-    CHECK(ptk_inbox_take(inbox) == NULL);
+    CHECK(ptk_inbox_drain(inbox) == NULL);
     ptk_inbox_unref(inbox);
 }
 
@@ -207,10 +207,10 @@ TEST(p50_no_message_and_no_wake_is_lost) {
     }
     while (left > 0 || counted < (unsigned) (SENDERS * messages)) {
         ptk_inbox_node_t *next;
-        for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+        for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = next) {
             message_t *message = (message_t *) (void *) node;
             next = node->next;
-            ptk_inbox_node_taken(node);
+            ptk_inbox_node_dequeued(node);
             if (message == &shared) {
                 counted += atomic_exchange_explicit(&shared.count, 0, memory_order_relaxed);
                 continue;
@@ -240,10 +240,10 @@ typedef struct echo {
 static void play(echo_t *echo, int side) {
     for (int i = 0; i < echo->rounds; i++) {
         ptk_inbox_node_t *node;
-        while ((node = ptk_inbox_take(echo->inboxes[side])) == NULL) {
+        while ((node = ptk_inbox_drain(echo->inboxes[side])) == NULL) {
             sleep_unless_queued(echo->inboxes[side]);
         }
-        ptk_inbox_node_taken(node);
+        ptk_inbox_node_dequeued(node);
         CHECK_EQ(echo->ball.number++ % 2, side);
         CHECK(ptk_inbox_push(echo->inboxes[1 - side], node));
     }
@@ -323,10 +323,10 @@ TEST(p63_close_against_push) {
             sched_yield();
         }
         ptk_inbox_close(inbox);
-        for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = node->next) {
+        for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = node->next) {
             CHECK(atomic_load(&node->queued));
         }
-        CHECK(ptk_inbox_take(inbox) == NULL);
+        CHECK(ptk_inbox_drain(inbox) == NULL);
         ptk_inbox_unref(inbox);
         CHECK_EQ(pthread_join(sender.thread, NULL), 0);
     }

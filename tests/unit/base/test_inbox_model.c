@@ -20,8 +20,8 @@
 #define ptk_inbox_close         model_inbox_close
 #define ptk_inbox_push          model_inbox_push
 #define ptk_inbox_kick          model_inbox_kick
-#define ptk_inbox_take          model_inbox_take
-#define ptk_inbox_node_taken    model_inbox_node_taken
+#define ptk_inbox_drain         model_inbox_take
+#define ptk_inbox_node_dequeued model_inbox_node_taken
 #define ptk_inbox_prepare_sleep model_inbox_prepare_sleep
 #define ptk_inbox_end_sleep     model_inbox_end_sleep
 
@@ -203,10 +203,10 @@ static void send_second(void) {
 
 static void receive_all(void) {
     ptk_inbox_node_t *next;
-    for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+    for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = next) {
         message_t *message = (message_t *) (void *) node;
         next = node->next;
-        ptk_inbox_node_taken(node);
+        ptk_inbox_node_dequeued(node);
         received += atomic_exchange(&message->count, 0);
     }
 }

@@ -31,9 +31,9 @@ static uint32_t drain(ptk_inbox_t *inbox, const ptk_signal_subscription_t *subsc
     uint32_t arrivals = 0;
     *nodes_out = 0;
     ptk_inbox_node_t *next;
-    for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+    for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = next) {
         next = node->next;
-        ptk_inbox_node_taken(node);
+        ptk_inbox_node_dequeued(node);
         ptk_signal_subscription_t *owner = (ptk_signal_subscription_t *) (void *) node;
         uint32_t count = (uint32_t) atomic_exchange(&owner->count, 0);
         arrivals += owner == subscription ? count : 0;

@@ -30,14 +30,14 @@ static void begin(void) {
 static void start(away_t *away, void (*entry)(void *)) {
     int os_err = 0;
     memset(away, 0, sizeof *away);
-    away->stack = ptk_stack_take(&pool, 0, &label, &os_err);
+    away->stack = ptk_stack_alloc(&pool, 0, &label, &os_err);
     CHECK(away->stack != NULL);
     ptk_context_make(&away->context, away->stack->low, away->stack->high, entry, away);
 }
 
 static void stop(away_t *away) {
     ptk_context_fini(&away->context);
-    ptk_stack_give(&pool, away->stack);
+    ptk_stack_free(&pool, away->stack);
 }
 
 static void end(void) {

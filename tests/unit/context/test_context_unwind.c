@@ -44,7 +44,7 @@ static void call_away(void (*fn)(void)) {
     int os_err = 0;
     body = fn;
     ptk_stack_pool_init(&pool, false);
-    stack = ptk_stack_take(&pool, 0, &label, &os_err);
+    stack = ptk_stack_alloc(&pool, 0, &label, &os_err);
     CHECK(stack != NULL);
     ptk_context_adopt(&home);
     ptk_context_make(&away, stack->low, stack->high, entry, NULL);
@@ -53,7 +53,7 @@ static void call_away(void (*fn)(void)) {
 
 static void clean_up(void) {
     ptk_context_fini(&away);
-    ptk_stack_give(&pool, stack);
+    ptk_stack_free(&pool, stack);
     ptk_stack_pool_fini(&pool);
 }
 
@@ -153,7 +153,7 @@ TEST(a_walk_of_a_context_that_never_ran_is_empty) {
     void *frame;
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
-    stack = ptk_stack_take(&pool, 0, &label, &os_err);
+    stack = ptk_stack_alloc(&pool, 0, &label, &os_err);
     ptk_context_make(&away, stack->low, stack->high, entry, NULL);
     ptk_context_position(&away, &pc, &frame);
     CHECK(ptk_backtrace_walk(pc, frame, stack->low, stack->high, walked, FRAMES) <= 1);

@@ -61,12 +61,12 @@ static void entry(void *argument) {
 static void run_victim(size_t victim) {
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
-    ptk_overflow_enter();
+    ptk_overflow_thread_init();
     ptk_context_adopt(&home);
     for (size_t i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof names[i], "worker %zu", i);
         labels[i] = (ptk_stack_label_t) {names[i], "spawner.c", 100 + (int) i};
-        ptk_stack_slot_t *stack = ptk_stack_take(&pool, 0, &labels[i], &os_err);
+        ptk_stack_slot_t *stack = ptk_stack_alloc(&pool, 0, &labels[i], &os_err);
         CHECK(stack != NULL);
         ptk_context_make(&contexts[i], stack->low, stack->high, entry, &contexts[i]);
         ptk_context_switch(&home, &contexts[i]);
@@ -244,9 +244,9 @@ TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
 
 TEST(entering_and_leaving_many_times_is_fine) {
     for (int i = 0; i < 100; i++) {
-        void *first = ptk_overflow_enter();
-        void *second = ptk_overflow_enter(); /* the thread has its alternate stack already */
-        ptk_overflow_leave(second);
-        ptk_overflow_leave(first);
+        void *first = ptk_overflow_thread_init();
+        void *second = ptk_overflow_thread_init(); /* the thread has its alternate stack already */
+        ptk_overflow_thread_fini(second);
+        ptk_overflow_thread_fini(first);
     }
 }

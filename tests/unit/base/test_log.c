@@ -4,7 +4,7 @@
 #include "base/ptk_assert.h"
 #include "base/ptk_heap.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -107,7 +107,7 @@ TEST(assert_reports_and_aborts) {
         void (*body)(void *);
         const char *says;
     } deaths[] = {
-        {break_an_invariant, "test_report.c:"},
+        {break_an_invariant, "test_log.c:"},
         {break_an_invariant, "broken invariant: one == 2\n"},
         {release_what_was_never_allocated, "broken invariant: "},
         {end_a_heap_with_promises, "broken invariant: heap->count == 0 && heap->reserved == 0\n"},
