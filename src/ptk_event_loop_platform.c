@@ -31,6 +31,8 @@ ptk_err ptk_loop_refusal(void) {
     return ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_WRONG_THREAD;
 }
 
+/* The pointer that the caller passed is compared and never dereferenced: it may be stale, or belong to
+ * another thread. */
 ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platform_t **loop_out) {
     const ptk_thread_block_t *block = ptk_thread();
     if (!loop && !block->loop) {
@@ -63,6 +65,7 @@ static void loop_watch_forks(void) {
     }
 }
 
+/* Returns the platform of that name, NULL if there is none. */
 static const ptk_platform_ops_t *loop_find_platform(const char *name) {
     for (size_t i = 0; i < LOOP_PLATFORM_COUNT; i++) {
         if (strcmp(loop_platforms[i]->name, name) == 0) {
@@ -72,6 +75,7 @@ static const ptk_platform_ops_t *loop_find_platform(const char *name) {
     return NULL;
 }
 
+/* Producers that still hold a reference find the inbox closed. */
 static void loop_free(ptk_event_loop_platform_t *loop) {
     ptk_inbox_close(loop->inbox);
     ptk_inbox_unref(loop->inbox);
@@ -165,6 +169,8 @@ ptk_event_loop_platform_t *ptk_event_loop_platform_create(void) {
     return ptk_event_loop_platform_create_with(NULL);
 }
 
+/* The scheduler is detached first: it drains its green threads, which still need the platform. The block's
+ * pointer is cleared before the memory is freed, so that no owner check can match it any more. */
 ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     if (!loop) {
         return PTK_OK;

@@ -27,6 +27,7 @@ const char *ptk_err_name(ptk_err err) {
     }
 }
 
+/* These four read one slot, which the next failing call of the same green thread overwrites. */
 ptk_err ptk_get_err(void) {
     return ptk_error_slot()->err;
 }

@@ -2,8 +2,8 @@
 /*
  * From the operating system's errno values to ptk's codes.
  *
- * A code says what a program can do about the failure, so several errno values share one. A value that is not
- * in the table becomes PTK_ERR_OS; the value itself stays available through ptk_get_os_err().
+ * A code states what a program can do about the failure, so several errno values share one. A value that is
+ * not in the table becomes PTK_ERR_OS; the value itself stays available through ptk_get_os_err().
  */
 #include "base/ptk_thread.h"
 

@@ -85,6 +85,7 @@ void ptk_heap_fini(ptk_heap_t *heap) {
     ptk_heap_init(heap);
 }
 
+/* Doubles the array. Returns false if there is no memory or if the size overflows. */
 static bool heap_grow(ptk_heap_t *heap) {
     uint32_t capacity = heap->capacity ? heap->capacity * 2 : HEAP_CAPACITY_FIRST;
     size_t bytes = (size_t) capacity * sizeof *heap->entries;
@@ -109,6 +110,7 @@ bool ptk_heap_reserve(ptk_heap_t *heap) {
     return true;
 }
 
+/* A heap never shrinks: its peak is the peak number of timers. */
 void ptk_heap_unreserve(ptk_heap_t *heap) {
     ptk_assert(heap->reserved > heap->count);
     heap->reserved--;

@@ -27,6 +27,7 @@ void ptk_log_set_report_sink(ptk_report_sink_t sink, void *context) {
     log_report_sink_context = context;
 }
 
+/* `text` has room for the longest prefix, a full line and the newline. */
 static void log_write_line(const char *prefix, const char *line) {
     char text[LOG_LINE_BYTES + 8];
     size_t length = ptk_sys_format(text, sizeof text, "%s%s\n", prefix, line);

@@ -26,6 +26,8 @@ static const ptk_allocator_t memory_system_allocator = {memory_system_reallocate
 static ptk_allocator_t memory_allocator = {memory_system_reallocate, memory_system_free, NULL};
 static atomic_size_t memory_live;
 
+/* The count is checked and the allocator replaced without a lock: the caller guarantees that no other thread
+ * uses ptk yet. */
 ptk_err ptk_alloc_set(const ptk_allocator_t *allocator) {
     const ptk_allocator_t *chosen = allocator ? allocator : &memory_system_allocator;
     if (!chosen->reallocate || !chosen->release) {
@@ -38,6 +40,7 @@ ptk_err ptk_alloc_set(const ptk_allocator_t *allocator) {
     return PTK_OK;
 }
 
+/* Only a block that is new changes the count; one that moves does not. */
 void *ptk_reallocate(void *memory, size_t bytes) {
     ptk_assert(bytes != 0);
     void *fresh = memory_allocator.reallocate(memory_allocator.context, memory, bytes);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* The size is read with memcpy because the type of the struct is not known here. */
 ptk_err ptk_options_copy(void *copy_out, size_t known_bytes, const void *options) {
     uint32_t given_bytes;
     memcpy(&given_bytes, options, sizeof given_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An intrusive singly-linked first-in first-out queue (layer 0): the form of the run queue. One thread. A
- * node is in at most one queue; it carries no mark of that, because its owner's state already says it.
+ * node is in at most one queue; it carries no mark of that, because its owner's state implies it.
  */
 #pragma once
 

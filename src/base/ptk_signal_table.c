@@ -70,7 +70,7 @@ void ptk_signal_arrives(int signal_number, const void *host) {
     atomic_fetch_sub(&signal_handlers_running, 1);
 }
 
-/* The host is NULL whatever the interrupted thread's block says: a real signal is for the machine. */
+/* The host is NULL whatever the interrupted thread's block holds: a real signal is for the machine. */
 static void signal_handler(int signal_number) {
     int saved_errno = errno;
     ptk_signal_arrives(signal_number, NULL);

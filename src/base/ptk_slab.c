@@ -72,6 +72,7 @@ static void *slab_alloc_fresh(ptk_slab_t *slab) {
     return memset(object, 0, slab->object_bytes);
 }
 
+/* A freed object comes first: its memory is resident, and in a warm slab in the cache. */
 void *ptk_slab_alloc(ptk_slab_t *slab) {
     void *object = ptk_slab_alloc_freed(slab);
     if (!object) {

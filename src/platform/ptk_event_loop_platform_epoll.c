@@ -35,6 +35,7 @@ static epoll_loop_t *epoll_loop_of(ptk_event_loop_platform_t *loop) {
     return ptk_container_of(loop, epoll_loop_t, readiness.loop);
 }
 
+/* Returns the epoll events for an interest. EPOLLHUP and EPOLLERR are always reported and need no bit. */
 static uint32_t epoll_interest_bits(uint32_t interest) {
     return (interest & PTK_READY_READ ? (uint32_t) EPOLLIN : 0) |
            (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0);
@@ -48,6 +49,8 @@ static uint32_t epoll_ready_bits(uint32_t events) {
            (events & (EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_EXCEPTIONAL : 0);
 }
 
+/* Returns the token of a registration. The assertion holds because generation and index never both reach
+ * their maximum. */
 static uint64_t epoll_token(const ptk_registration_t *registration, uint32_t index) {
     uint64_t token = (uint64_t) registration->generation << 32 | index;
     ptk_assert(token < EPOLL_TOKEN_ALARM);
@@ -55,7 +58,7 @@ static uint64_t epoll_token(const ptk_registration_t *registration, uint32_t ind
 }
 
 /* Registers a foreign handle for one report. Its owner may have closed the number, reopened it, or both, so
- * the kernel may have no registration where `armed` says so, and the other way round. */
+ * the kernel may have no registration where `armed` is set, and the other way round. */
 static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registration,
                              struct epoll_event *event) {
     const ptk_sys_t *sys = ptk_sys();
@@ -70,6 +73,9 @@ static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registratio
     return result;
 }
 
+/* Adds an owned handle, once, for both directions: later edges arrive without a system call. EPOLLPRI reports
+ * urgent bytes, EPOLLRDHUP the peer's end of the stream; after either of them a short receive no longer means
+ * an empty queue. */
 static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, struct epoll_event *event) {
     if (registration->armed) {
         return 0;
@@ -123,6 +129,8 @@ static void epoll_deliver_source(epoll_loop_t *self, const struct epoll_event *e
     ptk_readiness_deliver(readiness, index, epoll_ready_bits(event->events), finished);
 }
 
+/* Handles one event. The wake and the alarm are level-triggered and must be reset here, or the next wait
+ * returns at once. */
 static void epoll_deliver(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
     if (event->data.u64 == EPOLL_TOKEN_WAKE) {
         (void) ptk_sys()->wake_drain(self->readiness.loop.inbox->wake);
@@ -134,6 +142,8 @@ static void epoll_deliver(epoll_loop_t *self, const struct epoll_event *event, p
     }
 }
 
+/* Takes one batch. Events beyond it remain queued in the kernel for the next tick, so that events cannot
+ * starve green threads. EINTR counts as an early return. */
 static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                       ptk_list_t *finished) {
     epoll_loop_t *self = epoll_loop_of(loop);
@@ -150,12 +160,14 @@ static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t
     return 0;
 }
 
+/* Adds a descriptor of the loop itself, level-triggered. */
 static int epoll_watch_internal(epoll_loop_t *self, ptk_os_handle_t handle, uint64_t token) {
     struct epoll_event event = {.events = EPOLLIN};
     event.data.u64 = token;
     return ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, handle, &event);
 }
 
+/* A wake that was kicked before this call is level-triggered and so not missed. */
 static int epoll_open(ptk_event_loop_platform_t *loop) {
     epoll_loop_t *self = epoll_loop_of(loop);
     ptk_readiness_init(&self->readiness);
@@ -173,6 +185,7 @@ static int epoll_open(ptk_event_loop_platform_t *loop) {
     return result;
 }
 
+/* Closing the epoll descriptor removes the registrations; their sources were detached before. */
 static void epoll_close(ptk_event_loop_platform_t *loop) {
     epoll_loop_t *self = epoll_loop_of(loop);
     if (self->alarm != PTK_OS_HANDLE_NONE) {
@@ -198,6 +211,7 @@ static int epoll_open_alarm(epoll_loop_t *self) {
     return 0;
 }
 
+/* An epoll descriptor is itself readable when it has an event; only deadlines need the alarm in addition. */
 static int epoll_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
     epoll_loop_t *self = epoll_loop_of(loop);
     int result = self->alarm == PTK_OS_HANDLE_NONE ? epoll_open_alarm(self) : 0;
@@ -207,6 +221,7 @@ static int epoll_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle
     return result;
 }
 
+/* A failure is ignored: the embedding program then wakes late, and no error could be returned to it. */
 static void epoll_set_alarm(ptk_event_loop_platform_t *loop, uint64_t deadline_ns) {
     ptk_assert(epoll_loop_of(loop)->alarm != PTK_OS_HANDLE_NONE);
     (void) ptk_sys()->timer_set(epoll_loop_of(loop)->alarm, deadline_ns);

@@ -49,6 +49,7 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
     return true;
 }
 
+/* Changes memory only, so it cannot fail; the kernel gets the entry with the next poll. */
 static int poll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     struct pollfd *entry = &poll_loop_of(&readiness->loop)->entries[index];
     ptk_assert(index < readiness->count && readiness->registrations[index].sources);
@@ -88,6 +89,8 @@ static size_t poll_collect(poll_loop_t *self) {
     return count;
 }
 
+/* Takes one round. The batch is copied before the wait, so registrations that operations add later do not
+ * move it. */
 static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                      ptk_list_t *finished) {
     poll_loop_t *self = poll_loop_of(loop);
@@ -109,6 +112,7 @@ static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t 
     return 0;
 }
 
+/* The batch has room for the wake from the start; poll_grow adds the registrations. */
 static int poll_open(ptk_event_loop_platform_t *loop) {
     poll_loop_t *self = poll_loop_of(loop);
     ptk_readiness_init(&self->readiness);
@@ -123,6 +127,7 @@ static int poll_open(ptk_event_loop_platform_t *loop) {
     return 0;
 }
 
+/* All sources were detached before. */
 static void poll_close(ptk_event_loop_platform_t *loop) {
     poll_loop_t *self = poll_loop_of(loop);
     ptk_free(self->entries);

@@ -17,7 +17,8 @@
 #include <poll.h>
 #include <string.h>
 
-static intptr_t sock_try_recv(const ptk_event_op_t *op) {
+/* Returns the bytes received, 0 at the end of the stream. */
+static intptr_t posix_sock_try_recv(const ptk_event_op_t *op) {
     intptr_t result;
     do {
         result = ptk_sys()->recv(op->source->handle, op->at.buffer, op->bytes);
@@ -26,7 +27,8 @@ static intptr_t sock_try_recv(const ptk_event_op_t *op) {
     return result;
 }
 
-static intptr_t sock_try_send(const ptk_event_op_t *op) {
+/* Returns the bytes accepted by the kernel, which may be fewer than requested. */
+static intptr_t posix_sock_try_send(const ptk_event_op_t *op) {
     intptr_t result;
     do {
         result = ptk_sys()->send(op->source->handle, op->at.data, op->bytes);
@@ -35,7 +37,9 @@ static intptr_t sock_try_send(const ptk_event_op_t *op) {
     return result;
 }
 
-static intptr_t sock_try_accept(const ptk_event_op_t *op) {
+/* Returns the new handle. Errors of a connection that ended in the queue (ECONNABORTED and others) are passed
+ * on: the accepting layer skips them. */
+static intptr_t posix_sock_try_accept(const ptk_event_op_t *op) {
     ptk_os_handle_t accepted = PTK_OS_HANDLE_NONE;
     int result;
     do {
@@ -48,14 +52,14 @@ static intptr_t sock_try_accept(const ptk_event_op_t *op) {
 /* Returns the result of a connect whose socket has no peer and no error: -EAGAIN while the handshake is under
  * way, -ECONNABORTED if the connection was established and has ended since, which poll(2) reports as a
  * hang-up without "writable". */
-static intptr_t sock_connection_end(const ptk_event_op_t *op) {
+static intptr_t posix_sock_connection_end(const ptk_event_op_t *op) {
     struct pollfd entry = {.fd = (int) op->source->handle};
     int count = ptk_sys()->poll(&entry, 1, 0);
     return count == 1 && entry.revents == POLLHUP ? -ECONNABORTED : -EAGAIN;
 }
 
 /* Returns the result of a started connect, -EAGAIN while the handshake is under way. */
-static intptr_t sock_connect_result(const ptk_event_op_t *op) {
+static intptr_t posix_sock_connect_result(const ptk_event_op_t *op) {
     int error = 0;
     socklen_t length = sizeof error;
     int result = ptk_sys()->get_option(op->source->handle, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -68,12 +72,14 @@ static intptr_t sock_connect_result(const ptk_event_op_t *op) {
     if (result != -ENOTCONN) {
         return result;
     }
-    return sock_connection_end(op);
+    return posix_sock_connection_end(op);
 }
 
-static intptr_t sock_try_connect(ptk_event_op_t *op) {
+/* Starts the handshake, or reads the result of one that was started. An interrupted connect(2) goes on in the
+ * kernel, so the repeated call returns EALREADY or EISCONN, and both are no failures. */
+static intptr_t posix_sock_try_connect(ptk_event_op_t *op) {
     if (op->started) {
-        return sock_connect_result(op);
+        return posix_sock_connect_result(op);
     }
     int result;
     bool interrupted = false;
@@ -90,14 +96,15 @@ static intptr_t sock_try_connect(ptk_event_op_t *op) {
     return under_way ? -EAGAIN : result;
 }
 
-static uint32_t sock_ready_bits(unsigned revents) {
+/* Returns the ready bits for what poll(2) reported. A hang-up or an error makes both directions ready. */
+static uint32_t posix_sock_ready_bits(unsigned revents) {
     return (revents & (POLLIN | POLLHUP | POLLERR) ? PTK_READY_READ : 0) |
            (revents & (POLLOUT | POLLHUP | POLLERR) ? PTK_READY_WRITE : 0) |
            (revents & (POLLHUP | POLLERR) ? PTK_READY_ERROR : 0);
 }
 
 /* The handle of a foreign source is checked here, at its first operation: it comes from the program. */
-static intptr_t sock_try_ready(const ptk_event_op_t *op) {
+static intptr_t posix_sock_try_ready(const ptk_event_op_t *op) {
     if (op->source->handle < 0 || op->source->handle > INT_MAX) {
         return -EBADF;
     }
@@ -114,50 +121,51 @@ static intptr_t sock_try_ready(const ptk_event_op_t *op) {
     if (entry.revents & POLLNVAL) {
         return -EBADF;
     }
-    uint32_t ready = sock_ready_bits((unsigned) entry.revents) & (op->events | PTK_READY_ERROR);
+    uint32_t ready = posix_sock_ready_bits((unsigned) entry.revents) & (op->events | PTK_READY_ERROR);
     return ready ? (intptr_t) ready : -EAGAIN;
 }
 
 intptr_t ptk_posix_sock_try(ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
     case PTK_OP_RECV:
-        return sock_try_recv(op);
+        return posix_sock_try_recv(op);
     case PTK_OP_SEND:
-        return sock_try_send(op);
+        return posix_sock_try_send(op);
     case PTK_OP_ACCEPT:
-        return sock_try_accept(op);
+        return posix_sock_try_accept(op);
     case PTK_OP_CONNECT:
-        return sock_try_connect(op);
+        return posix_sock_try_connect(op);
     case PTK_OP_READY:
         break;
     }
-    return sock_try_ready(op);
+    return posix_sock_try_ready(op);
 }
 
-static int sock_set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
+/* Sets a socket option of type int to 0 or 1. */
+static int posix_sock_set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
     int value = on;
     return ptk_sys()->set_option(handle, level, name, &value, sizeof value);
 }
 
-static int sock_set_nodelay(ptk_os_handle_t handle, bool on) {
-    return sock_set_flag(handle, IPPROTO_TCP, TCP_NODELAY, on);
+static int posix_sock_set_nodelay(ptk_os_handle_t handle, bool on) {
+    return posix_sock_set_flag(handle, IPPROTO_TCP, TCP_NODELAY, on);
 }
 
-static int sock_set_reuse(ptk_os_handle_t handle, bool on) {
-    return sock_set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
+static int posix_sock_set_reuse(ptk_os_handle_t handle, bool on) {
+    return posix_sock_set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
 }
 
 /* Urgent bytes stay in line, which the readiness model needs, and small writes are sent at once. Accepted
  * sockets inherit both options from their listener. */
-static int sock_open(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
+static int posix_sock_open(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
     ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
     int result = ptk_sys()->socket(family, type, protocol, &handle);
     if (result != 0) {
         return result;
     }
-    result = sock_set_flag(handle, SOL_SOCKET, SO_OOBINLINE, true);
+    result = posix_sock_set_flag(handle, SOL_SOCKET, SO_OOBINLINE, true);
     if (result == 0) {
-        result = sock_set_nodelay(handle, true);
+        result = posix_sock_set_nodelay(handle, true);
     }
     if (result != 0) {
         ptk_sys()->close(handle);
@@ -167,20 +175,22 @@ static int sock_open(int family, int type, int protocol, ptk_os_handle_t *handle
     return 0;
 }
 
-static int sock_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+static int posix_sock_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
     return ptk_sys()->bind(handle, addr, addrlen);
 }
 
-static int sock_listen(ptk_os_handle_t handle, int backlog) {
+/* A backlog above the system's limit is cut by the kernel. */
+static int posix_sock_listen(ptk_os_handle_t handle, int backlog) {
     return ptk_sys()->listen(handle, backlog > 0 ? backlog : SOMAXCONN);
 }
 
-static int sock_shutdown(ptk_os_handle_t handle, bool read, bool write) {
+/* The caller guarantees that one of the flags is set. */
+static int posix_sock_shutdown(ptk_os_handle_t handle, bool read, bool write) {
     return ptk_sys()->shutdown(handle, read && write ? SHUT_RDWR : (read ? SHUT_RD : SHUT_WR));
 }
 
 /* Linger with timeout 0 makes close send a reset. A failure to set it is ignored: the close must happen. */
-static int sock_close(ptk_os_handle_t handle, bool reset) {
+static int posix_sock_close(ptk_os_handle_t handle, bool reset) {
     if (reset) {
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         (void) ptk_sys()->set_option(handle, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -188,22 +198,22 @@ static int sock_close(ptk_os_handle_t handle, bool reset) {
     return ptk_sys()->close(handle);
 }
 
-static int sock_local_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+static int posix_sock_local_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     return ptk_sys()->local_name(handle, addr, addrlen);
 }
 
-static int sock_peer_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+static int posix_sock_peer_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     return ptk_sys()->peer_name(handle, addr, addrlen);
 }
 
 const ptk_platform_socket_ops_t ptk_posix_sock_ops = {
-    .open = sock_open,
-    .bind = sock_bind,
-    .listen = sock_listen,
-    .shutdown = sock_shutdown,
-    .close = sock_close,
-    .local_addr = sock_local_addr,
-    .peer_addr = sock_peer_addr,
-    .set_nodelay = sock_set_nodelay,
-    .set_reuse = sock_set_reuse,
+    .open = posix_sock_open,
+    .bind = posix_sock_bind,
+    .listen = posix_sock_listen,
+    .shutdown = posix_sock_shutdown,
+    .close = posix_sock_close,
+    .local_addr = posix_sock_local_addr,
+    .peer_addr = posix_sock_peer_addr,
+    .set_nodelay = posix_sock_set_nodelay,
+    .set_reuse = posix_sock_set_reuse,
 };

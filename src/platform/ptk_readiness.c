@@ -5,7 +5,7 @@
  *
  * Submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
  * blocked and nothing has been reported since. If it would block, the bit is cleared and the operation pends:
- * it becomes the source's one pending operation in that direction, and the kernel is asked to report the
+ * it becomes the source's one pending operation in that direction, and the kernel is requested to report the
  * direction. A report takes the operation off the source and returns it from poll as RETRY; the next try is
  * made on the waiter's own stack. Readiness is a hint everywhere: no report is believed before a system call
  * has confirmed it.
@@ -60,6 +60,8 @@ static ptk_readiness_t *readiness_of(ptk_event_loop_platform_t *loop) {
 
 /* --- the table of registrations --- */
 
+/* Doubles the table. The hook runs first: a table that is larger than the port's arrays must never exist.
+ * Returns false if there is no memory; the table is then unchanged. */
 static bool readiness_grow(ptk_readiness_t *self) {
     uint32_t capacity = self->capacity ? self->capacity * 2 : READINESS_FIRST_CAPACITY;
     if (self->grow && !self->grow(self, capacity)) {
@@ -74,6 +76,7 @@ static bool readiness_grow(ptk_readiness_t *self) {
     return true;
 }
 
+/* Returns whether an entry is in the state that the free list requires. */
 static bool readiness_is_free(const ptk_registration_t *registration) {
     return !registration->sources && !registration->armed && !registration->superseded;
 }
@@ -96,6 +99,8 @@ static uint32_t readiness_alloc_registration(ptk_readiness_t *self) {
     return index;
 }
 
+/* Frees an entry without sources. Its new generation makes events that the kernel has already queued for it
+ * stale. */
 static void readiness_free_registration(ptk_readiness_t *self, uint32_t index) {
     ptk_registration_t *registration = &self->registrations[index];
     ptk_assert(index < self->count && !registration->sources);
@@ -147,6 +152,8 @@ static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_eve
     source->attached = true;
 }
 
+/* The only step that allocates. An entry that was reserved in by_handle before a failure stays empty, which
+ * is harmless. */
 int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
     ptk_readiness_t *self = readiness_of(loop);
     ptk_assert(!source->attached);
@@ -182,6 +189,7 @@ static void readiness_set_superseded(ptk_readiness_t *self, ptk_os_handle_t hand
     }
 }
 
+/* The registration exists already, so nothing can fail here, after the system call that made the handle. */
 void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
                               ptk_os_handle_t handle) {
     ptk_readiness_t *self = readiness_of(loop);
@@ -192,6 +200,8 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
     readiness_set_superseded(self, handle, true);
 }
 
+/* Removes `source` from its registration's list. The list has more than one entry only where sources share a
+ * foreign handle. */
 static void readiness_unlink_source(ptk_registration_t *registration, ptk_event_source_t *source) {
     ptk_event_source_t **link = &registration->sources;
     while (*link != source) {
@@ -202,6 +212,8 @@ static void readiness_unlink_source(ptk_registration_t *registration, ptk_event_
     source->next = NULL;
 }
 
+/* The registration is removed with its last source. ptk closes an owned handle afterwards, so a foreign
+ * registration of the same number, if there is one, is no longer superseded. */
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
     ptk_readiness_t *self = readiness_of(loop);
     ptk_assert(source->attached && !source->inbound && !source->outbound);
@@ -224,6 +236,8 @@ void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *s
 
 /* --- operations --- */
 
+/* Returns the directions (PTK_READY_READ and WRITE) that an operation waits for; never 0. A READY operation
+ * may wait for both. */
 static uint32_t readiness_directions(const ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
     case PTK_OP_RECV:
@@ -238,6 +252,7 @@ static uint32_t readiness_directions(const ptk_event_op_t *op) {
     return op->events & (PTK_READY_READ | PTK_READY_WRITE);
 }
 
+/* Returns the directions in which an operation pends on the source. */
 static uint32_t readiness_source_interest(const ptk_event_source_t *source) {
     return (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
 }
@@ -251,6 +266,7 @@ static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
     return self->registrations[index].superseded ? -EBADF : self->set_interest(self, index, interest);
 }
 
+/* Returns whether `op` is pending on its source. */
 static bool readiness_is_hooked(const ptk_event_op_t *op) {
     return op->source->inbound == op || op->source->outbound == op;
 }
@@ -301,6 +317,9 @@ static bool readiness_is_drained(const ptk_event_op_t *op, intptr_t result) {
            source->short_means_drained && !(source->ready & PTK_READY_EXCEPTIONAL);
 }
 
+/* A source that is not attached yet may be tried with `nowait`, which is how the handle of a foreign waitable
+ * is checked. A superseded registration fails after the try and not before it: the try itself is harmless,
+ * and only the wait would be for another descriptor. */
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
     ptk_assert(op->state == PTK_OP_IDLE && !ptk_list_is_linked(&op->link));

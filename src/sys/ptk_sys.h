@@ -4,7 +4,7 @@
  *
  * All code above reaches the system through `ptk_sys()`: the table of the thread block in use, or the real
  * one. A fault injector, a test or another host puts its own table into its thread block. Code that reads
- * memory from a signal handler, or that maps stacks, uses `ptk_sys_real` whatever the block says: both are
+ * memory from a signal handler, or that maps stacks, uses `ptk_sys_real` whatever the block holds: both are
  * process-wide.
  *
  * Conventions:

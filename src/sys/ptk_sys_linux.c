@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+/* The vDSO serves this call without entering the kernel. It cannot fail for this clock. */
 static uint64_t sys_linux_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -33,6 +34,7 @@ static int sys_linux_random_bytes(void *buffer, size_t bytes) {
     return 0;
 }
 
+/* realloc(3) may set errno also on success. */
 static void *sys_linux_heap_reallocate(void *memory, size_t bytes) {
     int saved_errno = errno;
     void *fresh = realloc(memory, bytes);
@@ -44,6 +46,7 @@ static void sys_linux_heap_free(void *memory) {
     free(memory);
 }
 
+/* pthread_atfork(3) returns a positive error. A handler cannot be removed again. */
 static int sys_linux_at_fork_child(void (*handler)(void)) {
     return -pthread_atfork(NULL, NULL, handler);
 }
@@ -52,6 +55,7 @@ static void sys_linux_thread_yield(void) {
     sched_yield();
 }
 
+/* The string belongs to the environment and is not kept. */
 static const char *sys_linux_environment(const char *name) {
     return getenv(name);
 }

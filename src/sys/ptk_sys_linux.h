@@ -33,6 +33,7 @@ static inline struct timespec ptk_sys_timespec(uint64_t ns) {
     return time;
 }
 
+/* Pages: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out);
 int ptk_sys_linux_unmap(void *memory, size_t bytes);
 int ptk_sys_linux_protect_none(void *memory, size_t bytes);
@@ -41,6 +42,7 @@ int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector);
 bool ptk_sys_linux_is_readable(const void *memory);
 size_t ptk_sys_linux_page_bytes(void);
 
+/* Sockets: ptk_sys_linux_net.c. */
 int ptk_sys_linux_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out);
 int ptk_sys_linux_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
 int ptk_sys_linux_listen(ptk_os_handle_t handle, int backlog);
@@ -57,6 +59,7 @@ int ptk_sys_linux_get_option(ptk_os_handle_t handle, int level, int name, void *
 int ptk_sys_linux_set_option(ptk_os_handle_t handle, int level, int name, const void *value,
                              socklen_t length);
 
+/* Pollers, timers and wakes: ptk_sys_linux_poll.c. */
 int ptk_sys_linux_epoll_create(ptk_os_handle_t *handle_out);
 int ptk_sys_linux_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                             struct epoll_event *event);
@@ -74,6 +77,7 @@ int ptk_sys_linux_wake_drain(ptk_os_handle_t wake);
 int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
                                 int64_t timeout_ns);
 
+/* Signals: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);

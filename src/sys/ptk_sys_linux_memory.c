@@ -19,6 +19,8 @@
 
 #define SYS_SIGNAL_STACK_BYTES ((size_t) 64 * 1024)
 
+/* NORESERVE keeps untouched stacks out of the commit limit. Huge pages are switched off: one touched byte
+ * would make 2 MiB resident. */
 int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out) {
     int saved_errno = errno;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
@@ -38,16 +40,20 @@ int ptk_sys_linux_unmap(void *memory, size_t bytes) {
     return (int) ptk_sys_result(munmap(memory, bytes), saved_errno);
 }
 
+/* Splits the mapping, which counts against vm.max_map_count: ENOMEM at the limit. */
 int ptk_sys_linux_protect_none(void *memory, size_t bytes) {
     int saved_errno = errno;
     return (int) ptk_sys_result(mprotect(memory, bytes, PROT_NONE), saved_errno);
 }
 
+/* Linux 6.13 and later: the guard lives in the page table, so it does not split the mapping. EINVAL: an older
+ * kernel, or locked memory. */
 int ptk_sys_linux_guard_install(void *memory, size_t bytes) {
     int saved_errno = errno;
     return (int) ptk_sys_result(madvise(memory, bytes, MADV_GUARD_INSTALL), saved_errno);
 }
 
+/* Bit 0 of each byte is the residency; the others are undefined. */
 int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector) {
     int saved_errno = errno;
     return (int) ptk_sys_result(mincore(memory, bytes, vector), saved_errno);
@@ -76,6 +82,7 @@ static intptr_t sys_write_to_pipe(const void *memory) {
     return written;
 }
 
+/* Without descriptors for the pipe the byte counts as readable; only EFAULT proves a guard. */
 bool ptk_sys_linux_is_readable(const void *memory) {
     intptr_t result = sys_read_own_memory(memory);
     if (result < 0 && result != -EFAULT) {
@@ -84,6 +91,7 @@ bool ptk_sys_linux_is_readable(const void *memory) {
     return result != -EFAULT;
 }
 
+/* sysconf(3) reads a value that libc holds; it makes no system call. */
 size_t ptk_sys_linux_page_bytes(void) {
     return (size_t) sysconf(_SC_PAGESIZE);
 }
@@ -94,6 +102,8 @@ int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *actio
     return (int) ptk_sys_result(sigaction(signal_number, action, old_out), saved_errno);
 }
 
+/* 64 KiB hold the largest signal frame of any CPU (AMX: about 11 KiB) and an earlier handler that is called
+ * from ptk's. */
 int ptk_sys_linux_signal_stack_install(void **cookie_out) {
     int saved_errno = errno;
     stack_t stack;

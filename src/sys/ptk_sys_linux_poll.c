@@ -39,6 +39,8 @@ int ptk_sys_linux_epoll_create(ptk_os_handle_t *handle_out) {
     return sys_handle_or_error(epoll_create1(EPOLL_CLOEXEC), saved_errno, handle_out);
 }
 
+/* DEL of a descriptor that was closed fails with EBADF, and that of a reopened number with ENOENT; callers
+ * ignore both. */
 int ptk_sys_linux_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                             struct epoll_event *event) {
     int saved_errno = errno;
@@ -93,18 +95,22 @@ int ptk_sys_linux_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, 
     return ptk_sys_linux_epoll_wait_ms(epoll, events, capacity, timeout_ns);
 }
 
+/* ppoll(2) has a timeout in nanoseconds on every kernel that ptk supports. It may write to `limit`, which is
+ * a copy. */
 int ptk_sys_linux_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
     int saved_errno = errno;
     struct timespec limit = ptk_sys_timespec(timeout_ns < 0 ? 0 : (uint64_t) timeout_ns);
     return (int) ptk_sys_result(ppoll(entries, count, timeout_ns < 0 ? NULL : &limit, NULL), saved_errno);
 }
 
+/* CLOCK_MONOTONIC is the clock of now_ns, so absolute deadlines need no conversion. */
 int ptk_sys_linux_timer_open(ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
     return sys_handle_or_error(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), saved_errno,
                                handle_out);
 }
 
+/* Setting a timer also resets its readability. */
 int ptk_sys_linux_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
     int saved_errno = errno;
     struct itimerspec setting = {.it_value = {0, 0}};
@@ -125,6 +131,7 @@ static int sys_unless_would_block(intptr_t result) {
     return result >= 0 || result == -EAGAIN ? 0 : (int) result;
 }
 
+/* Called from signal handlers: write(2) is async-signal-safe, and errno is restored. */
 int ptk_sys_linux_wake_kick(ptk_os_handle_t wake) {
     int saved_errno = errno;
     const uint64_t one = 1;

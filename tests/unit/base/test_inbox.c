@@ -10,13 +10,13 @@
 #include <sched.h>
 #include <stdlib.h>
 
-/* How long a consumer sleeps before the test takes its wake for lost. */
+/* A consumer that sleeps longer than this has lost its wake. */
 #define LOST_AFTER_NS INT64_C(20000000000)
 
 typedef struct message {
     ptk_inbox_node_t node;
     int sender;
-    int number; /* plain memory: what a producer wrote before its push must be seen */
+    int number; /* plain memory: a write before the push must be visible to the consumer */
     atomic_uint count;
 } message_t;
 
@@ -32,7 +32,7 @@ static bool is_awake_readable(const ptk_inbox_t *inbox, int64_t timeout_ns) {
     return ptk_sys_real.poll(&entry, 1, timeout_ns) == 1;
 }
 
-/* What a loop does when nothing is runnable. */
+/* Sleeps like a loop without a runnable green thread. */
 static void sleep_unless_queued(ptk_inbox_t *inbox) {
     if (!ptk_inbox_prepare_sleep(inbox)) {
         return;
@@ -68,7 +68,7 @@ TEST(inbox_queues_a_node_once) {
     CHECK(ptk_inbox_push(inbox, &node) && ptk_inbox_push(inbox, &node));
     CHECK_EQ(ptk_inbox_drain(inbox), &node);
     CHECK(node.next == NULL);
-    CHECK(ptk_inbox_push(inbox, &node)); /* not taken yet, in the sense of node_taken */
+    CHECK(ptk_inbox_push(inbox, &node)); /* drained, but still marked queued */
     CHECK(ptk_inbox_drain(inbox) == NULL);
     ptk_inbox_node_dequeued(&node);
     CHECK(ptk_inbox_push(inbox, &node));
@@ -120,7 +120,7 @@ TEST(inbox_closed_takes_nothing_and_hands_out_the_rest) {
     ptk_inbox_close(inbox);
     CHECK(!ptk_inbox_push(inbox, &nodes[2]));
     CHECK(!atomic_load(&nodes[2].queued));
-    CHECK(!ptk_inbox_push(inbox, &nodes[0])); /* queued, but told nevertheless */
+    CHECK(!ptk_inbox_push(inbox, &nodes[0])); /* queued, and the close is reported nevertheless */
     CHECK(!ptk_inbox_has_some(inbox));
     CHECK_EQ(ptk_inbox_drain(inbox), &nodes[0]);
     CHECK_EQ(nodes[0].next, &nodes[1]);
@@ -168,7 +168,7 @@ typedef struct sender {
     int number;
     int messages;
     message_t *own;    /* messages that are pushed once each */
-    message_t *shared; /* one that everybody pushes again and again */
+    message_t *shared; /* a message that all threads push repeatedly */
 } sender_t;
 
 static void *send_messages(void *argument) {
@@ -188,7 +188,7 @@ static void *send_messages(void *argument) {
     return NULL;
 }
 
-/* Every message of a sender comes once and in the order of sending; no count of the shared one is lost. */
+/* Every message of a sender arrives once and in the order of sending; no count of the shared one is lost. */
 TEST(p50_no_message_and_no_wake_is_lost) {
     sender_t senders[SENDERS];
     message_t shared = {.sender = SENDERS};
@@ -236,7 +236,7 @@ typedef struct echo {
     int rounds;
 } echo_t;
 
-/* Wait for the ball in the inbox of this side and push it to the other side's. */
+/* Waits for the ball in the inbox of this side and pushes it to the other side's. */
 static void play(echo_t *echo, int side) {
     for (int i = 0; i < echo->rounds; i++) {
         ptk_inbox_node_t *node;
@@ -254,7 +254,7 @@ static void *play_second(void *argument) {
     return NULL;
 }
 
-/* Each side goes to sleep at the very moment at which the other one pushes. */
+/* Each side goes to sleep at the time at which the other one pushes. */
 TEST(p50_ping_pong_across_the_sleep) {
     echo_t echo = {.inboxes = {create_inbox(), create_inbox()}, .rounds = 10000};
     pthread_t thread;
@@ -310,7 +310,7 @@ static void *push_until_closed(void *argument) {
     return NULL;
 }
 
-/* The loop goes while others push: who still holds a reference finds it closed, and nothing gets in behind.
+/* The inbox is closed while others push: holders of a reference find it closed, and nothing is queued later.
  */
 TEST(p63_close_against_push) {
     for (int round = 0; round < 300; round++) {

@@ -59,16 +59,16 @@ TEST(slab_keeps_what_the_owner_left) {
     ptk_slab_fini(&slab);
 }
 
-/* What an object remembers of its own past. */
+/* An object that stores its own history. */
 typedef struct kept {
     void *link;
-    uint64_t given_at; /* the number of gives when it was given back, 0 if never */
+    uint64_t freed_at; /* the number of frees when it was freed, 0 if never */
 } kept_t;
 
-TEST(slab_quarantine_holds_1024_gives) {
+TEST(slab_quarantine_holds_1024_frees) {
     enum { LIVE = 37 };
     kept_t *live[LIVE] = {NULL};
-    uint64_t gives = 0;
+    uint64_t frees = 0;
     uint64_t reused = 0;
     ptk_test_random_t random = {3};
     ptk_slab_t slab;
@@ -76,18 +76,18 @@ TEST(slab_quarantine_holds_1024_gives) {
     for (int i = 0; i < 100000; i++) {
         kept_t **place = &live[ptk_test_random_below(&random, LIVE)];
         if (*place) {
-            (*place)->given_at = ++gives;
+            (*place)->freed_at = ++frees;
             ptk_slab_free(&slab, *place);
             *place = NULL;
             continue;
         }
         *place = ptk_slab_alloc(&slab);
         CHECK(*place != NULL);
-        uint64_t given_at = (*place)->given_at;
-        CHECK(given_at == 0 || gives - given_at >= PTK_SLAB_QUARANTINE);
-        reused += given_at != 0;
+        uint64_t freed_at = (*place)->freed_at;
+        CHECK(freed_at == 0 || frees - freed_at >= PTK_SLAB_QUARANTINE);
+        reused += freed_at != 0;
     }
-    CHECK(reused > 40000); /* it does not hold them for ever, either */
+    CHECK(reused > 40000); /* the quarantine is bounded */
     for (int i = 0; i < LIVE; i++) {
         if (live[i]) {
             ptk_slab_free(&slab, live[i]);
@@ -161,7 +161,7 @@ TEST(slab_ends_with_whatever_is_live) {
     CHECK(ptk_slab_alloc(&slab) != NULL);
     ptk_slab_fini(&slab);
     CHECK_EQ(slab.live_count, 0);
-    ptk_slab_free(&slab, ptk_slab_alloc(&slab)); /* as good as new */
+    ptk_slab_free(&slab, ptk_slab_alloc(&slab)); /* the slab is usable again */
     ptk_slab_fini(&slab);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every kind of stack walk ends where a context began (P39). */
+/* Every kind of stack walk ends at the start of a context (P39). */
 #include "context/ptk_backtrace.h"
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
@@ -39,7 +39,7 @@ static void entry(void *argument) {
     ptk_context_switch_end(&away, &home);
 }
 
-/* Calls fn on a fresh context, below entry, middle and inner; comes back at its first switch. */
+/* Calls fn on a fresh context, below entry, middle and inner; returns at its first switch. */
 static void call_away(void (*fn)(void)) {
     int os_err = 0;
     body = fn;
@@ -139,7 +139,7 @@ TEST(a_walk_of_a_suspended_context_ends_at_the_entry) { /* P39 */
     call_away(park);
     ptk_context_position(&away, &pc, &frame);
     if (!frame) {
-        SKIP("this switch does not tell where a suspended context stands");
+        SKIP("this switch does not report the position of a suspended context");
     }
     walked_count = ptk_backtrace_walk(pc, frame, stack->low, stack->high, walked, FRAMES);
     CHECK_EQ(walked[0], pc);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running off a stack: the report names the green thread, and the process dies as it would have (P42, P43).
+/* Stack overflow: the report names the green thread, and the process ends as without the handler (P42, P43).
  */
 #include "context/ptk_context.h"
 #include "context/ptk_overflow.h"
@@ -30,7 +30,7 @@ static void need_plain_memory(void) {
     }
 }
 
-/* --- what the child does ------------------------------------------------------------------------- */
+/* --- in the child ------------------------------------------------------------------------- */
 
 __attribute__((noinline)) static unsigned dig(unsigned depth) {
     volatile char frame[256];
@@ -49,7 +49,7 @@ static void write_to_nowhere(void) {
     *(volatile char *) nowhere = 1;
 }
 
-/* Each context switches home once; when it goes on, it is to run the body. */
+/* Each context switches home once; when it is resumed, it runs the body. */
 static void entry(void *argument) {
     ptk_context_t *self = argument;
     ptk_context_entered(self);
@@ -174,7 +174,7 @@ static void set_ignored(void) {
     signal(SIGSEGV, SIG_IGN);
 }
 
-/* A fault cannot be ignored, whatever the disposition says. */
+/* A fault cannot be ignored, not even with SIG_IGN as the disposition. */
 TEST(an_overflow_ends_a_process_that_ignores_faults) {
     int status = run_in_child(set_ignored, overflow, 7);
     check_report(7);
@@ -215,8 +215,7 @@ TEST(a_fault_that_comes_again_is_reported_once) {
     check_left_with(status, 75);
 }
 
-/* clang has no such attribute, and gcc takes a guard on aarch64 to be 64 KiB unless a --param says otherwise.
- */
+/* clang has no such attribute, and gcc takes a guard on aarch64 to be 64 KiB without a --param. */
 #if defined(__clang__) || !defined(__x86_64__)
 #define CLASH_PROTECTION
 #define HAVE_CLASH_PROTECTION 0
@@ -235,7 +234,7 @@ CLASH_PROTECTION __attribute__((noinline)) static void large_frame(void) {
 
 TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
     if (!HAVE_CLASH_PROTECTION) {
-        SKIP("this compiler cannot be told to probe each page in one function alone");
+        SKIP("this compiler cannot probe each page in one function alone");
     }
     int status = run_in_child(no_setup, large_frame, 9);
     check_report(9);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks: classes, guards, reuse, colours, what they cost and what happens when there are no more. */
+/* Stacks: classes, guards, reuse, colours, their cost, and the behaviour when memory or mappings are used up.
+ */
 #include "context/ptk_sanitizer.h"
-#include "context/ptk_stack.h"
+#include "context/ptk_stack_guard.h"
+#include "context/ptk_stack_registry.h"
 #include "ptk_test.h"
 
 #include <errno.h>
@@ -159,7 +161,7 @@ TEST(high_water_is_the_lowest_page_ever_touched) {
     slot->high[-1] = 1;
     size_t shallow = ptk_stack_high_water(slot->low, slot->high);
     if (shallow == 0) {
-        SKIP("this system does not tell which pages are resident");
+        SKIP("this system does not report resident pages");
     }
     CHECK_EQ(shallow, PAGE - colour);
     slot->high[-1 - (ptrdiff_t) (3 * PAGE)] = 1;
@@ -192,15 +194,15 @@ TEST(a_guard_tells_whose_it_is) {
     CHECK(ptk_stack_find_guard(slot->low - PAGE, &found, &bytes));
     CHECK(!ptk_stack_find_guard(slot->low - PAGE - 1, &found, &bytes));
     CHECK(!ptk_stack_find_guard(slot->low, &found, &bytes));
-    CHECK(
-        !ptk_stack_find_guard(slot->low - PAGE + bytes, &found, &bytes)); /* of a slot that nobody had yet */
+    CHECK(!ptk_stack_find_guard(slot->low - PAGE + bytes, &found,
+                                &bytes)); /* of a slot that was never allocated */
     CHECK(!ptk_stack_find_guard(NULL, &found, &bytes));
     CHECK(!ptk_stack_find_guard(&found, &found, &bytes));
     const char *guard = slot->low - 1;
     ptk_stack_free(&pool, slot);
     CHECK(ptk_stack_find_guard(guard, &found, &bytes));
     CHECK_STR(found.name, "(free stack)");
-    pool.in_use--; /* the first is never given back */
+    pool.in_use--; /* the first is never freed */
     ptk_stack_pool_fini(&pool);
     CHECK(!ptk_stack_find_guard(guard, &found, &bytes));
 }
@@ -247,7 +249,7 @@ static int refuse(void *memory, size_t bytes) {
     return -EINVAL;
 }
 
-TEST(a_guard_that_lies_is_not_believed) { /* P64 */
+TEST(a_guard_without_effect_is_not_used) { /* P64 */
     ptk_sys_t fake = ptk_sys_real;
     fake.guard_install = pretend;
     CHECK_EQ((int) ptk_stack_probe_guard(&fake), (int) PTK_STACK_GUARD_PROTECT);
@@ -278,7 +280,7 @@ TEST(unguarded_stacks_must_be_allowed) {
     ptk_stack_pool_fini(&pool);
 }
 
-/* Protected guards split the mapping, and a process may have only so many. */
+/* Protected guards split the mapping, and the number of mappings of a process is limited. */
 static void exhaust_mappings(void *argument) {
     size_t count = 0;
     int os_err = 0;
