@@ -59,15 +59,17 @@ static uint64_t epoll_token(const ptk_registration_t *registration, uint32_t ind
 
 /* Registers a foreign handle for one report. Its owner may have closed the number, reopened it, or both, so
  * the kernel may have no registration where `armed` is set, and the other way round. */
-static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registration,
-                             struct epoll_event *event) {
+static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index,
+                             uint32_t interest) {
     const ptk_sys_t *sys = ptk_sys();
+    struct epoll_event event = {.events = epoll_interest_bits(interest) | EPOLLONESHOT};
+    event.data.u64 = epoll_token(registration, index);
     int result = sys->epoll_ctl(self->epoll, registration->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
-                                registration->handle, event);
+                                registration->handle, &event);
     if (result == -ENOENT) {
-        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, event);
+        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
     } else if (result == -EEXIST) {
-        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_MOD, registration->handle, event);
+        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_MOD, registration->handle, &event);
     }
     registration->armed = registration->armed || result == 0;
     return result;
@@ -76,33 +78,28 @@ static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registratio
 /* Adds an owned handle, once, for both directions: later edges arrive without a system call. EPOLLPRI reports
  * urgent bytes, EPOLLRDHUP the peer's end of the stream; after either of them a short receive no longer means
  * an empty queue. */
-static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, struct epoll_event *event) {
-    if (registration->armed) {
-        return 0;
-    }
-    ptk_assert(!registration->superseded && !registration->sources->next);
-    event->events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
-    int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, event);
+static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index) {
+    ptk_assert(registration->handle != PTK_OS_HANDLE_NONE && !registration->superseded);
+    ptk_assert(!registration->sources->next);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET};
+    event.data.u64 = epoll_token(registration, index);
+    int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
     registration->armed = result == 0;
     return result;
 }
 
 /* Interest 0 needs no call: an edge without a waiter only sets a bit, and a one-shot report without a waiter
- * is dropped. */
+ * is dropped. Neither does an owned registration that the kernel has. */
 static int epoll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     ptk_registration_t *registration = &readiness->registrations[index];
     if (interest == 0) {
         return 0;
     }
-    ptk_assert(registration->sources && registration->handle != PTK_OS_HANDLE_NONE);
-    struct epoll_event event = {.events = epoll_interest_bits(interest) | EPOLLONESHOT};
-    event.data.u64 = epoll_token(registration, index);
-    bool foreign = registration->sources->mode == PTK_SOURCE_FOREIGN;
-    int result =
-        foreign ? epoll_arm_foreign(self, registration, &event) : epoll_arm_owned(self, registration, &event);
-    ptk_assert(result != 0 || registration->armed);
-    return result;
+    if (registration->sources->mode == PTK_SOURCE_FOREIGN) {
+        return epoll_arm_foreign(self, registration, index, interest);
+    }
+    return registration->armed ? 0 : epoll_arm_owned(self, registration, index);
 }
 
 /* The result of DEL is ignored: the owner of a foreign handle may have closed it, which removed the

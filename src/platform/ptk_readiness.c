@@ -271,9 +271,9 @@ static bool readiness_is_hooked(const ptk_event_op_t *op) {
     return op->source->inbound == op || op->source->outbound == op;
 }
 
-/* IDLE -> DONE. */
+/* IDLE -> DONE. Submit has asserted the state before: this is on the path of every call. */
 static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
-    ptk_assert(op->state == PTK_OP_IDLE && !readiness_is_hooked(op));
+    ptk_assert_debug(op->state == PTK_OP_IDLE && !readiness_is_hooked(op));
     op->result = result;
     op->state = PTK_OP_DONE;
 }
@@ -281,11 +281,13 @@ static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
 /* Removes `op` from its source. */
 static void readiness_unhook(ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
-    ptk_assert(readiness_is_hooked(op));
-    if (source->inbound == op) {
+    bool is_inbound = source->inbound == op;
+    bool is_outbound = source->outbound == op;
+    ptk_assert(is_inbound || is_outbound);
+    if (is_inbound) {
         source->inbound = NULL;
     }
-    if (source->outbound == op) {
+    if (is_outbound) {
         source->outbound = NULL;
     }
 }
@@ -300,8 +302,9 @@ static ptk_event_op_state_t readiness_pend(ptk_readiness_t *self, ptk_event_op_t
     source->inbound = wanted & PTK_READY_READ ? op : source->inbound;
     source->outbound = wanted & PTK_READY_WRITE ? op : source->outbound;
     int err = readiness_update_interest(self, source->registration);
-    if (err != 0) {
+    if (ptk_unlikely(err != 0)) {
         readiness_unhook(op);
+        ptk_assert(!readiness_is_hooked(op));
         readiness_complete(op, err);
         return PTK_OP_DONE;
     }
@@ -354,7 +357,7 @@ bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
         readiness_unhook(op);
         (void) readiness_update_interest(self, op->source->registration);
     }
-    ptk_assert(!readiness_is_hooked(op));
+    ptk_assert_debug(!readiness_is_hooked(op));
     op->state = PTK_OP_IDLE;
     return true;
 }
