@@ -13,6 +13,7 @@
 #include "platform/ptk_event_loop_platform_impl.h"
 
 #include "base/ptk_log_impl.h"
+#include "base/ptk_loop_tag.h"
 #include "base/ptk_memory.h"
 #include "base/ptk_options.h"
 #include "context/ptk_overflow.h"
@@ -51,6 +52,7 @@ static void loop_poison_after_fork(void) {
     ptk_thread_block_t *block = ptk_thread();
     block->forked = block->forked || block->loop != NULL;
     block->loop = NULL;
+    block->loop_tag = PTK_LOOP_TAG_NONE;
     block->scheduler = NULL;
     block->errors = NULL;
     block->locate = NULL;
@@ -153,6 +155,14 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     if (!loop) {
         return NULL;
     }
+    loop->tag = ptk_loop_tag_take(&loop->first_generation);
+    if (loop->tag == PTK_LOOP_TAG_NONE) {
+        loop->ops->close(loop);
+        loop_free(loop);
+        ptk_fail(PTK_ERR_NO_RESOURCES);
+        return NULL;
+    }
+    loop->last_generation = loop->first_generation;
     loop_watch_forks();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
@@ -162,6 +172,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     ptk_assert(!ptk_thread()->loop && !loop->attachment.data);
     loop->overflow_cookie = ptk_overflow_thread_init();
     ptk_thread()->loop = loop;
+    ptk_thread()->loop_tag = loop->tag;
     return loop;
 }
 
@@ -188,6 +199,8 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     loop->ops->close(loop);
     ptk_overflow_thread_fini(loop->overflow_cookie);
     ptk_thread()->loop = NULL;
+    ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
+    ptk_loop_tag_free(loop->tag, loop->last_generation);
     loop_free(loop);
     return PTK_OK;
 }

@@ -4,10 +4,8 @@
  * added only when the newest is used up, so every older chunk was allocated whole, and the newest one up to
  * `fresh`. An object is zeroed when it is first allocated, not before: the pages of a chunk are touched as
  * they are needed.
- *
- * An object is fresh -> live -> free -> live ... Freed objects are linked into `freed`: at its front when the
- * slab is warm, at its end when it is quarantined. In a quarantined slab the front is reused only while more
- * than PTK_SLAB_QUARANTINE objects are free.
+ * An object is fresh -> live -> free -> live ... A freed object goes to the front of `freed` and is reused
+ * first.
  */
 #include "base/ptk_slab.h"
 
@@ -24,11 +22,10 @@ struct ptk_slab_chunk {
     char *end;
 };
 
-void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last) {
+void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes) {
     size_t rounded = (object_bytes + SLAB_OBJECT_ALIGNMENT - 1) & ~(SLAB_OBJECT_ALIGNMENT - 1);
     ptk_assert(object_bytes > 0 && rounded <= UINT32_MAX / 2);
-    *slab =
-        (ptk_slab_t) {.object_bytes = (uint32_t) rounded, .quarantine = reuse_last ? PTK_SLAB_QUARANTINE : 0};
+    *slab = (ptk_slab_t) {.object_bytes = (uint32_t) rounded};
     ptk_queue_init(&slab->freed);
 }
 
@@ -38,7 +35,7 @@ void ptk_slab_fini(ptk_slab_t *slab) {
         slab->chunks = chunk->next;
         ptk_free(chunk);
     }
-    ptk_slab_init(slab, slab->object_bytes, slab->quarantine > 0);
+    ptk_slab_init(slab, slab->object_bytes);
 }
 
 /* Adds a chunk, with room for one object at least. Returns false if there is no memory. */
@@ -72,7 +69,7 @@ static void *slab_alloc_fresh(ptk_slab_t *slab) {
     return memset(object, 0, slab->object_bytes);
 }
 
-/* A freed object comes first: its memory is resident, and in a warm slab in the cache. */
+/* A freed object comes first: its memory is resident, and likely in the cache. */
 void *ptk_slab_alloc(ptk_slab_t *slab) {
     void *object = ptk_slab_alloc_freed(slab);
     if (!object) {

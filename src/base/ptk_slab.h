@@ -3,18 +3,14 @@
  * A slab of equal-sized objects (layer 0). One thread. Its memory is type-stable: it is freed only with the
  * whole slab, so a stale pointer always points at an object of the same type.
  *
- * There are two kinds. A *warm* slab reuses last in, first out: for objects that should be in the cache. A
- * *quarantined* slab reuses first in, first out, and an object only after PTK_SLAB_QUARANTINE others were
- * freed after it, so that a stale pointer finds a dead mark and not the successor of its object. The first
- * pointer-sized word of a free object is the slab's; all other bytes stay as the owner left them.
+ * Reuse is last in, first out, for objects that should be in the cache. The first pointer-sized word of a
+ * free object is the slab's; all other bytes stay as the owner left them.
  */
 #pragma once
 
 #include "base/ptk_queue.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-#define PTK_SLAB_QUARANTINE 1024
 
 typedef struct ptk_slab_chunk ptk_slab_chunk_t;
 
@@ -26,12 +22,11 @@ typedef struct ptk_slab {
     uint32_t object_bytes;
     uint32_t freed_count;
     uint32_t live_count;
-    uint32_t quarantine; /* this many objects stay in `freed`; 0: warm */
 } ptk_slab_t;
 
-/* Makes an empty slab; `reuse_last` makes it quarantined. object_bytes is rounded up to a multiple of 64, and
- * objects are 64-byte aligned. Allocates nothing. */
-void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last);
+/* Makes an empty slab. object_bytes is rounded up to a multiple of 64, and objects are 64-byte aligned.
+ * Allocates nothing. */
+void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes);
 
 /* Frees all chunks, and with them the objects that are still live. The slab is then as after ptk_slab_init.
  */
@@ -45,10 +40,10 @@ void *ptk_slab_alloc(ptk_slab_t *slab);
  */
 bool ptk_slab_contains(const ptk_slab_t *slab, const void *object);
 
-/* Returns an object that was freed before, NULL if none may be reused yet. Prefetches the next one, which the
+/* Returns an object that was freed before, NULL if there is none. Prefetches the next one, which the
  * next call will write. */
 static inline void *ptk_slab_alloc_freed(ptk_slab_t *slab) {
-    if (slab->freed_count <= slab->quarantine) {
+    if (slab->freed_count == 0) {
         return NULL;
     }
     slab->freed_count--;
@@ -66,7 +61,7 @@ static inline void ptk_slab_free(ptk_slab_t *slab, void *object) {
     ptk_assert_debug(ptk_slab_contains(slab, object));
     slab->live_count--;
     slab->freed_count++;
-    if (slab->quarantine > 0 || !slab->freed.first) {
+    if (!slab->freed.first) {
         ptk_queue_push(&slab->freed, node);
     } else {
         node->next = slab->freed.first;

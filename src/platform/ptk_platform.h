@@ -108,8 +108,11 @@ struct ptk_event_loop_platform {
         void (*exposed)(ptk_event_loop_platform_t *loop); /* called once the loop's descriptor is lent out */
     } attachment;                                         /* all NULL until the scheduler attaches itself */
     ptk_event_loop_platform_options_t options;
-    void *overflow_cookie; /* of ptk_overflow_thread_init */
-    bool is_exposed;       /* the loop's descriptor was lent out */
-    uint64_t polls;        /* calls of poll */
-    uint64_t events;       /* reports of the system's poller about sources */
+    void *overflow_cookie;     /* of ptk_overflow_thread_init */
+    uint32_t tag;              /* in every token of the loop's objects */
+    uint32_t first_generation; /* its tokens begin above this generation */
+    uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */
+    bool is_exposed;           /* the loop's descriptor was lent out */
+    uint64_t polls;            /* calls of poll */
+    uint64_t events;           /* reports of the system's poller about sources */
 };

@@ -97,6 +97,11 @@ typedef struct ptk_sys {
      * takes the cookie on the same thread and does nothing for NULL. */
     int (*signal_stack_install)(void **cookie_out);
     void (*signal_stack_remove)(void *cookie);
+
+    /* Returns whether a signal that has a handler is blocked: true inside such a handler, and where the
+     * thread blocks one by itself. */
+    bool (*in_signal_handler)(void);
+
     int (*at_fork_child)(void (*handler)(void));
     void (*thread_yield)(void);
     const char *(*environment)(const char *name);
