@@ -5,7 +5,7 @@
  * A code states what a program can do about the failure, so several errno values share one. A value that is
  * not in the table becomes PTK_ERR_OS; the value itself stays available through ptk_get_os_err().
  */
-#include "base/ptk_thread.h"
+#include <ptk_err.h>
 
 #include <errno.h>
 

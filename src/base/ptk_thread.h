@@ -85,7 +85,3 @@ static inline ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count) {
 
 /* Records the failure that a positive or negative errno value stands for, and returns its code. */
 ptk_err ptk_fail_errno(int os_err);
-
-/* Returns the code for a positive or negative errno value: PTK_ERR_OS where none fits better, PTK_OK for 0.
- */
-ptk_err ptk_err_from_os(int os_err);

@@ -278,6 +278,20 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
     return ptk_likely(task != NULL) ? ptk_token_of(&task->handle->head) : NULL;
 }
 
+/* --- the functions behind the macros of the same name, without a name and a place --- */
+
+#undef ptk_go
+#undef ptk_green_spawn
+
+ptk_err ptk_go(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
+    return ptk_go_at(loop, fn, arg, "(unnamed)", "(unknown)", 0);
+}
+
+ptk_green_t *ptk_green_spawn(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
+                             ptk_green_fn fn, void *arg) {
+    return ptk_green_spawn_at(loop, options, fn, arg, "(unnamed)", "(unknown)", 0);
+}
+
 /* --- handles --- */
 
 /* Returns the record of a living handle of the calling thread's loop, also of one that is detached; NULL:
@@ -318,16 +332,11 @@ static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
 }
 
 /* Joins inside an entered call. */
-static ptk_err join_green(const ptk_green_t *token, ptk_call_t *call, ptk_err *result_out) {
-    ptk_err err;
-    ptk_green_t *green = resolve_handle(token, &err); /* the call may have yielded */
-    if (!green) {
-        return err;
-    }
+static inline ptk_err join_green(ptk_green_t *green, ptk_call_t *call, ptk_err *result_out) {
     if (call->self && green->task == call->self) {
         return PTK_ERR_INVALID_PARAM;
     }
-    err = wait_for_end(green, call);
+    ptk_err err = wait_for_end(green, call);
     if (err == PTK_OK) {
         if (result_out) {
             *result_out = green->result;
@@ -337,15 +346,29 @@ static ptk_err join_green(const ptk_green_t *token, ptk_call_t *call, ptk_err *r
     return err;
 }
 
-ptk_err ptk_green_join(ptk_green_t *token, ptk_err *result_out, uint32_t timeout_ms) {
+/* Joins in the cases that are decided out of line: a handle that is refused, or a call that does not enter by
+   the short way and may yield. */
+static __attribute__((noinline)) ptk_err join_unusual(const ptk_green_t *token, ptk_err *result_out,
+                                                      uint32_t timeout_ms) {
     ptk_call_t call;
     ptk_err err;
     if (!resolve_handle(token, &err)) {
-        return ptk_fail(err);
+        return err;
     }
     err = ptk_call_enter(&call, ptk_scheduler_here(), timeout_ms);
-    if (err == PTK_OK) {
-        err = join_green(token, &call, result_out);
+    ptk_green_t *green = err == PTK_OK ? resolve_handle(token, &err) : NULL;
+    return green ? join_green(green, &call, result_out) : err;
+}
+
+ptk_err ptk_green_join(ptk_green_t *token, ptk_err *result_out, uint32_t timeout_ms) {
+    ptk_call_t call;
+    ptk_err err;
+    ptk_green_t *green = find_handle(token);
+    if (ptk_likely(green && !green->detached &&
+                   ptk_call_enter_usual(&call, ptk_scheduler_here(), 0, timeout_ms))) {
+        err = join_green(green, &call, result_out);
+    } else {
+        err = join_unusual(token, result_out, timeout_ms);
     }
     return err == PTK_OK ? PTK_OK : ptk_fail(err);
 }
@@ -386,10 +409,34 @@ ptk_green_t *ptk_green_self(void) {
     return self ? ptk_token_of(&self->handle->head) : NULL;
 }
 
-const char *ptk_green_name(ptk_green_t *token) {
-    ptk_err err;
-    const ptk_green_t *green = is_own_handle(token) ? find_handle(token) : resolve_handle(token, &err);
+/* Returns the record of the caller's own handle or of one that its holder may still use; NULL with the reason
+ * recorded. */
+static ptk_green_t *resolve_readable(const ptk_green_t *token) {
+    ptk_err err = PTK_OK;
+    ptk_green_t *green = is_own_handle(token) ? find_handle(token) : resolve_handle(token, &err);
+    if (!green) {
+        ptk_fail(err);
+    }
+    return green;
+}
+
+const char *ptk_green_name(const ptk_green_t *token) {
+    const ptk_green_t *green = resolve_readable(token);
     return green ? green->name : "";
+}
+
+ptk_err ptk_green_set_user(ptk_green_t *token, void *user) {
+    ptk_green_t *green = resolve_readable(token);
+    if (!green) {
+        return ptk_get_err();
+    }
+    green->user = user;
+    return PTK_OK;
+}
+
+void *ptk_green_user(const ptk_green_t *token) {
+    const ptk_green_t *green = resolve_readable(token);
+    return green ? green->user : NULL;
 }
 
 /* --- sleep --- */

@@ -245,6 +245,34 @@ TEST(now_ns_reads_the_table_in_use) {
     CHECK(ptk_now_ns() >= before);
 }
 
+TEST(version_number_grows_with_the_version) {
+    CHECK_EQ(PTK_VERSION_NUMBER, PTK_VERSION_MAJOR * 10000 + PTK_VERSION_MINOR * 100 + PTK_VERSION_PATCH);
+#if PTK_VERSION_NUMBER < 100
+#error "the number does not work in #if"
+#endif
+}
+
+/* Where the next step is known, the text of an error names it. */
+TEST(err_texts_name_the_next_step) {
+    static const struct {
+        ptk_err err;
+        const char *next;
+    } steps[] = {
+        {PTK_ERR_NO_LOOP, "ptk_event_loop_platform_create"},
+        {PTK_ERR_NOT_GREEN, "ptk_go"},
+        {PTK_ERR_NOT_BOUND, "bind it"},
+        {PTK_ERR_NOT_LISTENING, "ptk_sock_listen"},
+        {PTK_ERR_CONNECT_FAILED, "open another"},
+        {PTK_ERR_NO_PORT, "HOST:PORT"},
+        {PTK_ERR_BROKEN, "ptk_sock_send_some"},
+        {PTK_ERR_CANCELED, "shield"},
+        {PTK_ERR_UNEXPECTED_EOF, "ptk_sock_recv_some"},
+    };
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        CHECK(strstr(ptk_err_text(steps[i].err), steps[i].next) != NULL);
+    }
+}
+
 TEST(version_is_the_header_s) {
     char text[32];
     ptk_sys_format(text, sizeof text, "%d.%d.%d", PTK_VERSION_MAJOR, PTK_VERSION_MINOR, PTK_VERSION_PATCH);
