@@ -98,9 +98,10 @@ static ptk_err continue_transfer(ptk_sock_call_t *call) {
     return call->sock->pin.closed ? PTK_ERR_CLOSED : err;
 }
 
-/* Moves bytes until `least` have moved: the loop of every receive and every send. */
-static inline ptk_err move_bytes(ptk_sock_call_t *call, transfer_t *transfer, ptk_event_op_t *op,
-                                 const char *kind) {
+/* Moves bytes until `least` have moved: the loop of every receive and every send. It and its two callers are
+   inlined, so that nothing lies between a verb and ptk_park. */
+static inline __attribute__((always_inline)) ptk_err move_bytes(ptk_sock_call_t *call, transfer_t *transfer,
+                                                                ptk_event_op_t *op, const char *kind) {
     while (transfer->moved < transfer->least) {
         op->at.buffer = transfer->buffer + transfer->moved;
         op->bytes = transfer->most - transfer->moved;
@@ -135,7 +136,8 @@ static ptk_err leave_failed_receive(ptk_sock_call_t *call, const transfer_t *tra
     return ptk_fail_count(err, PTK_OK, transfer->moved);
 }
 
-static inline ptk_err receive(const ptk_sock_t *token, transfer_t *transfer, uint32_t timeout_ms) {
+static inline __attribute__((always_inline)) ptk_err receive(const ptk_sock_t *token, transfer_t *transfer,
+                                                             uint32_t timeout_ms) {
     ptk_sock_call_t call;
     ptk_err err = ptk_sock_enter(&call, token, PTK_SOCK_VERB_RECV, timeout_ms);
     if (err != PTK_OK) {
@@ -194,8 +196,8 @@ static void set_missing(ptk_sock_t *sock, size_t bytes) {
     }
 }
 
-static inline ptk_err send_bytes(const ptk_sock_t *token, transfer_t *transfer, ptk_sock_verb_t verb,
-                                 uint32_t timeout_ms) {
+static inline __attribute__((always_inline)) ptk_err send_bytes(const ptk_sock_t *token, transfer_t *transfer,
+                                                                ptk_sock_verb_t verb, uint32_t timeout_ms) {
     ptk_sock_call_t call;
     ptk_err err = ptk_sock_enter(&call, token, verb, timeout_ms);
     if (err != PTK_OK) {
