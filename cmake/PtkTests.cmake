@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: MIT
-# Every test is a process of its own under CTest. A test file has lines that begin with TEST(name); its executable runs
-# the one that argv[1] names and leaves with 0 (passed), 77 (skipped) or anything else (failed).
+# Every test is a process of its own under CTest. A test file has lines that begin with TEST(name) or TEST(name, FLAGS);
+# its executable runs the one that argv[1] names and leaves with 0 (passed), 77 (skipped) or anything else (failed).
+#
+# tests/support/ptk_test.h defines the flags. What each run configuration excludes, and why:
+#   simulated host  It has one thread, no process, no real signals, and no coroutine library beside it.
+set(PTK_EXCLUDED_BY_SIMULATED REAL_THREADS REAL_SIGNALS REAL_PROCESS FOREIGN_ONLY)
+#   platform sim    It makes no poller calls that a test could hook.
+set(PTK_EXCLUDED_BY_SIM ${PTK_EXCLUDED_BY_SIMULATED} HOOKS_POLLER)
+#   hostile kernel  It cuts transfers and interrupts calls by chance, so no two runs are equal.
+set(PTK_EXCLUDED_BY_HOSTILE ENUMERATES COUNTS_CALLS WHOLE_TRANSFERS)
+#   fault sweep     A call that fails changes the tree of decisions.
+set(PTK_EXCLUDED_BY_SWEEP ENUMERATES)
 set(PTK_TEST_ROOT "${PROJECT_SOURCE_DIR}/tests")
 set(PTK_TEST_TIMEOUT 60)
 if(PTK_SANITIZE OR PTK_TEST_WRAPPER OR CMAKE_CROSSCOMPILING)
@@ -35,31 +45,51 @@ function(ptk_test_properties name label)
         ENVIRONMENT "${PTK_TEST_ENVIRONMENT};${ARGN}")
 endfunction()
 
-# The names in the TEST(name) lines of the files, in order; a name that occurs twice is an error.
+# The tests of the files, in order, each as name:FLAG:FLAG; a name that occurs twice is an error.
 function(ptk_test_names out)
+    set(tests "")
     set(names "")
     foreach(source IN LISTS ARGN)
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
         file(STRINGS "${source}" lines REGEX "^TEST\\(")
         foreach(line IN LISTS lines)
-            if(NOT line MATCHES "^TEST\\( *([A-Za-z0-9_]+)")
-                message(FATAL_ERROR "${source}: cannot read the test's name in: ${line}")
+            if(NOT line MATCHES "^TEST\\(([A-Za-z0-9_]+)(, ([A-Z_ |]+))?\\) {")
+                message(FATAL_ERROR "${source}: cannot read the test's name and flags in: ${line}")
             endif()
-            if(CMAKE_MATCH_1 IN_LIST names)
-                message(FATAL_ERROR "${source}: there are two tests named ${CMAKE_MATCH_1}")
+            set(name "${CMAKE_MATCH_1}")
+            string(REPLACE " | " ":" flags "${CMAKE_MATCH_3}")
+            if(name IN_LIST names)
+                message(FATAL_ERROR "${source}: there are two tests named ${name}")
             endif()
-            list(APPEND names "${CMAKE_MATCH_1}")
+            list(APPEND names "${name}")
+            list(APPEND tests "${name}:${flags}")
         endforeach()
     endforeach()
-    set(${out} "${names}" PARENT_SCOPE)
+    set(${out} "${tests}" PARENT_SCOPE)
 endfunction()
 
-# ptk_add_process_tests(TARGET PREFIX LABEL NAMES ENVIRONMENT...): one CTest test per name.
-function(ptk_add_process_tests target prefix label names)
-    foreach(name IN LISTS names)
-        add_test(NAME "${prefix}.${name}"
+# ptk_add_process_tests(TARGET RUN LABEL TESTS [SIMULATED] [TIMEOUT S] [EXCLUDE FLAG...] [ENVIRONMENT NAME=VALUE...]):
+# adds one CTest test for each of TESTS that has no excluded flag. Its labels are LABEL, RUN, and RUN:FLAG for each flag.
+function(ptk_add_process_tests target run label tests)
+    cmake_parse_arguments(PARSE_ARGV 4 option "SIMULATED" "TIMEOUT" "EXCLUDE;ENVIRONMENT")
+    foreach(test IN LISTS tests)
+        string(REGEX MATCHALL "[^:]+" flags "${test}")
+        list(POP_FRONT flags name)
+        set(kept ${flags})
+        list(REMOVE_ITEM kept "" ${option_EXCLUDE})
+        if(NOT "${kept}" STREQUAL "${flags}")
+            continue()
+        endif()
+        add_test(NAME "${run}.${name}"
             COMMAND ${PTK_TEST_WRAPPER} ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:${target}> ${name})
-        ptk_test_properties("${prefix}.${name}" "${label}" ${ARGN})
+        list(TRANSFORM kept PREPEND "${run}:")
+        ptk_test_properties("${run}.${name}" "${label};${run};${kept}" ${option_ENVIRONMENT})
+        if(option_TIMEOUT)
+            set_tests_properties("${run}.${name}" PROPERTIES TIMEOUT ${option_TIMEOUT})
+        endif()
+        if("REAL_LOOPBACK" IN_LIST flags AND NOT option_SIMULATED)
+            set_tests_properties("${run}.${name}" PROPERTIES RUN_SERIAL ON)
+        endif()
     endforeach()
 endfunction()
 
@@ -118,38 +148,22 @@ if(conformance_sources)
     ptk_add_test_program(conformance ${conformance_sources})
     foreach(platform epoll poll)
         ptk_add_process_tests(conformance conformance.${platform} conformance "${conformance_names}"
-            PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0)
+            ENVIRONMENT PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0)
         if(PTK_HAVE_PCL)
             ptk_add_process_tests(conformance conformance.${platform}-foreign conformance "${conformance_names}"
-                PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=1)
+                ENVIRONMENT PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=1)
         endif()
     endforeach()
 endif()
 
 # --- faults: the sockets' part of the suite above a hostile kernel, and the errno table and sweeps -------------------
-# What does not make sense above a kernel that bends calls by the dice, and why:
-set(hostile_excluded
-    # A decision tree wants a program that does the same under the same decisions.
-    "_every_order_around_" "_every_pick_around_"
-    # Count system calls or turns, or answer the n-th call themselves.
-    "^p13_connect_tells_every_failure_at_once_and_late$" "^p47_always_ready_"
-    # Want all that is there from one recv_some, or from the one call that a passed deadline leaves.
-    "^p24_partial_send_then_timeout_says_how_many$"
-    "^p02_recv_sees_data_that_comes_between_any_two_steps$"
-    "^p23_data_that_has_come_beats_a_deadline_that_has_passed$"
-    "^p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it$"
-    "^p23_room_that_has_come_beats_the_deadline_of_send$"
-    "^p46_recv_cancelled_when_the_data_is_there_loses_nothing$")
 file(GLOB hostile_sources CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/conformance/test_sock*.c"
     "${PTK_TEST_ROOT}/conformance/test_accept*.c" "${PTK_TEST_ROOT}/conformance/test_connect.c"
     "${PTK_TEST_ROOT}/conformance/test_waitable_fd*.c")
 ptk_test_names(hostile_names ${hostile_sources})
-foreach(excluded IN LISTS hostile_excluded)
-    list(FILTER hostile_names EXCLUDE REGEX "${excluded}")
-endforeach()
 foreach(platform epoll poll)
     ptk_add_process_tests(conformance conformance.${platform}-hostile faults "${hostile_names}"
-        PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0 PTK_TEST_HOSTILE=1)
+        EXCLUDE ${PTK_EXCLUDED_BY_HOSTILE} ENVIRONMENT PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0 PTK_TEST_HOSTILE=1)
 endforeach()
 
 # The system's table itself is wrapped here, because stacks, forks and the overflow handler use no other.
@@ -160,7 +174,7 @@ target_link_options(faults PRIVATE "LINKER:--wrap=ptk_sys_real")
 target_compile_definitions(faults PRIVATE PTK_TEST_ERRNO_TABLE="${PTK_TEST_ROOT}/faults/errno_table.txt")
 if(NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION) # which looks through the wrapper, because the real table is constant
     foreach(platform epoll poll)
-        ptk_add_process_tests(faults faults.${platform} faults "${faults_names}" PTK_PLATFORM=${platform})
+        ptk_add_process_tests(faults faults.${platform} faults "${faults_names}" ENVIRONMENT PTK_PLATFORM=${platform})
     endforeach()
 endif()
 
@@ -174,47 +188,20 @@ target_include_directories(faults_sim PRIVATE "${PTK_TEST_ROOT}")
 target_link_options(faults_sim PRIVATE "LINKER:--wrap=ptk_sys_real")
 target_compile_definitions(faults_sim PRIVATE PTK_TEST_ERRNO_TABLE="${PTK_TEST_ROOT}/faults/errno_table.txt")
 foreach(platform sim epoll poll)
-    ptk_add_process_tests(faults_sim faults.sim.${platform} faults "${faults_sim_names}" PTK_PLATFORM=${platform})
+    ptk_add_process_tests(faults_sim faults.sim.${platform} faults "${faults_sim_names}"
+        SIMULATED ENVIRONMENT PTK_PLATFORM=${platform})
 endforeach()
 
 # --- the suite on a simulated host, on each platform there -------------------------------------------------------------
-# What is about the machine that the test runs on, and not about ptk on whatever kernel:
-set(simulated_excluded
-    # Other OS threads: they signal, have loops of their own, or call across.
-    "^p54_every_function_on_" "^p54_calls_without_an_object_on_a_thread_without_a_loop$" "^sock_belongs_to_its_thread$"
-    "^loop_per_thread_side_by_side$" "^p45_thread_that_ends_after_destroying_its_loop_leaves_nothing$" "_from_another_thread"
-    "_of_other_threads$" "_of_many_threads_" "_on_another_thread_" "^p50_no_wake_is_lost_" "^p50_no_signal_is_lost_"
-    "^p51_no_deadlock_while_a_(signaler_lives|signal_waitable_is_waited_for|descriptor_is_waited_for)$"
-    "^p51_deadlock_once_the_last_signaler_is_released$" "^p63_signal_against_" "^signal_reaches_every_loop$"
-    # Handlers, masks and dispositions of real signals.
-    "_in_a_handler_" "_in_a_signal_handler$" "^signal_disposition_" "^p53_signal_masks_are_left_alone$"
-    "^p11_sleep_disturbed_by_the_programs_own_handler$"
-    # The process: its children, environment, standard input, files.
-    "^p52_" "_by_a_child_process$" "^loop_platform_by_option_and_by_environment$" "^fd_zero_is_" "^fd_regular_file_"
-    # Coroutines of another library.
-    "^foreign_" "^p[0-9]+_foreign_")
-# These make events up, or count and fail the calls of a poller, beneath ptk; platform sim calls none.
-set(simulated_excluded_sim
-    "_after_a_wake_for_nothing$" "_by_a_wake_for_nothing$" "^p12_connect_does_not_believe_an_early_writable$"
-    "^p15_accept_retries_against_one_deadline$" "^p02_send_sees_room_that_comes_between_any_two_steps$"
-    "^p23_deadline_holds_although_a_little_comes_again_and_again$" "^p23_every_order_around_a_connect$"
-    "^p11_poller_that_is_interrupted_is_asked_again$" "^run_reports_a_poller_that_fails_")
+set(excluded_on_sim ${PTK_EXCLUDED_BY_SIM})
+set(excluded_on_epoll ${PTK_EXCLUDED_BY_SIMULATED})
+set(excluded_on_poll ${PTK_EXCLUDED_BY_SIMULATED})
 foreach(platform sim epoll poll)
-    set(names_on_${platform} "${conformance_names}")
-    foreach(excluded IN LISTS simulated_excluded simulated_excluded_${platform})
-        list(LENGTH names_on_${platform} before)
-        list(FILTER names_on_${platform} EXCLUDE REGEX "${excluded}")
-        list(LENGTH names_on_${platform} after)
-        if(before EQUAL after AND PTK_HAVE_PCL)
-            message(FATAL_ERROR "no test to run on simulated hosts is named like ${excluded}")
-        endif()
-    endforeach()
-    ptk_add_process_tests(conformance conformance.simulated-${platform} conformance "${names_on_${platform}}"
-        PTK_TEST_SIM=${platform} PTK_TEST_FOREIGN=0)
+    ptk_add_process_tests(conformance conformance.simulated-${platform} conformance "${conformance_names}"
+        SIMULATED EXCLUDE ${excluded_on_${platform}} ENVIRONMENT PTK_TEST_SIM=${platform} PTK_TEST_FOREIGN=0)
 endforeach()
 
-# And with every call failing in turn: not what goes down a tree of decisions, which wants a program that does the same
-# under the same decisions; and not where each process takes long to begin or to run.
+# And with every call failing in turn: not where each process takes long to begin or to run.
 set(suite_sources ${conformance_sources} "${PTK_TEST_ROOT}/faults/errno_table.c" "${PTK_TEST_ROOT}/faults/wide.c"
     "${PTK_TEST_ROOT}/faults/sim/below.c" "${PTK_TEST_ROOT}/faults/suite/main.c")
 list(REMOVE_ITEM suite_sources "${PTK_TEST_ROOT}/conformance/test_simulated_host.c")
@@ -224,11 +211,9 @@ target_link_options(faults_suite PRIVATE "LINKER:--wrap=ptk_sys_real")
 target_compile_definitions(faults_suite PRIVATE PTK_TEST_ERRNO_TABLE="${PTK_TEST_ROOT}/faults/errno_table.txt")
 if(NOT PTK_TEST_WRAPPER AND NOT CMAKE_CROSSCOMPILING AND NOT PTK_SANITIZE MATCHES "thread")
     foreach(platform sim epoll poll)
-        list(FILTER names_on_${platform} EXCLUDE REGEX "_every_order_around_|_every_pick_around_|^exhaustive_")
-        ptk_add_process_tests(faults_suite faults.suite-${platform} faults "${names_on_${platform}}"
-            PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0)
-        list(TRANSFORM names_on_${platform} PREPEND "faults.suite-${platform}." OUTPUT_VARIABLE suite_tests)
-        set_tests_properties(${suite_tests} PROPERTIES TIMEOUT 3600) # each run has a limit of its own
+        ptk_add_process_tests(faults_suite faults.suite-${platform} faults "${conformance_names}"
+            SIMULATED EXCLUDE ${excluded_on_${platform}} ${PTK_EXCLUDED_BY_SWEEP}
+            TIMEOUT 3600 ENVIRONMENT PTK_PLATFORM=${platform} PTK_TEST_FOREIGN=0) # each run has a limit of its own
     endforeach()
 endif()
 
@@ -414,12 +399,3 @@ if(PTK_BUGS)
         set_tests_properties(mutant.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
     endforeach()
 endif()
-
-# These hold the real kernel's loopback against expectations, so nobody else is to use up its ports meanwhile.
-foreach(name sim.differential.system_calls sim.differential.socket_calls
-        faults.epoll.any_call_may_fail faults.epoll.any_kind_of_call_may_fail
-        faults.poll.any_call_may_fail faults.poll.any_kind_of_call_may_fail)
-    if(TEST ${name})
-        set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
-    endif()
-endforeach()

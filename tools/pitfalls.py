@@ -62,7 +62,7 @@ TARGET = "docs/pitfalls.md"
 def tests_by_pitfall(root: Path) -> dict[int, list[tuple[str, str]]]:
     found: dict[int, list[tuple[str, str]]] = {}
     for path in sorted((root / "tests").rglob("*.c")):
-        for name in re.findall(r"^TEST\((\w+)\)", path.read_text(), re.M):
+        for name in re.findall(r"^TEST\((\w+)[,)]", path.read_text(), re.M):
             if match := re.match(r"p(\d\d)_", name):
                 found.setdefault(int(match[1]), []).append((str(path.relative_to(root)), name))
     return found

@@ -86,7 +86,7 @@ static ptk_err passing_errors_of_a_parked_waiter(void *unused) {
     return PTK_OK;
 }
 
-TEST(p15_accept_retries_against_one_deadline) {
+TEST(p15_accept_retries_against_one_deadline, HOOKS_POLLER) {
     sock_in_green(passing_errors_of_a_parked_waiter);
 }
 
@@ -162,7 +162,7 @@ static ptk_err errors_without_end(void *unused) {
     return PTK_OK;
 }
 
-TEST(p15_accept_that_fails_without_end_starves_nobody) {
+TEST(p15_accept_that_fails_without_end_lets_others_run) {
     sock_in_green(errors_without_end);
 }
 
@@ -272,7 +272,7 @@ static ptk_err time_is_up(void *unused) {
     return PTK_OK;
 }
 
-TEST(p14_accept_without_descriptors_answers_no_resources_when_its_time_is_up) {
+TEST(p14_accept_without_descriptors_returns_no_resources_at_its_deadline) {
     sock_in_green(time_is_up);
 }
 

@@ -147,7 +147,7 @@ static ptk_err zero_to_nobody(void *unused) {
     return PTK_OK;
 }
 
-TEST(p12_connect_with_timeout_0_to_nobody_is_never_writable) {
+TEST(p12_connect_with_timeout_0_to_a_full_listener_is_never_writable) {
     sock_in_green(zero_to_nobody);
 }
 
@@ -274,7 +274,7 @@ static ptk_err every_failure(void *unused) {
     return PTK_OK;
 }
 
-TEST(p13_connect_tells_every_failure_at_once_and_late) {
+TEST(p13_connect_reports_every_failure_at_once_and_late, COUNTS_CALLS) {
     sock_in_green(every_failure);
 }
 
@@ -338,7 +338,7 @@ static ptk_err early_writable(void *unused) {
     return PTK_OK;
 }
 
-TEST(p12_connect_does_not_believe_an_early_writable) {
+TEST(p12_connect_ignores_an_early_writable, HOOKS_POLLER) {
     sock_in_green(early_writable);
 }
 

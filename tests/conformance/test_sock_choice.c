@@ -436,42 +436,42 @@ static void exhaust(const subject_t *subject, ptk_green_fn fn) {
     sock_in_green(fn);
 }
 
-TEST(p23_every_order_around_a_recv) {
+TEST(p23_every_order_around_a_recv, ENUMERATES) {
     exhaust(&subject_recv, every_time);
 }
 
-TEST(p23_every_order_around_a_send) {
+TEST(p23_every_order_around_a_send, ENUMERATES) {
     exhaust(&subject_send, every_time);
 }
 
-TEST(p24_every_order_around_a_big_send) {
+TEST(p24_every_order_around_a_big_send, ENUMERATES) {
     exhaust(&subject_send_big, every_time);
 }
 
-TEST(p23_every_order_around_an_accept) {
+TEST(p23_every_order_around_an_accept, ENUMERATES) {
     exhaust(&subject_accept, every_time);
 }
 
-TEST(p23_every_order_around_a_connect) {
+TEST(p23_every_order_around_a_connect, ENUMERATES | HOOKS_POLLER) {
     exhaust(&subject_connect, every_time);
 }
 
-TEST(p46_every_pick_around_a_recv) {
+TEST(p46_every_pick_around_a_recv, ENUMERATES) {
     exhaust(&subject_recv, every_tie);
 }
 
-TEST(p46_every_pick_around_a_send) {
+TEST(p46_every_pick_around_a_send, ENUMERATES) {
     exhaust(&subject_send, every_tie);
 }
 
-TEST(p46_every_pick_around_a_big_send) {
+TEST(p46_every_pick_around_a_big_send, ENUMERATES) {
     exhaust(&subject_send_big, every_tie);
 }
 
-TEST(p46_every_pick_around_an_accept) {
+TEST(p46_every_pick_around_an_accept, ENUMERATES) {
     exhaust(&subject_accept, every_tie);
 }
 
-TEST(p46_every_pick_around_a_connect) {
+TEST(p46_every_pick_around_a_connect, ENUMERATES) {
     exhaust(&subject_connect, every_tie);
 }

@@ -70,7 +70,7 @@ static ptk_err all_boundaries(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it) {
+TEST(p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it, WHOLE_TRANSFERS) {
     sock_in_green(all_boundaries);
 }
 
@@ -88,7 +88,7 @@ static ptk_err late_look(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_data_that_has_come_beats_a_deadline_that_has_passed) {
+TEST(p23_data_that_has_come_beats_a_deadline_that_has_passed, WHOLE_TRANSFERS) {
     sock_in_green(late_look);
 }
 
@@ -136,7 +136,7 @@ static ptk_err late_look_of_send(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_room_that_has_come_beats_the_deadline_of_send) {
+TEST(p23_room_that_has_come_beats_the_deadline_of_send, WHOLE_TRANSFERS) {
     sock_in_green(late_look_of_send);
 }
 
@@ -210,7 +210,7 @@ static ptk_err never_quiet(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_deadline_holds_although_a_little_comes_again_and_again) {
+TEST(p23_deadline_holds_although_a_little_comes_again_and_again, HOOKS_POLLER) {
     sock_in_green(never_quiet);
 }
 

@@ -150,7 +150,7 @@ static ptk_err abort_resets(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_abort_resets_the_connection) {
+TEST(sock_reset_resets_the_connection) {
     sock_in_green(abort_resets);
 }
 
@@ -247,7 +247,7 @@ static ptk_err abort_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_abort_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_reset_wakes_recv_send_accept_connect_and_waits) {
     sock_in_green(abort_under_waiters);
 }
 

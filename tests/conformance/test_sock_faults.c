@@ -127,7 +127,7 @@ static ptk_err spurious_recv(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_recv_goes_back_to_wait_after_a_wake_for_nothing) {
+TEST(p10_recv_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_recv);
 }
 
@@ -153,7 +153,7 @@ static ptk_err spurious_send(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_send_goes_back_to_wait_after_a_wake_for_nothing) {
+TEST(p10_send_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_send);
 }
 
@@ -180,7 +180,7 @@ static ptk_err spurious_accept(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_accept_goes_back_to_wait_after_a_wake_for_nothing) {
+TEST(p10_accept_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_accept);
 }
 
@@ -199,7 +199,7 @@ static ptk_err spurious_wait(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_wake_for_nothing) {
+TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_wait);
 }
 
@@ -288,7 +288,7 @@ static ptk_err recv_at_every_step(void *unused) {
     return PTK_OK;
 }
 
-TEST(p02_recv_sees_data_that_comes_between_any_two_steps) {
+TEST(p02_recv_sees_data_that_comes_between_any_two_steps, WHOLE_TRANSFERS) {
     sock_in_green(recv_at_every_step);
 }
 
@@ -341,7 +341,7 @@ static ptk_err send_at_every_step(void *unused) {
     return PTK_OK;
 }
 
-TEST(p02_send_sees_room_that_comes_between_any_two_steps) {
+TEST(p02_send_sees_room_that_comes_between_any_two_steps, HOOKS_POLLER) {
     sock_in_green(send_at_every_step);
 }
 
@@ -384,7 +384,7 @@ static ptk_err unseen_ends(void *unused) {
     return PTK_OK;
 }
 
-TEST(p08_reset_and_hangup_that_nobody_waits_for_do_not_spin) {
+TEST(p08_reset_and_hangup_without_waiters_do_not_spin) {
     sock_in_green(unseen_ends);
 }
 

@@ -46,7 +46,7 @@ static ptk_err no_memory_for_the_carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_recv_without_memory_for_the_carry_leaves_the_bytes_with_the_caller) {
+TEST(sock_recv_without_memory_for_unread_bytes_leaves_them_with_the_caller) {
     in_green_with_scarce_memory(no_memory_for_the_carry);
 }
 
@@ -83,7 +83,7 @@ static ptk_err no_memory_for_an_older_carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_recv_without_memory_for_an_older_carry_loses_nothing) {
+TEST(sock_recv_without_memory_for_older_unread_bytes_loses_nothing) {
     in_green_with_scarce_memory(no_memory_for_an_older_carry);
 }
 
@@ -255,7 +255,7 @@ static ptk_err no_room_in_the_poller(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_calls_say_that_the_poller_has_no_room) {
+TEST(sock_calls_report_that_the_poller_has_no_room) {
     sock_in_green(no_room_in_the_poller);
 }
 
@@ -281,6 +281,6 @@ static ptk_err no_kernel_memory(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_calls_say_that_the_kernel_has_no_memory) {
+TEST(sock_calls_report_that_the_kernel_has_no_memory) {
     sock_in_green(no_kernel_memory);
 }

@@ -116,7 +116,7 @@ static ptk_err timeout_at_many_counts(void *unused) {
     return PTK_OK;
 }
 
-TEST(p24_partial_send_then_timeout_says_how_many) {
+TEST(p24_partial_send_then_timeout_returns_how_many, WHOLE_TRANSFERS) {
     sock_in_green(timeout_at_many_counts);
 }
 
@@ -130,7 +130,7 @@ static ptk_err cancel_at_many_counts(void *unused) {
     return PTK_OK;
 }
 
-TEST(p24_partial_send_then_cancel_says_how_many) {
+TEST(p24_partial_send_then_cancel_returns_how_many) {
     sock_in_green(cancel_at_many_counts);
 }
 

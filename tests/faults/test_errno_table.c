@@ -148,7 +148,7 @@ static bool is_chosen(const fault_pair_t *pair) {
     return !chosen || strcmp(chosen, text) == 0;
 }
 
-TEST(every_pair_that_can_happen_strikes_and_ends_as_the_table_says) {
+TEST(every_pair_that_can_happen_is_injected_and_ends_as_the_table_says) {
     const fault_table_t *table = fault_table();
     shot_t *shot = mmap(NULL, sizeof *shot, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     size_t fired = 0;

@@ -89,13 +89,13 @@ static uint32_t sweep_workloads(bool of_any, ptk_test_fault_member_t member) {
     return points;
 }
 
-TEST(any_call_may_fail) {
+TEST(any_call_may_fail, SWEEPS | REAL_LOOPBACK) {
     uint32_t points = sweep_workloads(true, PTK_FAULT_MEMBERS);
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);
 }
 
-TEST(any_kind_of_call_may_fail) {
+TEST(any_kind_of_call_may_fail, SWEEPS | REAL_LOOPBACK) {
     uint32_t points = 0;
     for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
         if (member != PTK_FAULT_heap_reallocate) {
@@ -106,7 +106,7 @@ TEST(any_kind_of_call_may_fail) {
     printf("%u injection points\n", (unsigned) points);
 }
 
-TEST(any_allocation_may_fail) {
+TEST(any_allocation_may_fail, SWEEPS) {
     uint32_t points = sweep_workloads(false, PTK_FAULT_heap_reallocate);
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);

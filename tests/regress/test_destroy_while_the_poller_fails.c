@@ -40,7 +40,7 @@ TEST(destroy_needs_no_poller_for_those_that_are_cancelled) {
     destroy_in_trouble("poll", until_cancelled, PTK_TEST_FOR_GOOD);
 }
 
-TEST(destroy_outlives_a_moment_without_poller) {
+TEST(destroy_survives_a_poller_that_fails_for_a_while) {
     destroy_in_trouble("epoll", until_the_shield_ends, PTK_TEST_ONCE);
     destroy_in_trouble("poll", until_the_shield_ends, PTK_TEST_ONCE);
 }

@@ -36,7 +36,7 @@ static ptk_err accept_in_vain(void *unused) {
     return PTK_OK;
 }
 
-TEST(p15_accept_ends_at_its_deadline_whatever_accept4_answers) {
+TEST(p15_accept_ends_at_its_deadline_whatever_accept4_returns) {
     ptk_test_faults_install();
     test_in_green(accept_in_vain);
     ptk_test_faults_remove();

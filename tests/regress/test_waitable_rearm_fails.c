@@ -55,7 +55,7 @@ static ptk_err fail_once(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_failed_rearm_is_tried_again_for_who_still_waits) {
+TEST(p05_failed_rearm_is_tried_again_for_remaining_waiters) {
     ptk_test_faults_install();
     regress_in_green("epoll", fail_once);
     ptk_test_faults_remove();
@@ -67,7 +67,7 @@ static ptk_err fail_for_good(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_failed_rearm_ends_the_wait_of_who_still_waits) {
+TEST(p05_failed_rearm_ends_the_wait_of_remaining_waiters) {
     ptk_test_faults_install();
     regress_in_green("epoll", fail_for_good);
     ptk_test_faults_remove();

@@ -198,7 +198,7 @@ static void try_in_vain(void *unused) {
     CHECK_EQ(below_try(wait_in_vain, NULL, &words), is_lost ? BELOW_MISSED : BELOW_WAITS);
 }
 
-TEST(a_wake_that_is_lost_is_told_from_one_that_never_comes) {
+TEST(a_wake_that_is_lost_is_distinguished_from_one_that_never_comes) {
     for (int i = 0; i < 1 + is_on_epoll(); i++) { /* the other platforms keep nothing in the kernel */
         char output[1024] = "";
         is_lost = i == 1;

@@ -160,7 +160,7 @@ TEST(err_slot_is_per_thread) {
     check_slot(PTK_ERR_BUSY, 0, 0, PTK_OK);
 }
 
-TEST(err_from_os_knows_every_network_errno) {
+TEST(err_from_os_maps_every_network_errno) {
     static const struct {
         int os_err;
         ptk_err err;

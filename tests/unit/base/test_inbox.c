@@ -146,7 +146,7 @@ TEST(inbox_is_alone_on_its_cache_lines) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(inbox_create_says_what_ran_out_p55) {
+TEST(inbox_create_reports_what_ran_out_p55) {
     int os_err = 0;
     ptk_test_faults_install();
     ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);

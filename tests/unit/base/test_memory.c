@@ -59,7 +59,7 @@ TEST(memory_comes_from_the_allocator_that_was_set) {
     CHECK_EQ(counting.reallocations, 2);
 }
 
-TEST(memory_wants_a_whole_allocator) {
+TEST(memory_requires_a_whole_allocator) {
     const ptk_allocator_t no_release = {counting_reallocate, NULL, NULL};
     const ptk_allocator_t no_reallocate = {NULL, counting_release, NULL};
     CHECK_ERR(ptk_alloc_set(&no_release), PTK_ERR_INVALID_PARAM);

@@ -97,7 +97,7 @@ TEST(signal_disposition_comes_back_with_the_last) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(signal_that_cannot_be_heard_is_refused) {
+TEST(signal_that_cannot_be_caught_is_refused) {
     static const int numbers[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
                                   0,       -1,      65,      127,    128,    1 << 30};
     ptk_inbox_t *inbox = create_inbox();

@@ -179,7 +179,7 @@ TEST(slab_of_objects_larger_than_a_chunk) {
     ptk_slab_fini(&slab);
 }
 
-TEST(slab_out_of_memory_answers_null_p55) {
+TEST(slab_out_of_memory_returns_null_p55) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64, true);
     ptk_test_faults_install();

@@ -178,7 +178,7 @@ TEST(high_water_is_the_lowest_page_ever_touched) {
 
 /* --- guards -------------------------------------------------------------------------------------- */
 
-TEST(a_guard_tells_whose_it_is) {
+TEST(a_guard_names_its_owner) {
     ptk_stack_label_t found;
     size_t bytes = 0;
     ptk_stack_pool_init(&pool, false);

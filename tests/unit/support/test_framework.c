@@ -121,7 +121,7 @@ TEST(check_eq_compares_as_numbers) {
     CHECK_EQ(true, 1);
 }
 
-TEST(faults_strike_the_nth_call) {
+TEST(faults_fail_the_nth_call) {
     ptk_os_handle_t handle;
     ptk_test_faults_install();
     ptk_test_fault(PTK_FAULT_wake_open, 2, EMFILE, PTK_TEST_ONCE);
