@@ -3,6 +3,7 @@
 #include "conformance.h"
 
 #include "base/ptk_thread.h"
+#include "ptk_test_intercept.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -499,27 +500,21 @@ TEST(counters_of_other_versions) {
 
 static int failing_polls;
 static int failure;
-static const ptk_sys_t *below;
 
-static int fail_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
+static int64_t fail_epoll(ptk_sys_call_t *call) {
     bool fails = failing_polls > 0;
     failing_polls -= fails ? 1 : 0;
-    return fails ? -failure : below->epoll_wait(epoll, events, capacity, timeout_ns);
+    return fails ? -failure : ptk_sys_call_below(call);
 }
 
-static int fail_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    bool fails = failing_polls > 0 && timeout_ns != 0;
-    failing_polls -= fails ? 1 : 0;
-    return fails ? -failure : below->poll(entries, count, timeout_ns);
+static int64_t fail_poll(ptk_sys_call_t *call) {
+    return call->poll.timeout_ns != 0 ? fail_epoll(call) : ptk_sys_call_below(call);
 }
 
 static void fail_polls(int count, int error) {
-    static ptk_sys_t sys;
-    below = ptk_sys();
-    sys = *below;
-    sys.epoll_wait = fail_epoll;
-    sys.poll = fail_poll;
-    ptk_thread()->sys = &sys;
+    static ptk_interceptor_t failing = {
+        .hooks = {[PTK_SYS_epoll_wait] = fail_epoll, [PTK_SYS_poll] = fail_poll}};
+    ptk_intercept(&failing);
     failing_polls = count;
     failure = error;
 }

@@ -172,9 +172,9 @@ static sock_pair_t flowing;
 static bool flows;
 static char flowed[1 << 20];
 
-static int let_flow(sock_call_t what, int fd) {
+static int let_flow(ptk_sys_member_t what, int fd) {
     (void) fd;
-    if (flows && what == SOCK_CALL_POLL) {
+    if (flows && what == PTK_SYS_poll) {
         CHECK_EQ(fd_send(flowing.peer, "x", 1), 1);
         CHECK(peer_read_now(flowing.peer, flowed, 8000) >= 0);
         test_clock_advance(PTK_NS_PER_MS);

@@ -9,13 +9,13 @@
 
 static bool memory_is_short;
 
-static void *scarce_reallocate(void *memory, size_t size) {
-    return memory_is_short ? NULL : sock_world.below.heap_reallocate(memory, size);
+static int64_t scarce_reallocate(ptk_sys_call_t *call) {
+    return memory_is_short ? ptk_sys_pointer(NULL) : ptk_sys_call_below(call);
 }
 
 static void in_green_with_scarce_memory(ptk_green_fn fn) {
     sock_world_begin();
-    sock_world.table.heap_reallocate = scarce_reallocate;
+    sock_world_hook(PTK_SYS_heap_reallocate, scarce_reallocate);
     test_in_green(fn);
 }
 
@@ -194,11 +194,11 @@ TEST(p55_sock_waitable_without_memory) {
 
 /* --- a kernel that is short --- */
 
-static sock_call_t failing_call;
+static ptk_sys_member_t failing_call;
 static int failing_errno;
 static uint64_t failures;
 
-static int fail_one_call(sock_call_t call, int fd) {
+static int fail_one_call(ptk_sys_member_t call, int fd) {
     (void) fd;
     if (call != failing_call || failures > 0) {
         return 0;
@@ -207,7 +207,7 @@ static int fail_one_call(sock_call_t call, int fd) {
     return -failing_errno;
 }
 
-static void fail_next(sock_call_t call, int os_err) {
+static void fail_next(ptk_sys_member_t call, int os_err) {
     failing_call = call;
     failing_errno = os_err;
     failures = 0;
@@ -216,14 +216,14 @@ static void fail_next(sock_call_t call, int os_err) {
 
 static ptk_err open_fails_in_the_middle(void *unused) {
     (void) unused;
-    fail_next(SOCK_CALL_SET_OPTION, ENOBUFS);
+    fail_next(PTK_SYS_set_option, ENOBUFS);
     CHECK(ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) == NULL);
     CHECK_ERR(ptk_get_err(), PTK_ERR_NO_RESOURCES);
     CHECK_EQ(failures, 1);
-    fail_next(SOCK_CALL_SOCKET, ENFILE);
+    fail_next(PTK_SYS_socket, ENFILE);
     CHECK(ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) == NULL);
     CHECK_ERR(ptk_get_err(), PTK_ERR_NO_RESOURCES);
-    fail_next(SOCK_CALL_SOCKET, EAFNOSUPPORT);
+    fail_next(PTK_SYS_socket, EAFNOSUPPORT);
     CHECK(ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) == NULL);
     CHECK(ptk_get_err() != PTK_OK);
     sock_world.before = NULL;
@@ -240,7 +240,7 @@ static ptk_err no_room_in_the_poller(void *unused) {
     char got[4];
     for (int os_err = ENOSPC; os_err != 0; os_err = os_err == ENOSPC ? ENOMEM : 0) {
         sock_pair_t pair = sock_pair();
-        fail_next(SOCK_CALL_EPOLL_CTL, os_err);
+        fail_next(PTK_SYS_epoll_ctl, os_err);
         ptk_err err = ptk_sock_recv(pair.sock, got, 4, 5);
         CHECK_ERR(err, failures ? PTK_ERR_NO_RESOURCES : PTK_ERR_TIMEOUT);
         sock_world.before = NULL;
@@ -266,12 +266,12 @@ static ptk_err no_kernel_memory(void *unused) {
     char got[8];
     size_t count = 9;
     peer_write(&pair, "data", 4);
-    fail_next(SOCK_CALL_RECV, ENOMEM);
+    fail_next(PTK_SYS_recv, ENOMEM);
     CHECK_ERR(ptk_sock_recv_some(pair.sock, got, 4, &count, SOCK_FOREVER), PTK_ERR_NO_RESOURCES);
     CHECK_EQ(count, 0);
     CHECK_EQ(ptk_get_os_err(), ENOMEM);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER));
-    fail_next(SOCK_CALL_SEND, ENOBUFS);
+    fail_next(PTK_SYS_send, ENOBUFS);
     CHECK_ERR(ptk_sock_send(pair.sock, "data", 4, SOCK_FOREVER), PTK_ERR_NO_RESOURCES);
     CHECK_EQ(ptk_get_count(), 0);
     CHECK_OK(ptk_sock_send(pair.sock, "data", 4, SOCK_FOREVER));

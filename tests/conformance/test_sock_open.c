@@ -32,9 +32,9 @@ TEST(sock_open_needs_a_loop) {
     check_open_refused(AF_INET, SOCK_STREAM, 0, PTK_ERR_NO_LOOP);
 }
 
-static int refuse_socket(sock_call_t call, int fd) {
+static int refuse_socket(ptk_sys_member_t call, int fd) {
     (void) fd;
-    return call == SOCK_CALL_SOCKET ? -EMFILE : 0;
+    return call == PTK_SYS_socket ? -EMFILE : 0;
 }
 
 TEST(sock_open_reports_that_descriptors_are_short) {
@@ -104,9 +104,9 @@ static ptk_err bind_to(ptk_sock_t *sock, const char *text) {
     return ptk_sock_bind(sock, ptk_addr_sockaddr(&addr), addr.length);
 }
 
-static int refuse_bind(sock_call_t call, int fd) {
+static int refuse_bind(ptk_sys_member_t call, int fd) {
     (void) fd;
-    return call == SOCK_CALL_BIND ? -EACCES : 0;
+    return call == PTK_SYS_bind ? -EACCES : 0;
 }
 
 TEST(sock_bind_reports_why_it_failed) {

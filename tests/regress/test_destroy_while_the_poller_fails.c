@@ -28,10 +28,10 @@ static void destroy_in_trouble(const char *platform, ptk_green_fn fn, ptk_test_f
     ptk_event_loop_platform_t *loop = regress_loop(platform);
     test_go(fn, NULL);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    ptk_test_fault(PTK_FAULT_epoll_wait, 1, ENOMEM, span);
-    ptk_test_fault(PTK_FAULT_poll, 1, ENOMEM, span);
+    ptk_test_fault(PTK_SYS_epoll_wait, 1, ENOMEM, span);
+    ptk_test_fault(PTK_SYS_poll, 1, ENOMEM, span);
     test_loop_end(loop);
-    CHECK(ptk_test_fault_failures(PTK_FAULT_epoll_wait) + ptk_test_fault_failures(PTK_FAULT_poll) > 0);
+    CHECK(ptk_test_fault_failures(PTK_SYS_epoll_wait) + ptk_test_fault_failures(PTK_SYS_poll) > 0);
     ptk_test_faults_remove();
 }
 
