@@ -2,7 +2,7 @@
 /*
  * The guard: a simulated host that reaches a real clock, random source, sleep, socket, thread or fork would
  * decide by something that no seed replays. The linker sends the program's calls of such functions here
- * (--wrap, see cmake/PtkSim.cmake for the list); outside a host they go on to the C library, on one they end
+ * (-Wl,@sim/run/ptk_sim_guard.options); outside a host they go on to the C library, on one they end
  * the process with a backtrace. Calls that the C library makes inside itself are not seen.
  */
 #include "base/ptk_report.h"
