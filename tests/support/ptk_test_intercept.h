@@ -77,6 +77,7 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \
     X(write_error, NOTHING, void, 2, (const char *, text, size_t, bytes))                                    \
     X(abort, NOTHING, void, 0, ())                                                                           \
+    X(in_signal_handler, NUMBER, bool, 0, ())                                                                \
     X(symbolize, NUMBER, bool, 2, (const void *, address, ptk_sys_symbol_t *, symbol_out))
 #define PTK_SYS_ENTRIES(X) PTK_SYS_FALLIBLE(X) PTK_SYS_INFALLIBLE(X)
 
