@@ -16,10 +16,9 @@ const ptk_sys_t *const below_sys = &truth;
 extern ptk_sys_t process_wide __asm__("__wrap_ptk_sys_real");
 ptk_sys_t process_wide;
 
-/* Before anything reads it. */
-__attribute__((constructor(101))) static void intercept(void) {
+void below_intercept(ptk_interceptor_t *interceptor) {
     process_wide = ptk_intercept_table;
-    ptk_intercept_everywhere(&wide, &truth);
+    ptk_intercept_everywhere(interceptor, &truth);
 }
 
 void below_run(void (*body)(const void *argument), const void *argument) {

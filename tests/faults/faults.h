@@ -104,9 +104,10 @@ void below_close(ptk_os_handle_t handle);
 /* A message of so many bytes does not fit into the buffers of a connection. */
 size_t below_big_bytes(void);
 
-/* --- the wide interceptor --- */
+/* Puts the interceptor in front of what lies below, before anything reads a table. */
+void below_intercept(ptk_interceptor_t *interceptor);
 
-extern ptk_interceptor_t wide;
+/* --- the wide interceptor --- */
 
 /* Forget all plans, and count from zero. */
 void wide_reset(void);

@@ -195,4 +195,8 @@ static int64_t wide_hook(ptk_sys_call_t *call) {
 }
 
 #define HOOK(entry, kind, type, count, parameters) [PTK_SYS_##entry] = wide_hook,
-ptk_interceptor_t wide = {.hooks = {PTK_SYS_FALLIBLE(HOOK)}};
+static ptk_interceptor_t wide = {.hooks = {PTK_SYS_FALLIBLE(HOOK)}};
+
+__attribute__((constructor(101))) static void intercept(void) {
+    below_intercept(&wide);
+}

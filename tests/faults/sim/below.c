@@ -50,13 +50,12 @@ static void take_process_wide(ptk_sys_t *into, const ptk_sys_t *from) {
     into->at_fork_child = from->at_fork_child;
 }
 
-/* Before anything reads them. */
-__attribute__((constructor(101))) static void intercept(void) {
+void below_intercept(ptk_interceptor_t *interceptor) {
     below = ptk_sim_sys;
     take_process_wide(&below, &truth);
     process_wide = truth;
     take_process_wide(&process_wide, &ptk_intercept_table);
-    ptk_intercept_everywhere(&wide, &below);
+    ptk_intercept_everywhere(interceptor, &below);
 }
 
 /* --- a world per run --- */
