@@ -70,6 +70,8 @@ target_include_directories(ptk_sim INTERFACE "${PROJECT_SOURCE_DIR}" "${PROJECT_
 target_link_libraries(ptk_static PUBLIC Threads::Threads)
 target_link_libraries(ptk_shared PUBLIC Threads::Threads)
 target_link_libraries(ptk_sim PUBLIC ptk_static ${CMAKE_DL_LIBS})
+add_library(ptk_sim_guarded INTERFACE) # for programs of scenarios: catches calls that a simulated host must not make
+target_link_libraries(ptk_sim_guarded INTERFACE ptk_sim "-Wl,@${PROJECT_SOURCE_DIR}/sim/run/ptk_sim_guard.options")
 add_library(ptk::ptk ALIAS ptk_static)
 add_library(ptk::shared ALIAS ptk_shared)
 add_library(ptk::sim ALIAS ptk_sim)

@@ -91,16 +91,14 @@ ptk_add_program(faults_suite tests ptk_test_support ${in_conformance} ${in_fault
 foreach(target faults faults_sim faults_suite) # stacks, forks and the overflow handler use the system's table itself
     target_link_options(${target} PRIVATE "LINKER:--wrap=ptk_sys_real")
 endforeach()
-ptk_add_program(ptk_scenarios tests "ptk_sim;modbus_example" ${in_sim})
+ptk_add_program(ptk_scenarios tests "ptk_sim_guarded;modbus_example" ${in_sim})
 list(FILTER in_sim INCLUDE REGEX "/scenario(_log|s)\\.c$")
 ptk_add_program(ptk_planted tests ptk_sim ${in_sim/planted} ${in_sim})
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     ptk_add_program(ptk_fuzz_log tests "ptk_sim;-fsanitize=fuzzer" ${in_sim/fuzz} ${in_sim})
     target_compile_options(ptk_fuzz_log PRIVATE -fsanitize=fuzzer-no-link)
 endif()
-foreach(target ptk_scenarios test_unit_sim_run_guard)
-    target_link_options(${target} PRIVATE "LINKER:@${PROJECT_SOURCE_DIR}/sim/run/ptk_sim_guard.options")
-endforeach()
+target_link_libraries(test_unit_sim_run_guard PRIVATE ptk_sim_guarded)
 
 # --- tests/runs.txt, and scripts -------------------------------------------------------------------------------------
 if(NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION)

@@ -36,6 +36,8 @@ LAYERS: dict[str, int] = {
     "src/ptk_event_loop_platform.c": 2,
     "src/ptk_event_loop_platform.h": 2,
     "src/sched/": 3,
+    "src/ptk_cancel.h": 3,
+    "src/ptk_foreign.h": 3,
     "src/ptk_green.h": 3,
     "src/ptk_scheduler.h": 3,
     "src/wait/": 4,
@@ -46,6 +48,7 @@ LAYERS: dict[str, int] = {
     "src/ptk_sock.c": 5,
     "src/ptk_sock.h": 5,
     "src/ptk_addr.h": 5,
+    "src/ptk_tcp.h": 5,
     "src/ptk.h": 6,  # includes every public header, and no source includes it
     "sim/kernel/": 6,
     "sim/platform/": 7,
