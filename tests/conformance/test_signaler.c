@@ -261,7 +261,7 @@ static void signal_closed_in_handler(int number) {
 }
 
 /* A direct call leaves its error; the same call in a handler leaves the interrupted code's as it is. */
-TEST(signaler_leaves_the_error_of_code_that_is_interrupted_by_a_failure_in_a_signal_handler) {
+TEST(signaler_leaves_the_error_of_code_that_is_interrupted_by_a_failure_in_a_signal_handler, REAL_SIGNALS) {
     struct sigaction action = {.sa_handler = signal_closed_in_handler};
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
