@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without a limit of time, destroy went round and round at full speed, and for ever, when the poller failed
- * for good and nobody but the poller could have woken those that were left.
+ * Without a timeout, destroy looped at full speed without end, when the poller failed for good and only the
+ * poller could have woken the remaining green threads.
  */
 #include "regress_sock.h"
 
@@ -30,7 +30,7 @@ static int64_t no_poll(ptk_sys_call_t *call) {
 
 static ptk_interceptor_t no_poller = {.hooks = {[PTK_SYS_epoll_wait] = no_poll, [PTK_SYS_poll] = no_poll}};
 
-/* --- those that are left --- */
+/* --- the remaining green threads --- */
 
 static ptk_waitable_t *event;
 

@@ -32,7 +32,6 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(unmap, NUMBER, int, 2, (void *, memory, size_t, bytes))                                                \
     X(protect_none, NUMBER, int, 2, (void *, memory, size_t, bytes))                                         \
     X(guard_install, NUMBER, int, 2, (void *, memory, size_t, bytes))                                        \
-    X(discard, NUMBER, int, 2, (void *, memory, size_t, bytes))                                              \
     X(resident, NUMBER, int, 3, (void *, memory, size_t, bytes, unsigned char *, vector))                    \
     X(socket, NUMBER, int, 4, (int, family, int, type, int, protocol, ptk_os_handle_t *, handle_out))        \
     X(bind, NUMBER, int, 3, (ptk_os_handle_t, handle, const struct sockaddr *, addr, socklen_t, addrlen))    \
