@@ -10,9 +10,10 @@
  *
  * A ptk_sock_t pointer is a token that ptk looks up and never dereferences. After ptk_sock_close() or
  * ptk_sock_reset(), or once its loop is gone, every call with it returns PTK_ERR_CLOSED and does nothing,
- * on 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again only
- * if its place has been used for a multiple of 1,024 further sockets exactly. PTK_ERR_CLOSED always means
- * that the socket was closed in this program; the peer's end of the stream is PTK_ERR_EOF.
+ * on 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again if its
+ * place has been used for exactly a multiple of 1,024 further sockets; one of a loop that has gone can be
+ * accepted earlier, after 31 further loops. PTK_ERR_CLOSED always means that the socket was closed in this
+ * program; the peer's end of the stream is PTK_ERR_EOF.
  */
 #pragma once
 
@@ -289,13 +290,13 @@ typedef enum ptk_sock_direction {
 } ptk_sock_direction_t;
 
 /**
- * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
- * #PTK_SOCK_WRITE.
+ * Ends one or both directions of a stream (shutdown(2)). After #PTK_SOCK_WRITE sends return
+ * PTK_ERR_WRITE_SHUT; after #PTK_SOCK_READ receives return the bytes that have arrived, then PTK_ERR_EOF.
  *
  * @param sock       the socket
  * @param direction  what to end
  * @return PTK_OK, or
- *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected, and no connect is under way;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
