@@ -249,15 +249,33 @@ ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
     return err;
 }
 
+/* Returns true if the socket is connected, or if a connect may be under way. The system must not shut down
+ * any other socket: it reports ENOTCONN and marks the socket all the same, and it makes a listener stop
+ * listening.
+ */
+static bool can_be_shut_down(const ptk_sock_t *sock) {
+    switch ((ptk_sock_state_t) sock->state) {
+    case PTK_SOCK_CONNECTING:
+    case PTK_SOCK_CONNECTED:
+        return true;
+    case PTK_SOCK_LISTENING:
+    case PTK_SOCK_FAILED:
+        return false;
+    case PTK_SOCK_OPEN:
+    case PTK_SOCK_BOUND:
+        break;
+    }
+    return (sock->outbound_gate.unusual & PTK_GATE_TAKEN) != 0;
+}
+
 ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     ptk_sock_t *sock = resolve_sock(token);
     bool known = direction >= PTK_SOCK_READ && direction <= PTK_SOCK_BOTH;
     if (!sock || !known) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    bool is_idle = sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND;
-    if (is_idle && !(sock->outbound_gate.unusual & PTK_GATE_TAKEN)) {
-        return verb_result(-ENOTCONN); /* the system would report this too, and shut it down all the same */
+    if (!can_be_shut_down(sock)) {
+        return verb_result(-ENOTCONN);
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
     ptk_err err =
