@@ -96,7 +96,7 @@ ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop) {
         return err;
     }
     err = run_all(scheduler);
-    int os_err = ptk_get_os_err();
+    int os_err = err == PTK_ERR_DEADLOCK ? 0 : ptk_get_os_err(); /* that of the failed poll */
     ptk_main_context_leave(scheduler);
     return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);
 }
