@@ -219,7 +219,9 @@ static inline ptk_task_t *ptk_task_current(void) {
     return scheduler ? ptk_scheduler_current(scheduler) : NULL;
 }
 
-/* Returns NOT_GREEN, or FORKED in the child of a process whose loop was running. */
+/* Returns why the calling thread has no running green thread: NOT_GREEN, or FORKED in a forked child that
+ * still is where the parent's green thread was and has no loop of its own. */
 static inline ptk_err ptk_not_green(void) {
-    return ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN;
+    const ptk_thread_block_t *block = ptk_thread();
+    return block->forked && !block->loop ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN;
 }
