@@ -288,6 +288,19 @@ ptk_err ptk_waitable_wait(ptk_waitable_t *token, uint32_t events, uint32_t timeo
     return wait_for_one(&item, timeout_ms);
 }
 
+ptk_err ptk_waitable_wait_for(ptk_waitable_t *token, uint32_t events, uint32_t timeout_ms,
+                              uint32_t *ready_out, uint64_t *count_out) {
+    ptk_waitable_wait_item_t item = {.waitable = token, .events = events};
+    ptk_err err = wait_for_one(&item, timeout_ms);
+    if (ready_out) {
+        *ready_out = err == PTK_OK ? item.ready_out : 0;
+    }
+    if (count_out) {
+        *count_out = err == PTK_OK ? item.count_out : 0;
+    }
+    return err;
+}
+
 uint32_t ptk_waitable_ready(void) {
     const ptk_task_t *self = ptk_task_current();
     return self ? self->u.run.ready : 0;
