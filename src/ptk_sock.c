@@ -4,6 +4,12 @@
  *
  * Closing ends the token, ends every wait on the socket with CLOSED, deregisters it and closes the
  * descriptor, in this order and at once. The memory is freed when the last green thread has left its call.
+ *
+ *     free  --reserve-->  reserved  --init_handle-->  open  --close, reset-->  closed  --last pin-->  free
+ *                                   --discard-->  free
+ *
+ * A reserved socket has all its memory, its registration included, and no descriptor; no caller has its
+ * token.
  */
 #include "net/ptk_sock_impl.h"
 
@@ -37,6 +43,7 @@ static void close_living_sock(void *context, void *object) {
     ptk_sock_close(ptk_token_of(object));
 }
 
+/* The drain has ended every call, so no socket is pinned. */
 static void fini_socks(ptk_scheduler_t *scheduler) {
     ptk_token_visit(&scheduler->services[PTK_SERVICE_SOCKETS].table, close_living_sock, NULL);
 }
@@ -105,6 +112,7 @@ void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state) {
 
 /* --- open and close --- */
 
+/* Returns true for TCP over IPv4 and IPv6. */
 static bool is_supported(int family, int type, int protocol) {
     return (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM &&
            (protocol == 0 || protocol == IPPROTO_TCP);
@@ -149,6 +157,7 @@ static void end_sock_waits(ptk_sock_t *sock) {
     ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
 }
 
+/* A descriptor is free afterwards, so one accept that waits for a descriptor is woken. */
 static void close_sock(const ptk_sock_t *token, bool reset) {
     if (!token) {
         return;

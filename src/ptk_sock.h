@@ -38,7 +38,8 @@ typedef struct ptk_sock ptk_sock_t;
  * @param type   SOCK_STREAM
  * @param proto  0 or IPPROTO_TCP
  * @return the socket; NULL on failure, with the reason in ptk_get_err():
- *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol;
+ *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol, or the system lacks it;
+ *         PTK_ERR_PERMISSION: the operating system forbids it;
  *         PTK_ERR_NO_RESOURCES: no memory or descriptor is left;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *

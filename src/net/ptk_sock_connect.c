@@ -3,7 +3,7 @@
  * Connecting (layer 5).
  *
  * Connect drives the outbound operation to its end. An attempt that its caller gave up continues in the
- * kernel, with an outcome that no call could learn: the socket can only be closed. Only an attempt that was
+ * kernel, and no later call returns its outcome: the socket can only be closed. Only an attempt that was
  * started with timeout 0 may be continued by another call.
  */
 #include "net/ptk_sock_impl.h"

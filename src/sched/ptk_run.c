@@ -51,7 +51,7 @@ static bool any_externally_wakeable(ptk_scheduler_t *scheduler) {
     return false;
 }
 
-/* Returns true if no green thread is runnable and nothing can make one so. With hooks it is never known: the
+/* Returns true if no green thread is runnable and nothing can make one so. Always false with hooks: the
  * library may resume coroutines by itself. */
 static bool is_deadlocked(ptk_scheduler_t *scheduler) {
     bool others_may_act = ptk_tick_has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) ||
