@@ -17,6 +17,7 @@
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_wait_queue.h"
 #include <errno.h>
+#include <string.h>
 
 static const ptk_platform_socket_ops_t *socket_ops(const ptk_sock_t *sock) {
     return sock->scheduler->loop->ops->sockets;
@@ -191,6 +192,17 @@ void ptk_sock_reset(ptk_sock_t *token) {
 
 /* --- verbs that never wait --- */
 
+/* The family is copied, because a caller's sockaddr may have no alignment. */
+bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen) {
+    sa_family_t family;
+    const size_t begin = offsetof(struct sockaddr, sa_family);
+    if (!addr || addrlen < begin + sizeof family) {
+        return false;
+    }
+    memcpy(&family, (const char *) addr + begin, sizeof family);
+    return family != AF_UNSPEC;
+}
+
 /* Returns OK if the socket's state allows bind, else the code of the state. */
 static ptk_err check_bind_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
@@ -210,7 +222,7 @@ static ptk_err check_bind_state(const ptk_sock_t *sock) {
 
 ptk_err ptk_sock_bind(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen) {
     ptk_sock_t *sock = resolve_sock(token);
-    if (!sock || !addr) {
+    if (!sock || !ptk_sock_has_family(addr, addrlen)) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
     ptk_err err = check_bind_state(sock);

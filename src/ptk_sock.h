@@ -100,7 +100,8 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_LISTENING: the socket is a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: yes. \n
@@ -253,7 +254,8 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: no. \n

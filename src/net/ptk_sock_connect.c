@@ -25,7 +25,7 @@ static ptk_err wait_for_connection(ptk_sock_call_t *call, const struct sockaddr 
 ptk_err ptk_sock_connect(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen,
                          uint32_t timeout_ms) {
     ptk_sock_call_t call;
-    if (!addr) {
+    if (!ptk_sock_has_family(addr, addrlen)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     ptk_err err = ptk_sock_enter(&call, token, PTK_SOCK_VERB_CONNECT, timeout_ms);

@@ -137,7 +137,7 @@ static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
     return ptk_sock_leave_unusual(call, err);
 }
 
-/* The four functions of src/ptk_sock.c.
+/* The functions of src/ptk_sock.c.
  *
  * Returns a socket without a descriptor, with all memory that it will need; NULL: out of memory. Its token is
  * living and not handed out yet. ptk_sock_discard undoes it. */
@@ -146,6 +146,10 @@ void ptk_sock_discard(ptk_sock_t *sock);
 
 /* Gives a reserved socket its descriptor, which it owns from then on, and its state. Cannot fail. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
+
+/* Returns true if `addr` may be an address: it is long enough to have a family, and has one. The system takes
+ * AF_UNSPEC, which a zeroed address has, for a request to disconnect, or to bind to any address. */
+bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen);
 
 /* Sets the state, and with it the word that a call tests when it enters. */
 void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state);
