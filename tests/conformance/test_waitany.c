@@ -220,7 +220,7 @@ static ptk_err wait_for_both(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_waitany_returns_one_of_descriptor_timer_and_timeout_at_once) {
+TEST(p07_waitany_takes_descriptor_and_timer_once_each_when_both_meet_the_timeout) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     both_t both;
