@@ -2,13 +2,19 @@
 # The library: compiled once (ptk_objects), linked twice (libptk.a, libptk.so).
 include(PtkContext)
 
-file(GLOB_RECURSE ptk_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
-list(FILTER ptk_sources EXCLUDE REGEX "/src/context/ptk_context_(x86_64_sysv|aarch64|ucontext)\\.c$")
-set(ptk_context_source "${PROJECT_SOURCE_DIR}/src/context/ptk_context_${PTK_CONTEXT_ABI}.c")
-if(EXISTS "${ptk_context_source}")
-    list(APPEND ptk_sources "${ptk_context_source}")
+if(PTK_AMALGAMATION)
+    include(PtkAmalgamation)
 else()
-    message(WARNING "src/context/ptk_context_${PTK_CONTEXT_ABI}.c does not exist; ptk will not link.")
+    file(GLOB_RECURSE ptk_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
+    list(FILTER ptk_sources EXCLUDE REGEX "/src/context/ptk_context_(x86_64_sysv|aarch64|ucontext)\\.c$")
+    set(ptk_context_source "${PROJECT_SOURCE_DIR}/src/context/ptk_context_${PTK_CONTEXT_ABI}.c")
+    if(EXISTS "${ptk_context_source}")
+        list(APPEND ptk_sources "${ptk_context_source}")
+    else()
+        message(WARNING "src/context/ptk_context_${PTK_CONTEXT_ABI}.c does not exist; ptk will not link.")
+    endif()
+    set(ptk_library_flags ptk_common ptk_core_flags)
+    set(ptk_shared_sources $<TARGET_OBJECTS:ptk_objects>)
 endif()
 
 # Headers that a user may include; ptk_event_source.h is internal although its name does not say so.
@@ -33,11 +39,13 @@ file(CONFIGURE OUTPUT "${ptk_version_script}" CONTENT "PTK_0 {\n@ptk_global@    
 set_property(SOURCE "${ptk_context_source}" APPEND PROPERTY COMPILE_OPTIONS "-fno-lto")
 
 add_library(ptk_objects OBJECT ${ptk_sources})
-set_target_properties(ptk_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-target_link_libraries(ptk_objects PRIVATE ptk_common ptk_core_flags)
+if(NOT PTK_AMALGAMATION)
+    set_target_properties(ptk_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+endif()
+target_link_libraries(ptk_objects PRIVATE ${ptk_library_flags})
 
 add_library(ptk_static STATIC $<TARGET_OBJECTS:ptk_objects>)
-add_library(ptk_shared SHARED $<TARGET_OBJECTS:ptk_objects>)
+add_library(ptk_shared SHARED ${ptk_shared_sources})
 foreach(library ptk_static ptk_shared)
     set_target_properties(${library} PROPERTIES OUTPUT_NAME ptk LINKER_LANGUAGE C)
     target_link_libraries(${library} PUBLIC Threads::Threads)
