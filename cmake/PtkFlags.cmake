@@ -6,20 +6,17 @@ find_package(Threads REQUIRED)
 
 add_library(ptk_common INTERFACE)
 target_compile_definitions(ptk_common INTERFACE _GNU_SOURCE)
-target_include_directories(ptk_common INTERFACE "${PROJECT_SOURCE_DIR}/src")
+target_include_directories(ptk_common INTERFACE "${ptk_tree}/src")
 target_compile_options(ptk_common INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -fno-omit-frame-pointer)
 # Reports name files as the repository does, wherever it lies.
-target_compile_options(ptk_common INTERFACE "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+target_compile_options(ptk_common INTERFACE "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=" "-fmacro-prefix-map=${ptk_tree}/=")
 target_link_libraries(ptk_common INTERFACE Threads::Threads)
 if(PTK_WERROR)
     target_compile_options(ptk_common INTERFACE -Werror)
 endif()
 if(CMAKE_BUILD_TYPE MATCHES "^(Debug|Sanitize|Coverage)$")
     target_compile_definitions(ptk_common INTERFACE PTK_CHECKED=1) # assertions that are too dear for release
-endif()
-if(PTK_BUGS)
-    target_compile_definitions(ptk_common INTERFACE PTK_BUGS=1)
 endif()
 if(PTK_SANITIZE)
     target_compile_options(ptk_common INTERFACE "-fsanitize=${PTK_SANITIZE}")

@@ -399,20 +399,21 @@ if(PTK_HAVE_FUZZER)
         PASS_REGULAR_EXPRESSION "decided by .*: tests/sim/scenario_log.c:[0-9]+: .*shrunk: .*timeline: ")
 endif()
 
-# --- the scenarios find every bug that can be put back ---------------------------------------------------------------
-if(PTK_BUGS)
-    file(STRINGS "${PTK_TEST_ROOT}/sim/mutants.txt" mutants REGEX "^[0-9]")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PTK_TEST_ROOT}/sim/mutants.txt")
-    foreach(line IN LISTS mutants)
-        string(REGEX MATCH "^([0-9]+) ([a-z_-]+)(\\+exhaustion)? ([0-9]+) " matched "${line}")
-        set(number "${CMAKE_MATCH_1}")
-        add_test(NAME mutant.p${number}
-            COMMAND $<TARGET_FILE:ptk_scenarios> ${CMAKE_MATCH_2} --seed 1 --seeds ${CMAKE_MATCH_4}
-                $<$<BOOL:${CMAKE_MATCH_3}>:--exhaustion> --mutant ${number} --steps 300000 --no-shrink --out "${PROJECT_BINARY_DIR}"
-            COMMAND_EXPAND_LISTS)
-        ptk_test_properties(mutant.p${number} mutant)
-        set_tests_properties(mutant.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
+# --- the scenarios find every planted bug, and nothing without one ---------------------------------------------------
+if(PTK_PLANTED)
+    file(STRINGS "${ptk_tree}/bugs.txt" bugs)
+    foreach(line IN LISTS bugs)
+        separate_arguments(words UNIX_COMMAND "${line}")
+        list(POP_FRONT words number scenario seeds)
+        add_test(NAME planted.p${number}
+            COMMAND $<TARGET_FILE:ptk_scenarios> ${scenario} --seed 1 --seeds ${seeds} ${words} --steps 300000 --no-shrink
+                --out "${PROJECT_BINARY_DIR}")
+        ptk_test_properties(planted.p${number} planted PTK_BUG=${number})
+        set_tests_properties(planted.p${number} PROPERTIES PASS_REGULAR_EXPRESSION "FAILURE in")
     endforeach()
+    add_test(NAME planted.none COMMAND $<TARGET_FILE:ptk_scenarios> --all --seed 1 --seeds 100 --steps 300000
+        --out "${PROJECT_BINARY_DIR}")
+    ptk_test_properties(planted.none planted PTK_BUG=0)
 endif()
 
 # These hold the real kernel's loopback against expectations, so nobody else is to use up its ports meanwhile.
