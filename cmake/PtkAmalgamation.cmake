@@ -33,5 +33,8 @@ if(PTK_ALONE_CXX)
     list(APPEND alone_commands
         COMMAND "${PTK_ALONE_CXX}" -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only alone.cpp)
 endif()
+# A program in one command, as a user who vendors the two files builds it.
+list(APPEND alone_commands COMMAND "${CMAKE_C_COMPILER}" -O2 -I. "-I${PROJECT_SOURCE_DIR}/examples"
+    "${PROJECT_SOURCE_DIR}/examples/echo_server.c" "${PROJECT_SOURCE_DIR}/examples/support/program.c" ptk.c -o echo_server)
 add_custom_target(ptk_alone ${alone_commands}
     DEPENDS ${ptk_sources} "${PROJECT_BINARY_DIR}/ptk.h" WORKING_DIRECTORY "${PROJECT_BINARY_DIR}" VERBATIM)
