@@ -145,7 +145,10 @@ def body_of(lines: list[str], function: str) -> range:
     starts = [index for index, line in enumerate(lines)
               if re.match(rf"[A-Za-z_].*\b{re.escape(function)}\(", line) and not ends_as_declaration(lines, index)]
     if len(starts) != 1:
-        raise PlantError(f"the function is defined {len(starts)} times in the file")
+        defined = [match[1] for index, line in enumerate(lines)
+                   if (match := re.match(r"[A-Za-z_].*?\b(\w+)\(", line)) and not ends_as_declaration(lines, index)]
+        near = ", ".join(difflib.get_close_matches(function, defined, n=3, cutoff=0.4)) or "nothing"
+        raise PlantError(f"the function is defined {len(starts)} times in the file; of a similar name: {near}")
     end = next((index for index in range(starts[0], len(lines)) if lines[index] == "}"), len(lines) - 1)
     return range(starts[0], end + 1)
 
