@@ -12,6 +12,7 @@
  */
 #include "platform/ptk_platform.h"
 
+#include "base/ptk_loop_tag.h"
 #include "base/ptk_memory.h"
 #include "base/ptk_report.h"
 #include "context/ptk_overflow.h"
@@ -61,6 +62,7 @@ static void poison_after_fork(void) {
     ptk_thread_block_t *block = ptk_thread();
     block->forked = block->forked || block->loop != NULL;
     block->loop = NULL;
+    block->loop_tag = PTK_LOOP_TAG_NONE;
     block->scheduler = NULL;
     block->errors = NULL;
     block->locate = NULL;
@@ -155,6 +157,14 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     if (!loop) {
         return NULL;
     }
+    loop->tag = ptk_loop_tag_take(&loop->first_generation);
+    if (loop->tag == PTK_LOOP_TAG_NONE) {
+        loop->ops->shut(loop);
+        free_loop(loop);
+        ptk_fail(PTK_ERR_NO_RESOURCES);
+        return NULL;
+    }
+    loop->last_generation = loop->first_generation;
     register_fork_handler();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
@@ -163,6 +173,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     }
     loop->overflow_cookie = ptk_overflow_enter();
     ptk_thread()->loop = loop;
+    ptk_thread()->loop_tag = loop->tag;
     return loop;
 }
 
@@ -186,6 +197,8 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     loop->ops->shut(loop);
     ptk_overflow_leave(loop->overflow_cookie);
     ptk_thread()->loop = NULL;
+    ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
+    ptk_loop_tag_free(loop->tag, loop->last_generation);
     free_loop(loop);
     return PTK_OK;
 }

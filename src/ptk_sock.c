@@ -2,79 +2,78 @@
 /*
  * The life of a socket, and the calls that never wait (layer 5).
  *
- * Closing ends every wait on the socket with CLOSED, deregisters it, closes the handle, in this order and at
- * once. The memory follows when the last green thread has left its call, and is then reused last, so that a
- * stale pointer finds `is_closed` and not somebody else's socket.
+ * Closing ends the token, ends every wait on the socket with CLOSED, deregisters it and closes the descriptor, in this
+ * order and at once. The memory is freed when the last green thread has left its call.
  */
 #include "net/ptk_sock_impl.h"
 
 #include "base/ptk_memory.h"
-#include "sched/ptk_call.h"
-#include "sched/ptk_op.h"
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_wait_queue.h"
 #include <errno.h>
 
-static const ptk_platform_socket_ops_t *verbs(const ptk_sock_t *sock) {
-    return sock->loop->ops->sockets;
+static const ptk_platform_socket_ops_t *socket_ops(const ptk_sock_t *sock) {
+    return sock->scheduler->loop->ops->sockets;
 }
 
-/* --- the slab --- */
+/* Records the failure of a system call that a verb made. */
+static ptk_err verb_result(int result) {
+    return result == 0 ? PTK_OK : ptk_fail_errno(-result);
+}
 
-static void close_if_open(void *context, void *object) {
-    ptk_sock_t *sock = object;
-    (void) context;
-    if (sock->loop && !sock->is_closed) {
-        ptk_sock_close(sock);
+/* Returns the living socket that a token names; NULL with the reason recorded. */
+static ptk_sock_t *resolve_sock(const ptk_sock_t *token) {
+    ptk_sock_t *sock = ptk_sock_find(token);
+    if (!sock) {
+        ptk_fail(ptk_token_refusal(token));
     }
+    return sock;
 }
 
-static void init_socks(ptk_scheduler_t *scheduler, void *state) {
-    ptk_socks_t *socks = state;
-    (void) scheduler;
-    ptk_slab_init(&socks->slab, sizeof(ptk_sock_t), true);
-    ptk_event_counter_init(&socks->handles);
+/* --- the table --- */
+
+static void close_living_sock(void *context, void *object) {
+    (void) context;
+    ptk_sock_close(ptk_token_of(object));
 }
 
-static void fini_socks(ptk_scheduler_t *scheduler, void *state) {
-    ptk_socks_t *socks = state;
-    (void) scheduler;
-    ptk_slab_visit(&socks->slab, close_if_open, NULL);
-    ptk_slab_fini(&socks->slab);
+static void fini_socks(ptk_scheduler_t *scheduler) {
+    ptk_token_visit(&scheduler->services[PTK_SERVICE_SOCKETS].table, close_living_sock, NULL);
 }
 
-ptk_socks_t *ptk_socks_of(ptk_scheduler_t *scheduler) {
-    return ptk_scheduler_service(scheduler, PTK_SERVICE_SOCKETS, sizeof(ptk_socks_t), init_socks, fini_socks);
+static ptk_token_table_t *sock_table(ptk_scheduler_t *scheduler) {
+    return ptk_scheduler_service(scheduler, PTK_SERVICE_SOCKETS, PTK_TOKEN_STRIDE(ptk_sock_t), fini_socks);
 }
 
-/* Nobody is inside any more. */
-static void give_back(ptk_pin_t *pin) {
+/* Frees a closed socket that no call pins any more. */
+static void free_sock(ptk_pin_t *pin) {
     ptk_sock_t *sock = ptk_container_of(pin, ptk_sock_t, pin);
+    ptk_assert(sock->head.token == 0 && !sock->source.attached);
     for (size_t i = 0; i < 3; i++) {
         if (sock->waitables[i]) {
-            ptk_waitable_end(sock->waitables[i]);
+            ptk_waitable_free(sock->waitables[i]);
             sock->waitables[i] = NULL;
         }
     }
     ptk_free(sock->unread);
     sock->unread = NULL;
-    ptk_slab_give(&ptk_socks_of(ptk_thread()->scheduler)->slab, sock);
+    ptk_token_free(sock_table(sock->scheduler), &sock->head);
 }
 
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
-    ptk_socks_t *socks = ptk_socks_of(scheduler);
-    ptk_sock_t *sock = socks ? ptk_slab_take(&socks->slab) : NULL;
+    ptk_sock_t *sock = ptk_token_take(sock_table(scheduler));
     if (!sock) {
         return NULL;
     }
-    *sock = (ptk_sock_t) {.loop = scheduler->loop, .pin = {.release = give_back}};
+    *sock = (ptk_sock_t) {.head = sock->head, .scheduler = scheduler, .pin = {.free = free_sock}};
     sock->source = (ptk_event_source_t) {.handle = PTK_OS_HANDLE_NONE, .mode = PTK_SOURCE_OWNED};
     sock->inbound.source = &sock->source;
     sock->outbound.source = &sock->source;
     ptk_gate_init(&sock->inbound_gate, true);
     ptk_gate_init(&sock->outbound_gate, false);
+    ptk_sock_set_state(sock, PTK_SOCK_OPEN);
     if (scheduler->loop->ops->attach(scheduler->loop, &sock->source) != 0) {
-        sock->is_closed = true;
+        ptk_token_end(&sock->head);
         ptk_pin_close(&sock->pin);
         return NULL;
     }
@@ -82,57 +81,25 @@ ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
 }
 
 void ptk_sock_discard(ptk_sock_t *sock) {
-    sock->is_closed = true;
-    sock->loop->ops->detach(sock->loop, &sock->source);
+    ptk_event_loop_platform_t *loop = sock->scheduler->loop;
+    ptk_token_end(&sock->head);
+    loop->ops->detach(loop, &sock->source);
     ptk_pin_close(&sock->pin);
 }
 
-void ptk_sock_set_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state) {
-    sock->state = (uint8_t) state;
+void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state) {
+    ptk_event_loop_platform_t *loop = sock->scheduler->loop;
+    ptk_assert(sock->source.handle == PTK_OS_HANDLE_NONE && sock->source.attached);
+    ptk_sock_set_state(sock, state);
     sock->source.short_means_drained = true; /* an internet stream, opened with SO_OOBINLINE */
-    sock->loop->ops->set_handle(sock->loop, &sock->source, handle);
+    loop->ops->set_handle(loop, &sock->source, handle);
 }
 
-/* --- calls --- */
-
-ptk_err ptk_sock_check(const ptk_sock_t *sock) {
-    if (!sock) {
-        return PTK_ERR_INVALID_PARAM;
-    }
-    if (!ptk_loop_is_mine(sock->loop)) {
-        return ptk_loop_refusal();
-    }
-    return sock->is_closed ? PTK_ERR_CLOSED : PTK_OK;
-}
-
-ptk_err ptk_sock_begin(ptk_sock_t *sock, ptk_call_t *call, uint32_t timeout_ms) {
-    call->os_err = 0;
-    ptk_err err = ptk_sock_check(sock);
-    if (err == PTK_OK) {
-        err = ptk_call_begin(call, sock->loop, timeout_ms);
-    }
-    if (err == PTK_OK) {
-        err = ptk_sock_check(sock); /* the call may have yielded */
-    }
-    if (err != PTK_OK) {
-        return ptk_fail(err);
-    }
-    ptk_pin_take(&sock->pin);
-    return PTK_OK;
-}
-
-ptk_err ptk_sock_finish(ptk_sock_t *sock, const ptk_call_t *call, ptk_err err) {
-    bool open = ptk_pin_drop(&sock->pin);
-    if (err == PTK_OK) {
-        return PTK_OK;
-    }
-    return open ? ptk_call_fail(call, err) : ptk_fail(PTK_ERR_CLOSED);
-}
-
-void ptk_sock_leave_gate(ptk_sock_t *sock, ptk_gate_t *gate) {
-    if (!sock->is_closed) {
-        ptk_gate_leave(gate);
-    }
+void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state) {
+    uint32_t bit = state == PTK_SOCK_CONNECTED ? 0 : PTK_SOCK_NOT_CONNECTED;
+    sock->state = (uint8_t) state;
+    sock->inbound_gate.unusual = (sock->inbound_gate.unusual & ~PTK_SOCK_NOT_CONNECTED) | bit;
+    sock->outbound_gate.unusual = (sock->outbound_gate.unusual & ~PTK_SOCK_NOT_CONNECTED) | bit;
 }
 
 /* --- open and close --- */
@@ -157,17 +124,18 @@ ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
-    int result = verbs(sock)->open(af, type, proto, &handle);
+    int result = socket_ops(sock)->open(af, type, proto, &handle);
     if (result != 0) {
         ptk_sock_discard(sock);
         ptk_fail_errno(-result);
         return NULL;
     }
-    ptk_sock_set_handle(sock, handle, PTK_SOCK_OPEN);
-    return sock;
+    ptk_sock_init_handle(sock, handle, PTK_SOCK_OPEN);
+    return ptk_token_of(&sock->head);
 }
 
-static void end_waits(ptk_sock_t *sock) {
+/* Wakes every waiter of the socket with CLOSED. */
+static void end_sock_waits(ptk_sock_t *sock) {
     for (size_t i = 0; i < 3; i++) {
         if (sock->waitables[i]) {
             ptk_waitable_stop(sock->waitables[i]);
@@ -177,91 +145,136 @@ static void end_waits(ptk_sock_t *sock) {
     ptk_op_end(&sock->outbound, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
 }
 
-static void close_sock(ptk_sock_t *sock, bool reset) {
-    if (ptk_sock_check(sock) != PTK_OK) {
+static void close_sock(const ptk_sock_t *token, bool reset) {
+    if (!token) {
         return;
     }
-    ptk_event_counter_t *handles = &ptk_socks_of(ptk_thread()->scheduler)->handles;
+    ptk_sock_t *sock = resolve_sock(token);
+    if (!sock) {
+        return;
+    }
+    ptk_scheduler_t *scheduler = sock->scheduler;
     ptk_os_handle_t handle = sock->source.handle;
-    sock->is_closed = true;
-    end_waits(sock);
-    ptk_wait_queue_wake_object(&handles->waiters, sock, PTK_ERR_CLOSED);
-    sock->loop->ops->detach(sock->loop, &sock->source);
-    (void) verbs(sock)->close(handle, reset);
+    const ptk_platform_socket_ops_t *ops = socket_ops(sock);
+    ptk_token_end(&sock->head);
+    end_sock_waits(sock);
+    scheduler->loop->ops->detach(scheduler->loop, &sock->source);
+    (void) ops->close(handle, reset);
     ptk_pin_close(&sock->pin);
-    if (!ptk_list_is_empty(&handles->waiters)) {
-        ptk_event_counter_add(handles, 1);
+    ptk_wait_t *waiter = ptk_wait_queue_first(&scheduler->descriptor_waiters);
+    if (waiter) {
+        ptk_wake(waiter, PTK_OK);
     }
 }
 
-void ptk_sock_close(ptk_sock_t *sock) {
-    close_sock(sock, false);
+void ptk_sock_close(ptk_sock_t *token) {
+    close_sock(token, false);
 }
 
-void ptk_sock_reset(ptk_sock_t *sock) {
-    close_sock(sock, true);
+void ptk_sock_reset(ptk_sock_t *token) {
+    close_sock(token, true);
 }
 
 /* --- verbs that never wait --- */
 
-static ptk_err answer(int result) {
-    return result == 0 ? PTK_OK : ptk_fail_errno(-result);
-}
-
-ptk_err ptk_sock_bind(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen) {
-    ptk_err err = ptk_sock_check(sock);
-    if (err != PTK_OK || !addr) {
-        return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
+/* Returns OK if the socket's state allows bind, else the code of the state. */
+static ptk_err check_bind_state(const ptk_sock_t *sock) {
+    switch ((ptk_sock_state_t) sock->state) {
+    case PTK_SOCK_BOUND:
+    case PTK_SOCK_LISTENING:
+        return PTK_ERR_ALREADY_BOUND;
+    case PTK_SOCK_CONNECTING:
+    case PTK_SOCK_CONNECTED:
+        return PTK_ERR_ALREADY_CONNECTED;
+    case PTK_SOCK_FAILED:
+        return PTK_ERR_CONNECT_FAILED;
+    case PTK_SOCK_OPEN:
+        break;
     }
-    return answer(verbs(sock)->bind(sock->source.handle, addr, addrlen));
+    return PTK_OK;
 }
 
-ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog) {
-    ptk_err err = ptk_sock_check(sock);
+ptk_err ptk_sock_bind(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen) {
+    ptk_sock_t *sock = resolve_sock(token);
+    if (!sock || !addr) {
+        return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
+    }
+    ptk_err err = check_bind_state(sock);
     if (err != PTK_OK) {
         return ptk_fail(err);
     }
-    if (sock->state != PTK_SOCK_OPEN && sock->state != PTK_SOCK_LISTENING) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    int result = sock->no_reuse ? 0 : socket_ops(sock)->set_reuse(sock->source.handle, true);
+    if (result == 0) {
+        result = socket_ops(sock)->bind(sock->source.handle, addr, addrlen);
     }
-    err = answer(verbs(sock)->listen(sock->source.handle, backlog));
+    if (result == 0) {
+        ptk_sock_set_state(sock, PTK_SOCK_BOUND);
+    }
+    return verb_result(result);
+}
+
+/* Returns OK if the socket's state allows listen, else the code of the state. */
+static ptk_err check_listen_state(const ptk_sock_t *sock) {
+    switch ((ptk_sock_state_t) sock->state) {
+    case PTK_SOCK_OPEN:
+        return PTK_ERR_NOT_BOUND;
+    case PTK_SOCK_CONNECTING:
+    case PTK_SOCK_CONNECTED:
+        return PTK_ERR_ALREADY_CONNECTED;
+    case PTK_SOCK_FAILED:
+        return PTK_ERR_CONNECT_FAILED;
+    case PTK_SOCK_BOUND:
+    case PTK_SOCK_LISTENING:
+        break;
+    }
+    return sock->outbound_gate.unusual & PTK_GATE_TAKEN ? PTK_ERR_BUSY : PTK_OK;
+}
+
+ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
+    ptk_sock_t *sock = resolve_sock(token);
+    ptk_err err = sock ? check_listen_state(sock) : ptk_get_err();
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    err = verb_result(socket_ops(sock)->listen(sock->source.handle, backlog));
     if (err == PTK_OK) {
-        sock->state = PTK_SOCK_LISTENING;
+        ptk_sock_set_state(sock, PTK_SOCK_LISTENING);
         sock->inbound_gate.refuses = false; /* many may accept */
     }
     return err;
 }
 
-ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction) {
-    ptk_err err = ptk_sock_check(sock);
+ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
+    ptk_sock_t *sock = resolve_sock(token);
     bool known = direction >= PTK_SOCK_READ && direction <= PTK_SOCK_BOTH;
-    if (err != PTK_OK || !known) {
-        return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
+    if (!sock || !known) {
+        return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    if (sock->state == PTK_SOCK_OPEN && !sock->outbound_gate.taken) {
-        return answer(-ENOTCONN); /* the system would say so too, and shut it down all the same */
+    bool is_idle = sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND;
+    if (is_idle && !(sock->outbound_gate.unusual & PTK_GATE_TAKEN)) {
+        return verb_result(-ENOTCONN); /* the system would report this too, and shut it down all the same */
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
-    err = answer(verbs(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
+    ptk_err err =
+        verb_result(socket_ops(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
     sock->is_write_shut = sock->is_write_shut || (err == PTK_OK && write);
     return err;
 }
 
-size_t ptk_sock_pending(ptk_sock_t *sock) {
-    ptk_err err = ptk_sock_check(sock);
-    if (err != PTK_OK) {
-        ptk_fail(err);
-        return 0;
-    }
-    return sock->unread_bytes;
+size_t ptk_sock_pending(ptk_sock_t *token) {
+    const ptk_sock_t *sock = resolve_sock(token);
+    return sock ? sock->unread_bytes : 0;
 }
 
-ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events) {
-    ptk_err err = ptk_sock_check(sock);
-    if (err != PTK_OK || events == 0 || (events & ~(PTK_EVENT_READ | PTK_EVENT_WRITE)) != 0) {
-        ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
+ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *token, uint32_t events) {
+    ptk_sock_t *sock = resolve_sock(token);
+    if (!sock || events == 0 || (events & ~(PTK_EVENT_READ | PTK_EVENT_WRITE)) != 0) {
+        if (sock) {
+            ptk_fail(PTK_ERR_INVALID_PARAM);
+        }
         return NULL;
     }
     ptk_waitable_t **place = &sock->waitables[events - 1];
@@ -270,36 +283,40 @@ ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events) {
             .pin = &sock->pin,
             .source = &sock->source,
             .gates = {&sock->inbound_gate, &sock->outbound_gate},
-            .held = &sock->unread_bytes,
+            .unread = &sock->unread_bytes,
             .allowed = events,
         };
-        *place = ptk_waitable_lend(ptk_thread()->scheduler, &subject);
+        *place = ptk_waitable_lend(sock->scheduler, &subject);
     }
-    return *place;
+    return *place ? ptk_token_of(&(*place)->head) : NULL;
 }
 
-ptk_err ptk_sock_local_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen) {
-    ptk_err err = ptk_sock_check(sock);
-    if (err != PTK_OK || !addr_out || !addrlen) {
-        return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
+ptk_err ptk_sock_local_addr(ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {
+    const ptk_sock_t *sock = resolve_sock(token);
+    if (!sock || !addr_out || !addrlen) {
+        return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    return answer(verbs(sock)->local_addr(sock->source.handle, addr_out, addrlen));
+    return verb_result(socket_ops(sock)->local_addr(sock->source.handle, addr_out, addrlen));
 }
 
-ptk_err ptk_sock_peer_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen) {
-    ptk_err err = ptk_sock_check(sock);
-    if (err != PTK_OK || !addr_out || !addrlen) {
-        return ptk_fail(err != PTK_OK ? err : PTK_ERR_INVALID_PARAM);
+ptk_err ptk_sock_peer_addr(ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {
+    const ptk_sock_t *sock = resolve_sock(token);
+    if (!sock || !addr_out || !addrlen) {
+        return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    return answer(verbs(sock)->peer_addr(sock->source.handle, addr_out, addrlen));
+    return verb_result(socket_ops(sock)->peer_addr(sock->source.handle, addr_out, addrlen));
 }
 
-ptk_err ptk_sock_set_nodelay(ptk_sock_t *sock, bool on) {
-    ptk_err err = ptk_sock_check(sock);
-    return err == PTK_OK ? answer(verbs(sock)->set_nodelay(sock->source.handle, on)) : ptk_fail(err);
+ptk_err ptk_sock_set_nodelay(ptk_sock_t *token, bool on) {
+    const ptk_sock_t *sock = resolve_sock(token);
+    return sock ? verb_result(socket_ops(sock)->set_nodelay(sock->source.handle, on)) : ptk_get_err();
 }
 
-ptk_err ptk_sock_set_reuse(ptk_sock_t *sock, bool on) {
-    ptk_err err = ptk_sock_check(sock);
-    return err == PTK_OK ? answer(verbs(sock)->set_reuse(sock->source.handle, on)) : ptk_fail(err);
+ptk_err ptk_sock_set_reuse(ptk_sock_t *token, bool on) {
+    ptk_sock_t *sock = resolve_sock(token);
+    if (!sock) {
+        return ptk_get_err();
+    }
+    sock->no_reuse = !on;
+    return verb_result(socket_ops(sock)->set_reuse(sock->source.handle, on));
 }

@@ -2,91 +2,85 @@
 /*
  * Waitables (layer 4): creating, destroying, and waiting for one.
  *
- * Two shapes. TIMER, SIGNAL and USER are a *latch*: events are counted there until somebody takes them, and a
- * wait for one touches nothing but the latch. SOCKET is a *subject*: a source, the turns of its two
- * directions, and a READY operation that asks poll(2) and pends until the platform has news.
+ * Two shapes. TIMER, SIGNAL and USER are an *event counter*: events are counted there until a wait takes them, and a
+ * wait touches nothing else. SOCKET is a *subject*: a source, the gates of its two directions, and a READY operation
+ * that calls poll(2) and pends until the platform has news.
  *
- * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. A socket's waitable
- * uses the socket's subject, so it takes the same turns as the socket's calls.
+ * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. The waitable of a socket
+ * uses the socket's subject, so it passes the same gates as the socket's calls.
  *
- * ptk_wait_any.c waits for several.
+ * The waiting path is the same for one waitable and for several: wait/ptk_wait_set.c.
  */
-#include "wait/ptk_waitable_impl.h"
+#include <ptk_waitable.h>
 
-#include "sched/ptk_call.h"
 #include "sched/ptk_op.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_tick.h"
 #include "sched/ptk_timer.h"
 #include "sched/ptk_wait_queue.h"
-
+#include "wait/ptk_signaler.h"
+#include "wait/ptk_wait_set.h"
+#include "wait/ptk_waitable_impl.h"
 #include <errno.h>
 #include <signal.h>
 
-typedef struct waitables {
-    ptk_slab_t slab;
-} waitables_t;
+/* --- the table --- */
 
-/* --- the slab --- */
+static void end_waitable(ptk_waitable_t *waitable);
 
-static void end_if_living(void *context, void *object) {
-    ptk_waitable_t *waitable = object;
+static void end_living_waitable(void *context, void *object) {
     (void) context;
-    if (waitable->loop && !waitable->is_dead) {
-        ptk_waitable_end(waitable);
-    }
+    end_waitable(object);
 }
 
-static void init_waitables(ptk_scheduler_t *scheduler, void *state) {
-    (void) scheduler;
-    ptk_slab_init(&((waitables_t *) state)->slab, sizeof(ptk_waitable_t), true);
+static void fini_waitables(ptk_scheduler_t *scheduler) {
+    ptk_token_visit(&scheduler->services[PTK_SERVICE_WAITABLES].table, end_living_waitable, NULL);
 }
 
-static void fini_waitables(ptk_scheduler_t *scheduler, void *state) {
-    waitables_t *waitables = state;
-    (void) scheduler;
-    ptk_slab_visit(&waitables->slab, end_if_living, NULL);
-    ptk_slab_fini(&waitables->slab);
-}
-
-static waitables_t *waitables_of(ptk_scheduler_t *scheduler) {
-    return ptk_scheduler_service(scheduler, PTK_SERVICE_WAITABLES, sizeof(waitables_t), init_waitables,
+static ptk_token_table_t *waitable_table(ptk_scheduler_t *scheduler) {
+    return ptk_scheduler_service(scheduler, PTK_SERVICE_WAITABLES, PTK_TOKEN_STRIDE(ptk_waitable_t),
                                  fini_waitables);
 }
 
-static void give_back(ptk_pin_t *pin) {
+static void free_waitable(ptk_pin_t *pin) {
     ptk_waitable_t *waitable = ptk_container_of(pin, ptk_waitable_t, pin);
-    ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
-    ptk_slab_give(&waitables_of(scheduler)->slab, waitable);
+    ptk_assert(ptk_list_is_empty(&waitable->counter.waiters));
+    ptk_token_free(waitable_table(waitable->scheduler), &waitable->head);
 }
 
-static ptk_waitable_t *take(ptk_scheduler_t *scheduler, ptk_waitable_type_t type) {
-    waitables_t *waitables = waitables_of(scheduler);
-    ptk_waitable_t *waitable = waitables ? ptk_slab_take(&waitables->slab) : NULL;
+static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_type_t type) {
+    ptk_waitable_t *waitable = ptk_token_take(waitable_table(scheduler));
     if (!waitable) {
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
-    *waitable =
-        (ptk_waitable_t) {.loop = scheduler->loop, .type = (uint8_t) type, .pin = {.release = give_back}};
+    *waitable = (ptk_waitable_t) {
+        .head = waitable->head, .scheduler = scheduler, .type = (uint8_t) type, .pin = {.free = free_waitable}};
     ptk_event_counter_init(&waitable->counter);
     return waitable;
 }
 
-/* --- what feeds it --- */
-
-static ptk_scheduler_t *scheduler_of(const ptk_waitable_t *waitable) {
-    return waitable->loop->attachment.data;
-}
+/* --- the source of its events --- */
 
 static void set_subject(ptk_waitable_t *waitable, const ptk_waitable_subject_t *subject) {
     waitable->subject = *subject;
-    waitable->ops[0] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
-    waitable->ops[1] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
+    for (size_t i = 0; i < 2; i++) {
+        waitable->ops[i] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
+    }
+}
+
+/* Returns true if the system has the descriptor. */
+static bool is_descriptor(ptk_waitable_t *waitable) {
+    ptk_call_t call = {.scheduler = waitable->scheduler};
+    ptk_event_op_t *op = &waitable->ops[0];
+    op->events = PTK_EVENT_READ;
+    return ptk_op_try(&call, op) != PTK_OK || op->result >= 0;
 }
 
 static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle) {
     ptk_waitable_foreign_t *foreign = &waitable->u.foreign;
+    ptk_event_loop_platform_t *loop = waitable->scheduler->loop;
     foreign->source =
         (ptk_event_source_t) {.handle = (ptk_os_handle_t) platform_handle, .mode = PTK_SOURCE_FOREIGN};
     ptk_gate_init(&foreign->gates[0], true);
@@ -98,25 +92,23 @@ static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle)
         .allowed = PTK_EVENT_READ | PTK_EVENT_WRITE,
     };
     set_subject(waitable, &subject);
-    ptk_call_t call = {.scheduler = scheduler_of(waitable)};
-    waitable->ops[0].events = PTK_EVENT_READ;
-    if (ptk_op_try(&call, &waitable->ops[0]) == PTK_OK && waitable->ops[0].result < 0) {
+    if (!is_descriptor(waitable)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
-    int result = waitable->loop->ops->attach(waitable->loop, &foreign->source);
+    int result = loop->ops->attach(loop, &foreign->source);
     return result == 0 ? PTK_OK : ptk_fail_errno(-result);
 }
 
-static void timer_fired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
-    ptk_waitable_timer_t *feed = ptk_container_of(timer, ptk_waitable_timer_t, timer);
-    ptk_waitable_t *waitable = ptk_container_of(feed, ptk_waitable_t, u.timer);
+static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+    ptk_waitable_timer_t *source = ptk_container_of(timer, ptk_waitable_timer_t, timer);
+    ptk_waitable_t *waitable = ptk_container_of(source, ptk_waitable_t, u.timer);
     uint64_t count = 1;
-    if (feed->period_ns > 0) {
+    if (source->period_ns > 0) {
         uint64_t late_ns = scheduler->now_ns - timer->value_ns;
-        count += late_ns / feed->period_ns;
+        count += late_ns / source->period_ns;
         uint64_t room_ns = PTK_TIME_NEVER - timer->value_ns;
-        bool ends = room_ns / feed->period_ns < count;
-        uint64_t next_ns = ends ? PTK_TIME_NEVER : timer->value_ns + count * feed->period_ns;
+        bool ends = room_ns / source->period_ns < count;
+        uint64_t next_ns = ends ? PTK_TIME_NEVER : timer->value_ns + count * source->period_ns;
         const ptk_deadline_t next = {.kind = PTK_DEADLINE_ABSOLUTE, .ns = next_ns};
         ptk_timer_arm(scheduler, timer, &next);
     }
@@ -124,20 +116,20 @@ static void timer_fired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
 }
 
 static ptk_err start_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spec) {
-    ptk_scheduler_t *scheduler = scheduler_of(waitable);
+    ptk_scheduler_t *scheduler = waitable->scheduler;
     if (!spec) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     if (!ptk_heap_reserve(&scheduler->heap)) {
         return ptk_fail(PTK_ERR_NO_RESOURCES);
     }
-    ptk_waitable_timer_t *feed = &waitable->u.timer;
-    feed->period_ns = spec->period_ns;
-    feed->timer = (ptk_timer_t) {.heap = {PTK_HEAP_NONE}, .expire = timer_fired};
+    ptk_waitable_timer_t *source = &waitable->u.timer;
+    source->period_ns = spec->period_ns;
+    source->timer = (ptk_timer_t) {.heap = {PTK_HEAP_NONE}, .expire = timer_expired};
     ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
     ptk_deadline_fix(&first);
-    ptk_timer_arm(scheduler, &feed->timer, &first);
-    ptk_scheduler_show(scheduler);
+    ptk_timer_arm(scheduler, &source->timer, &first);
+    ptk_tick_show(scheduler);
     return PTK_OK;
 }
 
@@ -150,15 +142,14 @@ static void signal_arrived(ptk_inbox_node_t *node) {
 
 static ptk_err start_signal(ptk_waitable_t *waitable, void *platform_handle) {
     intptr_t number = (intptr_t) platform_handle;
-    ptk_scheduler_t *scheduler = scheduler_of(waitable);
     waitable->u.subscription.node.deliver = signal_arrived;
     if (number <= 0 || number > INT32_MAX) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
-    return ptk_signal_subscribe(&waitable->u.subscription, scheduler->inbox, (int) number);
+    return ptk_signal_subscribe(&waitable->u.subscription, waitable->scheduler->inbox, (int) number);
 }
 
-static ptk_err feed(ptk_waitable_t *waitable, void *platform_handle) {
+static ptk_err start_source(ptk_waitable_t *waitable, void *platform_handle) {
     switch ((ptk_waitable_type_t) waitable->type) {
     case PTK_WAITABLE_SOCKET:
         return start_descriptor(waitable, platform_handle);
@@ -173,12 +164,10 @@ static ptk_err feed(ptk_waitable_t *waitable, void *platform_handle) {
 }
 
 static void stop_source(ptk_waitable_t *waitable) {
-    ptk_scheduler_t *scheduler = scheduler_of(waitable);
+    ptk_scheduler_t *scheduler = waitable->scheduler;
     switch ((ptk_waitable_type_t) waitable->type) {
     case PTK_WAITABLE_SOCKET:
-        if (!waitable->is_lent) {
-            waitable->loop->ops->detach(waitable->loop, waitable->subject.source);
-        }
+        scheduler->loop->ops->detach(scheduler->loop, waitable->subject.source);
         break;
     case PTK_WAITABLE_TIMER:
         ptk_timer_disarm(scheduler, &waitable->u.timer.timer);
@@ -208,17 +197,17 @@ ptk_waitable_t *ptk_waitable_create(ptk_event_loop_platform_t *loop, ptk_waitabl
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
     }
-    ptk_waitable_t *waitable = take(scheduler, type);
-    if (waitable && feed(waitable, platform_handle) != PTK_OK) {
-        waitable->is_dead = true;
+    ptk_waitable_t *waitable = take_waitable(scheduler, type);
+    if (waitable && start_source(waitable, platform_handle) != PTK_OK) {
+        ptk_token_end(&waitable->head);
         ptk_pin_close(&waitable->pin);
         return NULL;
     }
-    return waitable;
+    return waitable ? ptk_token_of(&waitable->head) : NULL;
 }
 
 ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable_subject_t *subject) {
-    ptk_waitable_t *waitable = take(scheduler, PTK_WAITABLE_SOCKET);
+    ptk_waitable_t *waitable = take_waitable(scheduler, PTK_WAITABLE_SOCKET);
     if (waitable) {
         waitable->is_lent = true;
         set_subject(waitable, subject);
@@ -228,145 +217,69 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
 
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
     ptk_wait_queue_wake_all(&waitable->counter.waiters, code);
-    if (waitable->type == PTK_WAITABLE_SOCKET) {
-        for (size_t i = 0; i < 2; i++) {
-            ptk_op_end(&waitable->ops[i], code);
-            if (waitable->subject.gates[i]) {
-                ptk_wait_queue_wake_object(&waitable->subject.gates[i]->waiters, waitable, code);
-            }
-        }
+    for (size_t i = 0; waitable->type == PTK_WAITABLE_SOCKET && i < 2; i++) {
+        ptk_op_end(&waitable->ops[i], code);
+        ptk_wait_queue_wake_object(&waitable->subject.gates[i]->waiters, waitable, code);
     }
 }
 
 void ptk_waitable_stop(ptk_waitable_t *waitable) {
-    waitable->is_dead = true;
+    ptk_assert(waitable->is_lent && waitable->head.token != 0);
+    ptk_token_end(&waitable->head);
     end_waits(waitable, PTK_ERR_CLOSED);
 }
 
-void ptk_waitable_end(ptk_waitable_t *waitable) {
-    ptk_waitable_stop(waitable);
+void ptk_waitable_free(ptk_waitable_t *waitable) {
+    ptk_assert(waitable->is_lent && waitable->head.token == 0);
+    ptk_pin_close(&waitable->pin);
+}
+
+/* Ends a waitable of the user's. One that is lent ends with its socket. */
+static void end_waitable(ptk_waitable_t *waitable) {
+    if (waitable->is_lent) {
+        return;
+    }
+    ptk_token_end(&waitable->head);
+    end_waits(waitable, PTK_ERR_CLOSED);
     stop_source(waitable);
     ptk_pin_close(&waitable->pin);
 }
 
-ptk_err ptk_waitable_check(const ptk_waitable_t *waitable) {
-    if (!waitable) {
-        return PTK_ERR_INVALID_PARAM;
+void ptk_waitable_destroy(ptk_waitable_t *token) {
+    ptk_waitable_t *waitable = ptk_waitable_find(token);
+    if (waitable) {
+        end_waitable(waitable);
+    } else if (token) {
+        ptk_fail(ptk_token_refusal(token));
     }
-    if (!ptk_loop_is_mine(waitable->loop)) {
-        return ptk_loop_refusal();
-    }
-    return waitable->is_dead ? PTK_ERR_CLOSED : PTK_OK;
-}
-
-void ptk_waitable_destroy(ptk_waitable_t *waitable) {
-    if (waitable && ptk_waitable_check(waitable) == PTK_OK && !waitable->is_lent) {
-        ptk_waitable_end(waitable);
-    }
-}
-
-ptk_err ptk_waitable_took(const ptk_call_t *call, uint32_t ready, uint64_t count) {
-    if (call->self) {
-        call->self->u.run.ready = ready;
-        call->self->last_count = count;
-    }
-    return PTK_OK;
-}
-
-uint32_t ptk_waitable_allowed(const ptk_waitable_t *waitable) {
-    return waitable->type == PTK_WAITABLE_SOCKET ? waitable->subject.allowed : PTK_EVENT_READ;
 }
 
 /* --- waiting for one --- */
 
-static ptk_err wait_for_counter(ptk_waitable_t *waitable, ptk_call_t *call) {
-    static const char *const kinds[] = {"socket", "timer", "signal", "user event"};
-    if (call->deadline.kind == PTK_DEADLINE_NOW) {
-        ptk_scheduler_catch_up(call->scheduler);
-    }
-    uint64_t count = ptk_event_counter_take(&waitable->counter);
-    if (count > 0) {
-        return ptk_waitable_took(call, PTK_EVENT_READ, count);
-    }
-    if (call->deadline.kind == PTK_DEADLINE_NOW) {
-        return PTK_ERR_TIMEOUT;
-    }
-    bool externally_wakeable = waitable->type != PTK_WAITABLE_USER;
-    ptk_wait_t *wait = ptk_wait_plain(call->self, kinds[waitable->type], waitable, externally_wakeable);
-    ptk_list_append(&waitable->counter.waiters, &wait->link);
-    ptk_err code = ptk_park(call->self, &call->deadline);
-    return code == PTK_OK ? ptk_waitable_took(call, PTK_EVENT_READ, wait->count)
-                          : code; /* the waitable may be gone */
+static __attribute__((noinline)) ptk_err wait_for_both(ptk_wait_set_t *set, uint32_t timeout_ms) {
+    ptk_wait_t gate_record;
+    set->gate_records = &gate_record;
+    ptk_err err = ptk_wait_set_enter(set, timeout_ms);
+    return err == PTK_OK ? ptk_wait_set_wait(set) : err;
 }
 
-/* Inside the lease, with the turns of all directions in `events`. */
-static ptk_err wait_inside_gates(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call) {
-    const ptk_waitable_subject_t *subject = &waitable->subject;
-    if ((events & PTK_EVENT_READ) && subject->held && *subject->held > 0) {
-        return ptk_waitable_took(call, PTK_EVENT_READ, 0);
+/* The record of a wait for one waitable is the task's, so that nothing in user space touches the parked stack. */
+static ptk_err wait_for_one(ptk_waitable_wait_item_t *item, uint32_t timeout_ms) {
+    ptk_wait_t outside; /* with timeout 0 outside a green thread */
+    uint8_t held;
+    ptk_task_t *self = ptk_task_current();
+    ptk_wait_set_t set = {
+        .items = item, .count = 1, .records = self ? &self->wait : &outside, .held = &held};
+    if (ptk_wait_set_needs_gate_record(item)) {
+        return wait_for_both(&set, timeout_ms);
     }
-    ptk_event_op_t *op = &waitable->ops[events & PTK_EVENT_READ ? 0 : 1];
-    op->events = events;
-    ptk_err err = ptk_op_wait(call, op, "socket", waitable);
-    if (err == PTK_OK && op->result < 0) {
-        return ptk_call_errno(call, op->result);
-    }
-    return err == PTK_OK ? ptk_waitable_took(call, (uint32_t) op->result, 0) : err;
+    ptk_err err = ptk_wait_set_enter(&set, timeout_ms);
+    return err == PTK_OK ? ptk_wait_set_wait(&set) : err;
 }
 
-/* Take the turns of `events` one after the other, wait, hand them on. A closed subject is not touched any
- * more. */
-static ptk_err wait_with_gates(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call,
-                               size_t direction) {
-    const ptk_waitable_subject_t subject = waitable->subject;
-    if (direction == 2) {
-        return wait_inside_gates(waitable, events, call);
-    }
-    uint32_t event = direction == 0 ? PTK_EVENT_READ : PTK_EVENT_WRITE;
-    if (!(events & event)) {
-        return wait_with_gates(waitable, events, call, direction + 1);
-    }
-    ptk_err err = ptk_gate_enter(subject.gates[direction], call, "turn", waitable);
-    if (subject.pin->closed) {
-        return PTK_ERR_CLOSED;
-    }
-    if (err != PTK_OK) {
-        return err;
-    }
-    err = wait_with_gates(waitable, events, call, direction + 1);
-    if (subject.pin->closed) {
-        return err == PTK_OK ? err : PTK_ERR_CLOSED;
-    }
-    ptk_gate_leave(subject.gates[direction]);
-    return err;
-}
-
-static ptk_err wait_for_subject(ptk_waitable_t *waitable, uint32_t events, ptk_call_t *call) {
-    ptk_pin_t *pin = waitable->subject.pin;
-    ptk_pin_take(pin);
-    ptk_err err = wait_with_gates(waitable, events, call, 0);
-    (void) ptk_pin_drop(pin);
-    return err;
-}
-
-ptk_err ptk_waitable_wait(ptk_waitable_t *waitable, uint32_t events, uint32_t timeout_ms) {
-    ptk_call_t call = {0};
-    ptk_err err = ptk_waitable_check(waitable);
-    events &= ~PTK_EVENT_ERROR;
-    if (err == PTK_OK && (events == 0 || (events & ~ptk_waitable_allowed(waitable)) != 0)) {
-        err = PTK_ERR_INVALID_PARAM;
-    }
-    if (err == PTK_OK) {
-        err = ptk_call_begin(&call, waitable->loop, timeout_ms);
-    }
-    if (err == PTK_OK) {
-        err = ptk_waitable_check(waitable); /* the call may have yielded */
-    }
-    if (err == PTK_OK) {
-        bool socket = waitable->type == PTK_WAITABLE_SOCKET;
-        err = socket ? wait_for_subject(waitable, events, &call) : wait_for_counter(waitable, &call);
-    }
-    return err == PTK_OK ? PTK_OK : ptk_call_fail(&call, err);
+ptk_err ptk_waitable_wait(ptk_waitable_t *token, uint32_t events, uint32_t timeout_ms) {
+    ptk_waitable_wait_item_t item = {.waitable = token, .events = events};
+    return wait_for_one(&item, timeout_ms);
 }
 
 uint32_t ptk_waitable_ready(void) {
@@ -381,37 +294,41 @@ uint64_t ptk_waitable_count(void) {
 
 /* --- signal and abort --- */
 
-static ptk_err check_user(const ptk_waitable_t *waitable) {
-    ptk_err err = ptk_waitable_check(waitable);
-    return err == PTK_OK && waitable->type != PTK_WAITABLE_USER ? PTK_ERR_INVALID_PARAM : err;
+/* Returns a living USER waitable, NULL with the reason recorded. */
+static ptk_waitable_t *find_user_waitable(const ptk_waitable_t *token) {
+    ptk_waitable_t *waitable = ptk_waitable_find(token);
+    if (waitable && waitable->type == PTK_WAITABLE_USER) {
+        return waitable;
+    }
+    ptk_fail(waitable ? PTK_ERR_INVALID_PARAM : ptk_token_refusal(token));
+    return NULL;
 }
 
-ptk_err ptk_waitable_signal(ptk_waitable_t *waitable) {
-    ptk_err err = check_user(waitable);
-    if (err != PTK_OK) {
-        return ptk_fail(err);
+ptk_err ptk_waitable_signal(ptk_waitable_t *token) {
+    ptk_waitable_t *waitable = find_user_waitable(token);
+    if (!waitable) {
+        return ptk_get_err();
     }
     ptk_event_counter_add(&waitable->counter, 1);
     return PTK_OK;
 }
 
-ptk_err ptk_waitable_abort(ptk_waitable_t *waitable) {
-    ptk_err err = ptk_waitable_check(waitable);
-    if (err != PTK_OK) {
-        return ptk_fail(err);
+ptk_err ptk_waitable_abort(ptk_waitable_t *token) {
+    ptk_waitable_t *waitable = ptk_waitable_find(token);
+    if (!waitable) {
+        return ptk_fail(ptk_token_refusal(token));
     }
     end_waits(waitable, PTK_ERR_ABORTED);
     return PTK_OK;
 }
 
-ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable) {
-    ptk_err err = check_user(waitable);
-    if (err != PTK_OK) {
-        ptk_fail(err);
+ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *token) {
+    ptk_waitable_t *waitable = find_user_waitable(token);
+    if (!waitable) {
         return NULL;
     }
     if (!waitable->u.signaler) {
-        waitable->u.signaler = ptk_signaler_create(scheduler_of(waitable), &waitable->counter);
+        waitable->u.signaler = ptk_signaler_create(waitable->scheduler, &waitable->counter);
     }
     if (!waitable->u.signaler) {
         ptk_fail(PTK_ERR_NO_RESOURCES);

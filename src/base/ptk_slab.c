@@ -5,8 +5,7 @@
  * newest one up to `fresh`. An object is zeroed when it is first taken, not before: a chunk's pages are
  * touched as they are needed.
  *
- * What comes back goes to `freed`: to its front when the slab is warm, to its end when it is quarantined. In
- * the second kind the front is taken only while more than PTK_SLAB_QUARANTINE objects wait.
+ * A freed object goes to the front of `freed` and is taken first.
  */
 #include "base/ptk_slab.h"
 
@@ -22,11 +21,10 @@ struct ptk_slab_chunk {
     char *end;
 };
 
-void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last) {
+void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes) {
     size_t rounded = (object_bytes + OBJECT_ALIGNMENT - 1) & ~(OBJECT_ALIGNMENT - 1);
     ptk_assert(object_bytes > 0 && rounded <= UINT32_MAX / 2);
-    *slab =
-        (ptk_slab_t) {.object_bytes = (uint32_t) rounded, .quarantine = reuse_last ? PTK_SLAB_QUARANTINE : 0};
+    *slab = (ptk_slab_t) {.object_bytes = (uint32_t) rounded};
     ptk_queue_init(&slab->freed);
 }
 
@@ -36,7 +34,7 @@ void ptk_slab_fini(ptk_slab_t *slab) {
         slab->chunks = chunk->next;
         ptk_free(chunk);
     }
-    ptk_slab_init(slab, slab->object_bytes, slab->quarantine > 0);
+    ptk_slab_init(slab, slab->object_bytes);
 }
 
 static bool add_chunk(ptk_slab_t *slab) {

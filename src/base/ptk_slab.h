@@ -2,18 +2,14 @@
 /*
  * A slab of equal-sized objects (layer 0). Its memory is type-stable: it goes back only with the whole slab.
  *
- * Two kinds. *Warm* (reuse_last == false): last in, first out, for what must be hot. *Quarantined*
- * (reuse_last): first in, first out, and nothing is reused before PTK_SLAB_QUARANTINE other objects were
- * given back after it, so that a stale pointer finds a dead mark and not somebody else's object. The first
- * pointer-sized word of a free object is the slab's; all else stays as the owner left it.
+ * Last in, first out, for objects that should be warm when they are reused. The first pointer-sized word of a free
+ * object is the slab's; all else stays as the owner left it.
  */
 #pragma once
 
 #include "base/ptk_queue.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-#define PTK_SLAB_QUARANTINE 1024
 
 typedef struct ptk_slab_chunk ptk_slab_chunk_t;
 
@@ -25,11 +21,10 @@ typedef struct ptk_slab {
     uint32_t object_bytes;
     uint32_t freed_count;
     uint32_t live_count;
-    uint32_t quarantine; /* this many stay in `freed`; 0: warm */
 } ptk_slab_t;
 
 /* object_bytes is rounded up to a multiple of 64; objects are 64-byte aligned. Allocates nothing. */
-void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes, bool reuse_last);
+void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes);
 
 /* Free all chunks, and with them whatever is still live. */
 void ptk_slab_fini(ptk_slab_t *slab);
@@ -44,7 +39,7 @@ bool ptk_slab_contains(const ptk_slab_t *slab, const void *object);
 /* One that was given back before, or NULL: none may be reused yet. The one after it is brought into the
  * cache. */
 static inline void *ptk_slab_take_freed(ptk_slab_t *slab) {
-    if (slab->freed_count <= slab->quarantine) {
+    if (slab->freed_count == 0) {
         return NULL;
     }
     slab->freed_count--;
@@ -61,7 +56,7 @@ static inline void ptk_slab_give(ptk_slab_t *slab, void *object) {
     ptk_assert_debug(ptk_slab_contains(slab, object));
     slab->live_count--;
     slab->freed_count++;
-    if (slab->quarantine > 0 || !slab->freed.first) {
+    if (!slab->freed.first) {
         ptk_queue_push(&slab->freed, node);
     } else {
         node->next = slab->freed.first;

@@ -37,6 +37,7 @@ typedef struct ptk_thread_block {
     const struct ptk_platform_ops *platform; /* every loop's here, whatever was asked for; NULL: the usual */
     struct ptk_sim_kernel *kernel;           /* of the simulated host that the thread acts as; NULL: none */
     ptk_error_slot_t own_errors;
+    uint32_t loop_tag; /* of `loop`, PTK_LOOP_TAG_NONE without one */
     bool forked; /* this process was forked from one whose loop stood here: objects of that loop answer FORKED
                   */
 } ptk_thread_block_t;

@@ -1,67 +1,135 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of sockets (layer 5).
+ * The records of sockets, and entering and leaving their calls (layer 5, internal).
  *
- * A socket is a source with one operation per direction, and a turn per direction that says who drives it:
- * receive and accept take the inbound one, send and connect the outbound one. Whoever is inside a call that
- * may park is inside the lease, so close may come at any time.
+ * A socket is a source with one operation and one gate per direction. Receive and accept pass the inbound gate, send
+ * and connect the outbound one. Every call that may park does three things: enter, wait for its operation, leave.
+ *
+ * *Enter* decides the ordinary case by one test: the task's and the gate's word `unusual` are 0 and there is budget
+ * (ptk_call.h). Such a call has an owner, is not cancelled, and its socket is connected, with the direction free and
+ * no bytes unread or missing. Everything else is ptk_sock_enter_unusual. A call that was entered holds the gate and a
+ * pin, so close may come at any time: it ends the waits, and the memory is freed with the last pin.
  */
 #pragma once
 
+#include "sched/ptk_gate.h"
+#include "sched/ptk_op.h"
+#include "sched/ptk_pin.h"
 #include "wait/ptk_waitable_impl.h"
 #include <ptk_sock.h>
 
+/*
+ *     OPEN  --bind-->  BOUND  --listen-->  LISTENING
+ *     OPEN, BOUND  --connect-->  CONNECTED | FAILED | CONNECTING (timeout 0, goes on)
+ *     CONNECTING  --connect-->  CONNECTED | FAILED | CONNECTING
+ */
 typedef enum ptk_sock_state {
     PTK_SOCK_OPEN,
+    PTK_SOCK_BOUND,
     PTK_SOCK_LISTENING,
-    PTK_SOCK_CONNECTING, /* started with timeout 0, and going on */
+    PTK_SOCK_CONNECTING,
     PTK_SOCK_CONNECTED,
-    PTK_SOCK_SPOILED, /* a connect that did not come to its end: only close is useful */
+    PTK_SOCK_FAILED, /* a connect that did not succeed: the socket can only be closed */
 } ptk_sock_state_t;
 
+/* The owner's bits of a gate's word `unusual`. */
+#define PTK_SOCK_NOT_CONNECTED PTK_GATE_OWNER_BIT        /* both directions */
+#define PTK_SOCK_HAS_UNREAD    (PTK_GATE_OWNER_BIT << 1) /* inbound: bytes of a receive that was cut short */
+#define PTK_SOCK_HAS_MISSING   (PTK_GATE_OWNER_BIT << 2) /* outbound: a send that was cut short is not resumed */
+
 struct ptk_sock {
-    ptk_queue_node_t slab_link;
-    ptk_event_loop_platform_t *loop;
-    ptk_pin_t pin;
-    ptk_event_source_t source;
-    ptk_event_op_t inbound;
-    ptk_event_op_t outbound;
+    ptk_token_head_t head;
     ptk_gate_t inbound_gate;
+    ptk_pin_t pin;
+    ptk_event_op_t inbound;
+    ptk_event_source_t source;
     ptk_gate_t outbound_gate;
-    ptk_waitable_t *waitables[3]; /* by mask - 1 */
-    char *unread;                 /* received, and not delivered yet: the next receive gets it first */
+    ptk_event_op_t outbound;
+    uint8_t state;
+    bool is_write_shut;
+    bool no_reuse;        /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
+    int broken_by;        /* -errno that ended the connection: the system reports it once, to either direction */
+    char *unread;         /* received and not delivered yet: the next receive gets it first */
     size_t unread_start;
     size_t unread_bytes;
-    uint8_t state;
-    bool is_closed;
-    bool is_write_shut;
-    int broken_by;  /* -errno that ended the connection: the system tells it once, to either direction */
-    size_t missing; /* bytes of a send that was cut short: nothing else may follow before they are out */
+    size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte */
+    ptk_scheduler_t *scheduler;
+    ptk_waitable_t *waitables[3]; /* by mask - 1 */
+    void *user;
 };
 
-/* The sockets of a loop. */
-typedef struct ptk_socks {
-    ptk_slab_t slab;
-    ptk_event_counter_t
-        handles; /* grows when a handle is given back: accept waits here when there are none */
-} ptk_socks_t;
+/* The calls that may park. */
+typedef enum ptk_sock_verb {
+    PTK_SOCK_VERB_RECV,
+    PTK_SOCK_VERB_ACCEPT,
+    PTK_SOCK_VERB_SEND,      /* the first verb of the outbound direction */
+    PTK_SOCK_VERB_SEND_SOME, /* may resume a send that was cut short */
+    PTK_SOCK_VERB_CONNECT,
+} ptk_sock_verb_t;
 
-ptk_socks_t *ptk_socks_of(ptk_scheduler_t *scheduler);
+typedef struct ptk_sock_call {
+    ptk_call_t call;
+    ptk_sock_t *sock;
+    ptk_gate_t *gate;
+} ptk_sock_call_t;
 
-/* A socket without a handle, its memory complete; NULL: out of memory. ptk_sock_discard undoes it. */
+/* Returns the living socket that a token names on the calling thread's loop, NULL: ptk_token_refusal states why. */
+static inline ptk_sock_t *ptk_sock_find(const ptk_sock_t *token) {
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    return ptk_likely(scheduler != NULL) ? ptk_token_find(&scheduler->services[PTK_SERVICE_SOCKETS].table, token,
+                                                          PTK_TOKEN_STRIDE(ptk_sock_t))
+                                         : NULL;
+}
+
+static inline ptk_gate_t *ptk_sock_gate(ptk_sock_t *sock, ptk_sock_verb_t verb) {
+    return verb < PTK_SOCK_VERB_SEND ? &sock->inbound_gate : &sock->outbound_gate;
+}
+
+/* Enters in every case that ptk_sock_enter leaves. */
+ptk_err ptk_sock_enter_unusual(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_sock_verb_t verb,
+                               uint32_t timeout_ms);
+
+/* Leaves in every case that ptk_sock_leave leaves. */
+ptk_err ptk_sock_leave_unusual(ptk_sock_call_t *call, ptk_err err);
+
+/* Enters a call: owner, green thread, cancel, budget, state of the socket, pin, gate. It may wait for the gate. On
+   failure the reason is recorded and nothing is held. A word of 0 means that transfers are allowed, so accept and
+   connect always take the longer way. */
+static inline ptk_err ptk_sock_enter(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_sock_verb_t verb,
+                                     uint32_t timeout_ms) {
+    const bool is_transfer = verb != PTK_SOCK_VERB_ACCEPT && verb != PTK_SOCK_VERB_CONNECT;
+    ptk_sock_t *sock = is_transfer ? ptk_sock_find(token) : NULL;
+    if (ptk_likely(sock != NULL)) {
+        ptk_gate_t *gate = ptk_sock_gate(sock, verb);
+        if (ptk_likely(ptk_call_enter_usual(&call->call, sock->scheduler, gate->unusual, timeout_ms))) {
+            gate->unusual = PTK_GATE_TAKEN;
+            ptk_pin_take(&sock->pin);
+            call->sock = sock;
+            call->gate = gate;
+            return PTK_OK;
+        }
+    }
+    return ptk_sock_enter_unusual(call, token, verb, timeout_ms);
+}
+
+/* Leaves a call that was entered, with its result, and returns what the user gets: CLOSED if the socket was closed
+   meanwhile and nothing had succeeded. */
+static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
+    ptk_sock_t *sock = call->sock;
+    if (ptk_likely(err == PTK_OK && call->gate->unusual == PTK_GATE_TAKEN && !sock->pin.closed)) {
+        call->gate->unusual = 0;
+        sock->pin.count--;
+        return PTK_OK;
+    }
+    return ptk_sock_leave_unusual(call, err);
+}
+
+/* Returns a socket without a descriptor, its memory complete; NULL: out of memory. ptk_sock_discard undoes it. */
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler);
 void ptk_sock_discard(ptk_sock_t *sock);
 
-/* Give a reserved socket its handle. */
-void ptk_sock_set_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
+/* Gives a reserved socket its descriptor and state. */
+void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
 
-/* OK if the calling thread may use the socket, and it is not closed. */
-ptk_err ptk_sock_check(const ptk_sock_t *sock);
-
-/* Begin a call on it: ptk_sock_check, ptk_call_begin, and the lease. Undo with ptk_sock_finish, which answers
-   `err` in the way of public calls: CLOSED if the socket was closed meanwhile and nothing had succeeded. */
-ptk_err ptk_sock_begin(ptk_sock_t *sock, ptk_call_t *call, uint32_t timeout_ms);
-ptk_err ptk_sock_finish(ptk_sock_t *sock, const ptk_call_t *call, ptk_err err);
-
-/* Hand a direction's turn on, unless the socket is closed. */
-void ptk_sock_leave_gate(ptk_sock_t *sock, ptk_gate_t *gate);
+/* Sets the state, and with it the word that a call tests when it enters. */
+void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state);

@@ -77,6 +77,9 @@ struct ptk_event_loop_platform {
     } attachment;
     ptk_event_loop_platform_options_t options;
     void *overflow_cookie;
+    uint32_t tag;              /* in every token of the loop's objects */
+    uint32_t first_generation; /* its tokens begin above this generation */
+    uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */
     bool is_exposed;
     uint64_t polls;
     uint64_t events;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Entering a public call that may park (layer 3, internal). */
+/*
+ * Entering a public call that may park (layer 3, internal).
+ *
+ * The ordinary case is decided by one test: the running green thread and the object have nothing unusual, and the
+ * budget is not used up. All the rest (outside a green thread, cancelled, timeout 0, no budget) is one function out
+ * of line.
+ */
 #pragma once
 
 #include "sched/ptk_sched.h"
@@ -11,37 +17,49 @@ typedef struct ptk_call {
     int os_err; /* the system's reason, if the call fails for one */
 } ptk_call_t;
 
-/* Calls, and further operations of one call, in one tick before calls yield first. */
+/* Operations that may end without parking between two ticks, before calls yield first. */
 #define PTK_BUDGET 128
 
-/* May this call go ahead? `loop` is the object's. OK, or WRONG_THREAD, FORKED, NOT_GREEN, CANCELED; yields
-   first if the budget is used up, so look at the object afterwards. */
-ptk_err ptk_call_begin(ptk_call_t *call, ptk_event_loop_platform_t *loop, uint32_t timeout_ms);
+/* Decides the cases that ptk_call_enter_usual leaves. OK, NOT_GREEN, FORKED, CANCELED. With a non-zero timeout it
+   may have yielded, so the caller looks at its object again. */
+ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms);
 
-/* The budget is used up: the clock is read, so that the turn is taken if it is due, and everybody who is
-   runnable goes first. OK or CANCELED. */
-ptk_err ptk_yield_for_budget(ptk_scheduler_t *scheduler, ptk_task_t *self);
+/* Returns true if the call is entered. `unusual` is the object's word, 0 if it has none. */
+static inline bool ptk_call_enter_usual(ptk_call_t *call, ptk_scheduler_t *scheduler, uint32_t unusual,
+                                        uint32_t timeout_ms) {
+    ptk_task_t *self = scheduler->current;
+    call->scheduler = scheduler;
+    call->self = self;
+    call->os_err = 0;
+    if (ptk_unlikely(!self || (self->unusual | unusual) != 0 || scheduler->budget == 0 || timeout_ms == 0)) {
+        return false;
+    }
+    scheduler->budget--;
+    call->deadline.kind = timeout_ms == UINT32_MAX ? PTK_DEADLINE_NEVER : PTK_DEADLINE_RELATIVE;
+    call->deadline.ns = timeout_ms * UINT64_C(1000000);
+    return true;
+}
 
-/* An operation's result is -errno: remember it, and answer what it means. */
+/* Enters a call of the calling thread's loop, whose scheduler it has. Results as ptk_call_enter_unusual. */
+static inline ptk_err ptk_call_enter(ptk_call_t *call, ptk_scheduler_t *scheduler, uint32_t timeout_ms) {
+    return ptk_call_enter_usual(call, scheduler, 0, timeout_ms) ? PTK_OK
+                                                                : ptk_call_enter_unusual(call, timeout_ms);
+}
+
+/*
+ * Continues a call after an operation that did not park: spends budget, holds the call's deadline, and yields to
+ * others when the budget is used up. OK, TIMEOUT or CANCELED. The object may have been closed meanwhile.
+ */
+ptk_err ptk_call_continue(ptk_call_t *call);
+
+/* Returns what a failed operation's result, -errno, means, and keeps the number for ptk_call_fail. */
 static inline ptk_err ptk_call_errno(ptk_call_t *call, intptr_t result) {
     call->os_err = (int) -result;
     return ptk_err_from_os(call->os_err);
 }
 
-/* The call fails: leave the reason where ptk_get_err() finds it. */
+/* Leaves the reason of a failed call where ptk_get_err() finds it, and returns it. */
 static inline ptk_err ptk_call_fail(const ptk_call_t *call, ptk_err err) {
+    ptk_assert(err != PTK_OK && err != PTK_WAKE_RETRY);
     return ptk_fail_os(err, call->os_err);
 }
-
-/* One call, or one operation of a call that goes on. */
-static inline void ptk_call_spend(const ptk_call_t *call) {
-    if (call->scheduler->budget > 0) {
-        call->scheduler->budget--;
-    }
-}
-
-/*
- * Between two operations of one call, the first of which did not park: while data flows, the call's deadline
- * holds and others get their turn. OK, TIMEOUT or CANCELED. The object may have been closed meanwhile.
- */
-ptk_err ptk_call_continue(ptk_call_t *call);

@@ -4,13 +4,20 @@
 
 #include "sched/ptk_sched.h"
 
+/* Initialises a scope of `task` that is not cancelled, has no deadline and no outer scope. */
 void ptk_scope_init(ptk_scope_t *scope, ptk_task_t *task);
 
-/* Cancel a scope for ever: its green thread's waits end now, unless a shield further in hides it. */
+/* Cancels a scope for ever: its green thread's wait ends now, unless a shield further in hides the cancel. */
 void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause);
 
-/* A green thread ends: leave all its scopes, also shields that were left open. */
+/* Begins a shield without a limit in the caller's memory. It cannot fail. ptk_scope_leave_innermost ends it. */
+void ptk_scope_enter_shield(ptk_scope_t *scope, ptk_task_t *self);
+
+/* Ends the innermost scope of a green thread. */
+void ptk_scope_leave_innermost(ptk_task_t *task);
+
+/* Ends all scopes of a green thread that ends, also shields that were left open. */
 void ptk_scopes_end(ptk_task_t *task);
 
-/* Cancel every living green thread of the loop. */
+/* Cancels every living green thread of the loop. */
 void ptk_cancel_all(ptk_scheduler_t *scheduler, ptk_cancel_cause_t cause);

@@ -2,18 +2,18 @@
 /*
  * Reports (layer 3): every green thread of a loop, one paragraph each, on the report sink.
  *
- * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an
- * object: both stand in its wait record, so no higher layer is asked.
+ * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an object:
+ * both stand in its wait record, so that no function of a higher layer is needed.
  */
 #include "sched/ptk_dump.h"
 
 #include "base/ptk_report.h"
 #include "context/ptk_backtrace.h"
 
-#define FRAMES 32
+#define DUMP_FRAMES 32
 
 static bool is_running(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
-    if (task->flags & PTK_TASK_FOREIGN) {
+    if (task->unusual & PTK_TASK_FOREIGN) {
         return scheduler->hooks.current(scheduler->hooks.context) == task->stack_low;
     }
     return task == scheduler->current;
@@ -68,9 +68,9 @@ static void report_scopes(const ptk_task_t *task, uint64_t now_ns) {
 }
 
 static void report_stack(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
-    const void *frames[FRAMES];
+    const void *frames[DUMP_FRAMES];
     size_t count;
-    if (task->flags & PTK_TASK_FOREIGN) {
+    if (task->unusual & PTK_TASK_FOREIGN) {
         ptk_report("    stack of a foreign coroutine %p", task->stack_low);
         return;
     }
@@ -78,19 +78,19 @@ static void report_stack(const ptk_scheduler_t *scheduler, const ptk_task_t *tas
     ptk_report("    stack of %zu bytes, high water %zu since it was mapped", bytes,
                ptk_stack_high_water(task->stack_low, task->stack_high));
     if (task == scheduler->current) {
-        count = ptk_backtrace_here(task->stack_low, task->stack_high, frames, FRAMES);
+        count = ptk_backtrace_here(task->stack_low, task->stack_high, frames, DUMP_FRAMES);
     } else {
         void *pc = NULL;
         void *frame = NULL;
         ptk_context_position(&task->context, &pc, &frame);
-        count = ptk_backtrace_walk(pc, frame, task->stack_low, task->stack_high, frames, FRAMES);
+        count = ptk_backtrace_walk(pc, frame, task->stack_low, task->stack_high, frames, DUMP_FRAMES);
     }
     ptk_backtrace_report(frames, count);
 }
 
 static void report_task(const ptk_scheduler_t *scheduler, const ptk_task_t *task, uint64_t now_ns) {
     ptk_report("green thread \"%s\": %s%s, spawned at %s:%d", task->label.name, state_text(scheduler, task),
-               task->flags & PTK_GREEN_DAEMON ? " (daemon)" : "", task->label.file, task->label.line);
+               task->flags & PTK_TASK_DAEMON ? " (daemon)" : "", task->label.file, task->label.line);
     report_waits(task, now_ns);
     report_scopes(task, now_ns);
     report_stack(scheduler, task);
@@ -98,7 +98,7 @@ static void report_task(const ptk_scheduler_t *scheduler, const ptk_task_t *task
 
 void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title) {
     uint64_t now_ns = ptk_sys()->now_ns();
-    ptk_report("%s: %u green threads on platform %s", title, scheduler->live, scheduler->loop->ops->name);
+    ptk_report("%s: %u green threads on platform %s", title, scheduler->task_count, scheduler->loop->ops->name);
     ptk_list_node_t *node = ptk_list_first(&scheduler->living);
     for (; node; node = ptk_list_next(&scheduler->living, node)) {
         report_task(scheduler, ptk_container_of(node, ptk_task_t, living), now_ns);

@@ -4,4 +4,5 @@
 
 #include "sched/ptk_sched.h"
 
+/* Reports `title` and every living green thread of the loop: state, waits, deadlines, stack. */
 void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Foreign coroutines (layer 3): another library owns the stacks, ptk the waiting.
+ * Foreign coroutines (layer 3): another library owns the stacks, ptk does the waiting.
  *
- * Each coroutine that calls ptk has a control block, hung into the pointer that the library keeps for it:
- * made by the first call that asks who is running, or by spawn. From there on everything is as for green
- * threads of ptk's own, but for two lines: leaving is the library's `suspend`, and the root continues a
- * coroutine with `resume`.
+ * Each coroutine that calls ptk has a task, which the pointer that the library keeps for it refers to: made by its
+ * first call, or by spawn. From there on everything is as for green threads of ptk's own, with two exceptions: a
+ * coroutine is left by the library's `suspend`, and the main context continues it with `resume`.
  *
- * A coroutine that ptk did not spawn is unknown until its first call, and again once it is forgotten. It
- * counts as living in between.
+ * A coroutine that ptk did not spawn has no task before its first call and after ptk_foreign_forget. In between it
+ * counts as living.
  */
 #include "sched/ptk_green_local.h"
 #include "sched/ptk_scheduler_impl.h"
@@ -16,13 +15,13 @@
 
 #include "base/ptk_report.h"
 
-static ptk_task_t *adopt(ptk_scheduler_t *scheduler, void *coroutine, void **slot) {
+static ptk_task_t *adopt_coroutine(ptk_scheduler_t *scheduler, void *coroutine, void **slot) {
     ptk_task_t *task = ptk_task_take(scheduler, false);
     if (!task) {
         ptk_log(PTK_LOG_ERROR, "out of memory for a foreign coroutine's first call");
         return NULL;
     }
-    task->flags |= PTK_TASK_FOREIGN;
+    task->unusual |= PTK_TASK_FOREIGN;
     task->stack_low = coroutine;
     task->label = (ptk_stack_label_t) {"(foreign coroutine)", "(unknown)", 0};
     task->handle->detached = true;
@@ -33,18 +32,18 @@ static ptk_task_t *adopt(ptk_scheduler_t *scheduler, void *coroutine, void **slo
     return task;
 }
 
-static ptk_task_t *find_current(ptk_scheduler_t *scheduler) {
+static ptk_task_t *find_foreign_current(ptk_scheduler_t *scheduler) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
     void *coroutine = hooks->current(hooks->context);
     if (!coroutine) {
         return NULL;
     }
     void **slot = hooks->slot(hooks->context, coroutine);
-    return *slot ? *slot : adopt(scheduler, coroutine, slot);
+    return *slot ? *slot : adopt_coroutine(scheduler, coroutine, slot);
 }
 
-/* The error slot of the running coroutine; one that has no control block yet shares the thread's. */
-static ptk_error_slot_t *locate_errors(void) {
+/* Returns the error slot of the running coroutine. A coroutine without a task uses the thread's. */
+static ptk_error_slot_t *foreign_error_slot(void) {
     ptk_thread_block_t *block = ptk_thread();
     ptk_scheduler_t *scheduler = block->scheduler;
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
@@ -70,8 +69,8 @@ ptk_err ptk_scheduler_set_hooks(ptk_event_loop_platform_t *loop, const ptk_sched
         return ptk_fail(PTK_ERR_BUSY);
     }
     scheduler->hooks = copy;
-    scheduler->find_current = find_current;
-    scheduler->block->locate = locate_errors;
+    scheduler->find_current = find_foreign_current;
+    scheduler->block->locate = foreign_error_slot;
     return PTK_OK;
 }
 

@@ -2,13 +2,15 @@
 /*
  * Green threads as users see them (layer 3): go, spawn, join, cancel, detach, sleep.
  *
- * A spawn takes a control block (with a warm stack if there is one), prepares a context that will enter
- * `run_body`, and queues it. `run_body` is the whole life: the body, the destructors of its local values, the
- * end. It never returns; the last thing it does is to leave for the next.
+ * A spawn takes a task (with a warm stack if there is one), prepares a context that enters `enter_native`, and queues
+ * the task. `run_green` is the whole life: the body, the destructors of its local values, the end. Its caller never
+ * returns; the last thing it does is to switch to the next context.
  *
- * With foreign coroutines the library's `spawn` hook makes the stack; the same body runs on it and returns at
- * the end.
+ * With foreign coroutines the library's `spawn` hook makes the stack; the same life runs on it and returns at the
+ * end.
  */
+#include "base/ptk_memory.h"
+#include "base/ptk_report.h"
 #include "sched/ptk_call.h"
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_green_local.h"
@@ -16,16 +18,14 @@
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_task.h"
 #include "sched/ptk_timer.h"
-
-#include "base/ptk_memory.h"
-#include "base/ptk_report.h"
 #include <string.h>
 
-#define NAME_BYTES           32
+#define GREEN_NAME_BYTES     32
 #define SMALLEST_STACK_BYTES 4096
 
 /* --- a life --- */
 
+/* Logs the failure of a green thread that is never joined. */
 static void report_failure(const ptk_task_t *task, ptk_err result) {
     bool unseen = task->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
     if (ptk_unlikely(unseen)) {
@@ -34,7 +34,7 @@ static void report_failure(const ptk_task_t *task, ptk_err result) {
     }
 }
 
-/* A green thread that forked and returned in the child would run on the parent's loop. */
+/* Aborts a forked child in which a green thread returns: it would run on the parent's loop. */
 static void refuse_forked(const ptk_task_t *task) {
     if (ptk_unlikely(ptk_thread()->scheduler != task->scheduler)) {
         ptk_report("green thread \"%s\" returned in a forked child; leave it with _exit or exec",
@@ -43,7 +43,7 @@ static void refuse_forked(const ptk_task_t *task) {
     }
 }
 
-static void live(ptk_task_t *task) {
+static void run_green(ptk_task_t *task) {
     ptk_green_fn fn = task->u.start.fn;
     void *arg = task->u.start.arg;
     task->u.run.waits_count = 0;
@@ -58,19 +58,19 @@ static void live(ptk_task_t *task) {
     ptk_task_end(task, result);
 }
 
-static void run_body(void *argument) {
+static void enter_native(void *argument) {
     ptk_task_t *task = argument;
     ptk_context_entered(&task->context);
-    ptk_run_tasks_on_stack(task, live);
+    ptk_run_tasks_on_stack(task, run_green);
 }
 
 /* The library may use the coroutine again afterwards: ptk's slot in it is empty then. */
-static void run_foreign_body(void *argument) {
+static void enter_foreign(void *argument) {
     ptk_task_t *task = argument;
     const ptk_scheduler_hooks_t *hooks = &task->scheduler->hooks;
     void **slot = hooks->slot(hooks->context, task->stack_low);
     task->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
-    live(task);
+    run_green(task);
     *slot = NULL;
 }
 
@@ -83,7 +83,7 @@ typedef struct spawn_request {
     ptk_stack_label_t label;
 } spawn_request_t;
 
-/* The common case: no options, and a block waits on its warm stack. Else NULL. */
+/* Spawns in the ordinary case: no options, and an idle task waits on its warm stack. Returns NULL otherwise. */
 static inline __attribute__((always_inline)) ptk_task_t *spawn_warm(const ptk_event_loop_platform_t *loop,
                                                                     ptk_green_fn fn, void *arg,
                                                                     const char *name, const char *file,
@@ -105,9 +105,9 @@ static inline __attribute__((always_inline)) ptk_task_t *spawn_warm(const ptk_ev
     return task;
 }
 
-/* The handle keeps a copy of a given name for as long as it lives. */
+/* Gives the handle a copy of a given name, which it keeps for as long as it lives. */
 static ptk_err keep_name(ptk_task_t *task, const char *name) {
-    size_t length = strnlen(name, NAME_BYTES - 1);
+    size_t length = strnlen(name, GREEN_NAME_BYTES - 1);
     char *copy = ptk_allocate(length + 1);
     if (!copy) {
         return ptk_fail(PTK_ERR_NO_RESOURCES);
@@ -120,8 +120,8 @@ static ptk_err keep_name(ptk_task_t *task, const char *name) {
     return PTK_OK;
 }
 
-/* The stack: one from the pool, or the caller's. */
-static ptk_err equip(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
+/* Gives the task a stack: one from the pool, or the caller's. */
+static ptk_err init_stack(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
     if (options->stack) {
         task->stack_low = options->stack;
         task->stack_high = (char *) options->stack + options->stack_bytes;
@@ -139,22 +139,22 @@ static ptk_err equip(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_gre
     return PTK_OK;
 }
 
-static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task,
-                            const ptk_green_options_t *options) {
+static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
     if (task->keeps_stack) {
-        return PTK_OK; /* it waits on it for its next life */
+        return PTK_OK; /* its context stands on the stack and waits for the next life */
     }
-    ptk_err err = equip(scheduler, task, options);
+    ptk_err err = init_stack(scheduler, task, options);
     if (err == PTK_OK) {
-        ptk_context_make(&task->context, task->stack_low, task->stack_high, run_body, task);
+        ptk_context_make(&task->context, task->stack_low, task->stack_high, enter_native, task);
     }
     return err;
 }
 
 static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
-    task->flags |= PTK_TASK_FOREIGN | PTK_TASK_HOOKED | PTK_TASK_SUSPENDED;
-    void *coroutine = hooks->spawn(hooks->context, run_foreign_body, task);
+    task->unusual |= PTK_TASK_FOREIGN;
+    task->flags |= PTK_TASK_HOOKED | PTK_TASK_SUSPENDED;
+    void *coroutine = hooks->spawn(hooks->context, enter_foreign, task);
     if (!coroutine) {
         return ptk_fail(PTK_ERR_NO_RESOURCES);
     }
@@ -163,7 +163,7 @@ static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     return PTK_OK;
 }
 
-/* The green thread's whole life has a deadline. Room for its timer is kept until it ends. */
+/* Gives the green thread's whole life a deadline. Room for its timer is kept until it ends. */
 static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t lifetime_ms) {
     ptk_deadline_t deadline = ptk_deadline_after_ms(lifetime_ms);
     if (lifetime_ms == 0 || deadline.kind == PTK_DEADLINE_NEVER) {
@@ -177,7 +177,29 @@ static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t
     return PTK_OK;
 }
 
-static ptk_task_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
+static ptk_err init_green(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
+    ptk_err err = options->name ? keep_name(task, options->name) : PTK_OK;
+    if (err == PTK_OK) {
+        err = limit_life(scheduler, task, options->lifetime_ms);
+    }
+    if (err == PTK_OK) {
+        err = scheduler->find_current ? start_foreign(scheduler, task)
+                                      : start_native(scheduler, task, options);
+    }
+    return err;
+}
+
+static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t flags) {
+    if (flags & PTK_GREEN_FP) {
+        task->unusual |= PTK_TASK_FP;
+    }
+    if (flags & PTK_GREEN_DAEMON) {
+        task->flags |= PTK_TASK_DAEMON;
+        scheduler->daemon_count++;
+    }
+}
+
+static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
     bool ordinary =
         !options->stack && options->stack_bytes <= ptk_stack_default_bytes() && !scheduler->find_current;
@@ -190,20 +212,11 @@ static ptk_task_t *start(ptk_scheduler_t *scheduler, const spawn_request_t *requ
     task->handle->name = request->label.name;
     task->u.start.fn = request->fn;
     task->u.start.arg = request->arg;
-    ptk_err err = options->name ? keep_name(task, options->name) : PTK_OK;
-    if (err == PTK_OK) {
-        err = limit_life(scheduler, task, options->lifetime_ms);
-    }
-    if (err == PTK_OK) {
-        err =
-            scheduler->find_current ? start_foreign(scheduler, task) : start_native(scheduler, task, options);
-    }
-    if (err != PTK_OK) {
+    if (init_green(scheduler, task, options) != PTK_OK) {
         ptk_task_give_back(task);
         return NULL;
     }
-    task->flags |= (uint8_t) options->flags;
-    scheduler->daemons += options->flags & PTK_GREEN_DAEMON ? 1 : 0;
+    set_green_flags(scheduler, task, options->flags);
     ptk_make_ready(task);
     return task;
 }
@@ -223,15 +236,7 @@ static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_reque
     return PTK_OK;
 }
 
-static ptk_task_t *spawn(ptk_event_loop_platform_t *loop, const spawn_request_t *request) {
-    ptk_scheduler_t *scheduler = NULL;
-    ptk_err err = ptk_scheduler_attach(loop, &scheduler);
-    if (err != PTK_OK || check_request(scheduler, request) != PTK_OK) {
-        return NULL;
-    }
-    return start(scheduler, request);
-}
-
+/* Spawns in every case that spawn_warm leaves. */
 static __attribute__((noinline)) ptk_task_t *spawn_cold(ptk_event_loop_platform_t *loop,
                                                         const ptk_green_options_t *options, ptk_green_fn fn,
                                                         void *arg, ptk_stack_label_t label) {
@@ -240,7 +245,12 @@ static __attribute__((noinline)) ptk_task_t *spawn_cold(ptk_event_loop_platform_
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
     }
-    return spawn(loop, &request);
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = ptk_scheduler_attach(loop, &scheduler);
+    if (err != PTK_OK || check_request(scheduler, &request) != PTK_OK) {
+        return NULL;
+    }
+    return start_green(scheduler, &request);
 }
 
 ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name,
@@ -262,71 +272,91 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
     if (ptk_unlikely(!task)) {
         task = spawn_cold(loop, options, fn, arg, (ptk_stack_label_t) {name, file, line});
     }
-    return ptk_likely(task != NULL) ? task->handle : NULL;
+    return ptk_likely(task != NULL) ? ptk_token_of(&task->handle->head) : NULL;
 }
 
 /* --- handles --- */
 
-static inline bool is_gone(const ptk_green_t *green) {
-    return green->state == PTK_GREEN_DEAD || green->detached;
+/* Returns the record of a living handle of the calling thread's loop, also of one that is detached; NULL:
+   ptk_token_refusal states why. */
+static ptk_green_t *find_handle(const ptk_green_t *token) {
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    return scheduler ? ptk_token_find(&scheduler->handles, token, PTK_TOKEN_STRIDE(ptk_green_t)) : NULL;
 }
 
-/* May the calling thread use this handle, and is it still somebody's? */
-static ptk_err check_handle(const ptk_green_t *green) {
-    if (!green) {
-        return PTK_ERR_INVALID_PARAM;
+/* Returns the record of a handle that its holder may still use: one that is neither joined nor detached. */
+static ptk_green_t *resolve_handle(const ptk_green_t *token, ptk_err *err_out) {
+    ptk_green_t *green = find_handle(token);
+    if (green && !green->detached) {
+        *err_out = PTK_OK;
+        return green;
     }
-    if (!ptk_loop_is_mine(green->loop)) {
-        return ptk_loop_refusal();
-    }
-    return is_gone(green) ? PTK_ERR_CLOSED : PTK_OK;
+    *err_out = green ? PTK_ERR_CLOSED : ptk_token_refusal(token);
+    return NULL;
 }
 
+/* Waits until the green thread has ended. OK, or why the wait ended. */
 static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
     if (green->joining) {
         return PTK_ERR_BUSY;
     }
-    if (green->state == PTK_GREEN_ENDED) {
+    if (!green->task) {
         return PTK_OK;
     }
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
         return PTK_ERR_TIMEOUT;
     }
     green->joining = true;
-    ptk_list_append(&green->joiners, &ptk_wait_plain(call->self, "join", green, false)->link);
+    ptk_list_append(&green->joiners,
+                    &ptk_wait_plain(call->self, "join", ptk_token_of(&green->head), false)->link);
     ptk_err code = ptk_park(call->self, &call->deadline);
     green->joining = false;
-    return green->state == PTK_GREEN_ENDED ? PTK_OK : code;
+    return !green->task ? PTK_OK : code;
 }
 
-ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout_ms) {
+/* Joins inside an entered call. */
+static ptk_err join_green(const ptk_green_t *token, ptk_call_t *call, ptk_err *result_out) {
+    ptk_err err;
+    ptk_green_t *green = resolve_handle(token, &err); /* the call may have yielded */
+    if (!green) {
+        return err;
+    }
+    if (call->self && green->task == call->self) {
+        return PTK_ERR_INVALID_PARAM;
+    }
+    err = wait_for_end(green, call);
+    if (err == PTK_OK) {
+        if (result_out) {
+            *result_out = green->result;
+        }
+        ptk_task_free_handle(call->scheduler, green);
+    }
+    return err;
+}
+
+ptk_err ptk_green_join(ptk_green_t *token, ptk_err *result_out, uint32_t timeout_ms) {
     ptk_call_t call;
-    ptk_err err = check_handle(green);
-    if (err == PTK_OK) {
-        err = ptk_call_begin(&call, green->loop, timeout_ms);
-    }
-    if (err == PTK_OK && call.self && green->task == call.self) {
-        err = PTK_ERR_INVALID_PARAM;
-    }
-    if (err == PTK_OK) {
-        err = is_gone(green) ? PTK_ERR_CLOSED : PTK_OK; /* the call may have yielded */
-    }
-    if (err == PTK_OK) {
-        err = wait_for_end(green, &call);
-    }
-    if (err != PTK_OK) {
+    ptk_err err;
+    if (!resolve_handle(token, &err)) {
         return ptk_fail(err);
     }
-    if (result_out) {
-        *result_out = green->result;
+    err = ptk_call_enter(&call, ptk_scheduler_here(), timeout_ms);
+    if (err == PTK_OK) {
+        err = join_green(token, &call, result_out);
     }
-    ptk_task_free_handle(call.scheduler, green);
-    return PTK_OK;
+    return err == PTK_OK ? PTK_OK : ptk_fail(err);
 }
 
-ptk_err ptk_green_cancel(ptk_green_t *green) {
-    ptk_err err = green && green == ptk_green_self() ? PTK_OK : check_handle(green);
-    if (err != PTK_OK) {
+/* Returns true if `token` is the running green thread's own, which may be used although it is detached. */
+static bool is_own_handle(const ptk_green_t *token) {
+    const ptk_task_t *self = ptk_task_current();
+    return self && ptk_token_of(&self->handle->head) == token;
+}
+
+ptk_err ptk_green_cancel(ptk_green_t *token) {
+    ptk_err err = PTK_OK;
+    ptk_green_t *green = is_own_handle(token) ? find_handle(token) : resolve_handle(token, &err);
+    if (!green) {
         return ptk_fail(err);
     }
     if (green->task) {
@@ -335,30 +365,28 @@ ptk_err ptk_green_cancel(ptk_green_t *green) {
     return PTK_OK;
 }
 
-ptk_err ptk_green_detach(ptk_green_t *green) {
-    ptk_err err = check_handle(green);
-    if (err == PTK_OK && green->joining) {
-        err = PTK_ERR_BUSY;
-    }
-    if (err != PTK_OK) {
-        return ptk_fail(err);
+ptk_err ptk_green_detach(ptk_green_t *token) {
+    ptk_err err;
+    ptk_green_t *green = resolve_handle(token, &err);
+    if (!green || green->joining) {
+        return ptk_fail(green ? PTK_ERR_BUSY : err);
     }
     green->detached = true;
-    if (green->state == PTK_GREEN_ENDED) {
-        ptk_task_free_handle(ptk_thread()->scheduler, green);
+    if (!green->task) {
+        ptk_task_free_handle(ptk_scheduler_here(), green);
     }
     return PTK_OK;
 }
 
 ptk_green_t *ptk_green_self(void) {
     const ptk_task_t *self = ptk_task_current();
-    return self ? self->handle : NULL;
+    return self ? ptk_token_of(&self->handle->head) : NULL;
 }
 
-const char *ptk_green_name(ptk_green_t *green) {
-    bool known = green && ptk_loop_is_mine(green->loop) &&
-                 (green == ptk_green_self() || check_handle(green) == PTK_OK);
-    return known ? green->name : "";
+const char *ptk_green_name(ptk_green_t *token) {
+    ptk_err err;
+    const ptk_green_t *green = is_own_handle(token) ? find_handle(token) : resolve_handle(token, &err);
+    return green ? green->name : "";
 }
 
 /* --- sleep --- */
@@ -366,9 +394,9 @@ const char *ptk_green_name(ptk_green_t *green) {
 static ptk_err sleep_for(ptk_deadline_t deadline) {
     ptk_task_t *self = ptk_task_current();
     if (!self) {
-        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
+        return ptk_fail(ptk_not_green());
     }
-    if (self->cancel_pending) {
+    if (self->unusual & PTK_TASK_CANCELED) {
         return ptk_fail(PTK_ERR_CANCELED);
     }
     (void) ptk_wait_plain(self, "sleep", NULL, deadline.kind != PTK_DEADLINE_NEVER);

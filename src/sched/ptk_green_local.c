@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Green-local storage (layer 3): a short list of values in the control block, found by the address of their
- * key. There is no table of keys, so a key is just a static variable of the user's.
+ * Green-local storage (layer 3): a short list of values in the task, found by the address of their key. There is no
+ * table of keys, so a key is a static variable of the user's.
  */
 #include "sched/ptk_green_local.h"
 
@@ -11,10 +11,10 @@ typedef struct ptk_green_local {
     struct ptk_green_local *next;
     const ptk_green_key_t *key;
     void *value;
-} local_t;
+} green_local_t;
 
-static local_t *find_local(const ptk_task_t *task, const ptk_green_key_t *key) {
-    local_t *local = task->locals;
+static green_local_t *find_local(const ptk_task_t *task, const ptk_green_key_t *key) {
+    green_local_t *local = task->locals;
     while (local && local->key != key) {
         local = local->next;
     }
@@ -24,15 +24,15 @@ static local_t *find_local(const ptk_task_t *task, const ptk_green_key_t *key) {
 ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value) {
     ptk_task_t *self = ptk_task_current();
     if (!self || !key) {
-        return ptk_fail(self ? PTK_ERR_INVALID_PARAM : PTK_ERR_NOT_GREEN);
+        return ptk_fail(self ? PTK_ERR_INVALID_PARAM : ptk_not_green());
     }
-    local_t *local = find_local(self, key);
+    green_local_t *local = find_local(self, key);
     if (!local) {
         local = ptk_allocate(sizeof *local);
         if (!local) {
             return ptk_fail(PTK_ERR_NO_RESOURCES);
         }
-        *local = (local_t) {.next = self->locals, .key = key};
+        *local = (green_local_t) {.next = self->locals, .key = key};
         self->locals = local;
     }
     local->value = value;
@@ -41,13 +41,13 @@ ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value) {
 
 void *ptk_green_get_local(const ptk_green_key_t *key) {
     const ptk_task_t *self = ptk_task_current();
-    const local_t *local = self ? find_local(self, key) : NULL;
+    const green_local_t *local = self ? find_local(self, key) : NULL;
     return local ? local->value : NULL;
 }
 
-/* Newest first; a destructor may set values again, which are then destroyed too. */
+/* The newest value is destroyed first. A destructor may set values again, which are then destroyed too. */
 void ptk_locals_end(ptk_task_t *task) {
-    local_t *local;
+    green_local_t *local;
     while ((local = task->locals) != NULL) {
         task->locals = local->next;
         if (local->value && local->key->destructor) {

@@ -1,22 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/* Submitting an operation and waiting for it (layer 3, internal). */
+/*
+ * Submitting an operation and waiting for its end (layer 3, internal): what stands behind every transfer of a
+ * socket. The walk through one receive and one timeout stands at the top of ptk_op.c.
+ */
 #pragma once
 
 #include "sched/ptk_call.h"
+#include "sched/ptk_park.h"
 
-/*
- * Submit `op`, park until it is done, submit again after a RETRY. OK: it is done and op->result says how
- * (never -EAGAIN). Otherwise it did not happen: TIMEOUT, CANCELED, or the code of whoever ended the wait
- * (CLOSED, ABORTED). After TIMEOUT and CANCELED one last try was made, so a result that was ready wins.
- * CLOSED also if its source was detached meanwhile: the memory of `op` must outlast the call.
- */
-ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object);
-
-/* Submit `op` without waiting: OK, or TIMEOUT if it would block. */
+/* Submits `op` without waiting. Returns OK with op->result set, TIMEOUT if it would block. */
 ptk_err ptk_op_try(ptk_call_t *call, ptk_event_op_t *op);
 
-/* Deliver what the platform handed back: wake who waits for it. */
+/* Ends a wait that brought no result: after TIMEOUT and CANCELED it tries once more, so that a result that is ready
+   beats both. Returns OK or `code`. */
+ptk_err ptk_op_try_last(ptk_call_t *call, ptk_event_op_t *op, ptk_err code);
+
+/* Wakes the waiter of an operation that the platform handed back. */
 void ptk_op_deliver(ptk_event_op_t *op);
 
-/* End the wait for `op`, if there is one, with `code`. */
+/* Ends the wait for `op`, if there is one, with `code`. */
 void ptk_op_end(ptk_event_op_t *op, ptk_err code);
+
+/* Parks on a pending operation. Returns RETRY, OK (it is done), or why the wait ended. */
+static inline ptk_err ptk_op_park(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object) {
+    ptk_wait_t *wait = ptk_wait_plain(call->self, kind, object, true);
+    ptk_assert(op->state == PTK_OP_PENDING && !op->waiter);
+    wait->op = op;
+    op->waiter = wait;
+    ptk_err code = ptk_park(call->self, &call->deadline);
+    wait->op = NULL;
+    op->waiter = NULL;
+    return op->source->attached ? code : PTK_ERR_CLOSED;
+}
+
+/*
+ * Submits `op`, parks until it is done, and submits it again after a RETRY. OK: op->result states how it ended
+ * (never -EAGAIN). Otherwise it did not happen: TIMEOUT, CANCELED, or the code that ended the wait (CLOSED,
+ * ABORTED). CLOSED also if its source was detached meanwhile: the memory of `op` must outlast the call.
+ */
+static inline ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object) {
+    ptk_event_loop_platform_t *loop = call->scheduler->loop;
+    if (ptk_unlikely(call->deadline.kind == PTK_DEADLINE_NOW)) {
+        return ptk_op_try(call, op);
+    }
+    op->nowait = false;
+    while (loop->ops->submit(loop, op) != PTK_OP_DONE) {
+        ptk_err code = ptk_op_park(call, op, kind, object);
+        if (code == PTK_OK) {
+            break;
+        }
+        if (ptk_unlikely(code != PTK_WAKE_RETRY)) {
+            return ptk_op_try_last(call, op, code);
+        }
+    }
+    ptk_assert(op->state == PTK_OP_DONE);
+    op->state = PTK_OP_IDLE;
+    return PTK_OK;
+}

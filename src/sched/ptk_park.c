@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Park and wake (layer 3): the one suspension, the one way back, and who runs next.
+ * Park and wake (layer 3): the one suspension, the one way back, and which green thread runs next.
  *
- * The run queue is a FIFO of control blocks. Whoever leaves picks the next and switches straight to it; there
- * is no scheduler context in between. The *root*, the context that called run, is picked when the queue is
- * empty or when the tick is due, and only it polls. So a pick is: count down, glance at the inbox, take
- * the first. When the count reaches 0 (at most 256 picks) the clock is read: that is the one place where
- * running green threads notice that time has passed. The turn is due 100 us after the last one, or after so
- * many readings that a clock which stands still cannot put it off.
+ * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly; there is
+ * no scheduler context in between. The *main context*, which called run, is picked when the queue is empty or when a
+ * tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the first. When the count
+ * reaches 0 (after at most 256 picks) the clock is read: only there do running green threads notice that time has
+ * passed. A tick is due 100 us after the last one, or after so many readings that a clock which stands still cannot
+ * delay it.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
- * Under an oracle every pick goes the slow way, and the oracle says which of the runnable goes next and
- * whether the turn comes early; an observer is told of each.
+ * Under an oracle every pick takes the longer way, and the oracle chooses which runnable green thread is next and
+ * whether the tick comes early; an observer is called at each.
  *
- * With foreign coroutines nothing is switched here: leaving is the library's `suspend`, and the root resumes.
+ * With foreign coroutines nothing is switched here: a green thread is left by the library's `suspend`, and the main
+ * context resumes it.
  */
 #include "sched/ptk_park.h"
-#include "sched/ptk_timer.h"
 
 #include "base/ptk_choice.h"
 #include "base/ptk_observer.h"
+#include "sched/ptk_timer.h"
 
 #define PICKS_PER_READING 256
 #define READINGS_PER_TICK 64
 #define TICK_INTERVAL_NS  UINT64_C(100000)
 
-static ptk_task_t *task_of(ptk_queue_node_t *node) {
+static ptk_task_t *queued_task(ptk_queue_node_t *node) {
     return ptk_container_of(node, ptk_task_t, run_link);
 }
 
@@ -42,14 +43,14 @@ void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
     }
 }
 
-/* --- who runs next --- */
+/* --- which green thread runs next --- */
 
-/* Hand out the next portion of picks: 1 under an oracle, so that each is its choice. */
+/* Grants the next portion of picks: 1 under an oracle, so that each pick is its choice. */
 static void grant_picks(ptk_scheduler_t *scheduler) {
     uint64_t most = scheduler->block->oracle ? 1 : PICKS_PER_READING;
-    uint64_t chunk = scheduler->quota < most ? scheduler->quota : most;
-    scheduler->quota -= chunk;
-    scheduler->reading_at = scheduler->switches + chunk + 1;
+    uint64_t portion = scheduler->quota < most ? scheduler->quota : most;
+    scheduler->quota -= portion;
+    scheduler->reading_at = scheduler->switches + portion + 1;
 }
 
 static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
@@ -57,8 +58,8 @@ static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
     if (ptk_unlikely(scheduler->block->oracle != NULL)) {
         index = ptk_choice(PTK_CHOICE_RUN_NEXT, (uint32_t) ptk_queue_count(&scheduler->run_queue));
     }
-    return task_of(index ? ptk_queue_take(&scheduler->run_queue, index)
-                         : ptk_queue_pop(&scheduler->run_queue));
+    return queued_task(index ? ptk_queue_take(&scheduler->run_queue, index)
+                             : ptk_queue_pop(&scheduler->run_queue));
 }
 
 static bool tick_is_due(ptk_scheduler_t *scheduler) {
@@ -69,10 +70,9 @@ static bool tick_is_due(ptk_scheduler_t *scheduler) {
     return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TICK, 2) == 1;
 }
 
-/* A portion of picks is used up: read the clock, and go on with the next portion unless it is the root's
- * turn. */
+/* Picks at the end of a portion: reads the clock, and grants the next portion unless the main context is due. */
 static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
-    scheduler->switches--; /* not yet */
+    scheduler->switches--; /* this pick may be of the main context, which is not counted */
     bool due = tick_is_due(scheduler);
     if (scheduler->quota == 0 || (due && scheduler->ticks_when_due)) {
         return &scheduler->main_context;
@@ -95,8 +95,8 @@ static void observe_leaving(ptk_observer_t *observer, const ptk_task_t *self) {
     }
 }
 
-/* One green thread, or the root, is about to leave for another. */
-static __attribute__((noinline)) void tell(const ptk_scheduler_t *scheduler, const ptk_task_t *next) {
+/* Reports the coming switch, from the running context to `next`, to the observer. */
+static __attribute__((noinline)) void observe_switch(const ptk_scheduler_t *scheduler, const ptk_task_t *next) {
     const ptk_task_t *self = scheduler->current;
     ptk_observer_t *observer = scheduler->block->observer;
     if (self == next) {
@@ -113,12 +113,12 @@ static __attribute__((noinline)) void tell(const ptk_scheduler_t *scheduler, con
 static __attribute__((noinline)) ptk_task_t *pick_slowly(ptk_scheduler_t *scheduler) {
     ptk_task_t *next = pick_at_reading(scheduler);
     if (ptk_unlikely(scheduler->block->observer != NULL)) {
-        tell(scheduler, next);
+        observe_switch(scheduler, next);
     }
     return next;
 }
 
-/* Whoever is picked is switched to, so this counts the switches. */
+/* Returns the context to switch to, and counts the switch. */
 static inline ptk_task_t *pick(ptk_scheduler_t *scheduler) {
     if (ptk_unlikely(++scheduler->switches == scheduler->reading_at)) {
         return pick_slowly(scheduler);
@@ -131,30 +131,29 @@ static inline ptk_task_t *pick(ptk_scheduler_t *scheduler) {
         scheduler->switches--;
         return &scheduler->main_context;
     }
-    return task_of(node);
+    return queued_task(node);
 }
 
-/* The running green thread was picked itself: no switch, but time has passed. */
-static inline void stay(ptk_scheduler_t *scheduler) {
+/* The running green thread has picked itself: that is no switch, but it counts towards the next reading. */
+static inline void undo_pick(ptk_scheduler_t *scheduler) {
     scheduler->switches--;
     scheduler->reading_at--;
 }
 
 /* --- switching --- */
 
-/* Where the running green thread's failed calls leave their reasons: asked for then, not told at each switch.
- */
-static ptk_error_slot_t *locate_errors(void) {
+/* Returns the error slot of the running green thread. Found when a call fails, not set at each switch. */
+static ptk_error_slot_t *native_error_slot(void) {
     ptk_scheduler_t *scheduler = ptk_scheduler_here();
     return scheduler->current ? &scheduler->current->errors : NULL;
 }
 
-/* Each has its own errno: whoever comes back puts his own there again, if somebody has changed it meanwhile.
- */
+/* Switches contexts. Each has its own errno, which is restored on return if another context has changed it. */
 static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *scheduler, ptk_task_t *self,
                                                             ptk_task_t *next) {
     int *errno_place = scheduler->errno_place;
     int own = *errno_place;
+    ptk_assert(next->state == PTK_TASK_READY);
     scheduler->current = next;
     ptk_context_switch(&self->context, &next->context);
     if (ptk_unlikely(*errno_place != own)) {
@@ -162,7 +161,7 @@ static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *sch
     }
 }
 
-/* A green thread with floating-point control words of its own leaves the loop's behind. */
+/* Switches away from a green thread with floating-point control words of its own; the next one gets the loop's. */
 static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler, ptk_task_t *self,
                                                      ptk_task_t *next) {
     ptk_fp_words_t own;
@@ -174,13 +173,14 @@ static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler,
 
 static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     int saved_errno = *scheduler->errno_place;
+    ptk_assert(!(self->flags & PTK_TASK_SUSPENDED));
     self->flags |= PTK_TASK_SUSPENDED;
     scheduler->hooks.suspend(scheduler->hooks.context);
     self->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
     *scheduler->errno_place = saved_errno;
 }
 
-/* Without PTK_GREEN_FP the control words are an invariant of the loop. */
+/* Asserts in checked builds that the control words are the loop's: without PTK_GREEN_FP they are an invariant. */
 static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
 #ifdef PTK_CHECKED
     ptk_fp_words_t words;
@@ -191,16 +191,16 @@ static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
 #endif
 }
 
-/* Leave the running green thread, which is queued or parked, for the next one. */
-static inline __attribute__((always_inline)) void leave(ptk_scheduler_t *scheduler, ptk_task_t *self) {
-    if (ptk_unlikely(self->flags & PTK_TASK_FOREIGN)) {
+/* Switches from the running green thread, which is queued or parked, to the next context. */
+static inline __attribute__((always_inline)) void switch_away(ptk_scheduler_t *scheduler, ptk_task_t *self) {
+    if (ptk_unlikely(self->unusual & PTK_TASK_FOREIGN)) {
         suspend_foreign(scheduler, self);
         return;
     }
     ptk_task_t *next = pick(scheduler);
     if (ptk_unlikely(next == self)) {
-        stay(scheduler);
-    } else if (ptk_unlikely(self->flags & PTK_GREEN_FP)) {
+        undo_pick(scheduler);
+    } else if (ptk_unlikely(self->unusual & PTK_TASK_FP)) {
         switch_with_fp(scheduler, self, next);
     } else {
         check_fp_words(scheduler);
@@ -208,26 +208,27 @@ static inline __attribute__((always_inline)) void leave(ptk_scheduler_t *schedul
     }
 }
 
-static _Noreturn __attribute__((noinline)) void leave_for_ever(ptk_scheduler_t *scheduler, ptk_task_t *self,
-                                                               ptk_task_t *next) {
+static _Noreturn __attribute__((noinline)) void leave_stack(ptk_scheduler_t *scheduler, ptk_task_t *self,
+                                                            ptk_task_t *next) {
     scheduler->current = next;
     ptk_context_switch_end(&self->context, &next->context);
     ptk_assert(false && "an ended green thread was resumed");
     __builtin_unreachable();
 }
 
-/* The switch stands here and in no function of its own: a next life that began by returning from one would
-   return by the prediction for whoever started it, and all of that one's returns would be mispredicted. */
-void ptk_run_tasks_on_stack(ptk_task_t *self, void (*live)(ptk_task_t *self)) {
+/* The switch stands here and in no function of its own: a life that began by returning from that function would
+   return by the branch prediction of another caller, and all returns of that caller would be mispredicted. */
+void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self)) {
     for (;;) {
-        live(self);
+        run(self);
+        ptk_assert(self->state == PTK_TASK_FREE);
         ptk_scheduler_t *scheduler = self->scheduler;
-        if (ptk_unlikely(self->flags & PTK_GREEN_FP)) {
+        if (ptk_unlikely(self->unusual & PTK_TASK_FP)) {
             ptk_fp_load(&scheduler->fp_words);
         }
         ptk_task_t *next = pick(scheduler);
         if (ptk_unlikely(!self->keeps_stack)) {
-            leave_for_ever(scheduler, self, next);
+            leave_stack(scheduler, self, next);
         }
         switch_to(scheduler, self, next);
     }
@@ -235,39 +236,42 @@ void ptk_run_tasks_on_stack(ptk_task_t *self, void (*live)(ptk_task_t *self)) {
 
 /* --- park and wake --- */
 
-static inline void withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
+static inline void withdraw_record(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     if (ptk_list_is_linked(&wait->link)) {
         ptk_list_remove(&wait->link);
     }
     if (wait->op && wait->op->state != PTK_OP_IDLE) {
         bool idle = scheduler->loop->ops->cancel(scheduler->loop, wait->op);
-        ptk_assert(idle);
+        ptk_assert(idle && wait->op->state == PTK_OP_IDLE);
     }
 }
 
 void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
-    withdraw(scheduler, wait);
+    withdraw_record(scheduler, wait);
 }
 
 static __attribute__((noinline)) void withdraw_several(ptk_task_t *task) {
     for (size_t i = 0; i < task->u.run.waits_count; i++) {
-        withdraw(task->scheduler, &task->waits[i]);
+        withdraw_record(task->scheduler, &task->waits[i]);
+        if (task->gate_waits) {
+            withdraw_record(task->scheduler, &task->gate_waits[i]);
+        }
     }
 }
 
-/* Off everything that the green thread waits for. */
+/* Removes the green thread from everything that it waits for. */
 static inline void withdraw_all(ptk_task_t *task) {
     if (ptk_unlikely(task->waits != NULL)) {
         withdraw_several(task);
     } else {
-        withdraw(task->scheduler, &task->wait);
+        withdraw_record(task->scheduler, &task->wait);
     }
 }
 
 ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
     ptk_scheduler_t *scheduler = self->scheduler;
     ptk_assert(self->state == PTK_TASK_READY && deadline->kind != PTK_DEADLINE_NOW);
-    if (ptk_unlikely(self->cancel_pending)) {
+    if (ptk_unlikely(self->unusual & PTK_TASK_CANCELED)) {
         withdraw_all(self); /* cancelled in the middle of a call that parks again */
         return PTK_ERR_CANCELED;
     }
@@ -276,7 +280,7 @@ ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
     if (deadline->kind != PTK_DEADLINE_NEVER) {
         ptk_timer_arm(scheduler, &self->timer, deadline);
     }
-    leave(scheduler, self);
+    switch_away(scheduler, self);
     ptk_assert(self->state == PTK_TASK_READY && self->timer.state == PTK_TIMER_IDLE);
     if (deadline->kind == PTK_DEADLINE_RELATIVE && !self->timer.relative) {
         deadline->kind = PTK_DEADLINE_ABSOLUTE;
@@ -297,13 +301,14 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_make_ready(task);
 }
 
-/* --- the root --- */
+/* --- the main context --- */
 
 static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     size_t count = ptk_queue_count(&scheduler->run_queue);
     uint64_t most = count < quota ? count : quota;
     for (uint64_t i = 0; i < most; i++) {
         ptk_task_t *task = take_first(scheduler);
+        ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
         scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
     }
@@ -314,16 +319,17 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
         resume_foreign(scheduler, quota);
         return;
     }
+    ptk_assert(scheduler->active && scheduler->current == &scheduler->main_context);
     scheduler->quota = quota;
-    scheduler->block->locate = locate_errors;
+    scheduler->block->locate = native_error_slot;
     scheduler->ticks_when_due = quota == UINT64_MAX;
     scheduler->readings = 0;
     scheduler->reading_at = scheduler->switches + 1;
     if (scheduler->block->oracle) {
-        /* The first pick looks at the clock: the time that the poll took is not the picks'. */
+        /* The first pick looks at the clock: the time that the poll took does not count as the picks'. */
         (void) ptk_timer_read_clock(scheduler);
     } else {
-        grant_picks(scheduler); /* the turn has just read the clock */
+        grant_picks(scheduler); /* the tick has just read the clock */
     }
     scheduler->last_tick_ns = scheduler->now_ns;
     ptk_task_t *next = pick(scheduler);
@@ -332,42 +338,39 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     }
 }
 
-/* --- calls --- */
+/* --- yield --- */
 
 __attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
-    if (self->cancel_pending) {
+    if (self->unusual & PTK_TASK_CANCELED) {
         return ptk_fail(PTK_ERR_CANCELED);
     }
+    ptk_assert(self->state == PTK_TASK_READY);
     ptk_queue_push(&scheduler->run_queue, &self->run_link);
-    leave(scheduler, self);
+    switch_away(scheduler, self);
     return PTK_OK;
 }
 
-/* There is no green thread, or a coroutine of another library's. */
+/* Yields where there is no green thread of ptk's own: from a coroutine of another library, or not at all. */
 static __attribute__((noinline)) ptk_err yield_elsewhere(void) {
     ptk_task_t *self = ptk_task_current();
-    if (!self) {
-        return ptk_fail(ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN);
-    }
-    return ptk_yield_task(self->scheduler, self);
+    return self ? ptk_yield_task(self->scheduler, self) : ptk_fail(ptk_not_green());
 }
 
-/* Nothing but another green thread's turn: no cancel, no clock reading, no message, no control words of its
- * own. */
+/* Returns true if a yield is no more than a change of places: no cancel, no clock reading, no message, no control
+   words to save. */
 static inline bool is_plain_yield(const ptk_scheduler_t *scheduler, const ptk_task_t *self) {
-    unsigned special = (self->flags & (PTK_TASK_FOREIGN | PTK_GREEN_FP)) | (unsigned) self->cancel_pending;
-    return special == 0 && scheduler->run_queue.first && scheduler->switches + 1 != scheduler->reading_at &&
-           !ptk_inbox_has_some(scheduler->inbox);
+    return self->unusual == 0 && scheduler->run_queue.first &&
+           scheduler->switches + 1 != scheduler->reading_at && !ptk_inbox_has_some(scheduler->inbox);
 }
 
-/* Queue `self` at the end and take the first, which there is. Of one they just change places. */
-static inline ptk_task_t *change_places(ptk_queue_t *queue, ptk_task_t *self) {
+/* Appends `self` to the queue and takes the first task, which there is. In a queue of one they change places. */
+static inline ptk_task_t *rotate(ptk_queue_t *queue, ptk_task_t *self) {
     ptk_queue_node_t *first = queue->first;
     self->run_link.next = NULL;
     queue->first = first == queue->last ? &self->run_link : first->next;
     queue->last->next = &self->run_link;
     queue->last = &self->run_link;
-    return task_of(first);
+    return queued_task(first);
 }
 
 ptk_err ptk_yield(void) {
@@ -381,6 +384,6 @@ ptk_err ptk_yield(void) {
     }
     check_fp_words(scheduler);
     scheduler->switches++;
-    switch_to(scheduler, self, change_places(&scheduler->run_queue, self));
+    switch_to(scheduler, self, rotate(&scheduler->run_queue, self));
     return PTK_OK;
 }

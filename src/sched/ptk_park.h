@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Park and wake (layer 3, internal). There is one suspension, ptk_park, and one way back, ptk_wake, which
- * takes the waiter off everything it waits for before it makes it runnable.
+ * Park, wake and switch (layer 3, internal). There is one suspension, ptk_park, and one way back, ptk_wake, which
+ * removes the waiter from everything that it waits for before it makes it runnable.
  */
 #pragma once
 
 #include "sched/ptk_sched.h"
 
-/* Suspend the running green thread until ptk_wake; answers the code it was woken with. Fill in the wait
-   record(s) and queue them first. The deadline is updated: once fixed, its base stays. */
+/* Suspends the running green thread until ptk_wake and returns the code it was woken with. Its wait record or
+   records are filled in and queued before. CANCELED at once if it is cancelled already. The deadline is updated:
+   once a clock reading has fixed it, it is absolute. */
 ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline);
 
-/* End the wait that `wait` is (or is one of): off every queue, timer and operation, then to the end of the
- * run queue. */
+/* Ends the wait that `wait` is, or is one record of: removes all its records from their queues, operations and
+   timer, and appends the green thread to the run queue. */
 void ptk_wake(ptk_wait_t *wait, ptk_err code);
 
-/* Take a wait record off what it waits for, without waking anybody. */
+/* Removes a wait record from its queue and takes its operation back, and wakes nothing. */
 void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait);
 
-/* Make a green thread runnable that is in no wait (any more). */
+/* Appends a green thread that is in no wait to the run queue. */
 static inline void ptk_make_ready(ptk_task_t *task) {
     ptk_scheduler_t *scheduler = task->scheduler;
     task->state = PTK_TASK_READY;
@@ -28,19 +29,22 @@ static inline void ptk_make_ready(ptk_task_t *task) {
     }
 }
 
-/* Run what is runnable, until the tick is due or `quota` picks are used up. From the root. */
+/* Runs runnable green threads until a tick is due or `quota` picks are used up. From the main context. */
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota);
 
-/* The lives of a control block on its stack; `live` is one. When it has ended, its memory may be reused as
-   soon as this has switched away; one that keeps its stack goes on here with its next life. It does not
-   return, but is not declared so: AddressSanitizer cleans the stack before each call that does not return,
-   and that is wanted where the stack is left and not where it is entered. */
-void ptk_run_tasks_on_stack(ptk_task_t *self, void (*live)(ptk_task_t *self));
+/* Runs one green thread after the other on the stack of `self`: `run` is the whole life of one. When one has ended,
+   its memory may be reused as soon as this has switched away; a task that keeps its stack goes on here with its next
+   life. It does not return, but is not declared so: AddressSanitizer unpoisons the stack before each call that does
+   not return, which is wanted where a stack is left and not where it is entered. */
+void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self));
 
-/* Deliver what other threads and signal handlers sent. */
+/* Delivers the messages of other threads and signal handlers. */
 void ptk_drain_inbox(ptk_scheduler_t *scheduler);
 
-/* The wait record of a plain wait, filled in. */
+/* Appends the running green thread to the run queue and switches to the next. CANCELED if it is cancelled. */
+ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self);
+
+/* Fills in the task's own wait record and returns it. */
 static inline ptk_wait_t *ptk_wait_plain(ptk_task_t *self, const char *kind, const void *object,
                                          bool externally_wakeable) {
     ptk_assert(self != NULL); /* only a green thread waits */
@@ -51,7 +55,3 @@ static inline ptk_wait_t *ptk_wait_plain(ptk_task_t *self, const char *kind, con
                              (externally_wakeable ? PTK_TASK_EXTERNALLY_WAKEABLE : 0));
     return &self->wait;
 }
-
-/* Queues the running green thread behind all runnable ones and switches to the next. CANCELED if it is
-   cancelled already. */
-ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Closing an object that green threads are inside of (layer 3, internal).
+ * Pins (layer 3, internal) keep the memory of an object while green threads are inside a call on it.
  *
- * Whoever may park inside a call on an object enters its lease first and leaves it last. Closing ends the
- * object's waits at once, but its memory goes back only when the last one has left; each learns from `closed`
- * that it must not touch anything else of the object.
+ * A call that may park pins its object first and unpins it last. Closing ends the object's waits at once, but its
+ * memory is freed only with the last pin; each call learns from `closed` that it must not touch anything else of the
+ * object.
  */
 #pragma once
 
@@ -13,28 +13,31 @@
 #include <stdint.h>
 
 typedef struct ptk_pin {
-    uint32_t inside;
+    uint32_t count;
     bool closed;
-    void (*release)(struct ptk_pin *pin); /* gives the object's memory back */
+    void (*free)(struct ptk_pin *pin); /* frees the object's memory */
 } ptk_pin_t;
 
 static inline void ptk_pin_take(ptk_pin_t *pin) {
     ptk_assert(!pin->closed);
-    pin->inside++;
+    pin->count++;
 }
 
-/* False: the object was closed meanwhile, and may be gone now. */
+/* Drops one pin. Returns false if the object was closed meanwhile; it may be gone then. */
 static inline bool ptk_pin_drop(ptk_pin_t *pin) {
     bool closed = pin->closed;
-    if (--pin->inside == 0 && closed) {
-        pin->release(pin);
+    ptk_assert(pin->count > 0);
+    if (--pin->count == 0 && closed) {
+        pin->free(pin);
     }
     return !closed;
 }
 
+/* Closes the object: its memory is freed now, or with the last pin. */
 static inline void ptk_pin_close(ptk_pin_t *pin) {
+    ptk_assert(!pin->closed);
     pin->closed = true;
-    if (pin->inside == 0) {
-        pin->release(pin);
+    if (pin->count == 0) {
+        pin->free(pin);
     }
 }

@@ -4,19 +4,11 @@
 
 #include "sched/ptk_sched.h"
 
-/* Resolve `loop` (NULL: the current one) and attach its scheduler if it has none. WRONG_THREAD, FORKED,
-   NO_LOOP, NO_RESOURCES. */
+/* Finds the calling thread's loop (`loop`, or its current one if that is NULL) and attaches a scheduler if it has
+   none. WRONG_THREAD, FORKED, NO_LOOP, NO_RESOURCES. */
 ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out);
 
-/* For a look with timeout 0: what has come from other threads, and, outside run and poll, what has fallen
- * due. */
-void ptk_scheduler_catch_up(ptk_scheduler_t *scheduler);
-
-/* Something fell due or became due outside run and poll: show it on the loop's descriptor, if that is
- * watched. */
-void ptk_scheduler_show(ptk_scheduler_t *scheduler);
-
-/* A service's state, made of `state_bytes` zeroed bytes at first use; NULL: out of memory. */
-void *ptk_scheduler_service(ptk_scheduler_t *scheduler, ptk_service_id_t id, size_t state_bytes,
-                            void (*init)(ptk_scheduler_t *scheduler, void *state),
-                            void (*fini)(ptk_scheduler_t *scheduler, void *state));
+/* Returns the table of a service's objects, initialised at its first use. `fini` ends the living objects before the
+   table is freed with the loop. */
+ptk_token_table_t *ptk_scheduler_service(ptk_scheduler_t *scheduler, ptk_service_id_t id, size_t stride,
+                                         void (*fini)(ptk_scheduler_t *scheduler));

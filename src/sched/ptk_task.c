@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a control block (layer 3).
+ * The life of a task (layer 3).
  *
- * Control blocks come from a slab apart from the stacks, so that looking at a parked green thread touches no
- * stack page. One that has ended keeps its stack, if that is of the default size, and waits in the list of
- * idle ones, last in first out: a spawn that follows finds block and stack warm, and has only a few fields to
- * set.
+ * Tasks come from a slab apart from the stacks, so that looking at a parked green thread touches no page of its
+ * stack. A task that has ended keeps its stack, if that is of the default size, and joins the list of idle tasks,
+ * last in, first out: the next spawn finds task and stack warm, and has only a few fields to set.
  *
- * The handle is apart again: it lives until it is joined or detached, and is reused last.
+ *     in the slab  --take-->  living  --end-->  idle (keeps its stack)  --take-->  living
+ *                                     --end-->  spent  --reap-->  in the slab
+ *
+ * The handle is a record of its own: it lives until it is joined or detached, and its token is never reused.
  */
 #include "sched/ptk_task.h"
 
+#include "base/ptk_memory.h"
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_park.h"
-
-#include "base/ptk_memory.h"
 
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     (void) scheduler;
@@ -23,16 +24,15 @@ static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
 }
 
 static ptk_green_t *take_handle(ptk_scheduler_t *scheduler) {
-    ptk_green_t *handle = ptk_slab_take(&scheduler->handles);
-    if (handle && !handle->loop) { /* its first time */
-        handle->loop = scheduler->loop;
+    ptk_green_t *handle = ptk_token_take(&scheduler->handles);
+    if (handle && !handle->joiners.head.next) { /* the first life of this slot */
         ptk_list_init(&handle->joiners);
     }
     return handle;
 }
 
-/* What a block keeps from one life to the next, and how each end leaves it. */
-static void init_fresh(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+/* Sets what a task keeps from one life to the next, and what each end restores. */
+static void init_new_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->scheduler = scheduler;
     task->timer.heap.index = PTK_HEAP_NONE;
     task->timer.expire = call_timed_out;
@@ -40,29 +40,32 @@ static void init_fresh(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->wait.op = NULL;
     task->wait.link.next = NULL;
     task->waits = NULL;
+    task->gate_waits = NULL;
     task->locals = NULL;
     task->slot = NULL;
     task->keeps_stack = false;
     ptk_scope_init(&task->implicit_scope, task);
 }
 
-/* --- blocks: a list is linked by run_link --- */
+/* --- lists of tasks, linked by run_link --- */
 
-static void push_block(ptk_task_t **list, ptk_task_t *task) {
+static void push_task(ptk_task_t **list, ptk_task_t *task) {
+    ptk_assert(task->state == PTK_TASK_FREE);
     task->run_link.next = *list ? &(*list)->run_link : NULL;
     *list = task;
 }
 
-static ptk_task_t *pop_block(ptk_task_t **list) {
+static ptk_task_t *pop_task(ptk_task_t **list) {
     ptk_task_t *task = *list;
     if (task) {
+        ptk_assert(task->state == PTK_TASK_FREE);
         *list = ptk_task_next(task);
     }
     return task;
 }
 
-/* A block holds room for its timer in the heap for as long as it is not in the slab. */
-static ptk_task_t *take_fresh_block(ptk_scheduler_t *scheduler) {
+/* Takes a task from the slab. It holds room for its timer in the heap for as long as it is not in the slab. */
+static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
     if (!ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
     }
@@ -71,18 +74,19 @@ static ptk_task_t *take_fresh_block(ptk_scheduler_t *scheduler) {
         ptk_heap_unreserve(&scheduler->heap);
         return NULL;
     }
-    init_fresh(scheduler, task);
+    init_new_task(scheduler, task);
     return task;
 }
 
-static ptk_task_t *take_block(ptk_scheduler_t *scheduler, bool wants_stack) {
-    ptk_task_t *task = wants_stack ? pop_block(&scheduler->idle) : NULL;
-    return task ? task : take_fresh_block(scheduler);
+static ptk_task_t *take_task(ptk_scheduler_t *scheduler, bool wants_stack) {
+    ptk_task_t *task = wants_stack ? pop_task(&scheduler->idle) : NULL;
+    return task ? task : take_new_task(scheduler);
 }
 
-/* Off the stack: everything back to where it came from. */
-static void release_memory(ptk_scheduler_t *scheduler, ptk_task_t *task) {
-    if (!(task->flags & (PTK_TASK_FOREIGN | PTK_TASK_BARE))) {
+/* Returns a task's stack to the pool and the task to the slab. No context stands on the stack any more. */
+static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+    ptk_assert(task->state == PTK_TASK_FREE && task->timer.state == PTK_TIMER_IDLE);
+    if (!(task->unusual & PTK_TASK_FOREIGN) && !(task->flags & PTK_TASK_BARE)) {
         ptk_context_fini(&task->context);
     }
     if (task->slot) {
@@ -93,53 +97,55 @@ static void release_memory(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     ptk_slab_give(&scheduler->tasks, task);
 }
 
-/* Perhaps still on the stack in question: a list is all that may be touched. */
-static void recycle(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+/* Puts an ended task into the list of idle or of spent ones. The caller may still stand on the task's stack, so
+   nothing but the list is touched. */
+static void recycle_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->state = PTK_TASK_FREE;
     task->label.name = "(none: it has ended)";
-    push_block(task->keeps_stack ? &scheduler->idle : &scheduler->spent, task);
+    push_task(task->keeps_stack ? &scheduler->idle : &scheduler->spent, task);
 }
 
 void ptk_task_reap(ptk_scheduler_t *scheduler) {
     ptk_task_t *task;
-    while ((task = pop_block(&scheduler->spent)) != NULL) {
-        release_memory(scheduler, task);
+    while ((task = pop_task(&scheduler->spent)) != NULL) {
+        free_task(scheduler, task);
     }
 }
 
-static void release_name(void *context, void *object) {
+static void free_unjoined_name(void *context, void *object) {
     (void) context;
-    ptk_free(((ptk_green_t *) object)->name_copy);
+    ptk_task_free_name(object);
 }
 
 void ptk_task_fini(ptk_scheduler_t *scheduler) {
-    ptk_assert(scheduler->live == 0);
+    ptk_assert(scheduler->task_count == 0 && ptk_list_is_empty(&scheduler->living));
     ptk_task_reap(scheduler);
     ptk_task_t *task;
-    while ((task = pop_block(&scheduler->idle)) != NULL) {
-        release_memory(scheduler, task);
+    while ((task = pop_task(&scheduler->idle)) != NULL) {
+        free_task(scheduler, task);
     }
-    ptk_slab_visit(&scheduler->handles, release_name, NULL);
+    ptk_token_visit(&scheduler->handles, free_unjoined_name, NULL);
 }
 
 /* --- lives --- */
 
 ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack) {
     uint32_t limit = scheduler->loop->options.green_thread_limit;
-    if (limit != 0 && scheduler->live >= limit) {
+    if (limit != 0 && scheduler->task_count >= limit) {
         return NULL;
     }
     if (ptk_unlikely(scheduler->spent != NULL)) {
         ptk_task_reap(scheduler);
     }
-    ptk_task_t *task = take_block(scheduler, wants_stack);
+    ptk_task_t *task = take_task(scheduler, wants_stack);
     if (!task) {
         return NULL;
     }
     ptk_green_t *handle = take_handle(scheduler);
     if (!handle) {
-        task->flags = PTK_TASK_BARE;
-        recycle(scheduler, task);
+        task->flags = task->keeps_stack ? 0 : PTK_TASK_BARE;
+        task->unusual = 0;
+        recycle_task(scheduler, task);
         return NULL;
     }
     ptk_task_begin(scheduler, task, handle);
@@ -155,12 +161,13 @@ static bool has_limited_scopes(const ptk_task_t *task) {
 }
 
 static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+    ptk_assert(scheduler->task_count > 0 && task->state == PTK_TASK_READY && !task->waits);
     if (ptk_unlikely(has_limited_scopes(task))) {
         ptk_scopes_end(task);
     }
     ptk_list_remove(&task->living);
-    scheduler->live--;
-    scheduler->daemons -= task->flags & PTK_GREEN_DAEMON ? 1 : 0;
+    scheduler->task_count--;
+    scheduler->daemon_count -= task->flags & PTK_TASK_DAEMON ? 1 : 0;
     if (scheduler->externally_wakeable == task) {
         scheduler->externally_wakeable = NULL;
     }
@@ -176,17 +183,17 @@ void ptk_task_give_back(ptk_task_t *task) {
     end_life(scheduler, task);
     ptk_task_free_handle(scheduler, task->handle);
     scheduler->spawned--;
-    task->flags = (task->flags & PTK_TASK_FOREIGN) | PTK_TASK_BARE;
-    recycle(scheduler, task);
+    task->flags = task->keeps_stack ? 0 : PTK_TASK_BARE; /* no context was made */
+    recycle_task(scheduler, task);
 }
 
 void ptk_task_end(ptk_task_t *task, ptk_err result) {
     ptk_scheduler_t *scheduler = task->scheduler;
     ptk_green_t *handle = task->handle;
     end_life(scheduler, task);
+    ptk_assert(handle->task == task);
     handle->task = NULL;
     handle->result = result;
-    handle->state = PTK_GREEN_ENDED;
     ptk_list_node_t *joiner = ptk_list_first(&handle->joiners);
     if (joiner) { /* one at most */
         ptk_wake(ptk_container_of(joiner, ptk_wait_t, link), PTK_OK);
@@ -194,5 +201,5 @@ void ptk_task_end(ptk_task_t *task, ptk_err result) {
     if (handle->detached) {
         ptk_task_free_handle(scheduler, handle);
     }
-    recycle(scheduler, task);
+    recycle_task(scheduler, task);
 }

@@ -2,10 +2,12 @@
 /*
  * Timers and deadlines (layer 3).
  *
- * Most timeouts never fire, so arming one is made of a link: it joins the list of new timers with its
- * duration. At the next clock reading the survivors get that reading as their base and enter the heap. The
- * reading is later than the call, so a timeout is never early; it is late by at most the time between the
- * two. A timeout that ends before the next reading has cost a link and an unlink.
+ *     IDLE  --arm-->  NEW  --clock reading-->  IN_HEAP  --expire-->  IDLE
+ *                     NEW  --disarm-->  IDLE   IN_HEAP  --disarm-->  IDLE
+ *
+ * Most timeouts never expire, so arming one costs a link: the timer joins the list of new timers with its duration.
+ * At the next clock reading the timers that are left in the list get that reading as their base and enter the heap.
+ * The reading is later than the call, so a timeout is never early; it is late by at most the time between the two.
  *
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */
@@ -34,7 +36,9 @@ void ptk_deadline_fix(ptk_deadline_t *deadline) {
     }
 }
 
-static void settle(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+/* Moves a timer that has just left the list of new timers into the heap. */
+static void settle_timer(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
+    ptk_assert(timer->state == PTK_TIMER_NEW && timer->heap.index == PTK_HEAP_NONE);
     if (timer->relative) {
         timer->value_ns = add_saturating(scheduler->now_ns, timer->value_ns);
         timer->relative = false;
@@ -48,7 +52,7 @@ uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler) {
     scheduler->now_ns = ptk_sys()->now_ns();
     ptk_list_node_t *node;
     while ((node = ptk_list_take_first(&scheduler->new_timers)) != NULL) {
-        settle(scheduler, ptk_container_of(node, ptk_timer_t, link));
+        settle_timer(scheduler, ptk_container_of(node, ptk_timer_t, link));
     }
     return scheduler->now_ns;
 }
@@ -57,6 +61,7 @@ void ptk_timer_expire_due(ptk_scheduler_t *scheduler) {
     uint64_t now_ns = scheduler->now_ns;
     while (ptk_heap_first_deadline(&scheduler->heap) <= now_ns && scheduler->heap.count > 0) {
         ptk_timer_t *timer = ptk_container_of(ptk_heap_first(&scheduler->heap), ptk_timer_t, heap);
+        ptk_assert(timer->state == PTK_TIMER_IN_HEAP && timer->value_ns <= now_ns);
         ptk_timer_disarm(scheduler, timer);
         scheduler->timers_fired++;
         timer->expire(scheduler, timer);

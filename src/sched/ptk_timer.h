@@ -4,21 +4,23 @@
 
 #include "sched/ptk_sched.h"
 
-/* A clock reading: new timers get it as their base and enter the heap. */
+/* Reads the clock and returns it. New timers get the reading as their base and enter the heap. */
 uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler);
 
-/* Let every timer whose deadline has been reached at the last reading expire, in order. */
+/* Expires every timer whose deadline had been reached at the last reading, earliest first. */
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler);
 
+/* Returns the deadline of a call with `timeout_ms`: NOW for 0, NEVER for PTK_TIMEOUT_INFINITE. */
 ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms);
 
-/* Fix a relative deadline now, to compare it with others. */
+/* Makes a relative deadline absolute, with the present time as its base. */
 void ptk_deadline_fix(ptk_deadline_t *deadline);
 
-/* Arm an idle timer: link and no more. Its owner has reserved a heap slot. A NEVER deadline arms nothing. */
+/* Arms an idle timer, which costs a link and no more. Its owner has reserved a heap slot. A NEVER deadline arms
+   nothing. */
 static inline void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer,
                                  const ptk_deadline_t *deadline) {
-    ptk_assert(timer->state == PTK_TIMER_IDLE);
+    ptk_assert(timer->state == PTK_TIMER_IDLE && timer->expire);
     if (deadline->kind == PTK_DEADLINE_NEVER) {
         return;
     }
@@ -28,7 +30,7 @@ static inline void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer,
     ptk_list_append(&scheduler->new_timers, &timer->link);
 }
 
-/* Most timeouts end before the next clock reading: an unlink and no more. */
+/* Disarms a timer in any state. Most timeouts end before the next clock reading, and cost an unlink. */
 static inline void ptk_timer_disarm(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     if (ptk_likely(timer->state == PTK_TIMER_NEW)) {
         ptk_list_remove(&timer->link);
@@ -36,4 +38,5 @@ static inline void ptk_timer_disarm(ptk_scheduler_t *scheduler, ptk_timer_t *tim
         ptk_heap_remove(&scheduler->heap, &timer->heap);
     }
     timer->state = PTK_TIMER_IDLE;
+    ptk_assert_debug(!ptk_list_is_linked(&timer->link));
 }

@@ -107,6 +107,7 @@ const ptk_sys_t ptk_sys_real = {
     .signal_action = ptk_sys_linux_signal_action,
     .signal_stack_install = ptk_sys_linux_signal_stack_install,
     .signal_stack_remove = ptk_sys_linux_signal_stack_remove,
+    .in_signal_handler = ptk_sys_linux_in_signal_handler,
     .at_fork_child = at_fork_child,
     .thread_yield = thread_yield,
     .environment = environment,

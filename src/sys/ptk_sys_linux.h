@@ -73,3 +73,4 @@ int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *event
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);
+bool ptk_sys_linux_in_signal_handler(void);

@@ -126,3 +126,25 @@ void ptk_sys_linux_signal_stack_remove(void *cookie) {
     munmap(cookie, SIGNAL_STACK_BYTES);
     errno = saved_errno;
 }
+
+/* Returns true if the program has a handler for the signal. */
+static bool has_handler(int signal_number) {
+    struct sigaction action;
+    if (sigaction(signal_number, NULL, &action) != 0) {
+        return false;
+    }
+    return (action.sa_flags & SA_SIGINFO) || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
+}
+
+bool ptk_sys_linux_in_signal_handler(void) {
+    int saved_errno = errno;
+    bool found = false;
+    sigset_t blocked;
+    if (pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0) {
+        for (int number = 1; number < NSIG && !found; number++) {
+            found = sigismember(&blocked, number) == 1 && has_handler(number);
+        }
+    }
+    errno = saved_errno;
+    return found;
+}

@@ -2,15 +2,15 @@
 /*
  * Signalers (layer 4): how other threads and signal handlers reach a USER waitable.
  *
- * A signaler lives apart from waitable and loop. Signalling adds to the count, and posts the one embedded
- * node unless it is posted already; the loop takes the node, clears `posted`, and only then takes the count,
- * so an event that comes in between is either in this count or posts again.
+ * A signaler lives apart from waitable and loop. A signal adds to the count, and pushes the one embedded node into
+ * the loop's inbox unless it is pushed already; the loop takes the node, clears `posted`, and only then takes the
+ * count, so an event that comes in between is either in this count or pushes the node again.
  *
- * Two counts. *Holders* are the users' references and a posted node: as long as there is one, the signaler
- * keeps the inbox alive, and the loop has hope that somebody outside may still wake it.
- * *Shares* keep the memory: the waitable has one until it is destroyed, all holders together have the other.
+ * Two counts. *Holders* are the users' references and a pushed node: as long as there is one, the signaler keeps the
+ * inbox alive, and the loop counts as externally wakeable. *Shares* keep the memory: the waitable has one until it is
+ * destroyed, all holders together have the other.
  */
-#include "wait/ptk_waitable_impl.h"
+#include "wait/ptk_signaler.h"
 
 #include "base/ptk_memory.h"
 
@@ -25,7 +25,7 @@ struct ptk_signaler {
     atomic_bool closed;
 };
 
-static void deliver(ptk_inbox_node_t *node) {
+static void deliver_signals(ptk_inbox_node_t *node) {
     ptk_signaler_t *signaler = ptk_container_of(node, ptk_signaler_t, node);
     ptk_inbox_node_taken(node);
     atomic_exchange(&signaler->posted, false);
@@ -41,7 +41,7 @@ ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_event_counte
     if (!signaler) {
         return NULL;
     }
-    signaler->node.deliver = deliver;
+    signaler->node.deliver = deliver_signals;
     signaler->inbox = scheduler->inbox;
     signaler->counter = counter;
     atomic_init(&signaler->shares, 1);
@@ -68,29 +68,37 @@ void ptk_signaler_close(ptk_signaler_t *signaler) {
     drop_share(signaler);
 }
 
-static void add_saturating(atomic_uint_least64_t *count) {
+static void count_signal(atomic_uint_least64_t *count) {
     uint_least64_t value = atomic_load_explicit(count, memory_order_relaxed);
     while (value < UINT64_MAX && !atomic_compare_exchange_weak(count, &value, value + 1)) {
     }
 }
 
-ptk_err ptk_signaler_signal(ptk_signaler_t *signaler) {
-    if (!signaler) {
-        return PTK_ERR_INVALID_PARAM;
-    }
-    if (atomic_load(&signaler->closed)) {
-        return PTK_ERR_CLOSED;
-    }
-    add_saturating(&signaler->count);
-    if (atomic_exchange(&signaler->posted, true)) {
-        return PTK_OK;
-    }
+/* Records a failure, except in a signal handler, which must leave the error of the interrupted code as it is. */
+static ptk_err signal_failure(ptk_err err) {
+    return ptk_sys_real.in_signal_handler() ? err : ptk_fail(err);
+}
+
+/* Pushes the signaler's node into the inbox. The node is a holder until it is delivered. */
+static bool post_node(ptk_signaler_t *signaler) {
     atomic_fetch_add(&signaler->holders, 1);
     if (ptk_inbox_push(signaler->inbox, &signaler->node)) {
-        return PTK_OK;
+        return true;
     }
     atomic_fetch_sub(&signaler->holders, 1); /* the caller is a holder, so this is not the last */
-    return PTK_ERR_CLOSED;
+    return false;
+}
+
+ptk_err ptk_signaler_signal(ptk_signaler_t *signaler) {
+    if (!signaler) {
+        return signal_failure(PTK_ERR_INVALID_PARAM);
+    }
+    if (atomic_load(&signaler->closed)) {
+        return signal_failure(PTK_ERR_CLOSED);
+    }
+    count_signal(&signaler->count);
+    bool is_posted = atomic_exchange(&signaler->posted, true);
+    return is_posted || post_node(signaler) ? PTK_OK : signal_failure(PTK_ERR_CLOSED);
 }
 
 ptk_signaler_t *ptk_signaler_ref(ptk_signaler_t *signaler) {

@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of waitables (layer 4): their records, and how a service lends its own source to users.
+ * The records of waitables (layer 4, internal), and how a service lends its own source to users.
  *
- * TIMER, SIGNAL and USER are a latch and what feeds it: a timer, a signal subscription, signal calls and a
- * signaler. SOCKET is a source, two turns (who may wait for reading, who for writing), and an operation for
- * each direction.
+ * TIMER, SIGNAL and USER waitables are an event counter and the source of its events: a timer, a signal subscription,
+ * signal calls and a signaler. A SOCKET waitable is a source, a gate per direction, and a READY operation per
+ * direction.
  */
 #pragma once
 
 #include "base/ptk_signal_table.h"
-#include "sched/ptk_call.h"
 #include "sched/ptk_event_counter.h"
 #include "sched/ptk_gate.h"
 #include "sched/ptk_pin.h"
 #include <ptk_waitable.h>
 
-/* What a SOCKET waitable waits on. The waitable's own for a foreign descriptor; a socket's for a socket's
- * waitable. */
+/* What a SOCKET waitable waits on: its own records for a foreign descriptor, the socket's for the waitable of a
+   socket. */
 typedef struct ptk_waitable_subject {
     ptk_pin_t *pin;
     ptk_event_source_t *source;
     ptk_gate_t *gates[2]; /* reading, writing */
-    const size_t *held;   /* bytes that the service holds make it readable; NULL: never */
-    uint32_t allowed;     /* the events that may be asked for */
+    const size_t *unread; /* bytes that the service holds and that make it readable; NULL: it holds none */
+    uint32_t allowed;     /* the events that a wait may name */
 } ptk_waitable_subject_t;
 
 typedef struct ptk_waitable_foreign {
@@ -36,15 +35,14 @@ typedef struct ptk_waitable_timer {
 } ptk_waitable_timer_t;
 
 struct ptk_waitable {
-    ptk_queue_node_t slab_link;
-    ptk_event_loop_platform_t *loop;
+    ptk_token_head_t head;
+    ptk_scheduler_t *scheduler;
     ptk_pin_t pin;
     uint8_t type;
-    bool is_dead;
     bool is_lent;                   /* a service's: users do not destroy it */
     ptk_event_counter_t counter;    /* TIMER, SIGNAL, USER */
     ptk_waitable_subject_t subject; /* SOCKET */
-    ptk_event_op_t ops[2];
+    ptk_event_op_t ops[2];          /* SOCKET: READY for reading (or both), READY for writing */
     union {
         ptk_waitable_foreign_t foreign;
         ptk_waitable_timer_t timer;
@@ -53,29 +51,19 @@ struct ptk_waitable {
     } u;
 };
 
-/* A waitable for a service's subject; NULL: out of memory. Stop ends its waits (CLOSED) and refuses new ones;
-   end gives it back, once nobody is inside the subject's lease. */
+/* Returns a waitable for a service's subject, NULL: out of memory. */
 ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable_subject_t *subject);
+
+/* Ends the token of a lent waitable and its waits with CLOSED. */
 void ptk_waitable_stop(ptk_waitable_t *waitable);
-void ptk_waitable_end(ptk_waitable_t *waitable);
 
-/* A wait succeeded: what ptk_waitable_ready() and ptk_waitable_count() say. Answers OK. */
-ptk_err ptk_waitable_took(const ptk_call_t *call, uint32_t ready, uint64_t count);
+/* Frees a lent waitable that was stopped, once no call pins its subject. */
+void ptk_waitable_free(ptk_waitable_t *waitable);
 
-/* The events that may be asked for. */
-uint32_t ptk_waitable_allowed(const ptk_waitable_t *waitable);
-
-/* OK if the calling thread may use the waitable, and it is not gone. */
-ptk_err ptk_waitable_check(const ptk_waitable_t *waitable);
-
-/* --- signalers (ptk_signaler.c) --- */
-
-/* A signaler that feeds `latch`, held by nobody but its waitable; NULL: out of memory. */
-ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_event_counter_t *counter);
-
-/* One more holder. Owner thread. */
-void ptk_signaler_hand_out(ptk_signaler_t *signaler);
-
-/* The latch is going: signals answer CLOSED from now on, and the memory goes with the last holder. Owner
- * thread. */
-void ptk_signaler_close(ptk_signaler_t *signaler);
+/* Returns the living waitable that a token names on the calling thread's loop, NULL: ptk_token_refusal states why. */
+static inline ptk_waitable_t *ptk_waitable_find(const ptk_waitable_t *token) {
+    ptk_scheduler_t *scheduler = ptk_scheduler_here();
+    return scheduler ? ptk_token_find(&scheduler->services[PTK_SERVICE_WAITABLES].table, token,
+                                      PTK_TOKEN_STRIDE(ptk_waitable_t))
+                     : NULL;
+}

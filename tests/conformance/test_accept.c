@@ -242,7 +242,7 @@ static ptk_err closed_peer(void *unused) {
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
     CHECK(sock != NULL);
     CHECK_OK(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER));
-    CHECK_ERR(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(sock, &byte, 1, SOCK_FOREVER), PTK_ERR_EOF);
     ptk_sock_close(sock);
     ptk_sock_close(listener);
     return PTK_OK;

@@ -38,10 +38,10 @@ static ptk_err wait_until_canceled(void *arg) {
 TEST(poll_of_nothing_is_closed) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t next_ms = 7;
-    CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_DONE);
     CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
-    CHECK_ERR(ptk_scheduler_poll(NULL, 0, NULL), PTK_ERR_CLOSED);
-    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(NULL, 0, NULL), PTK_ERR_DONE);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_DONE);
     test_loop_end(loop);
 }
 
@@ -57,7 +57,7 @@ TEST(poll_runs_each_runnable_green_thread_once) {
     CHECK_STR(test_notes(), "abab");
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_STR(test_notes(), "ababab");
-    CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_DONE);
     CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
     test_loop_end(loop);
 }
@@ -83,7 +83,7 @@ TEST(poll_says_when_the_next_deadline_is_and_rounds_up) {
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_STR(test_notes(), "s");
     CHECK_EQ(next_ms, 30);
-    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms), PTK_ERR_DONE);
     CHECK_STR(test_notes(), "ss");
     CHECK_EQ(ptk_now_ns(), 1000 + 50 * PTK_NS_PER_MS);
     test_loop_end(loop);
@@ -101,7 +101,7 @@ TEST(poll_waits_no_longer_than_it_may) {
     CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms));
     CHECK_EQ(ptk_now_ns(), 1000 + 10 * PTK_NS_PER_MS);
     CHECK_EQ(next_ms, 40);
-    CHECK_ERR(ptk_scheduler_poll(loop, 41, &next_ms), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, 41, &next_ms), PTK_ERR_DONE);
     CHECK_EQ(ptk_now_ns(), 1000 + 50 * PTK_NS_PER_MS);
     test_loop_end(loop);
     test_clock_end();
@@ -116,7 +116,7 @@ TEST(poll_with_only_events_to_come_says_infinite) {
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
     CHECK_OK(ptk_waitable_signal(user));
-    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms), PTK_ERR_DONE);
     CHECK_STR(test_notes(), "w");
     ptk_waitable_destroy(user);
     test_loop_end(loop);
@@ -143,7 +143,7 @@ TEST(poll_with_daemons_alone_is_closed) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
     options.flags = PTK_GREEN_DAEMON;
     CHECK_OK(ptk_green_detach(ptk_green_spawn(loop, &options, wait_until_canceled, NULL)));
-    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_DONE);
     CHECK_EQ(test_counters().green_threads, 1);
     test_run();
     CHECK_EQ(test_counters().green_threads, 0);
@@ -158,7 +158,7 @@ TEST(poll_delivers_descriptors) {
     test_go(wait_for, readable);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     test_write(fds[1], 1);
-    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_DONE);
     CHECK_STR(test_notes(), "w");
     ptk_waitable_destroy(readable);
     test_close_pair(fds);
@@ -208,7 +208,7 @@ TEST(fd_is_quiet_while_there_is_nothing_to_do) {
     CHECK(!is_readable(fd, 0));
     CHECK_OK(ptk_waitable_signal(user));
     CHECK(is_readable(fd, 0));
-    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_DONE);
     CHECK_STR(test_notes(), "w");
     ptk_waitable_destroy(user);
     test_loop_end(loop);

@@ -59,7 +59,7 @@ static ptk_err receive_flow(void *arg) {
         }
         flow->sum = add_to_sum(flow->sum, piece, count);
     }
-    CHECK_ERR(ptk_sock_recv(flow->sock, piece, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(flow->sock, piece, 1, SOCK_FOREVER), PTK_ERR_EOF);
     free(piece);
     return PTK_OK;
 }
@@ -112,7 +112,7 @@ static ptk_err serve(void *arg) {
         CHECK_OK(ptk_sock_send(sock, bytes, sizeof bytes, SOCK_FOREVER));
         served++;
     }
-    CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_EOF);
     ptk_sock_close(sock);
     return PTK_OK;
 }

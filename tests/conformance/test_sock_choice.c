@@ -114,7 +114,7 @@ static void recv_act(event_t event) {
 }
 
 static ptk_err recv_outcome(event_t event) {
-    static const ptk_err outcomes[] = {NO_OUTCOME, PTK_OK, PTK_ERR_RESET, NO_OUTCOME, PTK_ERR_CLOSED};
+    static const ptk_err outcomes[] = {NO_OUTCOME, PTK_OK, PTK_ERR_RESET, NO_OUTCOME, PTK_ERR_EOF};
     return outcomes[event];
 }
 

@@ -20,7 +20,7 @@ static ptk_err half_close(void *unused) {
     peer_finish(&pair);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 6, SOCK_FOREVER));
     CHECK(memcmp(got, "answer", 6) == 0);
-    CHECK_ERR(ptk_sock_recv(pair.sock, got, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(pair.sock, got, 1, SOCK_FOREVER), PTK_ERR_EOF);
     sock_pair_end(&pair);
     return PTK_OK;
 }
@@ -37,7 +37,7 @@ static ptk_err echo_until_the_end(void *arg) {
     while (ptk_sock_recv_some(sock, bytes, sizeof bytes, &count, SOCK_FOREVER) == PTK_OK) {
         CHECK_OK(ptk_sock_send(sock, bytes, count, SOCK_FOREVER));
     }
-    CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_EOF);
     ptk_sock_close(sock);
     return PTK_OK;
 }
@@ -54,7 +54,7 @@ static ptk_err half_close_echo(void *unused) {
     CHECK_OK(ptk_sock_shutdown(ends[0], PTK_SOCK_WRITE));
     CHECK_OK(ptk_sock_recv(ends[0], got, sizeof got, SOCK_FOREVER));
     CHECK(memcmp(bytes, got, sizeof got) == 0);
-    CHECK_ERR(ptk_sock_recv(ends[0], got, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(ends[0], got, 1, SOCK_FOREVER), PTK_ERR_EOF);
     CHECK_OK(test_join(server));
     ptk_sock_close(ends[0]);
     return PTK_OK;
@@ -78,8 +78,8 @@ static ptk_err end_reading(void *unused) {
     sock_task_start(&task);
     sock_settle();
     CHECK_OK(ptk_sock_shutdown(pair.sock, PTK_SOCK_READ));
-    CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
-    CHECK_ERR(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(sock_task_join(&task), PTK_ERR_EOF);
+    CHECK_ERR(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER), PTK_ERR_EOF);
     CHECK_OK(ptk_sock_send(pair.sock, "data", 4, SOCK_FOREVER));
     peer_read(pair.peer, got, 4);
     CHECK(!peer_at_end(pair.peer));
@@ -96,7 +96,7 @@ static ptk_err end_both(void *unused) {
     sock_pair_t pair = sock_pair();
     char byte;
     CHECK_OK(ptk_sock_shutdown(pair.sock, PTK_SOCK_BOTH));
-    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_EOF);
     CHECK(ptk_sock_send(pair.sock, "x", 1, SOCK_FOREVER) != PTK_OK);
     peer_await(pair.peer, POLLIN);
     CHECK(peer_at_end(pair.peer));
@@ -144,7 +144,7 @@ static ptk_err abort_resets(void *unused) {
     socklen_t length = sizeof error;
     CHECK_EQ(fd_get_option(pair.peer, SOL_SOCKET, SO_ERROR, &error, &length), 0);
     CHECK_EQ(error, ECONNRESET);
-    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_EOF);
     ptk_sock_reset(pair.sock);
     sock_pair_end(&pair);
     return PTK_OK;

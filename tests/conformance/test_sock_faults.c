@@ -375,7 +375,7 @@ static ptk_err unseen_ends(void *unused) {
     }
     CHECK(test_counters().events - events <= 4);
     CHECK_ERR(ptk_sock_recv(reset.sock, got, 1, SOCK_FOREVER), PTK_ERR_RESET);
-    CHECK_ERR(ptk_sock_recv(hung_up.sock, got, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(hung_up.sock, got, 1, SOCK_FOREVER), PTK_ERR_EOF);
     peer_write(&waiting, "data", 4);
     CHECK_OK(sock_task_join(&task));
     sock_pair_end(&reset);
@@ -406,7 +406,7 @@ static ptk_err reset_under_a_sender(void *unused) {
     peer_reset(&pair);
     CHECK_ERR(sock_task_join(&sender), PTK_ERR_PARTIAL);
     ptk_err err = sock_task_join(&receiver);
-    CHECK(err == PTK_ERR_RESET || err == PTK_ERR_CLOSED);
+    CHECK(err == PTK_ERR_RESET || err == PTK_ERR_EOF);
     CHECK(sender.cause == PTK_ERR_RESET);
     sock_pair_end(&pair);
     return PTK_OK;

@@ -141,15 +141,15 @@ static void end_after(size_t before_end, size_t wanted) {
         peer_write(&pair, bytes, before_end);
     }
     peer_finish(&pair);
-    CHECK_ERR(sock_task_join(&task), before_end == 0 ? PTK_ERR_CLOSED : PTK_ERR_TRUNCATED);
+    CHECK_ERR(sock_task_join(&task), before_end == 0 ? PTK_ERR_EOF : PTK_ERR_UNEXPECTED_EOF);
     CHECK_EQ(ptk_sock_pending(pair.sock), before_end);
     for (size_t total = 0; total < before_end; total += count) {
         CHECK_OK(ptk_sock_recv_some(pair.sock, got + total, MESSAGE - total, &count, SOCK_FOREVER));
         CHECK(sock_is_filled(got, total + count, before_end));
     }
     CHECK_EQ(ptk_sock_pending(pair.sock), 0);
-    CHECK_ERR(ptk_sock_recv_some(pair.sock, got, 1, &count, SOCK_FOREVER), PTK_ERR_CLOSED);
-    CHECK_ERR(ptk_sock_recv(pair.sock, got, 1, 0), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv_some(pair.sock, got, 1, &count, SOCK_FOREVER), PTK_ERR_EOF);
+    CHECK_ERR(ptk_sock_recv(pair.sock, got, 1, 0), PTK_ERR_EOF);
     CHECK_OK(ptk_sock_send(pair.sock, "still open", 10, SOCK_FOREVER));
     sock_pair_end(&pair);
 }
@@ -182,7 +182,7 @@ static ptk_err end_behind_messages(void *unused) {
         sock_settle();
         CHECK_OK(ptk_sock_recv(pair.sock, got + size, size, 0));
         CHECK(sock_is_filled(got, 2 * size, size));
-        CHECK_ERR(ptk_sock_recv(pair.sock, got, size, SOCK_FOREVER), PTK_ERR_CLOSED);
+        CHECK_ERR(ptk_sock_recv(pair.sock, got, size, SOCK_FOREVER), PTK_ERR_EOF);
         sock_pair_end(&pair);
     }
     return PTK_OK;
@@ -214,7 +214,7 @@ static void reset_after(size_t before_end) {
     }
     CHECK_EQ(ptk_sock_pending(pair.sock), 0);
     ptk_err last = ptk_sock_recv_some(pair.sock, got, 1, &count, SOCK_FOREVER);
-    CHECK(last == PTK_ERR_RESET || last == PTK_ERR_CLOSED);
+    CHECK(last == PTK_ERR_RESET || last == PTK_ERR_EOF);
     sock_pair_end(&pair);
 }
 
@@ -247,7 +247,7 @@ static ptk_err end_while_sending(void *unused) {
     sock_settle();
     CHECK(!sender.ended);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER));
-    CHECK_ERR(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER), PTK_ERR_EOF);
     static char taken[sizeof big];
     peer_drain(pair.peer, taken, sizeof taken);
     CHECK_OK(sock_task_join(&sender));

@@ -250,8 +250,8 @@ static ptk_err send_after_own_shutdown(void *unused) {
     sock_pair_t pair = sock_pair();
     size_t count = 0;
     CHECK_OK(ptk_sock_shutdown(pair.sock, PTK_SOCK_WRITE));
-    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, SOCK_FOREVER), PTK_ERR_CLOSED);
-    CHECK_ERR(ptk_sock_send_some(pair.sock, "x", 1, &count, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, SOCK_FOREVER), PTK_ERR_WRITE_SHUT);
+    CHECK_ERR(ptk_sock_send_some(pair.sock, "x", 1, &count, SOCK_FOREVER), PTK_ERR_WRITE_SHUT);
     peer_await(pair.peer, POLLIN);
     CHECK(peer_at_end(pair.peer));
     sock_pair_end(&pair);

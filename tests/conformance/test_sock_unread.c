@@ -126,11 +126,11 @@ static ptk_err carry_then_end(void *unused) {
     sock_fill(bytes, MESSAGE, 0);
     make_carry(&pair, bytes, 20);
     peer_finish(&pair);
-    CHECK_ERR(ptk_sock_recv(pair.sock, got, 21, SOCK_FOREVER), PTK_ERR_TRUNCATED);
+    CHECK_ERR(ptk_sock_recv(pair.sock, got, 21, SOCK_FOREVER), PTK_ERR_UNEXPECTED_EOF);
     CHECK_EQ(ptk_sock_pending(pair.sock), 20);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 20, SOCK_FOREVER));
     CHECK(memcmp(got, bytes, 20) == 0);
-    CHECK_ERR(ptk_sock_recv(pair.sock, got, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(pair.sock, got, 1, SOCK_FOREVER), PTK_ERR_EOF);
     sock_pair_end(&pair);
     return PTK_OK;
 }

@@ -117,7 +117,7 @@ static ptk_err ends(void *unused) {
         }
         CHECK_OK(sock_task_join(&task));
         CHECK_OK(wait_for(pair.sock, PTK_EVENT_READ, 0));
-        CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, 0), with_reset ? PTK_ERR_RESET : PTK_ERR_CLOSED);
+        CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, 0), with_reset ? PTK_ERR_RESET : PTK_ERR_EOF);
         sock_pair_end(&pair);
     }
     return PTK_OK;

@@ -110,7 +110,7 @@ static ptk_err serve(void *arg) {
         good(ptk_sock_recv(sock, big, below_big_bytes(), LIMIT_MS)) &&
         good(ptk_sock_send_some(sock, "end", 3, &count, LIMIT_MS))) {
         (void) good(ptk_sock_shutdown(sock, PTK_SOCK_WRITE));
-        answers(ptk_sock_recv(sock, bytes, 1, LIMIT_MS), PTK_ERR_CLOSED);
+        answers(ptk_sock_recv(sock, bytes, 1, LIMIT_MS), PTK_ERR_EOF);
     }
     ptk_sock_close(sock);
     return PTK_OK;
@@ -170,7 +170,7 @@ static void converse(ptk_sock_t *sock) {
         if (good(ptk_sock_send(sock, big, below_big_bytes(), LIMIT_MS)) &&
             good(ptk_sock_recv(sock, bytes, 3, LIMIT_MS))) {
             CHECK(memcmp(bytes, "end", 3) == 0);
-            answers(ptk_sock_recv_some(sock, bytes, 1, &count, LIMIT_MS), PTK_ERR_CLOSED);
+            answers(ptk_sock_recv_some(sock, bytes, 1, &count, LIMIT_MS), PTK_ERR_EOF);
         }
     }
 }
@@ -204,7 +204,7 @@ static void sockets(void) {
 
 static ptk_err wait_on_closed(void *arg) {
     char byte;
-    answers(ptk_sock_recv(arg, &byte, 1, LIMIT_MS), PTK_ERR_CLOSED);
+    answers(ptk_sock_recv(arg, &byte, 1, LIMIT_MS), PTK_ERR_EOF);
     return PTK_OK;
 }
 
@@ -480,10 +480,10 @@ static void outside(void) {
         (void) (watched != PTK_OS_HANDLE_NONE || ptk_get_err() == PTK_ERR_NOT_SUPPORTED ||
                 good(ptk_get_err()));
         go(dump_myself, loop);
-        for (int i = 0; i < 30 && err != PTK_ERR_CLOSED; i++) {
+        for (int i = 0; i < 30 && err != PTK_ERR_DONE; i++) {
             uint32_t next_ms = 0;
             err = ptk_scheduler_poll(loop, LIMIT_MS, &next_ms);
-            (void) (err == PTK_ERR_CLOSED || good(err));
+            (void) (err == PTK_ERR_DONE || good(err));
             below_clock_advance(next_ms == PTK_TIMEOUT_INFINITE ? 0 : next_ms * PTK_NS_PER_MS);
         }
         (void) good(ptk_scheduler_stop(loop));

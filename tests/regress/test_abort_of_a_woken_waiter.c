@@ -47,7 +47,7 @@ static void abort_when_woken(ptk_green_fn waiter) {
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     test_go(take_and_abort, NULL);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL)); /* the byte is written */
-    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_DONE);
     CHECK_ERR(answer, PTK_ERR_ABORTED);
     ptk_waitable_destroy(readable);
     ptk_waitable_destroy(user);

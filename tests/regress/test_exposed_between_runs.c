@@ -26,7 +26,7 @@ static ptk_event_loop_platform_t *watched_loop(int *fd_out) {
     test_go(answer_ok, NULL);
     test_run();
     while (shows(*fd_out, 0)) {
-        CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_CLOSED);
+        CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_DONE);
     }
     test_run(); /* run is what came last */
     CHECK(!shows(*fd_out, 0));

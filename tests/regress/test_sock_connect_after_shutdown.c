@@ -55,7 +55,7 @@ static ptk_err connect_after_the_end(void *unused) {
     ptk_sock_t *peer = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE);
     CHECK(peer != NULL);
     CHECK_OK(ptk_sock_shutdown(sock, PTK_SOCK_BOTH));
-    CHECK_ERR(ptk_sock_recv(peer, &byte, 1, PTK_TIMEOUT_INFINITE), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_recv(peer, &byte, 1, PTK_TIMEOUT_INFINITE), PTK_ERR_EOF);
     ptk_sock_close(peer);
     CHECK_OK(test_wait(ptk_sock_waitable(sock, PTK_EVENT_READ), PTK_TIMEOUT_INFINITE));
     CHECK_OK(ptk_sleep_ms(2)); /* the peer's end of the stream has come, too */

@@ -9,8 +9,8 @@ static ptk_err send_after_shutdown(void *unused) {
     size_t sent = 0;
     ptk_sock_t *sock = regress_pair(&peer);
     CHECK_OK(ptk_sock_shutdown(sock, PTK_SOCK_WRITE));
-    CHECK_ERR(ptk_sock_send(sock, "x", 1, PTK_TIMEOUT_INFINITE), PTK_ERR_CLOSED);
-    CHECK_ERR(ptk_sock_send_some(sock, "x", 1, &sent, 0), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_send(sock, "x", 1, PTK_TIMEOUT_INFINITE), PTK_ERR_WRITE_SHUT);
+    CHECK_ERR(ptk_sock_send_some(sock, "x", 1, &sent, 0), PTK_ERR_WRITE_SHUT);
     CHECK_EQ(send(peer, "y", 1, MSG_NOSIGNAL), 1);
     CHECK_OK(ptk_sock_recv(sock, &byte, 1, PTK_TIMEOUT_INFINITE)); /* the other direction is open */
     CHECK_EQ(byte, 'y');

@@ -37,7 +37,7 @@ static void echo(ptk_sock_t *sock) {
             return;
         }
     }
-    PTK_SIM_CHECK(err == PTK_ERR_CLOSED || err == PTK_ERR_RESET || err == PTK_ERR_CANCELED);
+    PTK_SIM_CHECK(err == PTK_ERR_EOF || err == PTK_ERR_RESET || err == PTK_ERR_CANCELED);
 }
 
 static ptk_err serve(void *arg) {
@@ -108,7 +108,7 @@ static void check_stream(ptk_sock_t *sock) {
         received += count;
     }
     ptk_err end = ptk_sock_recv(sock, bytes, 1, LATE_MS);
-    PTK_SIM_CHECK(end == PTK_ERR_CLOSED);
+    PTK_SIM_CHECK(end == PTK_ERR_EOF);
 }
 
 /* All of a stream there and back; the sender ends its half long before it has everything back. */

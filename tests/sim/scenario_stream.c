@@ -242,10 +242,10 @@ static ptk_err receive_bulk(void *arg) {
         err = receive_once(flow);
         perhaps_cancel(flow->end);
     }
-    bool is_end = err == PTK_ERR_CLOSED || err == PTK_ERR_TRUNCATED;
+    bool is_end = err == PTK_ERR_EOF || err == PTK_ERR_UNEXPECTED_EOF;
     PTK_SIM_CHECK(!is_end || flow->moved == flow->total || world.gave_up[flow->end->id]);
     if (err != PTK_ERR_CANCELED) {
-        end_flow(flow, err == PTK_ERR_CLOSED && flow->moved == flow->total ? PTK_OK : err);
+        end_flow(flow, err == PTK_ERR_EOF && flow->moved == flow->total ? PTK_OK : err);
     }
     return PTK_OK;
 }

@@ -69,7 +69,8 @@ bool scenario_is_network(ptk_err err) {
     case PTK_ERR_TIMEOUT:
     case PTK_ERR_CLOSED:
     case PTK_ERR_CANCELED:
-    case PTK_ERR_TRUNCATED:
+    case PTK_ERR_EOF:
+    case PTK_ERR_UNEXPECTED_EOF:
     case PTK_ERR_PARTIAL:
     case PTK_ERR_BROKEN:
     case PTK_ERR_REFUSED:

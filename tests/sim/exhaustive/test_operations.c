@@ -262,7 +262,7 @@ static void recv_beside(ptk_sock_t *sock) {
 
 TEST(recv) {
     static const ptk_err documented[] = {PTK_OK,
-                                         PTK_ERR_CLOSED,
+                                         PTK_ERR_EOF,
                                          PTK_ERR_NO_RESOURCES,
                                          PTK_ERR_RESET,
                                          PTK_ERR_TIMEOUT, /* both the connection and word of it are lost */

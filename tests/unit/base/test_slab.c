@@ -9,7 +9,7 @@ TEST(slab_objects_are_aligned_apart_and_zeroed) {
     enum { OBJECTS = 3000 };
     static unsigned char *objects[OBJECTS];
     ptk_slab_t slab;
-    ptk_slab_init(&slab, 100, false);
+    ptk_slab_init(&slab, 100);
     for (int i = 0; i < OBJECTS; i++) {
         objects[i] = ptk_slab_take(&slab);
         CHECK(objects[i] != NULL);
@@ -26,10 +26,10 @@ TEST(slab_objects_are_aligned_apart_and_zeroed) {
     ptk_slab_fini(&slab);
 }
 
-TEST(slab_warm_is_last_in_first_out) {
+TEST(slab_is_last_in_first_out) {
     void *objects[5];
     ptk_slab_t slab;
-    ptk_slab_init(&slab, 64, false);
+    ptk_slab_init(&slab, 64);
     for (int i = 0; i < 5; i++) {
         objects[i] = ptk_slab_take(&slab);
     }
@@ -47,7 +47,7 @@ TEST(slab_warm_is_last_in_first_out) {
 
 TEST(slab_keeps_what_the_owner_left) {
     ptk_slab_t slab;
-    ptk_slab_init(&slab, 64, false);
+    ptk_slab_init(&slab, 64);
     unsigned char *object = ptk_slab_take(&slab);
     memset(object, 0x5a, 64);
     ptk_slab_give(&slab, object);
@@ -56,64 +56,6 @@ TEST(slab_keeps_what_the_owner_left) {
         CHECK_EQ(object[byte], 0x5a);
     }
     ptk_slab_give(&slab, object);
-    ptk_slab_fini(&slab);
-}
-
-/* What an object remembers of its own past. */
-typedef struct kept {
-    void *link;
-    uint64_t given_at; /* the number of gives when it was given back, 0 if never */
-} kept_t;
-
-TEST(slab_quarantine_holds_1024_gives) {
-    enum { LIVE = 37 };
-    kept_t *live[LIVE] = {NULL};
-    uint64_t gives = 0;
-    uint64_t reused = 0;
-    ptk_test_random_t random = {3};
-    ptk_slab_t slab;
-    ptk_slab_init(&slab, sizeof(kept_t), true);
-    for (int i = 0; i < 100000; i++) {
-        kept_t **place = &live[ptk_test_random_below(&random, LIVE)];
-        if (*place) {
-            (*place)->given_at = ++gives;
-            ptk_slab_give(&slab, *place);
-            *place = NULL;
-            continue;
-        }
-        *place = ptk_slab_take(&slab);
-        CHECK(*place != NULL);
-        uint64_t given_at = (*place)->given_at;
-        CHECK(given_at == 0 || gives - given_at >= PTK_SLAB_QUARANTINE);
-        reused += given_at != 0;
-    }
-    CHECK(reused > 40000); /* it does not hold them for ever, either */
-    for (int i = 0; i < LIVE; i++) {
-        if (live[i]) {
-            ptk_slab_give(&slab, live[i]);
-        }
-    }
-    ptk_slab_fini(&slab);
-}
-
-TEST(slab_quarantine_is_exactly_1024) {
-    ptk_slab_t slab;
-    ptk_slab_init(&slab, 64, true);
-    void *first = ptk_slab_take(&slab);
-    void *others[PTK_SLAB_QUARANTINE];
-    for (int i = 0; i < PTK_SLAB_QUARANTINE; i++) {
-        others[i] = ptk_slab_take(&slab);
-    }
-    ptk_slab_give(&slab, first);
-    for (int i = 0; i < PTK_SLAB_QUARANTINE - 1; i++) {
-        ptk_slab_give(&slab, others[i]);
-    }
-    void *fresh = ptk_slab_take(&slab);
-    CHECK(fresh != first);
-    ptk_slab_give(&slab, others[PTK_SLAB_QUARANTINE - 1]);
-    CHECK_EQ(ptk_slab_take(&slab), first);
-    ptk_slab_give(&slab, first);
-    ptk_slab_give(&slab, fresh);
     ptk_slab_fini(&slab);
 }
 
@@ -130,7 +72,7 @@ TEST(slab_visits_each_object_ever_handed_out_once) {
     static unsigned char *objects[OBJECTS];
     ptk_slab_t slab;
     size_t visits = 0;
-    ptk_slab_init(&slab, 192, false);
+    ptk_slab_init(&slab, 192);
     ptk_slab_visit(&slab, count_visit, &visits);
     CHECK_EQ(visits, 0);
     for (int i = 0; i < OBJECTS; i++) {
@@ -157,7 +99,7 @@ TEST(slab_visits_each_object_ever_handed_out_once) {
 
 TEST(slab_ends_with_whatever_is_live) {
     ptk_slab_t slab;
-    ptk_slab_init(&slab, 64, true);
+    ptk_slab_init(&slab, 64);
     CHECK(ptk_slab_take(&slab) != NULL);
     ptk_slab_fini(&slab);
     CHECK_EQ(slab.live_count, 0);
@@ -167,7 +109,7 @@ TEST(slab_ends_with_whatever_is_live) {
 
 TEST(slab_of_objects_larger_than_a_chunk) {
     ptk_slab_t slab;
-    ptk_slab_init(&slab, 200000, false);
+    ptk_slab_init(&slab, 200000);
     char *first = ptk_slab_take(&slab);
     char *second = ptk_slab_take(&slab);
     CHECK(first && second && first != second);
@@ -179,9 +121,9 @@ TEST(slab_of_objects_larger_than_a_chunk) {
     ptk_slab_fini(&slab);
 }
 
-TEST(slab_out_of_memory_answers_null_p55) {
+TEST(p55_slab_out_of_memory_returns_null) {
     ptk_slab_t slab;
-    ptk_slab_init(&slab, 64, true);
+    ptk_slab_init(&slab, 64);
     ptk_test_faults_install();
     ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);
     CHECK(ptk_slab_take(&slab) == NULL);

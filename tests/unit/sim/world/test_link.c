@@ -63,7 +63,7 @@ static ptk_err send_all(void *arg) {
     if (world.connected == PTK_OK) {
         CHECK_OK(ptk_sock_send(sock, bytes, sizeof bytes, LATE_MS));
         CHECK_OK(ptk_sock_shutdown(sock, PTK_SOCK_WRITE));
-        CHECK_ERR(ptk_sock_recv(sock, &(char) {0}, 1, LATE_MS), PTK_ERR_CLOSED);
+        CHECK_ERR(ptk_sock_recv(sock, &(char) {0}, 1, LATE_MS), PTK_ERR_EOF);
     }
     ptk_sock_close(sock);
     return PTK_OK;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loop tags (layer 0, internal): one of the four process-wide tables.
+ *
+ * Every living loop has a tag, and every token that its tables hand out carries it (ptk_token.h). The table states
+ * which tags are living, so that a token of another thread's loop can be told from one whose loop has gone, and
+ * with which generation the tokens of the next loop with the same tag begin: above all that were handed out under
+ * that tag before. So a token stays refused after its loop has gone.
+ *
+ * The table is touched when a loop is created or destroyed and when a token was refused. Any thread; lock-free.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* No loop has this tag. */
+#define PTK_LOOP_TAG_NONE 0u
+
+/* Takes a free tag. Returns PTK_LOOP_TAG_NONE if all are living or used up. `generation_out` receives the first
+   generation for the tokens of the new loop. */
+uint32_t ptk_loop_tag_take(uint32_t *generation_out);
+
+/* Frees a living tag. `generation` is the highest generation that was handed out under it. */
+void ptk_loop_tag_free(uint32_t tag, uint32_t generation);
+
+/* Returns true if a loop of this process, or of the process that forked it, has the tag. */
+bool ptk_loop_tag_is_living(uint32_t tag);

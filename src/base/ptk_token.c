@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Token tables: the model stands in ptk_token.h. A chunk of slots is added when the last one is handed out; its
+ * pages are touched as its slots are.
+ */
+#include "base/ptk_token.h"
+
+#include "base/ptk_loop_tag.h"
+#include "base/ptk_memory.h"
+#include "base/ptk_thread.h"
+#include <string.h>
+
+#define TOKEN_ALIGNMENT    ((size_t) 64)
+#define FIRST_CHUNK_COUNT  8u
+
+void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag, uint32_t generation) {
+    ptk_assert(stride % TOKEN_ALIGNMENT == 0 && stride >= sizeof(ptk_token_head_t));
+    *table = (ptk_token_table_t) {.stride = (uint32_t) stride,
+                                  .tag = tag,
+                                  .first_generation = generation,
+                                  .last_generation = generation};
+    ptk_queue_init(&table->free_slots);
+}
+
+/* The allocation of a chunk begins one alignment before its first slot; the word before the slot says where. */
+static void *chunk_memory(char *chunk) {
+    void *memory;
+    memcpy(&memory, chunk - sizeof memory, sizeof memory);
+    return memory;
+}
+
+void ptk_token_table_fini(ptk_token_table_t *table) {
+    for (uint32_t slot = 0; slot < table->slot_count; slot += PTK_TOKEN_CHUNK_SLOTS) {
+        ptk_free(chunk_memory(table->chunks[slot / PTK_TOKEN_CHUNK_SLOTS]));
+    }
+    ptk_free(table->chunks);
+    ptk_token_table_init(table, table->stride, table->tag, table->first_generation);
+}
+
+static bool grow_chunk_list(ptk_token_table_t *table) {
+    uint32_t capacity = table->chunk_capacity ? table->chunk_capacity * 2 : FIRST_CHUNK_COUNT;
+    char **grown = ptk_reallocate(table->chunks, capacity * sizeof *grown);
+    if (!grown) {
+        return false;
+    }
+    table->chunks = grown;
+    table->chunk_capacity = capacity;
+    return true;
+}
+
+static bool add_token_chunk(ptk_token_table_t *table) {
+    uint32_t index = table->slot_count / PTK_TOKEN_CHUNK_SLOTS;
+    if (index == table->chunk_capacity && !grow_chunk_list(table)) {
+        return false;
+    }
+    void *memory = ptk_allocate(TOKEN_ALIGNMENT + sizeof memory + (size_t) PTK_TOKEN_CHUNK_SLOTS * table->stride);
+    if (!memory) {
+        return false;
+    }
+    uintptr_t first = ((uintptr_t) memory + sizeof memory + TOKEN_ALIGNMENT - 1) & ~(uintptr_t) (TOKEN_ALIGNMENT - 1);
+    char *chunk = (char *) memory + (first - (uintptr_t) memory);
+    memcpy(chunk - sizeof memory, &memory, sizeof memory);
+    table->chunks[index] = chunk;
+    return true;
+}
+
+ptk_token_head_t *ptk_token_take_new_slot(ptk_token_table_t *table) {
+    uint32_t slot = table->slot_count;
+    if (slot > PTK_TOKEN_SLOT_MAX || (slot % PTK_TOKEN_CHUNK_SLOTS == 0 && !add_token_chunk(table))) {
+        return NULL;
+    }
+    table->slot_count++;
+    ptk_token_head_t *head = memset(ptk_token_slot(table, slot, table->stride), 0, table->stride);
+    head->slot = slot;
+    head->generation = table->first_generation;
+    return head;
+}
+
+void ptk_token_visit(ptk_token_table_t *table, void (*visitor)(void *context, void *object), void *context) {
+    for (uint32_t slot = 0; slot < table->slot_count; slot++) {
+        ptk_token_head_t *head = ptk_token_slot(table, slot, table->stride);
+        if (head->token != 0) {
+            visitor(context, head);
+        }
+    }
+}
+
+ptk_err ptk_token_refusal(const void *token) {
+    uintptr_t bits = (uintptr_t) token;
+    const ptk_thread_block_t *block = ptk_thread();
+    uint32_t tag = (uint32_t) (bits >> PTK_TOKEN_TAG_SHIFT);
+    if ((bits & 1) == 0 || tag == PTK_LOOP_TAG_NONE) {
+        return PTK_ERR_INVALID_PARAM;
+    }
+    if (tag == block->loop_tag || !ptk_loop_tag_is_living(tag)) {
+        return PTK_ERR_CLOSED;
+    }
+    return block->forked ? PTK_ERR_FORKED : PTK_ERR_WRONG_THREAD;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a loop (layer 3): run, poll and stop.
+ *
+ * Run alternates two things on the caller's context, the main context: the tick, and running what is runnable. Where
+ * the loop is driven from outside (ptk_scheduler_poll), one tick and one round are taken per call, and between calls
+ * the platform's descriptor shows deadlines (its alarm) and runnable work (a kick).
+ *
+ * The loop has ended when only daemons live: they are cancelled then, as all green threads are after a stop, and so
+ * is each that is spawned until run returns.
+ */
+#include "sched/ptk_run.h"
+
+#include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_dump.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_scheduler_impl.h"
+#include "sched/ptk_tick.h"
+#include "sched/ptk_timer.h"
+
+/* --- deadlock --- */
+
+/* Returns true if something other than a green thread can still wake this one. */
+static bool is_externally_wakeable(const ptk_task_t *task) {
+    if (task->flags & PTK_TASK_EXTERNALLY_WAKEABLE || task->timer.state != PTK_TIMER_IDLE) {
+        return true;
+    }
+    for (const ptk_scope_t *scope = task->scope; scope; scope = scope->outer) {
+        if (scope->timer.state != PTK_TIMER_IDLE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever was found externally_wakeable the last time is asked first, so this is cheap where it is asked
+ * often. */
+static bool any_externally_wakeable(ptk_scheduler_t *scheduler) {
+    if (scheduler->externally_wakeable && is_externally_wakeable(scheduler->externally_wakeable)) {
+        return true;
+    }
+    ptk_list_node_t *node = ptk_list_first(&scheduler->living);
+    for (; node; node = ptk_list_next(&scheduler->living, node)) {
+        ptk_task_t *task = ptk_container_of(node, ptk_task_t, living);
+        if (is_externally_wakeable(task)) {
+            scheduler->externally_wakeable = task;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_deadlocked(ptk_scheduler_t *scheduler) {
+    bool others_may_act = ptk_tick_has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) ||
+                          scheduler->find_current || ptk_inbox_has_waker(scheduler->inbox);
+    return !others_may_act && !any_externally_wakeable(scheduler);
+}
+
+/* --- run --- */
+
+void ptk_run_enter(ptk_scheduler_t *scheduler) {
+    scheduler->active = true;
+    scheduler->kicks = false;
+    ptk_fp_save(&scheduler->fp_words);
+    ptk_context_adopt(&scheduler->main_context.context);
+    scheduler->current = scheduler->find_current ? NULL : &scheduler->main_context;
+}
+
+void ptk_run_leave(ptk_scheduler_t *scheduler) {
+    scheduler->active = false;
+    scheduler->current = NULL;
+    scheduler->block->errors = NULL;
+    ptk_tick_show(scheduler);
+}
+
+void ptk_run_stop(ptk_scheduler_t *scheduler) {
+    scheduler->stopping = true;
+    ptk_cancel_all(scheduler, PTK_CANCEL_STOP);
+}
+
+/* Runs until no green thread is left, or the poller fails. */
+static ptk_err run_all(ptk_scheduler_t *scheduler) {
+    while (scheduler->task_count > 0) {
+        if (!scheduler->stopping && scheduler->task_count == scheduler->daemon_count) {
+            ptk_run_stop(scheduler);
+        }
+        if (is_deadlocked(scheduler)) {
+            ptk_dump_all(scheduler, "deadlock: nothing can wake any of these");
+            scheduler->stopping = false;
+            return PTK_ERR_DEADLOCK;
+        }
+        ptk_err err = ptk_tick_run(scheduler, UINT64_MAX);
+        if (err != PTK_OK) {
+            return err;
+        }
+        ptk_run_ready(scheduler, UINT64_MAX);
+    }
+    scheduler->stopping = false;
+    return PTK_OK;
+}
+
+/* Finds the scheduler of `loop` and enters it. */
+static ptk_err begin_run(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out) {
+    ptk_err err = ptk_scheduler_attach(loop, scheduler_out);
+    if (err != PTK_OK) {
+        return err;
+    }
+    if ((*scheduler_out)->active) {
+        return ptk_fail(PTK_ERR_BUSY);
+    }
+    ptk_run_enter(*scheduler_out);
+    return PTK_OK;
+}
+
+ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = begin_run(loop, &scheduler);
+    if (err != PTK_OK) {
+        return err;
+    }
+    err = run_all(scheduler);
+    int os_err = ptk_get_os_err();
+    ptk_run_leave(scheduler);
+    return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);
+}
+
+/* --- poll --- */
+
+/* Returns the milliseconds until there is something to do, rounded up. */
+static uint32_t next_ms(const ptk_scheduler_t *scheduler) {
+    uint64_t first_ns = ptk_heap_first_deadline(&scheduler->heap);
+    if (ptk_tick_has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox)) {
+        return 0;
+    }
+    if (first_ns == UINT64_MAX) {
+        return PTK_TIMEOUT_INFINITE;
+    }
+    uint64_t left_ns = first_ns > scheduler->now_ns ? first_ns - scheduler->now_ns : 0;
+    uint64_t left_ms = left_ns / PTK_NS_PER_MS + (left_ns % PTK_NS_PER_MS != 0);
+    return left_ms < PTK_TIMEOUT_INFINITE ? (uint32_t) left_ms : PTK_TIMEOUT_INFINITE - 1;
+}
+
+static uint64_t limit_after(const ptk_scheduler_t *scheduler, uint32_t timeout_ms) {
+    ptk_deadline_t deadline = ptk_deadline_after_ms(timeout_ms);
+    if (deadline.kind == PTK_DEADLINE_NOW) {
+        return scheduler->now_ns;
+    }
+    ptk_deadline_fix(&deadline);
+    return deadline.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : deadline.ns;
+}
+
+ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms, uint32_t *next_ms_out) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = begin_run(loop, &scheduler);
+    if (err != PTK_OK) {
+        return err;
+    }
+    bool over = scheduler->task_count == scheduler->daemon_count; /* then there is nothing to wait for */
+    err = ptk_tick_run(scheduler, limit_after(scheduler, over ? 0 : timeout_ms));
+    int os_err = ptk_get_os_err();
+    size_t runnable = ptk_queue_count(&scheduler->run_queue);
+    if (runnable > 0) {
+        ptk_run_ready(scheduler, runnable);
+    }
+    ptk_timer_read_clock(scheduler);
+    ptk_run_leave(scheduler);
+    if (next_ms_out) {
+        *next_ms_out = next_ms(scheduler);
+    }
+    if (err != PTK_OK) {
+        return ptk_fail_os(err, os_err);
+    }
+    if (scheduler->task_count == 0) {
+        scheduler->stopping = false;
+    }
+    return scheduler->task_count > scheduler->daemon_count ? PTK_OK : ptk_fail(PTK_ERR_DONE);
+}
+
+ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = ptk_scheduler_attach(loop, &scheduler);
+    if (err == PTK_OK) {
+        ptk_run_stop(scheduler);
+    }
+    return err;
+}

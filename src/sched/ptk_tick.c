@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tick (layer 3): the one place where a loop polls.
+ *
+ * A tick is: read the clock (which settles new timers), poll (without waiting if anything is runnable, else until the
+ * earliest deadline), read again if it waited, deliver what came, drain the inbox, expire timers. Polling comes before
+ * expiring, so data beats the timeout that falls due in the same tick.
+ */
+#include "sched/ptk_tick.h"
+
+#include "base/ptk_choice.h"
+#include "sched/ptk_call.h"
+#include "sched/ptk_op.h"
+#include "sched/ptk_park.h"
+#include "sched/ptk_task.h"
+#include "sched/ptk_timer.h"
+
+static size_t count_finished(const ptk_scheduler_t *scheduler) {
+    size_t count = 0;
+    ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
+    for (; node; node = ptk_list_next(&scheduler->finished, node)) {
+        count++;
+    }
+    return count;
+}
+
+static void deliver_finished_at(ptk_scheduler_t *scheduler, size_t index) {
+    ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
+    while (index-- > 0) {
+        node = node->next;
+    }
+    ptk_list_remove(node);
+    ptk_op_deliver(ptk_container_of(node, ptk_event_op_t, link));
+}
+
+/* Delivers as the oracle chooses: how many are kept for the next tick, and in which order the others are delivered. */
+static void deliver_as_chosen(ptk_scheduler_t *scheduler) {
+    size_t left = count_finished(scheduler);
+    size_t kept = left ? ptk_choice(PTK_CHOICE_BATCH_END, (uint32_t) left) : 0;
+    for (; left > kept; left--) {
+        deliver_finished_at(scheduler, ptk_choice(PTK_CHOICE_EVENT_ORDER, (uint32_t) left));
+    }
+}
+
+/* Hands finished operations to their waiters. */
+static void deliver_finished(ptk_scheduler_t *scheduler) {
+    if (ptk_unlikely(scheduler->block->oracle != NULL)) {
+        deliver_as_chosen(scheduler);
+        return;
+    }
+    while (!ptk_list_is_empty(&scheduler->finished)) {
+        deliver_finished_at(scheduler, 0);
+    }
+}
+
+static ptk_err poll_platform(ptk_scheduler_t *scheduler, uint64_t deadline_ns) {
+    ptk_event_loop_platform_t *loop = scheduler->loop;
+    int result = loop->ops->poll(loop, scheduler->now_ns, deadline_ns, &scheduler->finished);
+    return result == 0 ? PTK_OK : ptk_fail_errno(-result);
+}
+
+/* Polls; if there is nothing to do, waits until `deadline_ns` at most. */
+static ptk_err poll_and_wait(ptk_scheduler_t *scheduler, uint64_t deadline_ns) {
+    bool sleeps = !ptk_tick_has_work(scheduler) && ptk_inbox_prepare_sleep(scheduler->inbox);
+    if (!sleeps) {
+        return poll_platform(scheduler, scheduler->now_ns);
+    }
+    ptk_err err = poll_platform(scheduler, deadline_ns);
+    ptk_inbox_end_sleep(scheduler->inbox);
+    ptk_timer_read_clock(scheduler);
+    return err;
+}
+
+ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
+    ptk_timer_read_clock(scheduler);
+    uint64_t first_ns = ptk_heap_first_deadline(&scheduler->heap);
+    ptk_err err = poll_and_wait(scheduler, first_ns < limit_ns ? first_ns : limit_ns);
+    deliver_finished(scheduler);
+    ptk_drain_inbox(scheduler);
+    ptk_timer_expire_due(scheduler);
+    ptk_task_reap(scheduler);
+    scheduler->budget = PTK_BUDGET;
+    return err;
+}
+
+void ptk_tick_show(ptk_scheduler_t *scheduler) {
+    ptk_event_loop_platform_t *loop = scheduler->loop;
+    if (!loop->is_exposed || scheduler->active) {
+        return;
+    }
+    scheduler->kicks = true;
+    ptk_timer_read_clock(scheduler);
+    loop->ops->set_alarm(loop, ptk_heap_first_deadline(&scheduler->heap));
+    if (!ptk_inbox_prepare_sleep(scheduler->inbox) || ptk_tick_has_work(scheduler)) {
+        scheduler->inbox->sys->wake_kick(scheduler->inbox->wake);
+    }
+}
+
+void ptk_tick_catch_up(ptk_scheduler_t *scheduler) {
+    ptk_drain_inbox(scheduler);
+    if (!scheduler->active) {
+        ptk_timer_read_clock(scheduler);
+        ptk_timer_expire_due(scheduler);
+    }
+}

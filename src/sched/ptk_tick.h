@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The tick (layer 3, internal): the model stands at the top of ptk_tick.c. */
+#pragma once
+
+#include "sched/ptk_sched.h"
+
+/* Runs one tick on the main context. It waits until `limit_ns` at most, and only if nothing is runnable. OK, or the
+   failure of the system's poller. */
+ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns);
+
+/* Returns true if a green thread is runnable or a finished operation is not delivered yet. */
+static inline bool ptk_tick_has_work(const ptk_scheduler_t *scheduler) {
+    return scheduler->run_queue.first || !ptk_list_is_empty(&scheduler->finished);
+}
+
+/* Shows on the loop's descriptor what is due, while that is watched and no call is inside run or poll. */
+void ptk_tick_show(ptk_scheduler_t *scheduler);
+
+/* Prepares a look with timeout 0: delivers the messages of other threads, and, outside run and poll, expires
+   timers. */
+void ptk_tick_catch_up(ptk_scheduler_t *scheduler);
