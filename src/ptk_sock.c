@@ -2,8 +2,8 @@
 /*
  * The life of a socket, and the calls that never wait (layer 5).
  *
- * Closing ends the token, ends every wait on the socket with CLOSED, deregisters it and closes the descriptor, in this
- * order and at once. The memory is freed when the last green thread has left its call.
+ * Closing ends the token, ends every wait on the socket with CLOSED, deregisters it and closes the
+ * descriptor, in this order and at once. The memory is freed when the last green thread has left its call.
  */
 #include "net/ptk_sock_impl.h"
 

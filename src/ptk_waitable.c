@@ -2,12 +2,12 @@
 /*
  * Waitables (layer 4): creating, destroying, and waiting for one.
  *
- * Two shapes. TIMER, SIGNAL and USER are an *event counter*: events are counted there until a wait takes them, and a
- * wait touches nothing else. SOCKET is a *subject*: a source, the gates of its two directions, and a READY operation
- * that calls poll(2) and pends until the platform has news.
+ * Two shapes. TIMER, SIGNAL and USER are an *event counter*: events are counted there until a wait takes
+ * them, and a wait touches nothing else. SOCKET is a *subject*: a source, the gates of its two directions,
+ * and a READY operation that calls poll(2) and pends until the platform has news.
  *
- * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. The waitable of a socket
- * uses the socket's subject, so it passes the same gates as the socket's calls.
+ * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. The waitable of a
+ * socket uses the socket's subject, so it passes the same gates as the socket's calls.
  *
  * The waiting path is the same for one waitable and for several: wait/ptk_wait_set.c.
  */
@@ -55,8 +55,10 @@ static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_ty
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
-    *waitable = (ptk_waitable_t) {
-        .head = waitable->head, .scheduler = scheduler, .type = (uint8_t) type, .pin = {.free = free_waitable}};
+    *waitable = (ptk_waitable_t) {.head = waitable->head,
+                                  .scheduler = scheduler,
+                                  .type = (uint8_t) type,
+                                  .pin = {.free = free_waitable}};
     ptk_event_counter_init(&waitable->counter);
     return waitable;
 }
@@ -263,13 +265,13 @@ static __attribute__((noinline)) ptk_err wait_for_both(ptk_wait_set_t *set, uint
     return err == PTK_OK ? ptk_wait_set_wait(set) : err;
 }
 
-/* The record of a wait for one waitable is the task's, so that nothing in user space touches the parked stack. */
+/* The record of a wait for one waitable is the task's, so that nothing in user space touches the parked
+ * stack. */
 static ptk_err wait_for_one(ptk_waitable_wait_item_t *item, uint32_t timeout_ms) {
     ptk_wait_t outside; /* with timeout 0 outside a green thread */
     uint8_t held;
     ptk_task_t *self = ptk_task_current();
-    ptk_wait_set_t set = {
-        .items = item, .count = 1, .records = self ? &self->wait : &outside, .held = &held};
+    ptk_wait_set_t set = {.items = item, .count = 1, .records = self ? &self->wait : &outside, .held = &held};
     if (ptk_wait_set_needs_gate_record(item)) {
         return wait_for_both(&set, timeout_ms);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of loop tags: one word per tag. LIVING is set while a loop has the tag; the bits below are the first
- * generation of the next loop's tokens. A tag whose generations are used up is never handed out again.
+ * The table of loop tags: one word per tag. LIVING is set while a loop has the tag; the bits below are the
+ * first generation of the next loop's tokens. A tag whose generations are used up is never handed out again.
  */
 #include "base/ptk_loop_tag.h"
 

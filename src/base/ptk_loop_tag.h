@@ -2,12 +2,13 @@
 /*
  * Loop tags (layer 0, internal): one of the four process-wide tables.
  *
- * Every living loop has a tag, and every token that its tables hand out carries it (ptk_token.h). The table states
- * which tags are living, so that a token of another thread's loop can be told from one whose loop has gone, and
- * with which generation the tokens of the next loop with the same tag begin: above all that were handed out under
- * that tag before. So a token stays refused after its loop has gone.
+ * Every living loop has a tag, and every token that its tables hand out carries it (ptk_token.h). The table
+ * states which tags are living, so that a token of another thread's loop can be told from one whose loop has
+ * gone, and with which generation the tokens of the next loop with the same tag begin: above all that were
+ * handed out under that tag before. So a token stays refused after its loop has gone.
  *
- * The table is touched when a loop is created or destroyed and when a token was refused. Any thread; lock-free.
+ * The table is touched when a loop is created or destroyed and when a token was refused. Any thread;
+ * lock-free.
  */
 #pragma once
 
@@ -17,8 +18,8 @@
 /* No loop has this tag. */
 #define PTK_LOOP_TAG_NONE 0u
 
-/* Takes a free tag. Returns PTK_LOOP_TAG_NONE if all are living or used up. `generation_out` receives the first
-   generation for the tokens of the new loop. */
+/* Takes a free tag. Returns PTK_LOOP_TAG_NONE if all are living or used up. `generation_out` receives the
+   first generation for the tokens of the new loop. */
 uint32_t ptk_loop_tag_take(uint32_t *generation_out);
 
 /* Frees a living tag. `generation` is the highest generation that was handed out under it. */

@@ -2,8 +2,8 @@
 /*
  * A slab of equal-sized objects (layer 0). Its memory is type-stable: it goes back only with the whole slab.
  *
- * Last in, first out, for objects that should be warm when they are reused. The first pointer-sized word of a free
- * object is the slab's; all else stays as the owner left it.
+ * Last in, first out, for objects that should be warm when they are reused. The first pointer-sized word of a
+ * free object is the slab's; all else stays as the owner left it.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Token tables: the model stands in ptk_token.h. A chunk of slots is added when the last one is handed out; its
- * pages are touched as its slots are.
+ * Token tables: the model stands in ptk_token.h. A chunk of slots is added when the last one is handed out;
+ * its pages are touched as its slots are.
  */
 #include "base/ptk_token.h"
 
@@ -10,8 +10,8 @@
 #include "base/ptk_thread.h"
 #include <string.h>
 
-#define TOKEN_ALIGNMENT    ((size_t) 64)
-#define FIRST_CHUNK_COUNT  8u
+#define TOKEN_ALIGNMENT   ((size_t) 64)
+#define FIRST_CHUNK_COUNT 8u
 
 void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag, uint32_t generation) {
     ptk_assert(stride % TOKEN_ALIGNMENT == 0 && stride >= sizeof(ptk_token_head_t));
@@ -22,7 +22,8 @@ void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag,
     ptk_queue_init(&table->free_slots);
 }
 
-/* The allocation of a chunk begins one alignment before its first slot; the word before the slot says where. */
+/* The allocation of a chunk begins one alignment before its first slot; the word before the slot says where.
+ */
 static void *chunk_memory(char *chunk) {
     void *memory;
     memcpy(&memory, chunk - sizeof memory, sizeof memory);
@@ -53,11 +54,13 @@ static bool add_token_chunk(ptk_token_table_t *table) {
     if (index == table->chunk_capacity && !grow_chunk_list(table)) {
         return false;
     }
-    void *memory = ptk_allocate(TOKEN_ALIGNMENT + sizeof memory + (size_t) PTK_TOKEN_CHUNK_SLOTS * table->stride);
+    void *memory =
+        ptk_allocate(TOKEN_ALIGNMENT + sizeof memory + (size_t) PTK_TOKEN_CHUNK_SLOTS * table->stride);
     if (!memory) {
         return false;
     }
-    uintptr_t first = ((uintptr_t) memory + sizeof memory + TOKEN_ALIGNMENT - 1) & ~(uintptr_t) (TOKEN_ALIGNMENT - 1);
+    uintptr_t first =
+        ((uintptr_t) memory + sizeof memory + TOKEN_ALIGNMENT - 1) & ~(uintptr_t) (TOKEN_ALIGNMENT - 1);
     char *chunk = (char *) memory + (first - (uintptr_t) memory);
     memcpy(chunk - sizeof memory, &memory, sizeof memory);
     table->chunks[index] = chunk;

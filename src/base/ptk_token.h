@@ -2,20 +2,20 @@
 /*
  * Tokens and the tables that hand them out (layer 0, internal).
  *
- * A socket, a waitable and a handle of a green thread are named by a token that looks like a pointer and that no
- * caller ever dereferences: bit 0 is set, then follow slot, generation and loop tag. The object lies in a slot of a
- * table of its loop and holds the token of its present life. A public call computes the slot's address and compares
- * the two tokens: one comparison establishes owner, slot and life.
+ * A socket, a waitable and a handle of a green thread are named by a token that looks like a pointer and that
+ * no caller ever dereferences: bit 0 is set, then follow slot, generation and loop tag. The object lies in a
+ * slot of a table of its loop and holds the token of its present life. A public call computes the slot's
+ * address and compares the two tokens: one comparison establishes owner, slot and life.
  *
  *     free  --take-->  living  --end-->  ended  --free-->  free
  *
- * *Living*: the token finds the object. *Ended* (closed, destroyed): the token is refused, while green threads that
- * are inside a call still use the memory. *Free*: the slot waits for its next life, which gets the next generation;
- * free slots are reused first in, first out.
+ * *Living*: the token finds the object. *Ended* (closed, destroyed): the token is refused, while green
+ * threads that are inside a call still use the memory. *Free*: the slot waits for its next life, which gets
+ * the next generation; free slots are reused first in, first out.
  *
- * On 64-bit systems a slot whose generations are used up is not reused, so a stale token is refused for ever. On
- * 32-bit systems generations wrap: a stale token is accepted only after its slot has been reused a multiple of 1,024
- * times.
+ * On 64-bit systems a slot whose generations are used up is not reused, so a stale token is refused for ever.
+ * On 32-bit systems generations wrap: a stale token is accepted only after its slot has been reused a
+ * multiple of 1,024 times.
  *
  * Chunks of slots live as long as the table. Owner thread only, but for ptk_token_refusal.
  */
@@ -76,7 +76,8 @@ void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag,
 /* Frees all chunks, and with them whatever is still living. */
 void ptk_token_table_fini(ptk_token_table_t *table);
 
-/* Returns a zeroed slot that was never used, NULL: out of memory or of slots. Called by ptk_token_take alone. */
+/* Returns a zeroed slot that was never used, NULL: out of memory or of slots. Called by ptk_token_take alone.
+ */
 ptk_token_head_t *ptk_token_take_new_slot(ptk_token_table_t *table);
 
 /* Returns the head of a slot that exists. */
@@ -85,12 +86,12 @@ static inline ptk_token_head_t *ptk_token_slot(const ptk_token_table_t *table, u
     return (ptk_token_head_t *) (void *) (chunk + slot % PTK_TOKEN_CHUNK_SLOTS * stride);
 }
 
-/* Begins a life. Returns the object, whose memory behind its head is zeroed in a slot's first life and left as it
-   was in later ones; NULL: out of memory or of slots. */
+/* Begins a life. Returns the object, whose memory behind its head is zeroed in a slot's first life and left
+   as it was in later ones; NULL: out of memory or of slots. */
 static inline void *ptk_token_take(ptk_token_table_t *table) {
     ptk_queue_node_t *node = ptk_queue_pop(&table->free_slots);
-    ptk_token_head_t *head =
-        ptk_likely(node != NULL) ? ptk_container_of(node, ptk_token_head_t, free_link) : ptk_token_take_new_slot(table);
+    ptk_token_head_t *head = ptk_likely(node != NULL) ? ptk_container_of(node, ptk_token_head_t, free_link)
+                                                      : ptk_token_take_new_slot(table);
     if (ptk_unlikely(!head)) {
         return NULL;
     }
@@ -100,7 +101,8 @@ static inline void *ptk_token_take(ptk_token_table_t *table) {
         table->last_generation = head->generation;
     }
     head->token = (uintptr_t) table->tag << PTK_TOKEN_TAG_SHIFT |
-                  (uintptr_t) head->generation << PTK_TOKEN_GENERATION_SHIFT | (uintptr_t) head->slot << 1 | 1u;
+                  (uintptr_t) head->generation << PTK_TOKEN_GENERATION_SHIFT | (uintptr_t) head->slot << 1 |
+                  1u;
     table->taken_count++;
     return head;
 }
@@ -118,11 +120,12 @@ static inline void ptk_token_free(ptk_token_table_t *table, ptk_token_head_t *he
 /* Calls `visitor` for every living object. The visitor may end and free the object. */
 void ptk_token_visit(ptk_token_table_t *table, void (*visitor)(void *context, void *object), void *context);
 
-/* Returns why the calling thread may not use `token`: INVALID_PARAM (NULL, or no token), WRONG_THREAD, FORKED,
-   CLOSED. */
+/* Returns why the calling thread may not use `token`: INVALID_PARAM (NULL, or no token), WRONG_THREAD,
+   FORKED, CLOSED. */
 ptk_err ptk_token_refusal(const void *token);
 
-/* Returns the living object that `token` names in `table`, NULL if there is none: ptk_token_refusal states why. */
+/* Returns the living object that `token` names in `table`, NULL if there is none: ptk_token_refusal states
+ * why. */
 static inline void *ptk_token_find(const ptk_token_table_t *table, const void *token, size_t stride) {
     uintptr_t bits = (uintptr_t) token;
     uint32_t slot = (uint32_t) (bits >> 1) & PTK_TOKEN_SLOT_MAX;

@@ -2,10 +2,10 @@
 /*
  * Accepting (layer 5).
  *
- * Accept reserves the socket before it calls the kernel, so a connection that was taken is never lost to a lack of
- * memory. Connections that died in the backlog are skipped. When descriptors or kernel memory are short, another try
- * at once would spin, because the listener stays readable: accept leaves the listener alone and waits until a socket
- * of this loop is closed or some time has passed, longer each time.
+ * Accept reserves the socket before it calls the kernel, so a connection that was taken is never lost to a
+ * lack of memory. Connections that died in the backlog are skipped. When descriptors or kernel memory are
+ * short, another try at once would spin, because the listener stays readable: accept leaves the listener
+ * alone and waits until a socket of this loop is closed or some time has passed, longer each time.
  */
 #include "net/ptk_sock_impl.h"
 
@@ -15,8 +15,8 @@
 #define BACKOFF_FIRST_NS (10 * PTK_NS_PER_MS)
 #define BACKOFF_LAST_NS  (1000 * PTK_NS_PER_MS)
 
-/* Returns true if accept(2) reports a connection that failed before it was taken, or a network error that is pending
-   on the new socket. */
+/* Returns true if accept(2) reports a connection that failed before it was taken, or a network error that is
+   pending on the new socket. */
 static bool died_in_backlog(int os_err) {
     switch (os_err) {
     case ECONNABORTED:
@@ -73,7 +73,8 @@ static ptk_err handle_accept_failure(ptk_sock_call_t *call, int os_err, uint64_t
         err = wait_for_descriptor(call, backoff_ns);
         call->call.os_err = err == PTK_ERR_NO_RESOURCES ? os_err : 0;
     } else {
-        err = died_in_backlog(os_err) ? skip_dead_connection(&call->call) : ptk_call_errno(&call->call, -os_err);
+        err = died_in_backlog(os_err) ? skip_dead_connection(&call->call)
+                                      : ptk_call_errno(&call->call, -os_err);
     }
     return err == PTK_OK && call->sock->pin.closed ? PTK_ERR_CLOSED : err;
 }
@@ -109,7 +110,8 @@ static ptk_sock_t *accept_connection(ptk_sock_call_t *call, ptk_err *err_out) {
     return accepted;
 }
 
-ptk_sock_t *ptk_sock_accept(ptk_sock_t *token, struct sockaddr *addr, socklen_t *addrlen, uint32_t timeout_ms) {
+ptk_sock_t *ptk_sock_accept(ptk_sock_t *token, struct sockaddr *addr, socklen_t *addrlen,
+                            uint32_t timeout_ms) {
     ptk_sock_call_t call;
     if ((addr == NULL) != (addrlen == NULL)) {
         ptk_fail(PTK_ERR_INVALID_PARAM);

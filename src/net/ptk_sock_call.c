@@ -3,8 +3,8 @@
 #include "net/ptk_sock_impl.h"
 
 static const char *const gate_kinds[] = {
-    [PTK_SOCK_VERB_RECV] = "gate to receive",   [PTK_SOCK_VERB_ACCEPT] = "gate to accept",
-    [PTK_SOCK_VERB_SEND] = "gate to send",      [PTK_SOCK_VERB_SEND_SOME] = "gate to send",
+    [PTK_SOCK_VERB_RECV] = "gate to receive",    [PTK_SOCK_VERB_ACCEPT] = "gate to accept",
+    [PTK_SOCK_VERB_SEND] = "gate to send",       [PTK_SOCK_VERB_SEND_SOME] = "gate to send",
     [PTK_SOCK_VERB_CONNECT] = "gate to connect",
 };
 
@@ -24,8 +24,8 @@ static ptk_err check_connect_state(const ptk_sock_t *sock) {
     return sock->outbound_gate.unusual & PTK_GATE_TAKEN ? PTK_ERR_BUSY : PTK_OK;
 }
 
-/* Returns OK if the socket's state allows the call, else the code of the state. While a connect is under way no
-   transfer is allowed: it would take the error that the connect is to find. */
+/* Returns OK if the socket's state allows the call, else the code of the state. While a connect is under way
+   no transfer is allowed: it would take the error that the connect is to find. */
 static ptk_err check_state(const ptk_sock_t *sock, ptk_sock_verb_t verb) {
     switch (verb) {
     case PTK_SOCK_VERB_ACCEPT:

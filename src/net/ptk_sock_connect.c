@@ -2,9 +2,9 @@
 /*
  * Connecting (layer 5).
  *
- * Connect drives the outbound operation to its end. An attempt that its caller gave up continues in the kernel, with
- * an outcome that no call could learn: the socket can only be closed. Only an attempt that was started with timeout
- * 0 may be continued by another call.
+ * Connect drives the outbound operation to its end. An attempt that its caller gave up continues in the
+ * kernel, with an outcome that no call could learn: the socket can only be closed. Only an attempt that was
+ * started with timeout 0 may be continued by another call.
  */
 #include "net/ptk_sock_impl.h"
 
@@ -20,7 +20,8 @@ static ptk_err wait_for_connection(ptk_sock_call_t *call, const struct sockaddr 
     return err == PTK_OK && op->result < 0 ? ptk_call_errno(&call->call, op->result) : err;
 }
 
-ptk_err ptk_sock_connect(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen, uint32_t timeout_ms) {
+ptk_err ptk_sock_connect(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen,
+                         uint32_t timeout_ms) {
     ptk_sock_call_t call;
     if (!addr) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);

@@ -2,13 +2,15 @@
 /*
  * The records of sockets, and entering and leaving their calls (layer 5, internal).
  *
- * A socket is a source with one operation and one gate per direction. Receive and accept pass the inbound gate, send
- * and connect the outbound one. Every call that may park does three things: enter, wait for its operation, leave.
+ * A socket is a source with one operation and one gate per direction. Receive and accept pass the inbound
+ * gate, send and connect the outbound one. Every call that may park does three things: enter, wait for its
+ * operation, leave.
  *
- * *Enter* decides the ordinary case by one test: the task's and the gate's word `unusual` are 0 and there is budget
- * (ptk_call.h). Such a call has an owner, is not cancelled, and its socket is connected, with the direction free and
- * no bytes unread or missing. Everything else is ptk_sock_enter_unusual. A call that was entered holds the gate and a
- * pin, so close may come at any time: it ends the waits, and the memory is freed with the last pin.
+ * *Enter* decides the ordinary case by one test: the task's and the gate's word `unusual` are 0 and there is
+ * budget (ptk_call.h). Such a call has an owner, is not cancelled, and its socket is connected, with the
+ * direction free and no bytes unread or missing. Everything else is ptk_sock_enter_unusual. A call that was
+ * entered holds the gate and a pin, so close may come at any time: it ends the waits, and the memory is freed
+ * with the last pin.
  */
 #pragma once
 
@@ -35,7 +37,8 @@ typedef enum ptk_sock_state {
 /* The owner's bits of a gate's word `unusual`. */
 #define PTK_SOCK_NOT_CONNECTED PTK_GATE_OWNER_BIT        /* both directions */
 #define PTK_SOCK_HAS_UNREAD    (PTK_GATE_OWNER_BIT << 1) /* inbound: bytes of a receive that was cut short */
-#define PTK_SOCK_HAS_MISSING   (PTK_GATE_OWNER_BIT << 2) /* outbound: a send that was cut short is not resumed */
+#define PTK_SOCK_HAS_MISSING                                                                                 \
+    (PTK_GATE_OWNER_BIT << 2) /* outbound: a send that was cut short is not resumed */
 
 struct ptk_sock {
     ptk_token_head_t head;
@@ -47,9 +50,9 @@ struct ptk_sock {
     ptk_event_op_t outbound;
     uint8_t state;
     bool is_write_shut;
-    bool no_reuse;        /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
-    int broken_by;        /* -errno that ended the connection: the system reports it once, to either direction */
-    char *unread;         /* received and not delivered yet: the next receive gets it first */
+    bool no_reuse; /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
+    int broken_by; /* -errno that ended the connection: the system reports it once, to either direction */
+    char *unread;  /* received and not delivered yet: the next receive gets it first */
     size_t unread_start;
     size_t unread_bytes;
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte */
@@ -73,11 +76,12 @@ typedef struct ptk_sock_call {
     ptk_gate_t *gate;
 } ptk_sock_call_t;
 
-/* Returns the living socket that a token names on the calling thread's loop, NULL: ptk_token_refusal states why. */
+/* Returns the living socket that a token names on the calling thread's loop, NULL: ptk_token_refusal states
+ * why. */
 static inline ptk_sock_t *ptk_sock_find(const ptk_sock_t *token) {
     ptk_scheduler_t *scheduler = ptk_scheduler_here();
-    return ptk_likely(scheduler != NULL) ? ptk_token_find(&scheduler->services[PTK_SERVICE_SOCKETS].table, token,
-                                                          PTK_TOKEN_STRIDE(ptk_sock_t))
+    return ptk_likely(scheduler != NULL) ? ptk_token_find(&scheduler->services[PTK_SERVICE_SOCKETS].table,
+                                                          token, PTK_TOKEN_STRIDE(ptk_sock_t))
                                          : NULL;
 }
 
@@ -92,9 +96,9 @@ ptk_err ptk_sock_enter_unusual(ptk_sock_call_t *call, const ptk_sock_t *token, p
 /* Leaves in every case that ptk_sock_leave leaves. */
 ptk_err ptk_sock_leave_unusual(ptk_sock_call_t *call, ptk_err err);
 
-/* Enters a call: owner, green thread, cancel, budget, state of the socket, pin, gate. It may wait for the gate. On
-   failure the reason is recorded and nothing is held. A word of 0 means that transfers are allowed, so accept and
-   connect always take the longer way. */
+/* Enters a call: owner, green thread, cancel, budget, state of the socket, pin, gate. It may wait for the
+   gate. On failure the reason is recorded and nothing is held. A word of 0 means that transfers are allowed,
+   so accept and connect always take the longer way. */
 static inline ptk_err ptk_sock_enter(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_sock_verb_t verb,
                                      uint32_t timeout_ms) {
     const bool is_transfer = verb != PTK_SOCK_VERB_ACCEPT && verb != PTK_SOCK_VERB_CONNECT;
@@ -112,8 +116,8 @@ static inline ptk_err ptk_sock_enter(ptk_sock_call_t *call, const ptk_sock_t *to
     return ptk_sock_enter_unusual(call, token, verb, timeout_ms);
 }
 
-/* Leaves a call that was entered, with its result, and returns what the user gets: CLOSED if the socket was closed
-   meanwhile and nothing had succeeded. */
+/* Leaves a call that was entered, with its result, and returns what the user gets: CLOSED if the socket was
+   closed meanwhile and nothing had succeeded. */
 static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
     ptk_sock_t *sock = call->sock;
     if (ptk_likely(err == PTK_OK && call->gate->unusual == PTK_GATE_TAKEN && !sock->pin.closed)) {
@@ -124,7 +128,8 @@ static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
     return ptk_sock_leave_unusual(call, err);
 }
 
-/* Returns a socket without a descriptor, its memory complete; NULL: out of memory. ptk_sock_discard undoes it. */
+/* Returns a socket without a descriptor, its memory complete; NULL: out of memory. ptk_sock_discard undoes
+ * it. */
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler);
 void ptk_sock_discard(ptk_sock_t *sock);
 

@@ -2,12 +2,13 @@
 /*
  * Receiving and sending on streams (layer 5).
  *
- * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has what was
- * asked for. If it ends before that, its bytes become the unread bytes: the stream as the caller sees it has lost
- * nothing. There are no unread bytes whenever a receive goes to the operation, so keeping them is a plain copy.
+ * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has what
+ * was asked for. If it ends before that, its bytes become the unread bytes: the stream as the caller sees it
+ * has lost nothing. There are no unread bytes whenever a receive goes to the operation, so keeping them is a
+ * plain copy.
  *
- * A send drives the operation until all bytes are out. One that is cut short leaves half a frame in the stream, and
- * the socket refuses further frames until send_some has sent as many bytes as the frame lacks.
+ * A send drives the operation until all bytes are out. One that is cut short leaves half a frame in the
+ * stream, and the socket refuses further frames until send_some has sent as many bytes as the frame lacks.
  */
 #include "net/ptk_sock_impl.h"
 
@@ -56,8 +57,8 @@ static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
 /* --- the transfer --- */
 
 /* Returns the code of a failed transfer. The system reports only once that a connection is broken; the other
-   direction would see an end of stream, as if the peer had ended it in good order, so the reason is kept. (EPIPE is
-   not kept: bytes that the peer sent before its end may still be read.) */
+   direction would see an end of stream, as if the peer had ended it in good order, so the reason is kept.
+   (EPIPE is not kept: bytes that the peer sent before its end may still be read.) */
 static ptk_err transfer_failure(ptk_sock_call_t *call, intptr_t result) {
     switch (-result) {
     case ECONNRESET:
@@ -120,8 +121,8 @@ static inline ptk_err move_bytes(ptk_sock_call_t *call, transfer_t *transfer, pt
 
 /* --- receive --- */
 
-/* Leaves a receive that failed in the middle. Its bytes become the unread bytes, or, without memory, stay in the
-   caller's buffer. */
+/* Leaves a receive that failed in the middle. Its bytes become the unread bytes, or, without memory, stay in
+   the caller's buffer. */
 static ptk_err leave_failed_receive(ptk_sock_call_t *call, const transfer_t *transfer, ptk_err err) {
     bool keeps = transfer->moved > 0 && !call->sock->pin.closed;
     if (!keeps || keep_unread(call->sock, transfer->buffer, transfer->moved)) {

@@ -2,9 +2,9 @@
 /*
  * Entering a public call that may park (layer 3): the unusual cases, and the budget.
  *
- * Each call, and each further operation of a call that goes on without parking, spends one of the loop's budget.
- * When it is used up, the next call with a non-zero timeout yields before it tries, so that a socket that is always
- * ready cannot keep its green thread running. A call with timeout 0 spends and never yields.
+ * Each call, and each further operation of a call that goes on without parking, spends one of the loop's
+ * budget. When it is used up, the next call with a non-zero timeout yields before it tries, so that a socket
+ * that is always ready cannot keep its green thread running. A call with timeout 0 spends and never yields.
  */
 #include "sched/ptk_call.h"
 
@@ -17,8 +17,8 @@ static void spend_budget(ptk_scheduler_t *scheduler) {
     }
 }
 
-/* Lets all other runnable green threads run first. The clock is read at the pick, so that a tick that is due is
-   taken. Within one ptk_scheduler_poll the budget stays used up: each green thread runs once. */
+/* Lets all other runnable green threads run first. The clock is read at the pick, so that a tick that is due
+   is taken. Within one ptk_scheduler_poll the budget stays used up: each green thread runs once. */
 static ptk_err yield_for_budget(ptk_call_t *call) {
     ptk_scheduler_t *scheduler = call->scheduler;
     if (scheduler->ticks_when_due) {

@@ -2,9 +2,9 @@
 /*
  * Entering a public call that may park (layer 3, internal).
  *
- * The ordinary case is decided by one test: the running green thread and the object have nothing unusual, and the
- * budget is not used up. All the rest (outside a green thread, cancelled, timeout 0, no budget) is one function out
- * of line.
+ * The ordinary case is decided by one test: the running green thread and the object have nothing unusual, and
+ * the budget is not used up. All the rest (outside a green thread, cancelled, timeout 0, no budget) is one
+ * function out of line.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ typedef struct ptk_call {
 /* Operations that may end without parking between two ticks, before calls yield first. */
 #define PTK_BUDGET 128
 
-/* Decides the cases that ptk_call_enter_usual leaves. OK, NOT_GREEN, FORKED, CANCELED. With a non-zero timeout it
-   may have yielded, so the caller looks at its object again. */
+/* Decides the cases that ptk_call_enter_usual leaves. OK, NOT_GREEN, FORKED, CANCELED. With a non-zero
+   timeout it may have yielded, so the caller looks at its object again. */
 ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms);
 
 /* Returns true if the call is entered. `unusual` is the object's word, 0 if it has none. */
@@ -47,8 +47,8 @@ static inline ptk_err ptk_call_enter(ptk_call_t *call, ptk_scheduler_t *schedule
 }
 
 /*
- * Continues a call after an operation that did not park: spends budget, holds the call's deadline, and yields to
- * others when the budget is used up. OK, TIMEOUT or CANCELED. The object may have been closed meanwhile.
+ * Continues a call after an operation that did not park: spends budget, holds the call's deadline, and yields
+ * to others when the budget is used up. OK, TIMEOUT or CANCELED. The object may have been closed meanwhile.
  */
 ptk_err ptk_call_continue(ptk_call_t *call);
 

@@ -3,12 +3,13 @@
  * Cancellation (layer 3): scopes, level-triggered and permanent.
  *
  * A green thread's scopes form a stack; its implicit scope is the outermost. A scope that is cancelled stays
- * cancelled. What counts is what is visible from the innermost scope outwards, up to and including the first shield:
- * a shield hides what lies beyond it, but has a deadline of its own. The result is kept as PTK_TASK_CANCELED in the
- * task's word `unusual`, so that the entry check of every call is one test; it is computed anew whenever a scope is
- * cancelled, begun or ended.
+ * cancelled. What counts is what is visible from the innermost scope outwards, up to and including the first
+ * shield: a shield hides what lies beyond it, but has a deadline of its own. The result is kept as
+ * PTK_TASK_CANCELED in the task's word `unusual`, so that the entry check of every call is one test; it is
+ * computed anew whenever a scope is cancelled, begun or ended.
  *
- * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT ends.
+ * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT
+ * ends.
  */
 #include "sched/ptk_cancel_impl.h"
 
@@ -83,8 +84,8 @@ void ptk_scope_enter_shield(ptk_scope_t *scope, ptk_task_t *self) {
     push_shield(scope, self);
 }
 
-/* Returns memory for a user's shield, NULL: out of memory. It is ptk's memory, so that a shield that was left open
-   is found when its green thread ends. */
+/* Returns memory for a user's shield, NULL: out of memory. It is ptk's memory, so that a shield that was left
+   open is found when its green thread ends. */
 static ptk_scope_t *allocate_shield(ptk_scheduler_t *scheduler, bool limited) {
     if (limited && !ptk_heap_reserve(&scheduler->heap)) {
         return NULL;

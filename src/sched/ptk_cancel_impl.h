@@ -10,7 +10,8 @@ void ptk_scope_init(ptk_scope_t *scope, ptk_task_t *task);
 /* Cancels a scope for ever: its green thread's wait ends now, unless a shield further in hides the cancel. */
 void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause);
 
-/* Begins a shield without a limit in the caller's memory. It cannot fail. ptk_scope_leave_innermost ends it. */
+/* Begins a shield without a limit in the caller's memory. It cannot fail. ptk_scope_leave_innermost ends it.
+ */
 void ptk_scope_enter_shield(ptk_scope_t *scope, ptk_task_t *self);
 
 /* Ends the innermost scope of a green thread. */

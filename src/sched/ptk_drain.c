@@ -5,7 +5,7 @@
 #include "base/ptk_report.h"
 #include "sched/ptk_dump.h"
 #include "sched/ptk_park.h"
-#include "sched/ptk_run.h"
+#include "sched/ptk_main_context.h"
 #include "sched/ptk_tick.h"
 #include "sched/ptk_timer.h"
 
@@ -49,9 +49,9 @@ static void pause_without_poller(const ptk_scheduler_t *scheduler, uint64_t limi
     }
 }
 
-/* Runs until no green thread is left, or `limit_ns` has passed (TIMEOUT). It continues although the poller fails:
-   cancelled green threads are runnable without it, and it may recover before time is up. Only without a limit that
-   has an end, when the poller alone could wake those that are left. */
+/* Runs until no green thread is left, or `limit_ns` has passed (TIMEOUT). It continues although the poller
+   fails: cancelled green threads are runnable without it, and it may recover before time is up. Only without
+   a limit that has an end, when the poller alone could wake those that are left. */
 static ptk_err drain_until(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     uint32_t failures = 0; /* since a green thread was runnable */
     while (scheduler->task_count > 0) {
@@ -75,11 +75,11 @@ static ptk_err drain_until(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
 void ptk_drain(ptk_scheduler_t *scheduler) {
     ptk_deadline_t limit = ptk_deadline_after_ms(scheduler->loop->options.destroy_timeout_ms);
     ptk_deadline_fix(&limit);
-    ptk_run_enter(scheduler);
-    ptk_run_stop(scheduler);
+    ptk_main_context_enter(scheduler);
+    ptk_main_context_stop(scheduler);
     ptk_err err = drain_until(scheduler, limit.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : limit.ns);
     int os_err = ptk_get_os_err();
-    ptk_run_leave(scheduler);
+    ptk_main_context_leave(scheduler);
     if (err == PTK_ERR_TIMEOUT) {
         ptk_report("destroy: out of time");
     } else if (err != PTK_OK) {

@@ -2,8 +2,8 @@
 /*
  * Reports (layer 3): every green thread of a loop, one paragraph each, on the report sink.
  *
- * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an object:
- * both stand in its wait record, so that no function of a higher layer is needed.
+ * Nothing is allocated, so a dump works when memory is short. What a green thread waits for is a word and an
+ * object: both stand in its wait record, so that no function of a higher layer is needed.
  */
 #include "sched/ptk_dump.h"
 
@@ -98,7 +98,8 @@ static void report_task(const ptk_scheduler_t *scheduler, const ptk_task_t *task
 
 void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title) {
     uint64_t now_ns = ptk_sys()->now_ns();
-    ptk_report("%s: %u green threads on platform %s", title, scheduler->task_count, scheduler->loop->ops->name);
+    ptk_report("%s: %u green threads on platform %s", title, scheduler->task_count,
+               scheduler->loop->ops->name);
     ptk_list_node_t *node = ptk_list_first(&scheduler->living);
     for (; node; node = ptk_list_next(&scheduler->living, node)) {
         report_task(scheduler, ptk_container_of(node, ptk_task_t, living), now_ns);

@@ -2,12 +2,13 @@
 /*
  * Foreign coroutines (layer 3): another library owns the stacks, ptk does the waiting.
  *
- * Each coroutine that calls ptk has a task, which the pointer that the library keeps for it refers to: made by its
- * first call, or by spawn. From there on everything is as for green threads of ptk's own, with two exceptions: a
- * coroutine is left by the library's `suspend`, and the main context continues it with `resume`.
+ * Each coroutine that calls ptk has a task, which the pointer that the library keeps for it refers to: made
+ * by its first call, or by spawn. From there on everything is as for green threads of ptk's own, with two
+ * exceptions: a coroutine is left by the library's `suspend`, and the main context continues it with
+ * `resume`.
  *
- * A coroutine that ptk did not spawn has no task before its first call and after ptk_foreign_forget. In between it
- * counts as living.
+ * A coroutine that ptk did not spawn has no task before its first call and after ptk_foreign_forget. In
+ * between it counts as living.
  */
 #include "sched/ptk_green_local.h"
 #include "sched/ptk_scheduler_impl.h"

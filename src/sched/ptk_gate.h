@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A gate (layer 3, internal) admits one green thread at a time to one direction of an object. Waiters queue, first
- * come first served; the holder hands the gate to the first of them directly, so no green thread overtakes. Where a
- * second user is a mistake, the gate refuses it with BUSY instead.
+ * A gate (layer 3, internal) admits one green thread at a time to one direction of an object. Waiters queue,
+ * first come first served; the holder hands the gate to the first of them directly, so no green thread
+ * overtakes. Where a second user is a mistake, the gate refuses it with BUSY instead.
  *
- * `unusual` is the word that a call tests when it enters: 0 means that the gate is free and that nothing about the
- * direction needs a second look. The lowest two bits are the gate's, the others its owner's.
+ * `unusual` is the word that a call tests when it enters: 0 means that the gate is free and that nothing
+ * about the direction needs a second look. The lowest two bits are the gate's, the others its owner's.
  */
 #pragma once
 
@@ -23,8 +23,8 @@ typedef struct ptk_gate {
 
 void ptk_gate_init(ptk_gate_t *gate, bool refuses);
 
-/* Takes the gate, waiting in its queue if need be. Returns OK, BUSY, or why the wait ended; with timeout 0 TIMEOUT
-   instead of a wait. */
+/* Takes the gate, waiting in its queue if need be. Returns OK, BUSY, or why the wait ended; with timeout 0
+   TIMEOUT instead of a wait. */
 ptk_err ptk_gate_enter(ptk_gate_t *gate, ptk_call_t *call, const char *kind, const void *object);
 
 /* Hands a gate that may have waiters to the first of them, or frees it. */

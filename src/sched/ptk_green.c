@@ -2,12 +2,12 @@
 /*
  * Green threads as users see them (layer 3): go, spawn, join, cancel, detach, sleep.
  *
- * A spawn takes a task (with a warm stack if there is one), prepares a context that enters `enter_native`, and queues
- * the task. `run_green` is the whole life: the body, the destructors of its local values, the end. Its caller never
- * returns; the last thing it does is to switch to the next context.
+ * A spawn takes a task (with a warm stack if there is one), prepares a context that enters `enter_native`,
+ * and queues the task. `run_green` is the whole life: the body, the destructors of its local values, the end.
+ * Its caller never returns; the last thing it does is to switch to the next context.
  *
- * With foreign coroutines the library's `spawn` hook makes the stack; the same life runs on it and returns at the
- * end.
+ * With foreign coroutines the library's `spawn` hook makes the stack; the same life runs on it and returns at
+ * the end.
  */
 #include "base/ptk_memory.h"
 #include "base/ptk_report.h"
@@ -83,7 +83,8 @@ typedef struct spawn_request {
     ptk_stack_label_t label;
 } spawn_request_t;
 
-/* Spawns in the ordinary case: no options, and an idle task waits on its warm stack. Returns NULL otherwise. */
+/* Spawns in the ordinary case: no options, and an idle task waits on its warm stack. Returns NULL otherwise.
+ */
 static inline __attribute__((always_inline)) ptk_task_t *spawn_warm(const ptk_event_loop_platform_t *loop,
                                                                     ptk_green_fn fn, void *arg,
                                                                     const char *name, const char *file,
@@ -139,7 +140,8 @@ static ptk_err init_stack(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
     return PTK_OK;
 }
 
-static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
+static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task,
+                            const ptk_green_options_t *options) {
     if (task->keeps_stack) {
         return PTK_OK; /* its context stands on the stack and waits for the next life */
     }
@@ -183,8 +185,8 @@ static ptk_err init_green(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
         err = limit_life(scheduler, task, options->lifetime_ms);
     }
     if (err == PTK_OK) {
-        err = scheduler->find_current ? start_foreign(scheduler, task)
-                                      : start_native(scheduler, task, options);
+        err =
+            scheduler->find_current ? start_foreign(scheduler, task) : start_native(scheduler, task, options);
     }
     return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Green-local storage (layer 3): a short list of values in the task, found by the address of their key. There is no
- * table of keys, so a key is a static variable of the user's.
+ * Green-local storage (layer 3): a short list of values in the task, found by the address of their key. There
+ * is no table of keys, so a key is a static variable of the user's.
  */
 #include "sched/ptk_green_local.h"
 

@@ -2,12 +2,12 @@
 /*
  * Submit, park, submit again (layer 3): the one path behind every transfer of a socket.
  *
- * One receive: submit tries recv(2), which would block; the operation pends and the green thread parks on its wait
- * record. A tick gets an event, the platform hands the operation back as RETRY, ptk_op_deliver wakes the record, and
- * the green thread submits once more on its own stack: now recv(2) has data.
+ * One receive: submit tries recv(2), which would block; the operation pends and the green thread parks on its
+ * wait record. A tick gets an event, the platform hands the operation back as RETRY, ptk_op_deliver wakes the
+ * record, and the green thread submits once more on its own stack: now recv(2) has data.
  *
- * One timeout: the timer expires, ptk_wake takes the operation back from the platform, and the green thread tries
- * once more on its own stack. If that finds data the call succeeds, late; otherwise it returns TIMEOUT.
+ * One timeout: the timer expires, ptk_wake takes the operation back from the platform, and the green thread
+ * tries once more on its own stack. If that finds data the call succeeds, late; otherwise it returns TIMEOUT.
  */
 #include "sched/ptk_op.h"
 

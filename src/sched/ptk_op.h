@@ -11,8 +11,8 @@
 /* Submits `op` without waiting. Returns OK with op->result set, TIMEOUT if it would block. */
 ptk_err ptk_op_try(ptk_call_t *call, ptk_event_op_t *op);
 
-/* Ends a wait that brought no result: after TIMEOUT and CANCELED it tries once more, so that a result that is ready
-   beats both. Returns OK or `code`. */
+/* Ends a wait that brought no result: after TIMEOUT and CANCELED it tries once more, so that a result that is
+   ready beats both. Returns OK or `code`. */
 ptk_err ptk_op_try_last(ptk_call_t *call, ptk_event_op_t *op, ptk_err code);
 
 /* Wakes the waiter of an operation that the platform handed back. */
@@ -22,7 +22,8 @@ void ptk_op_deliver(ptk_event_op_t *op);
 void ptk_op_end(ptk_event_op_t *op, ptk_err code);
 
 /* Parks on a pending operation. Returns RETRY, OK (it is done), or why the wait ended. */
-static inline ptk_err ptk_op_park(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object) {
+static inline ptk_err ptk_op_park(ptk_call_t *call, ptk_event_op_t *op, const char *kind,
+                                  const void *object) {
     ptk_wait_t *wait = ptk_wait_plain(call->self, kind, object, true);
     ptk_assert(op->state == PTK_OP_PENDING && !op->waiter);
     wait->op = op;
@@ -34,11 +35,13 @@ static inline ptk_err ptk_op_park(ptk_call_t *call, ptk_event_op_t *op, const ch
 }
 
 /*
- * Submits `op`, parks until it is done, and submits it again after a RETRY. OK: op->result states how it ended
- * (never -EAGAIN). Otherwise it did not happen: TIMEOUT, CANCELED, or the code that ended the wait (CLOSED,
- * ABORTED). CLOSED also if its source was detached meanwhile: the memory of `op` must outlast the call.
+ * Submits `op`, parks until it is done, and submits it again after a RETRY. OK: op->result states how it
+ * ended (never -EAGAIN). Otherwise it did not happen: TIMEOUT, CANCELED, or the code that ended the wait
+ * (CLOSED, ABORTED). CLOSED also if its source was detached meanwhile: the memory of `op` must outlast the
+ * call.
  */
-static inline ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind, const void *object) {
+static inline ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind,
+                                  const void *object) {
     ptk_event_loop_platform_t *loop = call->scheduler->loop;
     if (ptk_unlikely(call->deadline.kind == PTK_DEADLINE_NOW)) {
         return ptk_op_try(call, op);

@@ -2,20 +2,20 @@
 /*
  * Park and wake (layer 3): the one suspension, the one way back, and which green thread runs next.
  *
- * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly; there is
- * no scheduler context in between. The *main context*, which called run, is picked when the queue is empty or when a
- * tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the first. When the count
- * reaches 0 (after at most 256 picks) the clock is read: only there do running green threads notice that time has
- * passed. A tick is due 100 us after the last one, or after so many readings that a clock which stands still cannot
- * delay it.
+ * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly;
+ * there is no scheduler context in between. The *main context*, which called run, is picked when the queue is
+ * empty or when a tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the
+ * first. When the count reaches 0 (after at most 256 picks) the clock is read: only there do running green
+ * threads notice that time has passed. A tick is due 100 us after the last one, or after so many readings
+ * that a clock which stands still cannot delay it.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
- * Under an oracle every pick takes the longer way, and the oracle chooses which runnable green thread is next and
- * whether the tick comes early; an observer is called at each.
+ * Under an oracle every pick takes the longer way, and the oracle chooses which runnable green thread is next
+ * and whether the tick comes early; an observer is called at each.
  *
- * With foreign coroutines nothing is switched here: a green thread is left by the library's `suspend`, and the main
- * context resumes it.
+ * With foreign coroutines nothing is switched here: a green thread is left by the library's `suspend`, and
+ * the main context resumes it.
  */
 #include "sched/ptk_park.h"
 
@@ -70,7 +70,8 @@ static bool tick_is_due(ptk_scheduler_t *scheduler) {
     return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TICK, 2) == 1;
 }
 
-/* Picks at the end of a portion: reads the clock, and grants the next portion unless the main context is due. */
+/* Picks at the end of a portion: reads the clock, and grants the next portion unless the main context is due.
+ */
 static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
     scheduler->switches--; /* this pick may be of the main context, which is not counted */
     bool due = tick_is_due(scheduler);
@@ -96,7 +97,8 @@ static void observe_leaving(ptk_observer_t *observer, const ptk_task_t *self) {
 }
 
 /* Reports the coming switch, from the running context to `next`, to the observer. */
-static __attribute__((noinline)) void observe_switch(const ptk_scheduler_t *scheduler, const ptk_task_t *next) {
+static __attribute__((noinline)) void observe_switch(const ptk_scheduler_t *scheduler,
+                                                     const ptk_task_t *next) {
     const ptk_task_t *self = scheduler->current;
     ptk_observer_t *observer = scheduler->block->observer;
     if (self == next) {
@@ -148,7 +150,8 @@ static ptk_error_slot_t *native_error_slot(void) {
     return scheduler->current ? &scheduler->current->errors : NULL;
 }
 
-/* Switches contexts. Each has its own errno, which is restored on return if another context has changed it. */
+/* Switches contexts. Each has its own errno, which is restored on return if another context has changed it.
+ */
 static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *scheduler, ptk_task_t *self,
                                                             ptk_task_t *next) {
     int *errno_place = scheduler->errno_place;
@@ -161,7 +164,8 @@ static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *sch
     }
 }
 
-/* Switches away from a green thread with floating-point control words of its own; the next one gets the loop's. */
+/* Switches away from a green thread with floating-point control words of its own; the next one gets the
+ * loop's. */
 static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler, ptk_task_t *self,
                                                      ptk_task_t *next) {
     ptk_fp_words_t own;
@@ -180,7 +184,8 @@ static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler
     *scheduler->errno_place = saved_errno;
 }
 
-/* Asserts in checked builds that the control words are the loop's: without PTK_GREEN_FP they are an invariant. */
+/* Asserts in checked builds that the control words are the loop's: without PTK_GREEN_FP they are an
+ * invariant. */
 static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
 #ifdef PTK_CHECKED
     ptk_fp_words_t words;
@@ -216,8 +221,9 @@ static _Noreturn __attribute__((noinline)) void leave_stack(ptk_scheduler_t *sch
     __builtin_unreachable();
 }
 
-/* The switch stands here and in no function of its own: a life that began by returning from that function would
-   return by the branch prediction of another caller, and all returns of that caller would be mispredicted. */
+/* The switch stands here and in no function of its own: a life that began by returning from that function
+   would return by the branch prediction of another caller, and all returns of that caller would be
+   mispredicted. */
 void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self)) {
     for (;;) {
         run(self);
@@ -356,14 +362,15 @@ static __attribute__((noinline)) ptk_err yield_elsewhere(void) {
     return self ? ptk_yield_task(self->scheduler, self) : ptk_fail(ptk_not_green());
 }
 
-/* Returns true if a yield is no more than a change of places: no cancel, no clock reading, no message, no control
-   words to save. */
+/* Returns true if a yield is no more than a change of places: no cancel, no clock reading, no message, no
+   control words to save. */
 static inline bool is_plain_yield(const ptk_scheduler_t *scheduler, const ptk_task_t *self) {
     return self->unusual == 0 && scheduler->run_queue.first &&
            scheduler->switches + 1 != scheduler->reading_at && !ptk_inbox_has_some(scheduler->inbox);
 }
 
-/* Appends `self` to the queue and takes the first task, which there is. In a queue of one they change places. */
+/* Appends `self` to the queue and takes the first task, which there is. In a queue of one they change places.
+ */
 static inline ptk_task_t *rotate(ptk_queue_t *queue, ptk_task_t *self) {
     ptk_queue_node_t *first = queue->first;
     self->run_link.next = NULL;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Park, wake and switch (layer 3, internal). There is one suspension, ptk_park, and one way back, ptk_wake, which
- * removes the waiter from everything that it waits for before it makes it runnable.
+ * Park, wake and switch (layer 3, internal). There is one suspension, ptk_park, and one way back, ptk_wake,
+ * which removes the waiter from everything that it waits for before it makes it runnable.
  */
 #pragma once
 
 #include "sched/ptk_sched.h"
 
 /* Suspends the running green thread until ptk_wake and returns the code it was woken with. Its wait record or
-   records are filled in and queued before. CANCELED at once if it is cancelled already. The deadline is updated:
-   once a clock reading has fixed it, it is absolute. */
+   records are filled in and queued before. CANCELED at once if it is cancelled already. The deadline is
+   updated: once a clock reading has fixed it, it is absolute. */
 ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline);
 
-/* Ends the wait that `wait` is, or is one record of: removes all its records from their queues, operations and
-   timer, and appends the green thread to the run queue. */
+/* Ends the wait that `wait` is, or is one record of: removes all its records from their queues, operations
+   and timer, and appends the green thread to the run queue. */
 void ptk_wake(ptk_wait_t *wait, ptk_err code);
 
 /* Removes a wait record from its queue and takes its operation back, and wakes nothing. */
@@ -32,10 +32,10 @@ static inline void ptk_make_ready(ptk_task_t *task) {
 /* Runs runnable green threads until a tick is due or `quota` picks are used up. From the main context. */
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota);
 
-/* Runs one green thread after the other on the stack of `self`: `run` is the whole life of one. When one has ended,
-   its memory may be reused as soon as this has switched away; a task that keeps its stack goes on here with its next
-   life. It does not return, but is not declared so: AddressSanitizer unpoisons the stack before each call that does
-   not return, which is wanted where a stack is left and not where it is entered. */
+/* Runs one green thread after the other on the stack of `self`: `run` is the whole life of one. When one has
+   ended, its memory may be reused as soon as this has switched away; a task that keeps its stack goes on here
+   with its next life. It does not return, but is not declared so: AddressSanitizer unpoisons the stack before
+   each call that does not return, which is wanted where a stack is left and not where it is entered. */
 void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self));
 
 /* Delivers the messages of other threads and signal handlers. */

@@ -2,9 +2,9 @@
 /*
  * Pins (layer 3, internal) keep the memory of an object while green threads are inside a call on it.
  *
- * A call that may park pins its object first and unpins it last. Closing ends the object's waits at once, but its
- * memory is freed only with the last pin; each call learns from `closed` that it must not touch anything else of the
- * object.
+ * A call that may park pins its object first and unpins it last. Closing ends the object's waits at once, but
+ * its memory is freed only with the last pin; each call learns from `closed` that it must not touch anything
+ * else of the object.
  */
 #pragma once
 

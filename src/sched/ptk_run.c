@@ -2,17 +2,15 @@
 /*
  * Running a loop (layer 3): run, poll and stop.
  *
- * Run alternates two things on the caller's context, the main context: the tick, and running what is runnable. Where
- * the loop is driven from outside (ptk_scheduler_poll), one tick and one round are taken per call, and between calls
- * the platform's descriptor shows deadlines (its alarm) and runnable work (a kick).
+ * Run alternates two things on the caller's context, the main context: the tick, and running what is
+ * runnable. Where the loop is driven from outside (ptk_scheduler_poll), one tick and one round are taken per
+ * call, and between calls the platform's descriptor shows deadlines (its alarm) and runnable work (a kick).
  *
- * The loop has ended when only daemons live: they are cancelled then, as all green threads are after a stop, and so
- * is each that is spawned until run returns.
+ * The loop has ended when only daemons live: they are cancelled then, as all green threads are after a stop,
+ * and so is each that is spawned until run returns.
  */
-#include "sched/ptk_run.h"
-
-#include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_dump.h"
+#include "sched/ptk_main_context.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_tick.h"
@@ -33,8 +31,7 @@ static bool is_externally_wakeable(const ptk_task_t *task) {
     return false;
 }
 
-/* Whoever was found externally_wakeable the last time is asked first, so this is cheap where it is asked
- * often. */
+/* The green thread that was found the last time is looked at first, so that frequent checks are cheap. */
 static bool any_externally_wakeable(ptk_scheduler_t *scheduler) {
     if (scheduler->externally_wakeable && is_externally_wakeable(scheduler->externally_wakeable)) {
         return true;
@@ -58,31 +55,11 @@ static bool is_deadlocked(ptk_scheduler_t *scheduler) {
 
 /* --- run --- */
 
-void ptk_run_enter(ptk_scheduler_t *scheduler) {
-    scheduler->active = true;
-    scheduler->kicks = false;
-    ptk_fp_save(&scheduler->fp_words);
-    ptk_context_adopt(&scheduler->main_context.context);
-    scheduler->current = scheduler->find_current ? NULL : &scheduler->main_context;
-}
-
-void ptk_run_leave(ptk_scheduler_t *scheduler) {
-    scheduler->active = false;
-    scheduler->current = NULL;
-    scheduler->block->errors = NULL;
-    ptk_tick_show(scheduler);
-}
-
-void ptk_run_stop(ptk_scheduler_t *scheduler) {
-    scheduler->stopping = true;
-    ptk_cancel_all(scheduler, PTK_CANCEL_STOP);
-}
-
 /* Runs until no green thread is left, or the poller fails. */
 static ptk_err run_all(ptk_scheduler_t *scheduler) {
     while (scheduler->task_count > 0) {
         if (!scheduler->stopping && scheduler->task_count == scheduler->daemon_count) {
-            ptk_run_stop(scheduler);
+            ptk_main_context_stop(scheduler);
         }
         if (is_deadlocked(scheduler)) {
             ptk_dump_all(scheduler, "deadlock: nothing can wake any of these");
@@ -108,7 +85,7 @@ static ptk_err begin_run(ptk_event_loop_platform_t *loop, ptk_scheduler_t **sche
     if ((*scheduler_out)->active) {
         return ptk_fail(PTK_ERR_BUSY);
     }
-    ptk_run_enter(*scheduler_out);
+    ptk_main_context_enter(*scheduler_out);
     return PTK_OK;
 }
 
@@ -120,7 +97,7 @@ ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop) {
     }
     err = run_all(scheduler);
     int os_err = ptk_get_os_err();
-    ptk_run_leave(scheduler);
+    ptk_main_context_leave(scheduler);
     return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);
 }
 
@@ -163,7 +140,7 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
         ptk_run_ready(scheduler, runnable);
     }
     ptk_timer_read_clock(scheduler);
-    ptk_run_leave(scheduler);
+    ptk_main_context_leave(scheduler);
     if (next_ms_out) {
         *next_ms_out = next_ms(scheduler);
     }
@@ -180,7 +157,7 @@ ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_t *scheduler = NULL;
     ptk_err err = ptk_scheduler_attach(loop, &scheduler);
     if (err == PTK_OK) {
-        ptk_run_stop(scheduler);
+        ptk_main_context_stop(scheduler);
     }
     return err;
 }

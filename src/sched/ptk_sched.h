@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The records of the scheduler (layer 3, internal). Each .c file of this folder has a header of its own for its
- * functions; this one has the records that they share, and how to find the running green thread.
+ * The records of the scheduler (layer 3, internal). Each .c file of this folder has a header of its own for
+ * its functions; this one has the records that they share, and how to find the running green thread.
  *
  *     ptk_task_t       a green thread while it lives: context, wait record, timer, implicit scope
  *     ptk_green_t      its handle, which users name by a token: lives on until it is joined or detached
@@ -106,8 +106,8 @@ struct ptk_task {
     ptk_wait_t *woken_by;
     ptk_wait_t *waits;      /* a wait for several things: its records; else NULL */
     ptk_wait_t *gate_waits; /* such a wait's second records, as many; NULL: it has none */
-    uint64_t since_ns; /* parked since */
-    ptk_timer_t timer; /* the timeout of the call that is parked */
+    uint64_t since_ns;      /* parked since */
+    ptk_timer_t timer;      /* the timeout of the call that is parked */
     ptk_scope_t implicit_scope;
     ptk_list_node_t living;
     union {
@@ -164,10 +164,11 @@ struct ptk_scheduler {
     uint64_t quota;          /* picks beyond reading_at until the main context is due */
     uint32_t budget;         /* operations that may still end without parking before calls yield first */
     ptk_fp_words_t fp_words; /* the floating-point control words of every green thread without PTK_GREEN_FP */
-    bool ticks_when_due;     /* run: the main context is picked when a tick is due; poll: when the quota is used up */
-    bool active;             /* inside run or poll */
+    bool ticks_when_due; /* run: the main context is picked when a tick is due; poll: when the quota is used
+                            up */
+    bool active;         /* inside run or poll */
     bool stopping;
-    bool kicks;      /* the loop's descriptor is watched and no call is inside run or poll: a wake must show */
+    bool kicks; /* the loop's descriptor is watched and no call is inside run or poll: a wake must show */
     uint64_t now_ns; /* the last clock reading */
     uint64_t last_tick_ns;
     uint32_t readings; /* of the clock since then */
@@ -197,8 +198,8 @@ struct ptk_scheduler {
     uint64_t inbox_messages;
 };
 
-/* Returns the scheduler of the calling thread's loop, NULL without one. Only a simulation has another block in
-   use. */
+/* Returns the scheduler of the calling thread's loop, NULL without one. Only a simulation has another block
+   in use. */
 static inline ptk_scheduler_t *ptk_scheduler_here(void) {
     return ptk_unlikely(ptk_thread_in_use != NULL) ? ptk_thread_in_use->scheduler : ptk_thread_own.scheduler;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler of a loop (layer 3): how it is attached to the loop and detached again, its tables, its counters.
+ * The scheduler of a loop (layer 3): how it is attached to the loop and detached again, its tables, its
+ * counters.
  *
  * The loop carries the scheduler as its attachment, made by the first call that needs one. When the loop is
- * destroyed, its `detach` drains the green threads and then frees, in this order: the services of the layers above,
- * the inbox, tasks and stacks.
+ * destroyed, its `detach` drains the green threads and then frees, in this order: the services of the layers
+ * above, the inbox, tasks and stacks.
  */
 #include "base/ptk_memory.h"
 #include "sched/ptk_call.h"
@@ -131,7 +132,8 @@ static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t
     ptk_heap_init(&scheduler->heap);
     ptk_list_init(&scheduler->descriptor_waiters);
     ptk_slab_init(&scheduler->tasks, sizeof(ptk_task_t));
-    ptk_token_table_init(&scheduler->handles, PTK_TOKEN_STRIDE(ptk_green_t), loop->tag, loop->first_generation);
+    ptk_token_table_init(&scheduler->handles, PTK_TOKEN_STRIDE(ptk_green_t), loop->tag,
+                         loop->first_generation);
     ptk_stack_pool_init(&scheduler->stacks, loop->options.allow_unguarded != 0);
     ptk_timer_read_clock(scheduler);
 }

@@ -2,9 +2,9 @@
 /*
  * The life of a task (layer 3).
  *
- * Tasks come from a slab apart from the stacks, so that looking at a parked green thread touches no page of its
- * stack. A task that has ended keeps its stack, if that is of the default size, and joins the list of idle tasks,
- * last in, first out: the next spawn finds task and stack warm, and has only a few fields to set.
+ * Tasks come from a slab apart from the stacks, so that looking at a parked green thread touches no page of
+ * its stack. A task that has ended keeps its stack, if that is of the default size, and joins the list of
+ * idle tasks, last in, first out: the next spawn finds task and stack warm, and has only a few fields to set.
  *
  *     in the slab  --take-->  living  --end-->  idle (keeps its stack)  --take-->  living
  *                                     --end-->  spent  --reap-->  in the slab
@@ -64,7 +64,8 @@ static ptk_task_t *pop_task(ptk_task_t **list) {
     return task;
 }
 
-/* Takes a task from the slab. It holds room for its timer in the heap for as long as it is not in the slab. */
+/* Takes a task from the slab. It holds room for its timer in the heap for as long as it is not in the slab.
+ */
 static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
     if (!ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
@@ -97,8 +98,8 @@ static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     ptk_slab_give(&scheduler->tasks, task);
 }
 
-/* Puts an ended task into the list of idle or of spent ones. The caller may still stand on the task's stack, so
-   nothing but the list is touched. */
+/* Puts an ended task into the list of idle or of spent ones. The caller may still stand on the task's stack,
+   so nothing but the list is touched. */
 static void recycle_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->state = PTK_TASK_FREE;
     task->label.name = "(none: it has ended)";

@@ -36,8 +36,8 @@ static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, 
 }
 
 /*
- * Returns a task with a handle and room for its timer in the heap, living and not started; NULL: out of memory or
- * over the loop's limit. An idle task, whose stack is warm, is taken first: then `slot` is set.
+ * Returns a task with a handle and room for its timer in the heap, living and not started; NULL: out of
+ * memory or over the loop's limit. An idle task, whose stack is warm, is taken first: then `slot` is set.
  */
 ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack);
 
@@ -58,8 +58,8 @@ static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
 void ptk_task_give_back(ptk_task_t *task);
 
 /*
- * Ends a green thread: its handle gets `result`, its joiner is woken, and its memory may be reused. The caller may
- * go on on the task's stack only to switch away from it.
+ * Ends a green thread: its handle gets `result`, its joiner is woken, and its memory may be reused. The
+ * caller may go on on the task's stack only to switch away from it.
  */
 void ptk_task_end(ptk_task_t *task, ptk_err result);
 

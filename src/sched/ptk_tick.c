@@ -2,9 +2,9 @@
 /*
  * The tick (layer 3): the one place where a loop polls.
  *
- * A tick is: read the clock (which settles new timers), poll (without waiting if anything is runnable, else until the
- * earliest deadline), read again if it waited, deliver what came, drain the inbox, expire timers. Polling comes before
- * expiring, so data beats the timeout that falls due in the same tick.
+ * A tick is: read the clock (which settles new timers), poll (without waiting if anything is runnable, else
+ * until the earliest deadline), read again if it waited, deliver what came, drain the inbox, expire timers.
+ * Polling comes before expiring, so data beats the timeout that falls due in the same tick.
  */
 #include "sched/ptk_tick.h"
 
@@ -33,7 +33,8 @@ static void deliver_finished_at(ptk_scheduler_t *scheduler, size_t index) {
     ptk_op_deliver(ptk_container_of(node, ptk_event_op_t, link));
 }
 
-/* Delivers as the oracle chooses: how many are kept for the next tick, and in which order the others are delivered. */
+/* Delivers as the oracle chooses: how many are kept for the next tick, and in which order the others are
+ * delivered. */
 static void deliver_as_chosen(ptk_scheduler_t *scheduler) {
     size_t left = count_finished(scheduler);
     size_t kept = left ? ptk_choice(PTK_CHOICE_BATCH_END, (uint32_t) left) : 0;

@@ -4,8 +4,8 @@
 
 #include "sched/ptk_sched.h"
 
-/* Runs one tick on the main context. It waits until `limit_ns` at most, and only if nothing is runnable. OK, or the
-   failure of the system's poller. */
+/* Runs one tick on the main context. It waits until `limit_ns` at most, and only if nothing is runnable. OK,
+   or the failure of the system's poller. */
 ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns);
 
 /* Returns true if a green thread is runnable or a finished operation is not delivered yet. */

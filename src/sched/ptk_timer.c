@@ -5,9 +5,10 @@
  *     IDLE  --arm-->  NEW  --clock reading-->  IN_HEAP  --expire-->  IDLE
  *                     NEW  --disarm-->  IDLE   IN_HEAP  --disarm-->  IDLE
  *
- * Most timeouts never expire, so arming one costs a link: the timer joins the list of new timers with its duration.
- * At the next clock reading the timers that are left in the list get that reading as their base and enter the heap.
- * The reading is later than the call, so a timeout is never early; it is late by at most the time between the two.
+ * Most timeouts never expire, so arming one costs a link: the timer joins the list of new timers with its
+ * duration. At the next clock reading the timers that are left in the list get that reading as their base and
+ * enter the heap. The reading is later than the call, so a timeout is never early; it is late by at most the
+ * time between the two.
  *
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */

@@ -16,8 +16,8 @@ ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms);
 /* Makes a relative deadline absolute, with the present time as its base. */
 void ptk_deadline_fix(ptk_deadline_t *deadline);
 
-/* Arms an idle timer, which costs a link and no more. Its owner has reserved a heap slot. A NEVER deadline arms
-   nothing. */
+/* Arms an idle timer, which costs a link and no more. Its owner has reserved a heap slot. A NEVER deadline
+   arms nothing. */
 static inline void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer,
                                  const ptk_deadline_t *deadline) {
     ptk_assert(timer->state == PTK_TIMER_IDLE && timer->expire);

@@ -2,8 +2,8 @@
 /*
  * Waking the waiters of a queue (layer 3).
  *
- * A wake removes every record of its green thread, and one green thread may have several records in one queue. So
- * both functions begin at the head again after each wake and keep no record's address across one.
+ * A wake removes every record of its green thread, and one green thread may have several records in one
+ * queue. So both functions begin at the head again after each wake and keep no record's address across one.
  */
 #include "sched/ptk_wait_queue.h"
 

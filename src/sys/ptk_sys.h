@@ -84,8 +84,8 @@ typedef struct ptk_sys {
     int (*signal_stack_install)(
         void **cookie_out); /* an alternate stack for this thread, unless it has one */
     void (*signal_stack_remove)(void *cookie);
-    bool (*in_signal_handler)(void); /* a signal that has a handler is blocked: true inside such a handler, and where
-                                        a thread blocks one otherwise */
+    bool (*in_signal_handler)(void); /* a signal that has a handler is blocked: true inside such a handler,
+                                        and where a thread blocks one otherwise */
     int (*at_fork_child)(void (*handler)(void));
     void (*thread_yield)(void);
     const char *(*environment)(const char *name);

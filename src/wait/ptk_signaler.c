@@ -2,13 +2,13 @@
 /*
  * Signalers (layer 4): how other threads and signal handlers reach a USER waitable.
  *
- * A signaler lives apart from waitable and loop. A signal adds to the count, and pushes the one embedded node into
- * the loop's inbox unless it is pushed already; the loop takes the node, clears `posted`, and only then takes the
- * count, so an event that comes in between is either in this count or pushes the node again.
+ * A signaler lives apart from waitable and loop. A signal adds to the count, and pushes the one embedded node
+ * into the loop's inbox unless it is pushed already; the loop takes the node, clears `posted`, and only then
+ * takes the count, so an event that comes in between is either in this count or pushes the node again.
  *
- * Two counts. *Holders* are the users' references and a pushed node: as long as there is one, the signaler keeps the
- * inbox alive, and the loop counts as externally wakeable. *Shares* keep the memory: the waitable has one until it is
- * destroyed, all holders together have the other.
+ * Two counts. *Holders* are the users' references and a pushed node: as long as there is one, the signaler
+ * keeps the inbox alive, and the loop counts as externally wakeable. *Shares* keep the memory: the waitable
+ * has one until it is destroyed, all holders together have the other.
  */
 #include "wait/ptk_signaler.h"
 
@@ -74,7 +74,8 @@ static void count_signal(atomic_uint_least64_t *count) {
     }
 }
 
-/* Records a failure, except in a signal handler, which must leave the error of the interrupted code as it is. */
+/* Records a failure, except in a signal handler, which must leave the error of the interrupted code as it is.
+ */
 static ptk_err signal_failure(ptk_err err) {
     return ptk_sys_real.in_signal_handler() ? err : ptk_fail(err);
 }

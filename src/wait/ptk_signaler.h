@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Signalers as their waitable calls them (layer 4, internal): the model stands at the top of ptk_signaler.c. */
+/* Signalers as their waitable calls them (layer 4, internal): the model stands at the top of ptk_signaler.c.
+ */
 #pragma once
 
 #include "sched/ptk_event_counter.h"
@@ -11,6 +12,6 @@ ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_event_counte
 /* Adds a reference for a user. Owner thread. */
 void ptk_signaler_hand_out(ptk_signaler_t *signaler);
 
-/* The counter's end: signals return CLOSED from now on, and the memory is freed with the last reference. Owner
-   thread. */
+/* The counter's end: signals return CLOSED from now on, and the memory is freed with the last reference.
+   Owner thread. */
 void ptk_signaler_close(ptk_signaler_t *signaler);

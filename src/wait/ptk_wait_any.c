@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ptk_waitable_wait_any (layer 4): the memory of its wait records. What it does is the wait set's (ptk_wait_set.c).
+ * ptk_waitable_wait_any (layer 4): the memory of its wait records. What it does is the wait set's
+ * (ptk_wait_set.c).
  *
- * The second records are in a stack frame of their own, because few calls need them and one frame is smaller than a
- * page.
+ * The second records are in a stack frame of their own, because few calls need them and one frame is smaller
+ * than a page.
  */
 #include "wait/ptk_wait_set.h"
 

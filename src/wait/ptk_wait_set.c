@@ -2,16 +2,17 @@
 /*
  * Waiting for the first of several waitables (layer 4).
  *
- * Look, arm, park, and look again. *Looking* examines the items in order and takes the first event that is there.
- * *Arming* queues the wait records: in an event counter, on a READY operation, or in the queue of a gate that another
- * green thread holds. A wake of one record removes all others first (ptk_wake), so exactly one event is ever taken.
+ * Look, arm, park, and look again. *Looking* examines the items in order and takes the first event that is
+ * there. *Arming* queues the wait records: in an event counter, on a READY operation, or in the queue of a
+ * gate that another green thread holds. A wake of one record removes all others first (ptk_wake), so exactly
+ * one event is ever taken.
  *
- * A socket item watches the directions whose gates are free and queues for the others. Gates that were taken on the
- * way are kept until the end of the call, then left. If two items of one call name the same direction, the earlier
- * item watches it for both.
+ * A socket item watches the directions whose gates are free and queues for the others. Gates that were taken
+ * on the way are kept until the end of the call, then left. If two items of one call name the same direction,
+ * the earlier item watches it for both.
  *
- * The records lie in the task (one item) or on the call's stack (several). Every way out removes each record from
- * what it was queued in and each operation's pointer to it.
+ * The records lie in the task (one item) or on the call's stack (several). Every way out removes each record
+ * from what it was queued in and each operation's pointer to it.
  */
 #include "wait/ptk_wait_set.h"
 
@@ -53,7 +54,8 @@ static const char *wait_kind(const ptk_wait_set_t *set, size_t i) {
 
 /* --- gates --- */
 
-/* Returns true if an earlier item of this call holds the gate that item `i` lacks: that item watches for both. */
+/* Returns true if an earlier item of this call holds the gate that item `i` lacks: that item watches for
+ * both. */
 static bool held_by_earlier_item(const ptk_wait_set_t *set, size_t i, size_t direction) {
     const ptk_gate_t *gate = waitable_at(set, i)->subject.gates[direction];
     for (size_t earlier = 0; earlier < i; earlier++) {
@@ -126,8 +128,8 @@ static ptk_err look_at_socket(ptk_wait_set_t *set, size_t i) {
     return err;
 }
 
-/* Looks at the items in order. OK: an event was taken. TIMEOUT: there is none. Otherwise the error of the item at
-   set->index. */
+/* Looks at the items in order. OK: an event was taken. TIMEOUT: there is none. Otherwise the error of the
+   item at set->index. */
 static ptk_err look_at_items(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
         set->index = i;
@@ -162,7 +164,8 @@ static void queue_for_gates(ptk_wait_set_t *set, size_t i) {
     }
 }
 
-/* Arms the operation of item `i` for the directions whose gates it holds. RETRY: it became ready in between. */
+/* Arms the operation of item `i` for the directions whose gates it holds. RETRY: it became ready in between.
+ */
 static ptk_err arm_op(ptk_wait_set_t *set, size_t i) {
     ptk_event_op_t *op = ready_op(waitable_at(set, i), set->held[i]);
     ptk_event_loop_platform_t *loop = set->call.scheduler->loop;
@@ -241,7 +244,8 @@ static bool is_set_externally_wakeable(const ptk_wait_set_t *set) {
     return false;
 }
 
-/* Returns true if the object of an item was closed while the green thread was parked: that is the outcome then. */
+/* Returns true if the object of an item was closed while the green thread was parked: that is the outcome
+ * then. */
 static bool finds_closed(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
         if (pin_at(set, i)->closed || waitable_at(set, i)->head.token == 0) {
@@ -305,8 +309,8 @@ static ptk_err park_on_set(ptk_wait_set_t *set) {
     return code != PTK_OK && finds_closed(set) ? PTK_ERR_CLOSED : code;
 }
 
-/* Looks at the sockets once more after TIMEOUT or CANCELED: what is ready beats both. The events of an event counter
-   come as wakes, so one that comes later belongs to the next wait. */
+/* Looks at the sockets once more after TIMEOUT or CANCELED: what is ready beats both. The events of an event
+   counter come as wakes, so one that comes later belongs to the next wait. */
 static ptk_err look_last(ptk_wait_set_t *set, ptk_err code) {
     size_t index = set->index;
     for (size_t i = 0; i < set->count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for the first of several waitables (layer 4, internal): the one waiting path of ptk_waitable_wait and
- * ptk_waitable_wait_any. The model stands at the top of ptk_wait_set.c.
+ * Waiting for the first of several waitables (layer 4, internal): the one waiting path of ptk_waitable_wait
+ * and ptk_waitable_wait_any. The model stands at the top of ptk_wait_set.c.
  */
 #pragma once
 
@@ -13,18 +13,21 @@ typedef struct ptk_wait_set {
     ptk_waitable_wait_item_t *items; /* the caller's: what to wait for, and what came */
     size_t count;
     size_t index; /* whose outcome the call has */
-    /* One record per item, for its event counter or operation; `object` is the item's waitable from the start. */
+    /* One record per item, for its event counter or operation; `object` is the item's waitable from the
+     * start. */
     ptk_wait_t *records;
-    /* One more record per item, for a gate that an item for both directions lacks; NULL: no item needs one. */
+    /* One more record per item, for a gate that an item for both directions lacks; NULL: no item needs one.
+     */
     ptk_wait_t *gate_records;
     uint8_t *held; /* per item: the events whose gates this call holds */
 } ptk_wait_set_t;
 
-/* Checks the items of a call and enters it: tokens, events, budget, cancel. The records are the caller's memory. */
+/* Checks the items of a call and enters it: tokens, events, budget, cancel. The records are the caller's
+ * memory. */
 ptk_err ptk_wait_set_enter(ptk_wait_set_t *set, uint32_t timeout_ms);
 
-/* Waits for the first item, and leaves the call. OK: set->index and the item's outs tell what came. Otherwise the
-   reason is recorded. */
+/* Waits for the first item, and leaves the call. OK: set->index and the item's outs tell what came. Otherwise
+   the reason is recorded. */
 ptk_err ptk_wait_set_wait(ptk_wait_set_t *set);
 
 /* Returns true if an item may need a second record. */

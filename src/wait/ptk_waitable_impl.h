@@ -2,9 +2,9 @@
 /*
  * The records of waitables (layer 4, internal), and how a service lends its own source to users.
  *
- * TIMER, SIGNAL and USER waitables are an event counter and the source of its events: a timer, a signal subscription,
- * signal calls and a signaler. A SOCKET waitable is a source, a gate per direction, and a READY operation per
- * direction.
+ * TIMER, SIGNAL and USER waitables are an event counter and the source of its events: a timer, a signal
+ * subscription, signal calls and a signaler. A SOCKET waitable is a source, a gate per direction, and a READY
+ * operation per direction.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 #include "sched/ptk_pin.h"
 #include <ptk_waitable.h>
 
-/* What a SOCKET waitable waits on: its own records for a foreign descriptor, the socket's for the waitable of a
-   socket. */
+/* What a SOCKET waitable waits on: its own records for a foreign descriptor, the socket's for the waitable of
+   a socket. */
 typedef struct ptk_waitable_subject {
     ptk_pin_t *pin;
     ptk_event_source_t *source;
@@ -60,7 +60,8 @@ void ptk_waitable_stop(ptk_waitable_t *waitable);
 /* Frees a lent waitable that was stopped, once no call pins its subject. */
 void ptk_waitable_free(ptk_waitable_t *waitable);
 
-/* Returns the living waitable that a token names on the calling thread's loop, NULL: ptk_token_refusal states why. */
+/* Returns the living waitable that a token names on the calling thread's loop, NULL: ptk_token_refusal states
+ * why. */
 static inline ptk_waitable_t *ptk_waitable_find(const ptk_waitable_t *token) {
     ptk_scheduler_t *scheduler = ptk_scheduler_here();
     return scheduler ? ptk_token_find(&scheduler->services[PTK_SERVICE_WAITABLES].table, token,

@@ -144,7 +144,7 @@ static ptk_err abort_resets(void *unused) {
     socklen_t length = sizeof error;
     CHECK_EQ(fd_get_option(pair.peer, SOL_SOCKET, SO_ERROR, &error, &length), 0);
     CHECK_EQ(error, ECONNRESET);
-    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_EOF);
+    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, SOCK_FOREVER), PTK_ERR_CLOSED);
     ptk_sock_reset(pair.sock);
     sock_pair_end(&pair);
     return PTK_OK;

@@ -204,7 +204,7 @@ static void sockets(void) {
 
 static ptk_err wait_on_closed(void *arg) {
     char byte;
-    answers(ptk_sock_recv(arg, &byte, 1, LIMIT_MS), PTK_ERR_EOF);
+    answers(ptk_sock_recv(arg, &byte, 1, LIMIT_MS), PTK_ERR_CLOSED);
     return PTK_OK;
 }
 

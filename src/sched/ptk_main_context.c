@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The main context (layer 3): what run, poll and the drain of destroy have in common. */
+#include "sched/ptk_main_context.h"
+
+#include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_tick.h"
+
+void ptk_main_context_enter(ptk_scheduler_t *scheduler) {
+    ptk_assert(!scheduler->active && !scheduler->current);
+    scheduler->active = true;
+    scheduler->kicks = false;
+    ptk_fp_save(&scheduler->fp_words);
+    ptk_context_adopt(&scheduler->main_context.context);
+    scheduler->current = scheduler->find_current ? NULL : &scheduler->main_context;
+}
+
+void ptk_main_context_leave(ptk_scheduler_t *scheduler) {
+    ptk_assert(scheduler->active);
+    scheduler->active = false;
+    scheduler->current = NULL;
+    ptk_tick_show(scheduler);
+}
+
+void ptk_main_context_stop(ptk_scheduler_t *scheduler) {
+    scheduler->stopping = true;
+    ptk_cancel_all(scheduler, PTK_CANCEL_STOP);
+}

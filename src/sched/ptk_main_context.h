@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Entering and leaving the main context, the context that called run or poll (layer 3, internal). */
+#pragma once
+
+#include "sched/ptk_sched.h"
+
+/* Makes the caller the main context: from now on green threads may be run. */
+void ptk_main_context_enter(ptk_scheduler_t *scheduler);
+
+/* Ends that; deadlines and runnable work show on the loop's descriptor again. */
+void ptk_main_context_leave(ptk_scheduler_t *scheduler);
+
+/* Begins a stop: cancels every living green thread, and each that is spawned until the stop has ended. */
+void ptk_main_context_stop(ptk_scheduler_t *scheduler);
