@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses as the simulator keeps them, 16 bytes with IPv4 mapped, and as programs see them. Bytes are moved
- * by hand, so that neither alignment nor the machine's byte order matters.
+ * Addresses as the simulator stores them, 16 bytes with IPv4 mapped, and as programs see them.
+ *
+ * Bytes are moved by memcpy and shifts, so neither alignment nor the machine's byte order matters.
  */
 #include "sim/kernel/ptk_sim_net.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Linux takes an IPv6 address without its scope: the layout of RFC 2133. */
-#define LEAST_IPV6_BYTES 24
+/* Linux accepts an IPv6 address without its scope id: the layout of RFC 2133. */
+#define SIN6_MIN_BYTES 24 /* Linux accepts an IPv6 address without its scope: the layout of RFC 2133 */
 
+/* The prefix of an IPv4-mapped IPv6 address, ::ffff:0:0/96. */
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+/* Converts a port in network order by its bytes, independent of the machine's order. */
 static uint16_t port_from_network(uint16_t network) {
     uint8_t bytes[2];
     memcpy(bytes, &network, sizeof bytes);
@@ -26,7 +29,8 @@ static uint16_t port_to_network(uint16_t port) {
     return network;
 }
 
-static int from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
+/* Converts a sockaddr_in. Returns 0, or -EINVAL if it is too short. */
+static int addr_from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in ipv4;
     if (addrlen < sizeof ipv4) {
         return -EINVAL;
@@ -38,17 +42,19 @@ static int from_ipv4(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, sock
     return 0;
 }
 
-static int from_ipv6(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
+/* Converts a sockaddr_in6, with or without its scope id. Returns 0, or -EINVAL if it is too short. */
+static int addr_from_ipv6(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in6 ipv6;
-    if (addrlen < LEAST_IPV6_BYTES) {
+    if (addrlen < SIN6_MIN_BYTES) {
         return -EINVAL;
     }
-    memcpy(&ipv6, addr, LEAST_IPV6_BYTES);
+    memcpy(&ipv6, addr, SIN6_MIN_BYTES);
     memcpy(addr_out->bytes, &ipv6.sin6_addr, sizeof addr_out->bytes);
     addr_out->port = port_from_network(ipv6.sin6_port);
     return 0;
 }
 
+/* The family decides the layout; sockaddr is copied, since a caller's buffer may be unaligned. */
 int ptk_sim_addr_from_os(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, socklen_t addrlen) {
     sa_family_t family;
     if (!addr || addrlen < sizeof family) {
@@ -57,29 +63,32 @@ int ptk_sim_addr_from_os(ptk_sim_addr_t *addr_out, const struct sockaddr *addr, 
     memcpy(&family, (const char *) addr + offsetof(struct sockaddr, sa_family), sizeof family);
     switch (family) {
     case AF_INET:
-        return from_ipv4(addr_out, addr, addrlen);
+        return addr_from_ipv4(addr_out, addr, addrlen);
     case AF_INET6:
-        return from_ipv6(addr_out, addr, addrlen);
+        return addr_from_ipv6(addr_out, addr, addrlen);
     default:
         return -EAFNOSUPPORT;
     }
 }
 
-static void give(const void *from, socklen_t bytes, struct sockaddr *addr_out, socklen_t *addrlen) {
+/* Copies as much of an address as the caller has room for, and returns its full length in `addrlen`, as
+   getsockname(2) does. */
+static void addr_copy_out(const void *from, socklen_t bytes, struct sockaddr *addr_out, socklen_t *addrlen) {
     memcpy(addr_out, from, *addrlen < bytes ? *addrlen : bytes);
     *addrlen = bytes;
 }
 
+/* The scope id of IPv6 is written as 0: simulated links have no interfaces. */
 void ptk_sim_addr_to_os(const ptk_sim_addr_t *addr, int family, struct sockaddr *addr_out,
                         socklen_t *addrlen) {
     if (family == AF_INET) {
         struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = port_to_network(addr->port)};
         memcpy(&ipv4.sin_addr, addr->bytes + sizeof mapped_prefix, 4);
-        give(&ipv4, sizeof ipv4, addr_out, addrlen);
+        addr_copy_out(&ipv4, sizeof ipv4, addr_out, addrlen);
     } else {
         struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = port_to_network(addr->port)};
         memcpy(&ipv6.sin6_addr, addr->bytes, sizeof addr->bytes);
-        give(&ipv6, sizeof ipv6, addr_out, addrlen);
+        addr_copy_out(&ipv6, sizeof ipv6, addr_out, addrlen);
     }
 }
 
@@ -92,7 +101,8 @@ bool ptk_sim_addr_is_loopback(const ptk_sim_addr_t *addr) {
     return ptk_sim_addr_is_ipv4(addr) ? addr->bytes[12] == 127 : memcmp(addr->bytes, ipv6_loopback, 16) == 0;
 }
 
-bool ptk_sim_addr_is_of_many(const ptk_sim_addr_t *addr) {
+/* IPv4: 224.0.0.0/4 or 255.255.255.255. IPv6: ff00::/8. */
+bool ptk_sim_addr_is_multicast_or_broadcast(const ptk_sim_addr_t *addr) {
     const uint8_t *ipv4 = addr->bytes + 12;
     if (!ptk_sim_addr_is_ipv4(addr)) {
         return addr->bytes[0] == 0xff;
@@ -100,6 +110,7 @@ bool ptk_sim_addr_is_of_many(const ptk_sim_addr_t *addr) {
     return ipv4[0] >> 4 == 14 || (ipv4[0] & ipv4[1] & ipv4[2] & ipv4[3]) == 0xff;
 }
 
+/* The mapped 0.0.0.0 counts as "any" of IPv4 only. */
 bool ptk_sim_addr_is_any(const ptk_sim_addr_t *addr) {
     static const uint8_t zero[16];
     return ptk_sim_addr_is_ipv4(addr) ? memcmp(addr->bytes + 12, zero, 4) == 0

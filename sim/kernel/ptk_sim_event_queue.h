@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtual time (layer 6): what is going to happen, in order.
+ * The event queue: virtual time, and the events that are scheduled, in order.
  *
- * Time stands still while anything runs, and jumps to the next event when nothing can. Events of one moment
- * happen in the order in which they were entered. Everything of a simulated world is done on one OS thread.
+ * Time stands still while anything runs, and jumps to the next event when nothing can. Events of the same
+ * time fire in the order in which they were inserted. Everything of a simulated world happens on one OS
+ * thread.
+ *
+ * Ownership: an event is embedded in the object that it belongs to; its owner cancels it before it frees the
+ * object.
  */
 #pragma once
 
@@ -12,44 +16,47 @@
 
 typedef struct ptk_sim_event ptk_sim_event_t;
 
-/* Something that is to happen: embed it, zeroed; set `happen` before it is entered. */
+/* A scheduled event. Embed it, zeroed, and set `fire` before it is inserted. */
 struct ptk_sim_event {
-    void (*happen)(ptk_sim_event_t *event);
+    void (*fire)(ptk_sim_event_t *event); /* handler; it may schedule or free the event */
     uint64_t at_ns;
-    uint32_t place; /* in the queue, 1 more than its index; 0: it is in none */
+    uint32_t heap_position; /* 1 more than its index in the heap; 0: it is not scheduled */
 };
 
-/* Keys stand in the heap's own array, so that comparing touches no event. */
+/* An entry of the heap: the key beside the event. */
 typedef struct ptk_sim_event_slot {
     uint64_t at_ns;
-    uint64_t order;
+    uint64_t order; /* of insertion: breaks ties */
     ptk_sim_event_t *event;
 } ptk_sim_event_slot_t;
 
 typedef struct ptk_sim_event_queue {
-    uint64_t now_ns;
-    uint64_t next_order;
-    uint64_t happened;               /* events so far */
+    uint64_t now_ns;               /* the world's time */
+    uint64_t next_order;           /* of the next insertion */
+    uint64_t fired;                /* events that have fired so far */
     ptk_sim_event_slot_t *entries; /* a 4-ary heap */
     uint32_t count;
     uint32_t capacity;
 } ptk_sim_event_queue_t;
 
+/* Initialises an empty queue whose time is `now_ns`. */
 void ptk_sim_event_queue_init(ptk_sim_event_queue_t *queue, uint64_t now_ns);
+/* Frees the queue's own memory; the events in it are not touched. */
 void ptk_sim_event_queue_fini(ptk_sim_event_queue_t *queue);
 
-/* Enter it, or move it if it is entered already. A moment that has passed is now. */
+/* Schedules an event, or moves one that is scheduled. A time in the past is taken as now. */
 void ptk_sim_event_queue_insert(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event, uint64_t at_ns);
 
-/* Strike it out; nothing if it is not entered. */
+/* Removes an event; without effect if it is not scheduled. */
 void ptk_sim_event_queue_cancel(ptk_sim_event_queue_t *queue, ptk_sim_event_t *event);
 
-static inline bool ptk_sim_event_is_entered(const ptk_sim_event_t *event) {
-    return event->place != 0;
+/* Returns whether the event is in a queue. */
+static inline bool ptk_sim_event_is_scheduled(const ptk_sim_event_t *event) {
+    return event->heap_position != 0;
 }
 
-/* When the next one is due; UINT64_MAX: there is none. */
+/* Returns when the next event is due, UINT64_MAX if there is none. */
 uint64_t ptk_sim_event_queue_next_ns(const ptk_sim_event_queue_t *queue);
 
-/* Let time jump to the next event, and let that one happen. False: there is none. */
+/* Removes the earliest event, moves time to it and fires it. Returns false if there is none. */
 bool ptk_sim_event_queue_step(ptk_sim_event_queue_t *queue);

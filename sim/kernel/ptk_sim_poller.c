@@ -3,13 +3,13 @@
  * epoll and poll of a simulated host.
  *
  * A registration belongs to an epoll, a description and the descriptor that it was made with; it ends with
- * any of epoll and description, not with the descriptor. It is in the ready list when something happened that
- * it asked for; whether there is still something to report is found out when a batch is collected, as Linux
- * does. A level-triggered one that reported goes to the end of the ready list, an edge-triggered one leaves
- * it until something happens again, a one-shot one falls silent until it is modified.
+ * the epoll or the description, not with the descriptor. It enters the ready list when an event of its
+ * interest occurs; whether there is still something to report is found when a batch is collected, as Linux
+ * does. After a report, a level-triggered one goes to the end of the ready list, an edge-triggered one leaves
+ * it until another event, and a one-shot one reports nothing until it is modified.
  *
- * The oracle may cut a batch short, change its order, end a wait early or interrupt it, and report something
- * that is not so.
+ * The oracle may cut a batch short, change its order, end a wait early or interrupt it, and report readiness
+ * that does not hold.
  */
 #include "sim/kernel/ptk_sim_watch.h"
 
@@ -17,16 +17,17 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <errno.h>
 
-/* Looks of a poller at one moment until the driver is asked. */
-#define LOOKS_AT_A_STRETCH 64
+/* Polls that find something at one time, after which the driver gets control. */
+#define BUSY_POLLS_IN_A_ROW 64
 
-/* Waits of a crashed host after which it is clear that it does not end. */
-#define GHOST_WAITS_MAX 100000
+/* Waits of a crashed host after which it is regarded as not ending. */
+#define UNWINDING_WAITS_MAX 100000
 
 /* --- registrations --- */
 
-static ptk_sim_registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_file_t *file,
-                                    ptk_os_handle_t handle) {
+/* Returns the registration of a description under a descriptor, or NULL. */
+static ptk_sim_registration_t *epoll_find_registration(const ptk_sim_file_t *epoll,
+                                                       const ptk_sim_file_t *file, ptk_os_handle_t handle) {
     for (ptk_list_node_t *node = ptk_list_first(&file->watchers); node;
          node = ptk_list_next(&file->watchers, node)) {
         ptk_sim_registration_t *registration = ptk_container_of(node, ptk_sim_registration_t, of_file);
@@ -37,15 +38,17 @@ static ptk_sim_registration_t *find(const ptk_sim_file_t *epoll, const ptk_sim_f
     return NULL;
 }
 
-static void look_at_once(ptk_sim_registration_t *registration) {
-    if (ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration)) {
-        ptk_sim_note_ready(registration);
+/* Marks a new or modified registration if its description is ready already. */
+static void epoll_check_ready(ptk_sim_registration_t *registration) {
+    if (ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration)) {
+        ptk_sim_registration_mark_ready(registration);
     }
 }
 
-static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
-               const struct epoll_event *event) {
-    if (find(epoll, file, handle)) {
+/* EPOLL_CTL_ADD. The oracle may refuse it with -ENOSPC. */
+static int epoll_add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t handle,
+                     const struct epoll_event *event) {
+    if (epoll_find_registration(epoll, file, handle)) {
         return -EEXIST;
     }
     if (ptk_choice(PTK_SIM_SITE_NO_RESOURCES, 2) != 0) {
@@ -59,17 +62,20 @@ static int add(ptk_sim_file_t *epoll, ptk_sim_file_t *file, ptk_os_handle_t hand
     registration->data = event->data;
     ptk_list_append(&file->watchers, &registration->of_file);
     ptk_list_append(&epoll->u.epoll.interests, &registration->of_epoll);
-    look_at_once(registration);
+    epoll_check_ready(registration);
     return 0;
 }
 
-static int modify(ptk_sim_registration_t *registration, const struct epoll_event *event) {
+/* EPOLL_CTL_MOD; also arms a one-shot registration again. */
+static int epoll_modify(ptk_sim_registration_t *registration, const struct epoll_event *event) {
     registration->events = event->events;
     registration->data = event->data;
-    look_at_once(registration);
+    epoll_check_ready(registration);
     return 0;
 }
 
+/* The order of the checks is Linux's. EPOLL_CTL_DEL and an unknown operation both remove the registration;
+   the latter returns -EINVAL. */
 int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, int operation,
                       ptk_os_handle_t handle, struct epoll_event *event) {
     ptk_sim_file_t *epoll = ptk_sim_file_find(kernel, epoll_handle);
@@ -81,23 +87,23 @@ int ptk_sim_epoll_ctl(ptk_sim_kernel_t *kernel, ptk_os_handle_t epoll_handle, in
         return -EINVAL;
     }
     if (operation == EPOLL_CTL_ADD) {
-        return add(epoll, file, handle, event);
+        return epoll_add(epoll, file, handle, event);
     }
-    ptk_sim_registration_t *registration = find(epoll, file, handle);
+    ptk_sim_registration_t *registration = epoll_find_registration(epoll, file, handle);
     if (!registration) {
         return -ENOENT;
     }
     if (operation == EPOLL_CTL_MOD) {
-        return modify(registration, event);
+        return epoll_modify(registration, event);
     }
-    ptk_sim_end_registration(registration);
+    ptk_sim_registration_free(registration);
     return operation == EPOLL_CTL_DEL ? 0 : -EINVAL;
 }
 
 /* --- a batch --- */
 
-/* The one that is reported next. */
-static ptk_sim_registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
+/* Returns the marked registration that is reported next: the oldest, unless the oracle decides otherwise. */
+static ptk_sim_registration_t *epoll_pick_ready(ptk_sim_file_t *epoll, uint32_t count) {
     uint32_t index = ptk_choice(PTK_SIM_SITE_READY_ORDER, count);
     ptk_list_node_t *node = ptk_list_first(&epoll->u.epoll.ready);
     while (index-- > 0) {
@@ -106,47 +112,51 @@ static ptk_sim_registration_t *pick(ptk_sim_file_t *epoll, uint32_t count) {
     return ptk_container_of(node, ptk_sim_registration_t, ready);
 }
 
-/* Level stays, at the end; edge and one-shot leave. */
-static void after_report(ptk_sim_registration_t *registration) {
-    ptk_sim_leave_ready(registration);
+/* Level-triggered registrations stay, at the end; edge-triggered and one-shot ones leave the list. */
+static void epoll_after_report(ptk_sim_registration_t *registration) {
+    ptk_sim_registration_unlink_ready(registration);
     if (registration->events & EPOLLONESHOT) {
         registration->events &= PTK_SIM_PRIVATE_BITS;
     } else if (!(registration->events & EPOLLET)) {
-        ptk_sim_enter_ready(registration);
+        ptk_sim_registration_link_ready(registration);
     }
 }
 
-static uint32_t reported(const ptk_sim_registration_t *registration) {
-    uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_wanted(registration);
-    if (ready == 0 && ptk_sim_wanted(registration) != 0 && ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
-        return ptk_sim_wanted(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
+/* Returns the events that are reported of a registration: those that are ready, none, or ones that the
+   oracle makes up. A program that treats a report as a hint, and tries, passes with all three. */
+static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) {
+    uint32_t ready = ptk_sim_file_ready(registration->file) & ptk_sim_registration_interest(registration);
+    if (ready == 0 && ptk_sim_registration_interest(registration) != 0 &&
+        ptk_choice(PTK_SIM_SITE_SPURIOUS, 2) != 0) {
+        return ptk_sim_registration_interest(registration) & (uint32_t) (EPOLLIN | EPOLLOUT);
     }
     return ready;
 }
 
-static int collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
+/* Fills `events` from the ready list; removes what has nothing to report. Returns how many. */
+static int epoll_collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
     int count = 0;
     uint32_t left = epoll->u.epoll.ready_count;
     uint32_t fewer = left > 1 ? ptk_choice(PTK_SIM_SITE_BATCH, left) : 0;
     for (; left > fewer && count < capacity; left--) {
-        ptk_sim_registration_t *registration = pick(epoll, left);
-        uint32_t ready = reported(registration);
+        ptk_sim_registration_t *registration = epoll_pick_ready(epoll, left);
+        uint32_t ready = epoll_reported_bits(registration);
         if (ready == 0) {
-            ptk_sim_leave_ready(registration);
+            ptk_sim_registration_unlink_ready(registration);
             continue;
         }
         events[count].events = ready;
         events[count].data = registration->data;
         count++;
-        after_report(registration);
+        epoll_after_report(registration);
     }
     return count;
 }
 
 /* --- waiting --- */
 
-/* A crashed host does not wait: its clock jumps to the end of each wait. Whoever ends it has a look each
- * time: it may have made a loop that it did not have when it crashed, and that has to be stopped, too. */
+/* A wait of a crashed host takes no time: its clock jumps to the end of the wait. The driver gets control
+   each time, since the program may have made a loop after the crash, which must be stopped too. */
 static int pass_while_unwinding(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     if (timeout_ns > 0) {
         kernel->clock_offset_ns += timeout_ns;
@@ -154,17 +164,17 @@ static int pass_while_unwinding(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     if (timeout_ns != 0) {
         kernel->suspend(kernel, UINT64_MAX);
     }
-    ptk_assert(++kernel->unwinding_waits < GHOST_WAITS_MAX && "a host that was ended goes on and on");
+    ptk_assert(++kernel->unwinding_waits < UNWINDING_WAITS_MAX && "a crashed host does not end");
     return 0;
 }
 
-/* When a wait ends by the host's own clock, which may go wrong meanwhile. */
-static uint64_t end_of_wait(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
+/* Returns when a wait ends by the host's own clock, which may change its rate meanwhile. */
+static uint64_t wait_end_ns(const ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
     return timeout_ns < 0 ? UINT64_MAX : ptk_sim_kernel_now_ns(kernel) + (uint64_t) timeout_ns;
 }
 
-/* The moment of the world that this is, as its clock goes now. */
-static uint64_t world_moment(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
+/* Converts a time of the host's clock to the world's, at the present rate. */
+static uint64_t wait_world_ns(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
     uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
     if (own_ns == UINT64_MAX) {
         return UINT64_MAX;
@@ -173,140 +183,149 @@ static uint64_t world_moment(const ptk_sim_kernel_t *kernel, uint64_t own_ns) {
            (own_ns > now_ns ? ptk_sim_kernel_world_ns(kernel, own_ns - now_ns) : 0);
 }
 
-static void wait_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
+/* Gives control to the driver until the kernel is woken or the time has come. */
+static void kernel_suspend_until(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     kernel->wait = *wait;
     kernel->waiting = true;
     kernel->suspend(kernel, until_ns);
     kernel->waiting = false;
 }
 
-/* Shall this wait end before it begins? -EINTR, 1: yes, with nothing; 0: no. */
-static int disturbance(void) {
+/* Decides whether a wait ends before it starts: -EINTR; 1: early, without an event; 0: no. */
+static int wait_disturbance(void) {
     if (ptk_choice(PTK_SIM_SITE_EINTR, 2) != 0) {
         return -EINTR;
     }
     return ptk_choice(PTK_SIM_SITE_EARLY, 2) != 0;
 }
 
-/* Nothing is ready: wait for something, or for the end of the wait. 0: look again; 1: it is over; or -EINTR.
- */
-static int wait_more(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
+/* Nothing is ready: waits for a change or the end of the wait. Returns 0: poll again; 1: the wait is over;
+   or -EINTR. */
+static int wait_once(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, uint64_t until_ns) {
     if (ptk_sim_kernel_now_ns(kernel) >= until_ns) {
         return 1;
     }
-    int disturbed = disturbance();
+    int disturbed = wait_disturbance();
     if (disturbed == 0) {
-        wait_until(kernel, wait, world_moment(kernel, until_ns));
+        kernel_suspend_until(kernel, wait, wait_world_ns(kernel, until_ns));
     }
     return disturbed;
 }
 
-/* A look that found nothing takes a moment, in which the others go on. */
-static void let_time_pass(ptk_sim_kernel_t *kernel) {
-    wait_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->events.now_ns + kernel->look_ns);
+/* A poll that found nothing takes `empty_poll_ns`, in which other hosts execute. */
+static void wait_after_empty_poll(ptk_sim_kernel_t *kernel) {
+    kernel_suspend_until(kernel, &(ptk_sim_wait_t) {0}, kernel->net->events.now_ns + kernel->empty_poll_ns);
 }
 
-/* A look that finds something takes no time. One that does so again and again comes back to the driver now
- * and then, or nobody would ever notice a host that goes round and round. */
-static void count_look(ptk_sim_kernel_t *kernel) {
+/* A poll that finds something takes no time. A host that polls so in a row returns control to the driver
+   now and then, so that a livelock is found. */
+static void count_busy_poll(ptk_sim_kernel_t *kernel) {
     uint64_t now_ns = kernel->net->events.now_ns;
-    kernel->looks = kernel->looked_ns == now_ns ? kernel->looks + 1 : 1;
-    kernel->looked_ns = now_ns;
-    if (kernel->looks % LOOKS_AT_A_STRETCH == 0 && !kernel->crashed) {
-        wait_until(kernel, &(ptk_sim_wait_t) {0}, now_ns);
+    kernel->busy_polls = kernel->busy_polls_ns == now_ns ? kernel->busy_polls + 1 : 1;
+    kernel->busy_polls_ns = now_ns;
+    if (kernel->busy_polls % BUSY_POLLS_IN_A_ROW == 0 && !kernel->crashed) {
+        kernel_suspend_until(kernel, &(ptk_sim_wait_t) {0}, now_ns);
     }
 }
 
+/* States of one wait: poll; if nothing was found, suspend until a change or the end, and poll again. The
+   loop also polls after the end, since something may have become ready at that very time. */
 int ptk_sim_kernel_await(ptk_sim_kernel_t *kernel, const ptk_sim_wait_t *wait, int64_t timeout_ns,
-                         int (*look)(void *context), void *context) {
-    uint64_t until_ns = end_of_wait(kernel, timeout_ns);
+                         int (*poll)(void *context), void *context) {
+    uint64_t until_ns = wait_end_ns(kernel, timeout_ns);
     for (;;) {
-        int found = look(context);
+        int found = poll(context);
         if (found != 0) {
-            count_look(kernel);
+            count_busy_poll(kernel);
             return found;
         }
         if (kernel->crashed) {
             return pass_while_unwinding(kernel, timeout_ns);
         }
         if (timeout_ns == 0) {
-            let_time_pass(kernel);
-            return look(context);
+            wait_after_empty_poll(kernel);
+            return poll(context);
         }
-        int over = wait_more(kernel, wait, until_ns);
+        int over = wait_once(kernel, wait, until_ns);
         if (over != 0) {
             return over < 0 ? over : 0;
         }
     }
 }
 
-typedef struct batch {
+/* The arguments of epoll_wait. */
+typedef struct epoll_batch {
     ptk_sim_file_t *epoll;
     struct epoll_event *events;
     int capacity;
-} batch_t;
+} epoll_batch_t;
 
-static int collect_batch(void *context) {
-    const batch_t *batch = context;
-    return collect(batch->epoll, batch->events, batch->capacity);
+/* The `poll` function of epoll_wait. */
+static int epoll_collect_batch(void *context) {
+    const epoll_batch_t *epoll_batch = context;
+    return epoll_collect(epoll_batch->epoll, epoll_batch->events, epoll_batch->capacity);
 }
 
+/* The batch is collected at the time of each poll, not at the time of the event. */
 int ptk_sim_epoll_wait(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle, struct epoll_event *events,
                        int capacity, int64_t timeout_ns) {
     ptk_sim_file_t *epoll = ptk_sim_file_find(kernel, handle);
     if (!epoll || epoll->kind != PTK_SIM_FILE_EPOLL || capacity <= 0) {
         return epoll ? -EINVAL : -EBADF;
     }
-    batch_t batch = {epoll, events, capacity};
-    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.epoll = epoll}, timeout_ns, collect_batch,
-                                &batch);
+    epoll_batch_t epoll_batch = {epoll, events, capacity};
+    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.epoll = epoll}, timeout_ns, epoll_collect_batch,
+                                &epoll_batch);
 }
 
 /* --- poll --- */
 
-typedef struct entries {
+/* The arguments of poll. */
+typedef struct poll_set {
     ptk_sim_kernel_t *kernel;
     struct pollfd *first;
     size_t count;
-} entries_t;
+} poll_set_t;
 
-static uint32_t ready_of(const struct pollfd *entry, const ptk_sim_file_t *file, bool spurious) {
+/* Returns revents of one entry; `spurious`: it is reported although it is not ready. */
+static uint32_t poll_entry_ready_bits(const struct pollfd *entry, const ptk_sim_file_t *file, bool spurious) {
     uint32_t asked = (uint32_t) (uint16_t) entry->events | POLLERR | POLLHUP;
     uint32_t ready = file ? ptk_sim_file_ready(file) & asked : POLLNVAL;
     return ready == 0 && spurious ? asked & (POLLIN | POLLOUT) : ready;
 }
 
-/* One at most is reported although it is not ready: if each could be, a poll of many would never find
- * nothing, and time would stand still. */
-static int look_at_entries(void *context) {
-    const entries_t *entries = context;
+/* Fills revents of all entries and returns how many are not 0. At most one is reported although it is not
+   ready: if each could be, a poll of many would always find something, and time would stand still. */
+static int poll_scan_entries(void *context) {
+    const poll_set_t *poll_set = context;
     int found = 0;
-    uint32_t count = (uint32_t) entries->count;
+    uint32_t count = (uint32_t) poll_set->count;
     uint32_t spurious = count ? ptk_choice(PTK_SIM_SITE_SPURIOUS, count + 1) : 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct pollfd *entry = &entries->first[i];
+        struct pollfd *entry = &poll_set->first[i];
         entry->revents = 0;
         if (entry->fd >= 0) {
-            const ptk_sim_file_t *file = ptk_sim_file_find(entries->kernel, entry->fd);
-            entry->revents = (short) ready_of(entry, file, i + 1 == spurious);
+            const ptk_sim_file_t *file = ptk_sim_file_find(poll_set->kernel, entry->fd);
+            entry->revents = (short) poll_entry_ready_bits(entry, file, i + 1 == spurious);
             found += entry->revents != 0;
         }
     }
     return found;
 }
 
-/* A look at one descriptor before a system call, as opposed to a poller that goes round and round: that one
- * has a wake. */
-static bool is_glance(ptk_sim_kernel_t *kernel, const struct pollfd *entries, size_t count) {
-    const ptk_sim_file_t *file = count == 1 ? ptk_sim_file_find(kernel, entries[0].fd) : NULL;
+/* Returns whether this is a check of one descriptor before a system call. The poll of a loop always
+   contains the loop's wake. */
+static bool poll_is_single_check(ptk_sim_kernel_t *kernel, const struct pollfd *poll_set, size_t count) {
+    const ptk_sim_file_t *file = count == 1 ? ptk_sim_file_find(kernel, poll_set[0].fd) : NULL;
     return count == 1 && !(file && file->kind == PTK_SIM_FILE_WAKE);
 }
 
+/* A single check with timeout 0 takes no time; any other poll with timeout 0 that finds nothing does. */
 int ptk_sim_poll(ptk_sim_kernel_t *kernel, struct pollfd *first, size_t count, int64_t timeout_ns) {
-    entries_t entries = {kernel, first, count};
-    if (timeout_ns == 0 && is_glance(kernel, first, count)) {
-        return look_at_entries(&entries);
+    poll_set_t poll_set = {kernel, first, count};
+    if (timeout_ns == 0 && poll_is_single_check(kernel, first, count)) {
+        return poll_scan_entries(&poll_set);
     }
-    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.polls = true}, timeout_ns, look_at_entries,
-                                &entries);
+    return ptk_sim_kernel_await(kernel, &(ptk_sim_wait_t) {.polls = true}, timeout_ns, poll_scan_entries,
+                                &poll_set);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and beginnings: bind, listen, connect, and back again. As on Linux, the second connect of a
- * connection that has come about answers 0 once; that of one that has failed answers why, and makes the
- * endpoint as good as new.
+ * connect and its reverse.
+ *
+ * As on Linux, the next connect after a connection has been established returns 0 once; the next one after a
+ * failure returns the reason, and the endpoint can be used again.
  */
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 #include <string.h>
 
-/* What connect without an address is for: in the middle of a connection it resets it. */
-static bool needs_reset(const ptk_sim_tcp_end_t *end) {
-    switch (end->phase) {
+/* Returns whether disconnecting sends a RST (Linux's tcp_need_reset). */
+static bool tcp_needs_reset(const ptk_sim_tcb_t *tcb) {
+    switch (tcb->state) {
     case PTK_SIM_TCP_SYN_RECEIVED:
     case PTK_SIM_TCP_ESTABLISHED:
     case PTK_SIM_TCP_FIN_WAIT_1:
@@ -20,88 +21,96 @@ static bool needs_reset(const ptk_sim_tcp_end_t *end) {
         return true;
     case PTK_SIM_TCP_CLOSING:
     case PTK_SIM_TCP_LAST_ACK:
-        return end->outgoing.count > 0 || end->most != end->unacknowledged + 1;
+        return tcb->send_buffer.count > 0 || tcb->snd_max != tcb->snd_una + 1;
     default:
         return false;
     }
 }
 
-static void stop_child(ptk_list_node_t *node) {
-    ptk_sim_tcp_end_t *child = ptk_container_of(node, ptk_sim_tcp_end_t, in_parent);
-    if (child->is_ready && needs_reset(child)) {
+/* Frees a child of the backlog, and resets it if its peer regards it as connected. */
+static void tcp_free_child(ptk_list_node_t *node) {
+    ptk_sim_tcb_t *child = ptk_container_of(node, ptk_sim_tcb_t, in_backlog);
+    if (child->is_in_accept_queue && tcp_needs_reset(child)) {
         ptk_sim_tcp_send_reset(child);
     }
-    ptk_sim_tcp_end_free(child);
+    ptk_sim_tcb_free(child);
 }
 
-void ptk_sim_tcp_stop_listening(ptk_sim_tcp_end_t *end) {
-    for (ptk_list_node_t *node; (node = ptk_list_first(&end->pending));) {
-        stop_child(node);
+/* Children in SYN_RECEIVED are freed without an RST, as on Linux. */
+void ptk_sim_tcp_stop_listening(ptk_sim_tcb_t *tcb) {
+    for (ptk_list_node_t *node; (node = ptk_list_first(&tcb->syn_queue));) {
+        tcp_free_child(node);
     }
-    for (ptk_list_node_t *node; (node = ptk_list_first(&end->ready));) {
-        stop_child(node);
+    for (ptk_list_node_t *node; (node = ptk_list_first(&tcb->accept_queue));) {
+        tcp_free_child(node);
     }
-    ptk_assert(end->ready_count == 0);
+    ptk_assert(tcb->accept_count == 0);
 }
 
-static void forget_connection(ptk_sim_tcp_end_t *end) {
-    ptk_sim_stream_clear(&end->incoming);
-    end->shut = 0;
-    end->had_fin = end->wants_space = false;
-    end->has_urgent_out = end->has_fin_out = end->is_fin_acknowledged = false;
-    end->urgent = PTK_SIM_TCP_NO_URGENT;
-    end->smooth_ns = end->deviation_ns = end->last_challenge_ns = 0;
-    end->wait_ns = PTK_SIM_TCP_FIRST_WAIT_NS;
-    end->is_timing = false;
-    end->retries = end->probes = end->unanswered = 0;
-    end->expected = end->read = end->receive_edge = 0;
-    if (!end->keeps_addr) {
-        ptk_sim_tcp_forget_address(end);
+/* Resets what belongs to one connection, so that the endpoint can be used for another. The sequence
+   variables of sending are set by the next connect. */
+static void tcp_reset_variables(ptk_sim_tcb_t *tcb) {
+    ptk_sim_ring_clear(&tcb->receive_buffer);
+    tcb->shutdown = 0;
+    tcb->fin_received = tcb->has_no_space = false;
+    tcb->has_snd_up = tcb->fin_queued = tcb->fin_acknowledged = false;
+    tcb->urg_state = PTK_SIM_TCP_URG_NONE;
+    tcb->srtt_ns = tcb->rttvar_ns = tcb->last_challenge_ack_ns = 0;
+    tcb->rto_ns = PTK_SIM_TCP_INITIAL_RTO_NS;
+    tcb->is_measuring_rtt = false;
+    tcb->retransmits = tcb->window_probes = tcb->unanswered_probes = 0;
+    tcb->rcv_nxt = tcb->copied_seq = tcb->rcv_wnd_end = 0;
+    if (!tcb->keeps_addr) {
+        ptk_sim_tcp_reset_local_address(tcb);
     }
 }
 
-void ptk_sim_tcp_disconnect(ptk_sim_tcp_end_t *end) {
-    int error = end->phase == PTK_SIM_TCP_SYN_SENT ? ECONNRESET : 0;
-    if (end->phase == PTK_SIM_TCP_LISTEN) {
-        ptk_sim_tcp_stop_listening(end);
-    } else if (needs_reset(end)) {
-        ptk_sim_tcp_send_reset(end);
+/* The error remains for SO_ERROR; pending notifications are dropped, since they are about a connection that
+   no longer exists. */
+void ptk_sim_tcp_disconnect(ptk_sim_tcb_t *tcb) {
+    int error = tcb->state == PTK_SIM_TCP_SYN_SENT ? ECONNRESET : 0;
+    if (tcb->state == PTK_SIM_TCP_LISTEN) {
+        ptk_sim_tcp_stop_listening(tcb);
+    } else if (tcp_needs_reset(tcb)) {
+        ptk_sim_tcp_send_reset(tcb);
         error = ECONNRESET;
     }
-    if (end->phase != PTK_SIM_TCP_CLOSED) { /* else it keeps its port, as on Linux */
-        ptk_sim_tcp_die(end, error);
+    if (tcb->state != PTK_SIM_TCP_CLOSED) { /* else the port stays, as on Linux */
+        ptk_sim_tcp_set_closed(tcb, error);
     }
-    forget_connection(end);
-    end->events = 0;
+    tcp_reset_variables(tcb);
+    tcb->pending_events = 0;
 }
 
 /* --- connect --- */
 
-static void make_loopback(ptk_sim_addr_t *addr, bool is_ipv4) {
+/* Sets 127.0.0.1 or ::1; the port stays. */
+static void tcp_make_loopback(ptk_sim_addr_t *addr, bool is_ipv4) {
     static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
     static const uint8_t ipv6[16] = {[15] = 1};
     memcpy(addr->bytes, is_ipv4 ? ipv4 : ipv6, sizeof addr->bytes);
 }
 
-/* Where packets to the peer come from. */
-static int choose_source(const ptk_sim_tcp_end_t *end, const ptk_sim_addr_t *peer,
-                         ptk_sim_addr_t *source_out) {
+/* Chooses the local address for packets to the peer. Returns 0, -ENETUNREACH without an address of the
+   peer's family, or -EINVAL from loopback to elsewhere. */
+static int tcp_choose_source(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *peer,
+                             ptk_sim_addr_t *source_out) {
     bool is_ipv4 = ptk_sim_addr_is_ipv4(peer);
-    *source_out = end->local;
-    if (!ptk_sim_addr_is_any(&end->local)) {
-        if (ptk_sim_addr_is_ipv4(&end->local) != is_ipv4) {
+    *source_out = tcb->local;
+    if (!ptk_sim_addr_is_any(&tcb->local)) {
+        if (ptk_sim_addr_is_ipv4(&tcb->local) != is_ipv4) {
             return -ENETUNREACH;
         }
-        bool leads_nowhere = ptk_sim_addr_is_loopback(&end->local) && !ptk_sim_tcp_is_own(end, peer);
+        bool leads_nowhere = ptk_sim_addr_is_loopback(&tcb->local) && !ptk_sim_tcp_is_own_address(tcb, peer);
         return leads_nowhere ? -EINVAL : 0;
     }
     if (ptk_sim_addr_is_loopback(peer)) {
-        make_loopback(source_out, is_ipv4);
-    } else if (ptk_sim_tcp_is_own(end, peer)) {
+        tcp_make_loopback(source_out, is_ipv4);
+    } else if (ptk_sim_tcp_is_own_address(tcb, peer)) {
         memcpy(source_out->bytes, peer->bytes, sizeof peer->bytes);
     } else {
         ptk_sim_addr_t first;
-        if (!ptk_sim_node_address(end->tcp.node, is_ipv4 ? AF_INET : AF_INET6, &first)) {
+        if (!ptk_sim_node_address(tcb->tcp.node, is_ipv4 ? AF_INET : AF_INET6, &first)) {
             return -ENETUNREACH;
         }
         memcpy(source_out->bytes, first.bytes, sizeof first.bytes);
@@ -109,101 +118,107 @@ static int choose_source(const ptk_sim_tcp_end_t *end, const ptk_sim_addr_t *pee
     return 0;
 }
 
-static int take_pair(ptk_sim_tcp_end_t *end) {
-    if (end->is_bound) {
-        const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(end->tcp.node);
-        if (ptk_sim_tcp_find_pair(tables, &end->local, &end->peer)) {
+/* Inserts the connection into the tables. A bound endpoint keeps its port, which must be free towards the
+   peer; another one gets a free port. */
+static int tcp_claim_pair(ptk_sim_tcb_t *tcb) {
+    if (tcb->is_bound) {
+        const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
+        if (ptk_sim_tcp_find_pair(tables, &tcb->local, &tcb->peer)) {
             return -EADDRNOTAVAIL;
         }
     } else {
-        end->local.port = 0;
-        if (!ptk_sim_tcp_choose_port_to_peer(end)) {
+        tcb->local.port = 0;
+        if (!ptk_sim_tcp_choose_port_for_peer(tcb)) {
             return -EADDRNOTAVAIL;
         }
-        ptk_sim_tcp_enter_port(end);
+        ptk_sim_tcp_insert_port(tcb);
     }
-    ptk_sim_tcp_enter_pair(end);
+    ptk_sim_tcp_insert_pair(tcb);
     return 0;
 }
 
-static int begin_connect(ptk_sim_tcp_end_t *end, const struct sockaddr *addr, socklen_t addrlen) {
-    ptk_sim_addr_t before = end->local;
+/* Checks the address, chooses the local one, and sends the SYN. The local address is unchanged after an
+   error. */
+static int tcp_start_connect(ptk_sim_tcb_t *tcb, const struct sockaddr *addr, socklen_t addrlen) {
+    ptk_sim_addr_t before = tcb->local;
     ptk_sim_addr_t peer;
-    int error = ptk_sim_tcp_address_from(end, &peer, addr, addrlen);
+    int error = ptk_sim_tcp_addr_from_os(tcb, &peer, addr, addrlen);
     if (error) {
         return error;
     }
     if (ptk_sim_addr_is_any(&peer)) {
-        make_loopback(&peer, ptk_sim_addr_is_ipv4(&peer) || (ptk_sim_addr_is_ipv4(&end->local)));
+        tcp_make_loopback(&peer, ptk_sim_addr_is_ipv4(&peer) || (ptk_sim_addr_is_ipv4(&tcb->local)));
     }
-    bool is_foreign = end->family == AF_INET6 && end->is_ipv6_only && ptk_sim_addr_is_ipv4(&peer);
-    if (is_foreign || ptk_sim_addr_is_of_many(&peer)) {
+    bool is_foreign = tcb->family == AF_INET6 && tcb->is_ipv6_only && ptk_sim_addr_is_ipv4(&peer);
+    if (is_foreign || ptk_sim_addr_is_multicast_or_broadcast(&peer)) {
         return -ENETUNREACH;
     }
-    error = choose_source(end, &peer, &end->local);
-    end->peer = peer;
+    error = tcp_choose_source(tcb, &peer, &tcb->local);
+    tcb->peer = peer;
     if (!error) {
-        error = take_pair(end);
+        error = tcp_claim_pair(tcb);
     }
     if (error) {
-        end->local = before;
+        tcb->local = before;
         return error;
     }
-    end->phase = PTK_SIM_TCP_SYN_SENT;
-    end->error = 0; /* as on Linux: an earlier connection's is forgotten */
-    end->unacknowledged = ptk_sim_tcp_first_sequence(end);
-    ptk_sim_tcp_send_syn(end);
+    tcb->state = PTK_SIM_TCP_SYN_SENT;
+    tcb->error = 0; /* as on Linux, an earlier connection's error is lost */
+    tcb->snd_una = ptk_sim_tcp_choose_iss(tcb);
+    ptk_sim_tcp_send_syn(tcb);
     return 0;
 }
 
-static int connect_to_nobody(ptk_sim_tcp_end_t *end) {
-    ptk_sim_tcp_disconnect(end);
-    end->attempt = PTK_SIM_TCP_UNCONNECTED;
+/* connect with AF_UNSPEC disconnects. */
+static int tcp_connect_unspec(ptk_sim_tcb_t *tcb) {
+    ptk_sim_tcp_disconnect(tcb);
+    tcb->socket_state = PTK_SIM_TCP_UNCONNECTED;
     return 0;
 }
 
-/* How a connect that began has gone. */
-static int look_at_connect(ptk_sim_tcp_end_t *end, int error_under_way) {
-    if (end->phase == PTK_SIM_TCP_SYN_SENT || end->phase == PTK_SIM_TCP_SYN_RECEIVED) {
+/* Returns how a connect that was started has gone: `error_under_way`, the reason of its failure, or 0. */
+static int tcp_connect_progress(ptk_sim_tcb_t *tcb, int error_under_way) {
+    if (tcb->state == PTK_SIM_TCP_SYN_SENT || tcb->state == PTK_SIM_TCP_SYN_RECEIVED) {
         return error_under_way;
     }
-    if (end->phase == PTK_SIM_TCP_CLOSED) {
-        int error = ptk_sim_tcp_take_error(end);
-        ptk_sim_tcp_disconnect(end);
-        end->attempt = PTK_SIM_TCP_UNCONNECTED;
+    if (tcb->state == PTK_SIM_TCP_CLOSED) {
+        int error = ptk_sim_tcp_take_error(tcb);
+        ptk_sim_tcp_disconnect(tcb);
+        tcb->socket_state = PTK_SIM_TCP_UNCONNECTED;
         return error ? -error : -ECONNABORTED;
     }
-    end->attempt = PTK_SIM_TCP_CONNECTED;
+    tcb->socket_state = PTK_SIM_TCP_CONNECTED;
     return 0;
 }
 
+/* The socket's state decides first, and the connection's state only within CONNECTING. */
 int ptk_sim_tcp_connect(ptk_sim_tcp_t *tcp, const struct sockaddr *addr, socklen_t addrlen) {
-    ptk_sim_tcp_end_t *end = tcp->state;
+    ptk_sim_tcb_t *tcb = tcp->tcb;
     sa_family_t family;
     if (!addr || addrlen < sizeof family) {
         return -EINVAL;
     }
     memcpy(&family, (const char *) addr + offsetof(struct sockaddr, sa_family), sizeof family);
     if (family == AF_UNSPEC) {
-        return connect_to_nobody(end);
+        return tcp_connect_unspec(tcb);
     }
-    switch (end->attempt) {
+    switch (tcb->socket_state) {
     case PTK_SIM_TCP_CONNECTED:
         return -EISCONN;
     case PTK_SIM_TCP_CONNECTING:
-        return look_at_connect(end, -EALREADY);
+        return tcp_connect_progress(tcb, -EALREADY);
     case PTK_SIM_TCP_UNCONNECTED:
         break;
     default:
         return -EINVAL;
     }
-    if (end->phase != PTK_SIM_TCP_CLOSED) {
+    if (tcb->state != PTK_SIM_TCP_CLOSED) {
         return -EISCONN;
     }
-    int error = begin_connect(end, addr, addrlen);
+    int error = tcp_start_connect(tcb, addr, addrlen);
     if (error) {
         return error;
     }
-    end->attempt = PTK_SIM_TCP_CONNECTING;
+    tcb->socket_state = PTK_SIM_TCP_CONNECTING;
     return -EINPROGRESS;
 }

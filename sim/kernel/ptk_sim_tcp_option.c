@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket options, and what ioctl tells. A buffer's size goes in as bytes of payload and comes out doubled, as
- * on Linux, where the other half is for what the kernel needs beside them.
+ * Socket options, and the counts that ioctl returns.
+ *
+ * A buffer's size is set in bytes of payload and read back doubled, as on Linux, where the other half is for
+ * the kernel's own data.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
-#define LEAST_BUFFER 2048
-#define MOST_BUFFER  (4 * 1024 * 1024)
+#define TCP_BUFFER_BYTES_MIN 2048              /* smaller values are raised */
+#define TCP_BUFFER_BYTES_MAX (4 * 1024 * 1024) /* larger values are cut */
 
-static bool *flag_of(ptk_sim_tcp_end_t *end, int level, int name) {
+/* Returns the flag behind a boolean option, NULL if it is not one. */
+static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {
     if (level == IPPROTO_TCP) {
-        return name == TCP_NODELAY ? &end->has_no_delay : NULL;
+        return name == TCP_NODELAY ? &tcb->has_no_delay : NULL;
     }
     if (level == IPPROTO_IPV6) {
-        return end->family == AF_INET6 && name == IPV6_V6ONLY ? &end->is_ipv6_only : NULL;
+        return tcb->family == AF_INET6 && name == IPV6_V6ONLY ? &tcb->is_ipv6_only : NULL;
     }
     switch (level == SOL_SOCKET ? name : -1) {
     case SO_REUSEADDR:
-        return &end->reuses_addr;
+        return &tcb->reuses_addr;
     case SO_REUSEPORT:
-        return &end->reuses_port;
+        return &tcb->reuses_port;
     case SO_KEEPALIVE:
-        return &end->is_kept_alive;
+        return &tcb->is_kept_alive;
     case SO_OOBINLINE:
-        return &end->has_urgent_inline;
+        return &tcb->has_oob_inline;
     default:
         return NULL;
     }
@@ -34,93 +37,100 @@ static bool *flag_of(ptk_sim_tcp_end_t *end, int level, int name) {
 
 /* --- get --- */
 
-static int give(void *value, socklen_t *length, const void *from, socklen_t bytes) {
+/* Copies a value, cut to the caller's length, as getsockopt(2) does. */
+static int tcp_option_copy_out(void *value, socklen_t *length, const void *from, socklen_t bytes) {
     *length = *length < bytes ? *length : bytes;
     memcpy(value, from, *length);
     return 0;
 }
 
-static int get_socket_number(ptk_sim_tcp_end_t *end, int name, int *number_out) {
+/* Reads an option of SOL_SOCKET that is a number. SO_ERROR is cleared by reading. */
+static int tcp_option_get_number(ptk_sim_tcb_t *tcb, int name, int *number_out) {
     switch (name) {
     case SO_ERROR:
-        *number_out = ptk_sim_tcp_take_error(end);
+        *number_out = ptk_sim_tcp_take_error(tcb);
         return 0;
     case SO_TYPE:
         *number_out = SOCK_STREAM;
         return 0;
     case SO_DOMAIN:
-        *number_out = end->family;
+        *number_out = tcb->family;
         return 0;
     case SO_PROTOCOL:
         *number_out = IPPROTO_TCP;
         return 0;
     case SO_ACCEPTCONN:
-        *number_out = end->phase == PTK_SIM_TCP_LISTEN;
+        *number_out = tcb->state == PTK_SIM_TCP_LISTEN;
         return 0;
     case SO_SNDBUF:
-        *number_out = (int) end->send_limit * 2;
+        *number_out = (int) tcb->send_buffer_bytes * 2;
         return 0;
     case SO_RCVBUF:
-        *number_out = (int) end->receive_limit * 2;
+        *number_out = (int) tcb->receive_buffer_bytes * 2;
         return 0;
     default:
         return -ENOPROTOOPT;
     }
 }
 
+/* Flags and numbers are int; a shorter buffer gets the first bytes of it. */
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length) {
-    ptk_sim_tcp_end_t *end = tcp->state;
-    const bool *flag = flag_of(end, level, name);
+    ptk_sim_tcb_t *tcb = tcp->tcb;
+    const bool *flag = tcp_option_flag(tcb, level, name);
     int number = flag ? *flag : 0;
     if (level == SOL_SOCKET && name == SO_LINGER) {
-        struct linger linger = {.l_onoff = end->lingers, .l_linger = end->linger_seconds};
-        return give(value, length, &linger, sizeof linger);
+        struct linger linger = {.l_onoff = tcb->lingers, .l_linger = tcb->linger_seconds};
+        return tcp_option_copy_out(value, length, &linger, sizeof linger);
     }
     if (!flag) {
-        int error = level == SOL_SOCKET ? get_socket_number(end, name, &number) : -ENOPROTOOPT;
+        int error = level == SOL_SOCKET ? tcp_option_get_number(tcb, name, &number) : -ENOPROTOOPT;
         if (error) {
             return error;
         }
     }
-    return give(value, length, &number, sizeof number);
+    return tcp_option_copy_out(value, length, &number, sizeof number);
 }
 
 /* --- set --- */
 
-static int set_linger(ptk_sim_tcp_end_t *end, const void *value, socklen_t length) {
+/* A linger that is switched off keeps its time, as Linux's getsockopt shows. */
+static int tcp_option_set_linger(ptk_sim_tcb_t *tcb, const void *value, socklen_t length) {
     struct linger linger;
     if (length < sizeof linger) {
         return -EINVAL;
     }
     memcpy(&linger, value, sizeof linger);
-    end->lingers = linger.l_onoff != 0;
-    end->linger_seconds = linger.l_onoff ? linger.l_linger : end->linger_seconds;
+    tcb->lingers = linger.l_onoff != 0;
+    tcb->linger_seconds = linger.l_onoff ? linger.l_linger : tcb->linger_seconds;
     return 0;
 }
 
-static uint32_t buffer_bytes(int wanted) {
-    if (wanted < LEAST_BUFFER) {
-        return LEAST_BUFFER;
+/* Linux raises and cuts the value without an error. */
+static uint32_t tcp_option_clamp_buffer(int wanted) {
+    if (wanted < TCP_BUFFER_BYTES_MIN) {
+        return TCP_BUFFER_BYTES_MIN;
     }
-    return wanted < MOST_BUFFER ? (uint32_t) wanted : MOST_BUFFER;
+    return wanted < TCP_BUFFER_BYTES_MAX ? (uint32_t) wanted : TCP_BUFFER_BYTES_MAX;
 }
 
-static int set_buffer(ptk_sim_tcp_end_t *end, int name, int wanted) {
+/* Sets a buffer's size; a smaller one does not drop what is in the buffer. */
+static int tcp_option_set_buffer(ptk_sim_tcb_t *tcb, int name, int wanted) {
     switch (name) {
     case SO_SNDBUF:
-        end->send_limit = buffer_bytes(wanted);
+        tcb->send_buffer_bytes = tcp_option_clamp_buffer(wanted);
         return 0;
     case SO_RCVBUF:
-        end->receive_limit = buffer_bytes(wanted);
+        tcb->receive_buffer_bytes = tcp_option_clamp_buffer(wanted);
         return 0;
     default:
         return -ENOPROTOOPT;
     }
 }
 
+/* IPV6_V6ONLY cannot change once the endpoint is bound. The order of the checks is Linux's. */
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length) {
-    ptk_sim_tcp_end_t *end = tcp->state;
-    bool *flag = flag_of(end, level, name);
+    ptk_sim_tcb_t *tcb = tcp->tcb;
+    bool *flag = tcp_option_flag(tcb, level, name);
     int number;
     if (!flag && level != SOL_SOCKET) {
         return -ENOPROTOOPT;
@@ -130,24 +140,24 @@ int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *
     }
     memcpy(&number, value, sizeof number);
     if (level == SOL_SOCKET && name == SO_LINGER) {
-        return set_linger(end, value, length);
+        return tcp_option_set_linger(tcb, value, length);
     }
     if (!flag) {
-        return set_buffer(end, name, number);
+        return tcp_option_set_buffer(tcb, name, number);
     }
-    if (flag == &end->is_ipv6_only && end->is_bound) {
+    if (flag == &tcb->is_ipv6_only && tcb->is_bound) {
         return -EINVAL;
     }
     *flag = number != 0;
     return 0;
 }
 
-/* --- what is under way --- */
+/* --- counts --- */
 
 uint32_t ptk_sim_tcp_unread(const ptk_sim_tcp_t *tcp) {
-    return tcp->state->incoming.count;
+    return tcp->tcb->receive_buffer.count;
 }
 
 uint32_t ptk_sim_tcp_unacknowledged(const ptk_sim_tcp_t *tcp) {
-    return tcp->state->outgoing.count;
+    return tcp->tcb->send_buffer.count;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has which port of a node. Three hash tables: by local port, whoever has one (the rules of bind are
- * about these); by both addresses, whoever has a peer (a packet is for one of these); by local port, those
- * who listen (or else for one of these). A bucket is a list in the order of entering, and nothing ever walks
- * over all buckets but to make them more.
+ * The ports of a node, in three hash tables: blocks with a local port by that port (the rules of bind are
+ * about these); blocks with a peer by both addresses (a packet is for one of these); listeners by local port
+ * (or else for one of these). A bucket is a list in the order of insertion, and nothing walks over all
+ * buckets except to grow the table, so results do not depend on the table's size.
  *
  * Linux's rules: two endpoints may have the same port if their addresses do not cover each other, or if both
  * have SO_REUSEADDR and the other one does not listen, or if both have SO_REUSEPORT. A connect without a bind
- * takes a port that nobody has bound, and that is free towards this peer only.
+ * takes a port that no endpoint is bound to, and that is free towards this peer only.
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 
@@ -16,53 +16,58 @@
 #include "sim/kernel/ptk_sim_site.h"
 #include <string.h>
 
-#define FIRST_CAPACITY 8
-#define LEAST_PORT     32768U
-#define PORT_COUNT     (61000U - LEAST_PORT)
-#define PORT_CHOICES   16
+#define TCP_TABLE_FIRST_CAPACITY 8
+#define EPHEMERAL_PORT_MIN       32768U /* the range of Linux, ip_local_port_range */
+#define EPHEMERAL_PORT_COUNT     (61000U - EPHEMERAL_PORT_MIN)
+#define PORT_CHOICES             16 /* how many free ports the oracle may skip, and 1 */
 
 /* --- tables --- */
 
-static void add(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link) {
+/* Appends an entry to the bucket of its hash. */
+static void tcp_table_link(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link) {
     ptk_list_append(&table->buckets[link->hash & (table->capacity - 1)], &link->node);
 }
 
-static void grow(ptk_sim_tcp_table_t *table) {
+/* Doubles the table. Entries of one bucket stay in their order. */
+static void tcp_table_grow(ptk_sim_tcp_table_t *table) {
     uint32_t old_capacity = table->capacity;
     ptk_list_t *old = table->buckets;
-    table->capacity = old_capacity ? old_capacity * 2 : FIRST_CAPACITY;
+    table->capacity = old_capacity ? old_capacity * 2 : TCP_TABLE_FIRST_CAPACITY;
     table->buckets = ptk_sim_allocate(table->capacity * sizeof *old);
     for (uint32_t i = 0; i < table->capacity; i++) {
         ptk_list_init(&table->buckets[i]);
     }
     for (uint32_t i = 0; i < old_capacity; i++) {
         for (ptk_list_node_t *node; (node = ptk_list_take_first(&old[i]));) {
-            add(table, ptk_container_of(node, ptk_sim_tcp_link_t, node));
+            tcp_table_link(table, ptk_container_of(node, ptk_sim_tcp_link_t, node));
         }
     }
     ptk_sim_free(old);
 }
 
-static void enter(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link, uint32_t hash) {
+/* Inserts an entry, which must not be in a table. */
+static void tcp_table_insert(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link, uint32_t hash) {
     ptk_assert(!ptk_list_is_linked(&link->node));
     if (table->count == table->capacity) {
-        grow(table);
+        tcp_table_grow(table);
     }
     link->hash = hash;
-    add(table, link);
+    tcp_table_link(table, link);
     table->count++;
 }
 
-static void leave(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link) {
+/* Removes an entry; without effect if it is in no table. */
+static void tcp_table_remove(ptk_sim_tcp_table_t *table, ptk_sim_tcp_link_t *link) {
     if (ptk_list_is_linked(&link->node)) {
         ptk_list_remove(&link->node);
         table->count--;
     }
 }
 
-/* The first with this hash after `link`, or at all if that is NULL. */
-static ptk_sim_tcp_link_t *following(const ptk_sim_tcp_table_t *table, const ptk_sim_tcp_link_t *link,
-                                     uint32_t hash) {
+/* Returns the first entry with this hash behind `link`, or the first of all if `link` is NULL; NULL at the
+   end. */
+static ptk_sim_tcp_link_t *tcp_table_next(const ptk_sim_tcp_table_t *table, const ptk_sim_tcp_link_t *link,
+                                          uint32_t hash) {
     if (table->capacity == 0) {
         return NULL;
     }
@@ -74,6 +79,7 @@ static ptk_sim_tcp_link_t *following(const ptk_sim_tcp_table_t *table, const ptk
     return node ? ptk_container_of(node, ptk_sim_tcp_link_t, node) : NULL;
 }
 
+/* Most nodes of a large world never open an endpoint. */
 ptk_sim_tcp_tables_t *ptk_sim_tcp_tables(ptk_sim_node_t *node) {
     if (!node->tcp) {
         ptk_sim_tcp_tables_t *tables = ptk_sim_allocate(sizeof *tables);
@@ -96,105 +102,115 @@ void ptk_sim_tcp_tables_free(ptk_sim_node_t *node) {
     }
 }
 
-/* --- entering, leaving, finding --- */
+/* --- inserting, removing, finding --- */
 
-static uint32_t mix(uint32_t hash, uint32_t value) {
+/* Multiplicative hashing with the golden ratio; the shift brings high bits down, since buckets are chosen
+   by low ones. */
+static uint32_t tcp_hash_mix(uint32_t hash, uint32_t value) {
     hash = (hash ^ value) * UINT32_C(0x9E3779B1);
     return hash ^ hash >> 15;
 }
 
-static uint32_t mix_addr(uint32_t hash, const ptk_sim_addr_t *addr) {
+/* The bytes are combined by shifts, so the hash is the same on every machine. */
+static uint32_t tcp_hash_addr(uint32_t hash, const ptk_sim_addr_t *addr) {
     for (size_t i = 0; i < sizeof addr->bytes; i += 4) {
         uint32_t part = (uint32_t) addr->bytes[i] << 24 | (uint32_t) addr->bytes[i + 1] << 16 |
                         (uint32_t) addr->bytes[i + 2] << 8 | addr->bytes[i + 3];
-        hash = mix(hash, part);
+        hash = tcp_hash_mix(hash, part);
     }
-    return mix(hash, addr->port);
+    return tcp_hash_mix(hash, addr->port);
 }
 
-static uint32_t hash_of_port(uint16_t port) {
-    return mix(0, port);
+static uint32_t tcp_hash_port(uint16_t port) {
+    return tcp_hash_mix(0, port);
 }
 
-static uint32_t hash_of_pair(const ptk_sim_addr_t *local, const ptk_sim_addr_t *peer) {
-    return mix_addr(mix_addr(0, local), peer);
+static uint32_t tcp_hash_pair(const ptk_sim_addr_t *local, const ptk_sim_addr_t *peer) {
+    return tcp_hash_addr(tcp_hash_addr(0, local), peer);
 }
 
-void ptk_sim_tcp_enter_port(ptk_sim_tcp_end_t *end) {
-    enter(&ptk_sim_tcp_tables(end->tcp.node)->ports, &end->by_port, hash_of_port(end->local.port));
+/* See the header. A block is in at most one list of each table. */
+void ptk_sim_tcp_insert_port(ptk_sim_tcb_t *tcb) {
+    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port,
+                     tcp_hash_port(tcb->local.port));
 }
 
-void ptk_sim_tcp_enter_pair(ptk_sim_tcp_end_t *end) {
-    enter(&ptk_sim_tcp_tables(end->tcp.node)->pairs, &end->by_pair, hash_of_pair(&end->local, &end->peer));
+void ptk_sim_tcp_insert_pair(ptk_sim_tcb_t *tcb) {
+    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->pairs, &tcb->by_pair,
+                     tcp_hash_pair(&tcb->local, &tcb->peer));
 }
 
-void ptk_sim_tcp_enter_listener(ptk_sim_tcp_end_t *end) {
-    enter(&ptk_sim_tcp_tables(end->tcp.node)->listeners, &end->by_listener, hash_of_port(end->local.port));
+void ptk_sim_tcp_insert_listener(ptk_sim_tcb_t *tcb) {
+    tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->listeners, &tcb->by_listener,
+                     tcp_hash_port(tcb->local.port));
 }
 
-void ptk_sim_tcp_leave_port(ptk_sim_tcp_end_t *end) {
-    leave(&ptk_sim_tcp_tables(end->tcp.node)->ports, &end->by_port);
-    end->is_bound = false;
+/* A block without a port is not bound, either. */
+void ptk_sim_tcp_remove_port(ptk_sim_tcb_t *tcb) {
+    tcp_table_remove(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port);
+    tcb->is_bound = false;
 }
 
-void ptk_sim_tcp_leave_pair(ptk_sim_tcp_end_t *end) {
-    leave(&ptk_sim_tcp_tables(end->tcp.node)->pairs, &end->by_pair);
+void ptk_sim_tcp_remove_pair(ptk_sim_tcb_t *tcb) {
+    tcp_table_remove(&ptk_sim_tcp_tables(tcb->tcp.node)->pairs, &tcb->by_pair);
 }
 
-void ptk_sim_tcp_leave_listeners(ptk_sim_tcp_end_t *end) {
-    leave(&ptk_sim_tcp_tables(end->tcp.node)->listeners, &end->by_listener);
+void ptk_sim_tcp_remove_listener(ptk_sim_tcb_t *tcb) {
+    tcp_table_remove(&ptk_sim_tcp_tables(tcb->tcp.node)->listeners, &tcb->by_listener);
 }
 
-ptk_sim_tcp_end_t *ptk_sim_tcp_find_pair(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
-                                         const ptk_sim_addr_t *peer) {
-    uint32_t hash = hash_of_pair(local, peer);
-    for (ptk_sim_tcp_link_t *link = NULL; (link = following(&tables->pairs, link, hash));) {
-        ptk_sim_tcp_end_t *end = ptk_container_of(link, ptk_sim_tcp_end_t, by_pair);
-        if (ptk_sim_addr_equal(&end->local, local) && ptk_sim_addr_equal(&end->peer, peer)) {
-            return end;
+/* Hashes may collide, so addresses are compared. */
+ptk_sim_tcb_t *ptk_sim_tcp_find_pair(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
+                                     const ptk_sim_addr_t *peer) {
+    uint32_t hash = tcp_hash_pair(local, peer);
+    for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->pairs, link, hash));) {
+        ptk_sim_tcb_t *tcb = ptk_container_of(link, ptk_sim_tcb_t, by_pair);
+        if (ptk_sim_addr_equal(&tcb->local, local) && ptk_sim_addr_equal(&tcb->peer, peer)) {
+            return tcb;
         }
     }
     return NULL;
 }
 
-/* Is what goes to `addr` for an endpoint that is bound to `end->local`, ports aside? */
-static bool covers(const ptk_sim_tcp_end_t *end, const ptk_sim_addr_t *addr) {
-    if (!ptk_sim_addr_is_any(&end->local)) {
-        return memcmp(end->local.bytes, addr->bytes, sizeof addr->bytes) == 0;
+/* Returns whether packets to `addr` are for an endpoint that is bound to `tcb->local`, ports aside. */
+static bool tcp_bound_address_covers(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *addr) {
+    if (!ptk_sim_addr_is_any(&tcb->local)) {
+        return memcmp(tcb->local.bytes, addr->bytes, sizeof addr->bytes) == 0;
     }
-    if (ptk_sim_addr_is_ipv4(&end->local)) {
+    if (ptk_sim_addr_is_ipv4(&tcb->local)) {
         return ptk_sim_addr_is_ipv4(addr);
     }
-    return !end->is_ipv6_only || !ptk_sim_addr_is_ipv4(addr);
+    return !tcb->is_ipv6_only || !ptk_sim_addr_is_ipv4(addr);
 }
 
-/* 0: not for it. */
-static uint32_t score(const ptk_sim_tcp_end_t *end, const ptk_sim_addr_t *local) {
-    if (end->local.port != local->port || !covers(end, local)) {
+/* Returns how well a listener matches a local address, as Linux ranks them: a bound address before "any",
+   IPv4 before IPv6. 0: not at all. */
+static uint32_t tcp_listener_score(const ptk_sim_tcb_t *tcb, const ptk_sim_addr_t *local) {
+    if (tcb->local.port != local->port || !tcp_bound_address_covers(tcb, local)) {
         return 0;
     }
-    return 1U + (ptk_sim_addr_is_any(&end->local) ? 0U : 2U) + (end->family == AF_INET ? 1U : 0U);
+    return 1U + (ptk_sim_addr_is_any(&tcb->local) ? 0U : 2U) + (tcb->family == AF_INET ? 1U : 0U);
 }
 
-/* The one that fits best; among equals (SO_REUSEPORT) the peer's address decides, as a hash. */
-ptk_sim_tcp_end_t *ptk_sim_tcp_find_listener(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
-                                             const ptk_sim_addr_t *peer) {
-    uint32_t hash = hash_of_port(local->port);
+/* The best match is returned. Among equal ones (SO_REUSEPORT) a hash of the peer's address decides. */
+ptk_sim_tcb_t *ptk_sim_tcp_find_listener(const ptk_sim_tcp_tables_t *tables, const ptk_sim_addr_t *local,
+                                         const ptk_sim_addr_t *peer) {
+    uint32_t hash = tcp_hash_port(local->port);
     uint32_t best = 0;
     uint32_t equals = 0;
-    for (ptk_sim_tcp_link_t *link = NULL; (link = following(&tables->listeners, link, hash));) {
-        uint32_t points = score(ptk_container_of(link, ptk_sim_tcp_end_t, by_listener), local);
+    for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->listeners, link, hash));) {
+        uint32_t points = tcp_listener_score(ptk_container_of(link, ptk_sim_tcb_t, by_listener), local);
         equals = points > best ? 1 : equals + (points == best);
         best = points > best ? points : best;
     }
     if (best == 0) {
         return NULL;
     }
-    uint32_t skip = equals > 1 ? hash_of_pair(local, peer) % equals : 0;
-    for (ptk_sim_tcp_link_t *link = NULL; (link = following(&tables->listeners, link, hash));) {
-        ptk_sim_tcp_end_t *end = ptk_container_of(link, ptk_sim_tcp_end_t, by_listener);
-        if (score(end, local) == best && skip-- == 0) {
-            return end;
+    uint32_t skip = equals > 1 ? tcp_hash_pair(local, peer) % equals : 0;
+    for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->listeners, link, hash));) {
+        ptk_sim_tcb_t *tcb = ptk_container_of(link, ptk_sim_tcb_t, by_listener);
+        if (tcp_listener_score(tcb, local) == best && skip-- == 0) {
+            return tcb;
         }
     }
     return NULL;
@@ -202,32 +218,35 @@ ptk_sim_tcp_end_t *ptk_sim_tcp_find_listener(const ptk_sim_tcp_tables_t *tables,
 
 /* --- binding --- */
 
-static bool is_in_conflict(const ptk_sim_tcp_end_t *end, const ptk_sim_tcp_end_t *other) {
-    if (other == end || other->local.port != end->local.port) {
+/* Returns whether two endpoints must not have the same port. */
+static bool tcp_bind_conflicts(const ptk_sim_tcb_t *tcb, const ptk_sim_tcb_t *other) {
+    if (other == tcb || other->local.port != tcb->local.port) {
         return false;
     }
-    if (!covers(end, &other->local) && !covers(other, &end->local)) {
+    if (!tcp_bound_address_covers(tcb, &other->local) && !tcp_bound_address_covers(other, &tcb->local)) {
         return false;
     }
-    bool share_addr = end->reuses_addr && other->reuses_addr && other->phase != PTK_SIM_TCP_LISTEN;
-    return !share_addr && !(end->reuses_port && other->reuses_port);
+    bool share_addr = tcb->reuses_addr && other->reuses_addr && other->state != PTK_SIM_TCP_LISTEN;
+    return !share_addr && !(tcb->reuses_port && other->reuses_port);
 }
 
-bool ptk_sim_tcp_is_taken(const ptk_sim_tcp_end_t *end) {
-    const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(end->tcp.node);
-    uint32_t hash = hash_of_port(end->local.port);
-    for (ptk_sim_tcp_link_t *link = NULL; (link = following(&tables->ports, link, hash));) {
-        if (is_in_conflict(end, ptk_container_of(link, ptk_sim_tcp_end_t, by_port))) {
+/* All blocks with the port are candidates: also connections and those in TIME_WAIT. */
+bool ptk_sim_tcp_is_port_in_use(const ptk_sim_tcb_t *tcb) {
+    const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
+    uint32_t hash = tcp_hash_port(tcb->local.port);
+    for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->ports, link, hash));) {
+        if (tcp_bind_conflicts(tcb, ptk_container_of(link, ptk_sim_tcb_t, by_port))) {
             return true;
         }
     }
     return false;
 }
 
-static bool is_bound_by_anybody(const ptk_sim_tcp_tables_t *tables, uint16_t port) {
-    uint32_t hash = hash_of_port(port);
-    for (ptk_sim_tcp_link_t *link = NULL; (link = following(&tables->ports, link, hash));) {
-        const ptk_sim_tcp_end_t *other = ptk_container_of(link, ptk_sim_tcp_end_t, by_port);
+/* Returns whether an endpoint is bound to this port, by bind or listen. */
+static bool tcp_is_port_bound(const ptk_sim_tcp_tables_t *tables, uint16_t port) {
+    uint32_t hash = tcp_hash_port(port);
+    for (ptk_sim_tcp_link_t *link = NULL; (link = tcp_table_next(&tables->ports, link, hash));) {
+        const ptk_sim_tcb_t *other = ptk_container_of(link, ptk_sim_tcb_t, by_port);
         if (other->local.port == port && other->is_bound) {
             return true;
         }
@@ -235,32 +254,35 @@ static bool is_bound_by_anybody(const ptk_sim_tcp_tables_t *tables, uint16_t por
     return false;
 }
 
-static bool is_taken_to_peer(const ptk_sim_tcp_end_t *end) {
-    const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(end->tcp.node);
-    return is_bound_by_anybody(tables, end->local.port) ||
-           ptk_sim_tcp_find_pair(tables, &end->local, &end->peer);
+/* Returns whether a connect to the peer cannot use `tcb->local.port`. */
+static bool tcp_is_port_in_use_for_peer(const ptk_sim_tcb_t *tcb) {
+    const ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
+    return tcp_is_port_bound(tables, tcb->local.port) ||
+           ptk_sim_tcp_find_pair(tables, &tcb->local, &tcb->peer);
 }
 
-static bool choose(ptk_sim_tcp_end_t *end, bool (*is_taken)(const ptk_sim_tcp_end_t *end)) {
-    ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(end->tcp.node);
+/* Searches the ephemeral ports, from where the last search ended plus what the oracle adds, for one that is
+   not in use. The port is unchanged if there is none. */
+static bool tcp_choose_port_by(ptk_sim_tcb_t *tcb, bool (*is_in_use)(const ptk_sim_tcb_t *tcb)) {
+    ptk_sim_tcp_tables_t *tables = ptk_sim_tcp_tables(tcb->tcp.node);
     uint32_t skip = ptk_choice(PTK_SIM_SITE_PORT, PORT_CHOICES);
-    uint16_t before = end->local.port;
-    for (uint32_t i = 0; i < PORT_COUNT; i++) {
-        uint32_t offset = (tables->next_port + skip + i) % PORT_COUNT;
-        end->local.port = (uint16_t) (LEAST_PORT + offset);
-        if (!is_taken(end)) {
+    uint16_t before = tcb->local.port;
+    for (uint32_t i = 0; i < EPHEMERAL_PORT_COUNT; i++) {
+        uint32_t offset = (tables->next_port + skip + i) % EPHEMERAL_PORT_COUNT;
+        tcb->local.port = (uint16_t) (EPHEMERAL_PORT_MIN + offset);
+        if (!is_in_use(tcb)) {
             tables->next_port = offset + 1;
             return true;
         }
     }
-    end->local.port = before;
+    tcb->local.port = before;
     return false;
 }
 
-bool ptk_sim_tcp_choose_port(ptk_sim_tcp_end_t *end) {
-    return choose(end, ptk_sim_tcp_is_taken);
+bool ptk_sim_tcp_choose_port(ptk_sim_tcb_t *tcb) {
+    return tcp_choose_port_by(tcb, ptk_sim_tcp_is_port_in_use);
 }
 
-bool ptk_sim_tcp_choose_port_to_peer(ptk_sim_tcp_end_t *end) {
-    return choose(end, is_taken_to_peer);
+bool ptk_sim_tcp_choose_port_for_peer(ptk_sim_tcb_t *tcb) {
+    return tcp_choose_port_by(tcb, tcp_is_port_in_use_for_peer);
 }

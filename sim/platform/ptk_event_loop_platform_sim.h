@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The platform of simulated hosts (layer 2). It is in no list of platforms: a host's thread block names it.
+/* The platform of simulated hosts. It is in no list of platforms: a host's thread block refers to it.
  */
 #pragma once
 

@@ -2,10 +2,11 @@
 /*
  * Many seeds, or windows, on several processes.
  *
- * Worker w of n runs every n-th seed, or, where every way is tried, every run of every n-th window, up to the
- * first window that no run reaches. It says in shared memory which one it is at, so that whoever watches
- * knows what a worker was at that crashed or hangs, and adds up what its worlds came to. The first failure
- * ends them all.
+ * Worker w of n runs every n-th seed, or every run of every n-th window up to the first window that no run
+ * reaches. It stores in shared memory which one it is at, so that the watcher can report what a worker was at
+ * that crashed or hangs, and it adds up its worlds' reports there. The first failure ends all workers.
+ *
+ * Ownership: the watcher (the parent) maps the shared memory, forks the workers and reaps them.
  */
 #include "sim/run/ptk_sim_run.h"
 
@@ -22,25 +23,27 @@
 /* A world that takes longer than this of real time hangs. */
 #define HANG_MS UINT64_C(120000)
 
+/* One worker, in shared memory. The worker writes the atomic members and `window`, the watcher the others. */
 typedef struct worker {
-    pid_t pid;
-    atomic_uint_fast64_t world; /* that it is at: seed or window * scenarios + scenario; UINT64_MAX: done */
-    ptk_sim_window_t window;    /* that it is in, if all are tried */
+    pid_t pid;                  /* 0: reaped */
+    atomic_uint_fast64_t world; /* the present one: seed or window * scenarios + scenario; UINT64_MAX: done */
+    ptk_sim_window_t window;    /* the present one */
     atomic_uint_fast64_t worlds;
     atomic_uint_fast64_t events;
     atomic_uint_fast64_t calls;
     atomic_uint_fast64_t decisions;
     atomic_uint_fast64_t elapsed_us; /* of virtual time */
     atomic_uint_fast64_t faults;
-    atomic_bool failed;
-    atomic_bool was_cut_short; /* there are windows that it has not been through */
-    uint64_t seen_worlds;      /* the watcher's: at its last look, and when that changed */
+    atomic_bool failed;        /* its last world failed */
+    atomic_bool was_cut_short; /* there are windows that it has not finished */
+    uint64_t seen_worlds;      /* the watcher's last value of `worlds`, and when it changed */
     uint64_t seen_at_ms;
 } worker_t;
 
 /* --- a worker --- */
 
-static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
+/* Adds a world's report to the worker's sums. */
+static void worker_add_report(worker_t *worker, const ptk_sim_report_t *report) {
     atomic_fetch_add(&worker->worlds, 1);
     atomic_fetch_add(&worker->events, report->events);
     atomic_fetch_add(&worker->calls, report->calls);
@@ -49,45 +52,49 @@ static void add_up(worker_t *worker, const ptk_sim_report_t *report) {
     atomic_fetch_add(&worker->faults, report->faults);
 }
 
-static bool is_same_again(const ptk_sim_play_t *play, const ptk_sim_outcome_t *first) {
+/* Runs the same world again and compares the hashes. */
+static bool worker_is_repeatable(const ptk_sim_run_spec_t *spec, const ptk_sim_outcome_t *first) {
     ptk_sim_outcome_t second;
-    if (play->window) {
-        ptk_sim_window_repeat(play->window);
+    if (spec->window) {
+        ptk_sim_window_repeat(spec->window);
     }
-    ptk_sim_run_once(play, &second);
+    ptk_sim_run_once(spec, &second);
     return memcmp(first->report.hash, second.report.hash, sizeof first->report.hash) == 0;
 }
 
-/* One world; false: it failed. */
-static bool run_world(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
+/* Runs one world. Returns false if it failed. */
+static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker,
+                             const ptk_sim_run_spec_t *spec) {
     ptk_sim_outcome_t outcome;
-    ptk_sim_run_once(play, &outcome);
-    add_up(worker, &outcome.report);
+    ptk_sim_run_once(spec, &outcome);
+    worker_add_report(worker, &outcome.report);
     if (command->prints_hashes) {
-        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", play->scenario->name,
-                play->options.seed, outcome.report.hash[0], outcome.report.hash[1]);
+        fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", spec->scenario->name,
+                spec->options.seed, outcome.report.hash[0], outcome.report.hash[1]);
     }
     if (outcome.failure[0] != '\0') {
         return false;
     }
-    if (command->runs_twice && !is_same_again(play, &outcome)) {
-        fprintf(stderr, "%s, seed %" PRIu64 ": two runs, two hashes\n", play->scenario->name,
-                play->options.seed);
+    if (command->runs_twice && !worker_is_repeatable(spec, &outcome)) {
+        fprintf(stderr, "%s, seed %" PRIu64 ": two runs have two hashes\n", spec->scenario->name,
+                spec->options.seed);
         return false;
     }
     return true;
 }
 
-static bool is_time_up(const ptk_sim_command_t *command) {
+/* Returns whether the command's seconds are over. */
+static bool campaign_is_time_up(const ptk_sim_command_t *command) {
     return command->until_ms != 0 && ptk_sim_real_ms() >= command->until_ms;
 }
 
-/* All runs of one window, if there is time; false: one failed. */
-static bool run_window(const ptk_sim_command_t *command, worker_t *worker, const ptk_sim_play_t *play) {
+/* Runs all runs of one window, as long as there is time. Returns false if one failed. */
+static bool worker_run_window(const ptk_sim_command_t *command, worker_t *worker,
+                              const ptk_sim_run_spec_t *spec) {
     bool is_good = true;
     bool is_over = false;
-    while (is_good && !is_over && !is_time_up(command)) {
-        is_good = run_world(command, worker, play);
+    while (is_good && !is_over && !campaign_is_time_up(command)) {
+        is_good = worker_run_world(command, worker, spec);
         is_over = is_good && !ptk_sim_window_next(&worker->window);
     }
     if (is_good && !is_over) {
@@ -96,41 +103,44 @@ static bool run_window(const ptk_sim_command_t *command, worker_t *worker, const
     return is_good;
 }
 
-static bool run_number(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
+/* Runs one seed or window of one scenario. Consecutive numbers are consecutive scenarios. */
+static bool worker_run_number(const ptk_sim_command_t *command, worker_t *worker, uint64_t number) {
     const ptk_sim_scenario_t *scenario = command->chosen[number % command->count];
     uint64_t step = number / command->count;
     if (command->decisions == 0) {
-        return run_world(
+        return worker_run_world(
             command, worker,
-            &(ptk_sim_play_t) {.scenario = scenario,
-                               .options = ptk_sim_command_options(command, command->seed + step)});
+            &(ptk_sim_run_spec_t) {.scenario = scenario,
+                                   .options = ptk_sim_command_options(command, command->seed + step)});
     }
     ptk_sim_window_init(&worker->window, step, command->decisions, command->faults);
-    return run_window(command, worker,
-                      &(ptk_sim_play_t) {.scenario = scenario,
-                                         .options = ptk_sim_command_options(command, command->seed),
-                                         .window = &worker->window});
+    return worker_run_window(
+        command, worker,
+        &(ptk_sim_run_spec_t) {.scenario = scenario,
+                               .options = ptk_sim_command_options(command, command->seed),
+                               .window = &worker->window});
 }
 
-/* No run had a decision in the window: it and all later ones lie behind the end of every run. */
-static bool is_behind_the_last(const ptk_sim_command_t *command, const worker_t *worker) {
+/* Returns whether no run reached the last window: it and all later ones are behind the end of every run. */
+static bool worker_is_past_last_window(const ptk_sim_command_t *command, const worker_t *worker) {
     return command->decisions > 0 && atomic_load(&worker->worlds) > 0 && !worker->window.is_reached;
 }
 
-static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
-    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several write */
+/* The body of a worker process. */
+static _Noreturn void worker_run(const ptk_sim_command_t *command, worker_t *worker, uint64_t first) {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, although several processes write */
     uint64_t worlds = command->count * command->seeds;
     for (uint64_t number = first;
-         number < worlds && !is_time_up(command) && !is_behind_the_last(command, worker);
+         number < worlds && !campaign_is_time_up(command) && !worker_is_past_last_window(command, worker);
          number += command->jobs) {
         atomic_store(&worker->world, number);
-        if (!run_number(command, worker, number)) {
+        if (!worker_run_number(command, worker, number)) {
             atomic_store(&worker->failed, true);
             fflush(stdout);
             _exit(1);
         }
     }
-    if (command->decisions > 0 && !is_behind_the_last(command, worker)) {
+    if (command->decisions > 0 && !worker_is_past_last_window(command, worker)) {
         atomic_store(&worker->was_cut_short, true);
     }
     atomic_store(&worker->world, UINT64_MAX);
@@ -140,11 +150,13 @@ static _Noreturn void work(const ptk_sim_command_t *command, worker_t *worker, u
 
 /* --- the watcher --- */
 
+/* Sums over all workers. */
 typedef struct totals {
     uint64_t worlds, events, calls, decisions, elapsed_us, faults;
 } totals_t;
 
-static totals_t total(const worker_t *workers, unsigned count) {
+/* The sums are read while workers still add to them: they are for display only. */
+static totals_t campaign_totals(const worker_t *workers, unsigned count) {
     totals_t totals = {0};
     for (unsigned i = 0; i < count; i++) {
         totals.worlds += atomic_load(&workers[i].worlds);
@@ -161,8 +173,10 @@ static uint64_t per_second(uint64_t number, uint64_t ms) {
     return number * 1000 / (ms ? ms : 1);
 }
 
-static void show_progress(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
-    totals_t now = total(workers, command->jobs);
+/* Overwrites the line of progress on the terminal. */
+static void campaign_show_progress(const ptk_sim_command_t *command, const worker_t *workers,
+                                   uint64_t began_ms) {
+    totals_t now = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stderr, "\r%" PRIu64, now.worlds);
     if (command->decisions == 0) {
@@ -173,8 +187,9 @@ static void show_progress(const ptk_sim_command_t *command, const worker_t *work
     fflush(stderr);
 }
 
-static void print_totals(const ptk_sim_command_t *command, const worker_t *workers, uint64_t began_ms) {
-    totals_t all = total(workers, command->jobs);
+static void campaign_print_totals(const ptk_sim_command_t *command, const worker_t *workers,
+                                  uint64_t began_ms) {
+    totals_t all = campaign_totals(workers, command->jobs);
     uint64_t ms = ptk_sim_real_ms() - began_ms;
     fprintf(stdout,
             "%" PRIu64 " worlds in %" PRIu64 ".%" PRIu64 " s: %" PRIu64 " worlds/s, %" PRIu64
@@ -185,7 +200,8 @@ static void print_totals(const ptk_sim_command_t *command, const worker_t *worke
             per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
 }
 
-static void print_what_is_left(const ptk_sim_command_t *command, const worker_t *workers) {
+/* Reports that the time was too short for all windows. */
+static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
     bool was_cut_short = false;
     for (unsigned i = 0; i < command->jobs; i++) {
         was_cut_short = was_cut_short || atomic_load(&workers[i].was_cut_short);
@@ -195,7 +211,8 @@ static void print_what_is_left(const ptk_sim_command_t *command, const worker_t 
     }
 }
 
-static void kill_all(worker_t *workers, unsigned count) {
+/* Kills and reaps the workers that still run. */
+static void campaign_kill_workers(worker_t *workers, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         if (workers[i].pid > 0) {
             kill(workers[i].pid, SIGKILL);
@@ -205,7 +222,8 @@ static void kill_all(worker_t *workers, unsigned count) {
     }
 }
 
-static bool hangs(worker_t *worker, uint64_t now_ms) {
+/* Returns whether a worker has finished no world for too long. */
+static bool worker_hangs(worker_t *worker, uint64_t now_ms) {
     uint64_t worlds = atomic_load(&worker->worlds);
     if (worlds != worker->seen_worlds) {
         worker->seen_worlds = worlds;
@@ -214,41 +232,43 @@ static bool hangs(worker_t *worker, uint64_t now_ms) {
     return worker->pid > 0 && now_ms - worker->seen_at_ms > HANG_MS;
 }
 
-/* Has it ended, and well? */
-typedef enum ending { GOES_ON, ENDED_WELL, FAILED } ending_t;
+/* The state of a worker as its watcher sees it. */
+typedef enum worker_status { WORKER_RUNS, WORKER_SUCCEEDED, WORKER_FAILED } worker_status_t;
 
-static ending_t look_at(worker_t *worker) {
+/* Reaps the worker if it has ended, and looks whether it hangs. */
+static worker_status_t worker_poll(worker_t *worker) {
     int status = 0;
     if (worker->pid == 0) {
-        return GOES_ON; /* it was counted before */
+        return WORKER_RUNS; /* counted before */
     }
     if (waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
         worker->pid = 0;
-        return status == 0 ? ENDED_WELL : FAILED;
+        return status == 0 ? WORKER_SUCCEEDED : WORKER_FAILED;
     }
-    if (hangs(worker, ptk_sim_real_ms())) {
+    if (worker_hangs(worker, ptk_sim_real_ms())) {
         fprintf(stderr, "\nno end in %d s of real time\n", (int) (HANG_MS / 1000));
-        return FAILED;
+        return WORKER_FAILED;
     }
-    return GOES_ON;
+    return WORKER_RUNS;
 }
 
-/* The first worker that failed, crashed or hangs; NULL: all have ended well. */
-static worker_t *watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
+/* Waits for all workers, polling them every 20 ms so that a hang is noticed as well as an exit. Returns the
+   first that failed, crashed or hangs; NULL if all have succeeded. */
+static worker_t *campaign_watch(const ptk_sim_command_t *command, worker_t *workers, uint64_t began_ms) {
     unsigned running = command->jobs;
     bool shows = isatty(STDERR_FILENO);
     while (running > 0) {
         struct timespec pause = {0, 20000000};
         nanosleep(&pause, NULL);
         for (unsigned i = 0; i < command->jobs; i++) {
-            ending_t ending = look_at(&workers[i]);
-            running -= ending == ENDED_WELL;
-            if (ending == FAILED) {
+            worker_status_t worker_status = worker_poll(&workers[i]);
+            running -= worker_status == WORKER_SUCCEEDED;
+            if (worker_status == WORKER_FAILED) {
                 return &workers[i];
             }
         }
         if (shows) {
-            show_progress(command, workers, began_ms);
+            campaign_show_progress(command, workers, began_ms);
         }
     }
     if (shows) {
@@ -257,15 +277,16 @@ static worker_t *watch(const ptk_sim_command_t *command, worker_t *workers, uint
     return NULL;
 }
 
-static bool start(const ptk_sim_command_t *command, worker_t *workers) {
+/* Forks the workers. */
+static bool campaign_start(const ptk_sim_command_t *command, worker_t *workers) {
     fflush(stdout);
     for (unsigned i = 0; i < command->jobs; i++) {
         workers[i].seen_at_ms = ptk_sim_real_ms();
         pid_t pid = fork();
         if (pid == 0) {
-            work(command, &workers[i], i);
+            worker_run(command, &workers[i], i);
         }
-        workers[i].pid = pid; /* the memory is shared: the child's answer of fork must not get there */
+        workers[i].pid = pid; /* in the parent only: the memory is shared, and fork returns 0 in the child */
         if (pid < 0) {
             perror("fork");
             return false;
@@ -274,7 +295,8 @@ static bool start(const ptk_sim_command_t *command, worker_t *workers) {
     return true;
 }
 
-static void announce(const ptk_sim_command_t *command) {
+/* Prints what is going to be run. */
+static void campaign_print_start(const ptk_sim_command_t *command) {
     if (command->decisions > 0) {
         fprintf(stdout, "every window of %u decisions, %u of them faults, with seed %" PRIu64 ", of",
                 command->decisions, command->faults, command->seed);
@@ -288,6 +310,7 @@ static void announce(const ptk_sim_command_t *command) {
     fprintf(stdout, "\n");
 }
 
+/* The failing world is run again by this process: the worker that found it may have crashed. */
 int ptk_sim_campaign(const ptk_sim_command_t *command) {
     size_t bytes = command->jobs * sizeof(worker_t);
     worker_t *workers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -295,10 +318,11 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
         fprintf(stderr, "%s\n", command->seeds == 0 ? "no seeds" : "no memory for the workers");
         return 2;
     }
-    announce(command);
+    campaign_print_start(command);
     uint64_t began_ms = ptk_sim_real_ms();
-    worker_t *failed = start(command, workers) ? watch(command, workers, began_ms) : &workers[0];
-    kill_all(workers, command->jobs);
+    worker_t *failed =
+        campaign_start(command, workers) ? campaign_watch(command, workers, began_ms) : &workers[0];
+    campaign_kill_workers(workers, command->jobs);
     if (failed) {
         uint64_t world = atomic_load(&failed->world);
         uint64_t step = command->decisions > 0 ? 0 : world / command->count;
@@ -306,8 +330,8 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
         ptk_sim_report_failure(command, command->chosen[world % command->count], command->seed + step,
                                command->decisions > 0 ? &failed->window : NULL);
     } else {
-        print_totals(command, workers, began_ms);
-        print_what_is_left(command, workers);
+        campaign_print_totals(command, workers, began_ms);
+        campaign_print_untried(command, workers);
     }
     munmap(workers, bytes);
     return failed ? 1 : 0;

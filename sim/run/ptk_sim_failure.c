@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What to do about a run that fails, or crashes.
+ * The treatment of a run that fails or crashes.
  *
  * It is run again with a record of its decisions, in a child; the record is a tape. The tape is shrunk, one
- * child per attempt, and the short one is run once more for its timeline. What is left are three files and
- * one line that says how to see it again. Of a run that hangs there is no tape, and the line is all.
+ * child per attempt, and the short one is run once more for its timeline. The results are three files and one
+ * line with the command that replays it. A run that hangs has no tape, and the line is all.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/kernel/ptk_sim_memory.h"
@@ -18,33 +18,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX 50000
-#define SHRINK_MS    UINT64_C(60000)
+#define ATTEMPTS_MAX   50000 /* runs while shrinking */
+#define SHRINK_TIME_MS UINT64_C(60000)
 
 /* A failing run. */
-typedef struct case_of {
+typedef struct failure {
     const ptk_sim_command_t *command;
     const ptk_sim_scenario_t *scenario;
     uint64_t seed;
-    const ptk_sim_window_t *window; /* whose last run failed; NULL: the seed's did */
+    const ptk_sim_window_t *window; /* its last run failed; NULL: the seed's did */
     char base[128];                 /* of the names of files */
     ptk_sim_recording_t recording;
-    uint64_t shrink_until_ms;
-} case_t;
+    uint64_t shrink_until_ms; /* by the machine's clock */
+} failure_t;
 
 /* --- tapes as text and files --- */
 
-static void write_tape(const case_t *of) {
+/* Writes the tape's file. */
+static void failure_write_tape(const failure_t *failure) {
     char path[1024];
-    FILE *file = ptk_sim_open_file(of->command, of->base, ".tape", path, sizeof path);
+    FILE *file = ptk_sim_open_file(failure->command, failure->base, ".tape", path, sizeof path);
     if (file) {
         ptk_sim_writer_t writer = {ptk_sim_write_to_file, file};
-        ptk_sim_tape_write(&of->recording.tape, &writer);
+        ptk_sim_tape_write(&failure->recording.tape, &writer);
         fclose(file);
         fprintf(stdout, "tape:     %s\n", path);
     }
 }
 
+/* Returns the content of a file with a zero behind it, or NULL. The caller frees it. */
 static char *read_file(const char *path, size_t *bytes_out) {
     FILE *file = fopen(path, "r");
     if (!file) {
@@ -77,12 +79,14 @@ static char *read_file(const char *path, size_t *bytes_out) {
     return text;
 }
 
+/* A text that grows. */
 typedef struct text {
-    char *bytes;
+    char *bytes; /* with a zero behind them */
     size_t count;
 } text_t;
 
-static void append(void *context, const char *bytes, size_t count) {
+/* The function of a writer whose context is a text_t. */
+static void text_append(void *context, const char *bytes, size_t count) {
     text_t *text = context;
     text->bytes = ptk_sim_reallocate(text->bytes, text->count + count + 1);
     memcpy(text->bytes + text->count, bytes, count);
@@ -90,93 +94,101 @@ static void append(void *context, const char *bytes, size_t count) {
     text->bytes[text->count] = '\0';
 }
 
-/* To be freed. */
-static char *text_of(const ptk_sim_tape_t *tape) {
+/* Returns a tape as text, which the caller frees. */
+static char *tape_to_text(const ptk_sim_tape_t *tape) {
     text_t text = {NULL, 0};
-    ptk_sim_writer_t writer = {append, &text};
+    ptk_sim_writer_t writer = {text_append, &text};
     ptk_sim_tape_write(tape, &writer);
     return text.bytes;
 }
 
 /* --- shrinking --- */
 
+/* The arguments of a child that tries a tape. */
 typedef struct attempt {
-    const case_t *of;
+    const failure_t *failure;
     const ptk_sim_tape_t *tape;
 } attempt_t;
 
-static void try_tape(void *context) {
+/* The body of the child: exits with PTK_SIM_EXIT_FAILURE if the tape fails in the same way. */
+static void failure_try_tape(void *context) {
     const attempt_t *attempt = context;
-    const case_t *of = attempt->of;
+    const failure_t *failure = attempt->failure;
     ptk_sim_outcome_t outcome;
-    ptk_sim_play_t play = {.scenario = of->scenario,
-                           .options = ptk_sim_command_options(of->command, of->seed)};
-    play.options.tape = text_of(attempt->tape);
+    ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
+                               .options = ptk_sim_command_options(failure->command, failure->seed)};
+    spec.options.tape = tape_to_text(attempt->tape);
     if (!freopen("/dev/null", "w", stderr)) {
         _exit(0);
     }
-    ptk_sim_run_once(&play, &outcome);
-    bool is_same = outcome.failure[0] != '\0' && strcmp(outcome.failure, of->recording.failure) == 0;
+    ptk_sim_run_once(&spec, &outcome);
+    bool is_same = outcome.failure[0] != '\0' && strcmp(outcome.failure, failure->recording.failure) == 0;
     _exit(is_same ? PTK_SIM_EXIT_FAILURE : 0);
 }
 
-/* In the same way: another failure is another story. Of crashes the signal tells. */
-static bool still_fails(void *context, const ptk_sim_tape_t *candidate) {
-    const case_t *of = context;
-    attempt_t attempt = {of, candidate};
-    return ptk_sim_in_child(try_tape, &attempt) == of->recording.status;
+/* Another failure is not the same failure. Of crashes, the signal is compared. */
+static bool failure_still_fails(void *context, const ptk_sim_tape_t *candidate) {
+    const failure_t *failure = context;
+    attempt_t attempt = {failure, candidate};
+    return ptk_sim_in_child(failure_try_tape, &attempt) == failure->recording.status;
 }
 
-static bool is_time_up(void *context) {
-    const case_t *of = context;
-    return ptk_sim_real_ms() >= of->shrink_until_ms;
+/* Returns whether the time for shrinking is over. */
+static bool shrink_is_time_up(void *context) {
+    const failure_t *failure = context;
+    return ptk_sim_real_ms() >= failure->shrink_until_ms;
 }
 
-static void shrink(case_t *of) {
-    ptk_sim_tape_t *tape = &of->recording.tape;
+/* Shrinks the recorded tape, within a limit of runs and of time. Each attempt is a child process, since it
+   may crash. */
+static void failure_shrink(failure_t *failure) {
+    ptk_sim_tape_t *tape = &failure->recording.tape;
     size_t before = tape->count;
-    of->shrink_until_ms = ptk_sim_real_ms() + SHRINK_MS;
-    ptk_sim_shrink_t shrink = {
-        .still_fails = still_fails, .is_time_up = is_time_up, .context = of, .run_limit = ATTEMPTS_MAX};
+    failure->shrink_until_ms = ptk_sim_real_ms() + SHRINK_TIME_MS;
+    ptk_sim_shrink_t shrink = {.still_fails = failure_still_fails,
+                               .is_time_up = shrink_is_time_up,
+                               .context = failure,
+                               .run_limit = ATTEMPTS_MAX};
     ptk_sim_shrink(&shrink, tape);
     fprintf(stdout, "shrunk:   from %zu decisions to %zu in %" PRIu64 " runs\n", before, tape->count,
             shrink.runs);
 }
 
-/* --- what the user sees --- */
+/* --- output --- */
 
-static void name_case(case_t *of) {
-    if (of->window) {
-        snprintf(of->base, sizeof of->base, "%s-%" PRIu64 "-%" PRIu64, of->scenario->name, of->seed,
-                 of->window->number);
-        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", of->scenario->name, of->seed,
-                of->window->number);
-    } else if (of->command->input) {
-        snprintf(of->base, sizeof of->base, "%s-input", of->scenario->name);
-        fprintf(stdout, "%s, decided by %s: ", of->scenario->name, of->command->input);
+/* Prints what failed, and derives the names of its files. */
+static void failure_print_name(failure_t *failure) {
+    if (failure->window) {
+        snprintf(failure->base, sizeof failure->base, "%s-%" PRIu64 "-%" PRIu64, failure->scenario->name,
+                 failure->seed, failure->window->number);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ", window %" PRIu64 ": ", failure->scenario->name,
+                failure->seed, failure->window->number);
+    } else if (failure->command->input) {
+        snprintf(failure->base, sizeof failure->base, "%s-input", failure->scenario->name);
+        fprintf(stdout, "%s, decided by %s: ", failure->scenario->name, failure->command->input);
     } else {
-        snprintf(of->base, sizeof of->base, "%s-%" PRIu64, of->scenario->name, of->seed);
-        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", of->scenario->name, of->seed);
+        snprintf(failure->base, sizeof failure->base, "%s-%" PRIu64, failure->scenario->name, failure->seed);
+        fprintf(stdout, "FAILURE in %s, seed %" PRIu64 ": ", failure->scenario->name, failure->seed);
     }
 }
 
-/* False: it does not fail this time, or hangs. */
-static bool record(case_t *of) {
+/* Runs it again and records its decisions. Returns false if it does not fail this time, or hangs. */
+static bool failure_record(failure_t *failure) {
     ptk_sim_window_t window;
-    ptk_sim_play_t play = {.scenario = of->scenario,
-                           .options = ptk_sim_command_options(of->command, of->seed)};
-    if (of->window) {
-        window = *of->window;
+    ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
+                               .options = ptk_sim_command_options(failure->command, failure->seed)};
+    if (failure->window) {
+        window = *failure->window;
         ptk_sim_window_repeat(&window);
-        play.window = &window;
+        spec.window = &window;
     }
-    bool is_whole = ptk_sim_record(&play, &of->recording);
-    int status = of->recording.status;
+    bool is_whole = ptk_sim_record(&spec, &failure->recording);
+    int status = failure->recording.status;
     bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
     if (hangs || status == 0) {
         fprintf(stdout, "%s\n", hangs ? "it hangs" : "it does not fail this time");
-    } else if (of->recording.failure[0] != '\0') {
-        fprintf(stdout, "%s\n", of->recording.failure);
+    } else if (failure->recording.failure[0] != '\0') {
+        fprintf(stdout, "%s\n", failure->recording.failure);
     } else if (WIFSIGNALED(status)) {
         fprintf(stdout, "it crashed: %s\n", strsignal(WTERMSIG(status)));
     } else {
@@ -185,18 +197,19 @@ static bool record(case_t *of) {
     return is_whole && !hangs && status != 0;
 }
 
-static void print_replay(const case_t *of, bool has_tape) {
-    const ptk_sim_command_t *command = of->command;
-    fprintf(stdout, "replay:   %s %s", command->program, of->scenario->name);
-    if (of->window && has_tape) {
-        fprintf(stdout, " --tape %s/%s.tape", command->out, of->base);
-    } else if (of->window) {
+/* Prints the command that replays the failure. */
+static void failure_print_replay(const failure_t *failure, bool has_tape) {
+    const ptk_sim_command_t *command = failure->command;
+    fprintf(stdout, "replay:   %s %s", command->program, failure->scenario->name);
+    if (failure->window && has_tape) {
+        fprintf(stdout, " --tape %s/%s.tape", command->out, failure->base);
+    } else if (failure->window) {
         fprintf(stdout, " --exhaustive %u --faults %u --seed %" PRIu64, command->decisions, command->faults,
-                of->seed);
+                failure->seed);
     } else if (command->input) {
         fprintf(stdout, " --input %s", command->input);
     } else {
-        fprintf(stdout, " --seed %" PRIu64, of->seed);
+        fprintf(stdout, " --seed %" PRIu64, failure->seed);
     }
     fprintf(stdout, "%s%s", command->platform ? " --platform " : "",
             command->platform ? command->platform : "");
@@ -212,28 +225,29 @@ static void print_replay(const case_t *of, bool has_tape) {
     fprintf(stdout, "  (commit %s)\n", command->commit ? command->commit : "unknown");
 }
 
+/* The command to replay is printed before shrinking, which may take a minute. */
 bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
                             uint64_t seed, const ptk_sim_window_t *window) {
-    case_t of = {.command = command, .scenario = scenario, .seed = seed, .window = window};
-    ptk_sim_tape_init(&of.recording.tape);
-    name_case(&of);
-    bool recorded = record(&of);
-    print_replay(&of, recorded);
+    failure_t failure = {.command = command, .scenario = scenario, .seed = seed, .window = window};
+    ptk_sim_tape_init(&failure.recording.tape);
+    failure_print_name(&failure);
+    bool recorded = failure_record(&failure);
+    failure_print_replay(&failure, recorded);
     if (recorded) {
         if (command->shrinks) {
-            shrink(&of);
+            failure_shrink(&failure);
         }
-        write_tape(&of);
-        char *text = text_of(&of.recording.tape);
-        (void) ptk_sim_show(command, scenario, seed, text, of.base);
+        failure_write_tape(&failure);
+        char *text = tape_to_text(&failure.recording.tape);
+        (void) ptk_sim_show(command, scenario, seed, text, failure.base);
         ptk_sim_free(text);
     }
-    ptk_sim_tape_fini(&of.recording.tape);
-    return of.recording.status != 0;
+    ptk_sim_tape_fini(&failure.recording.tape);
+    return failure.recording.status != 0;
 }
 
 int ptk_sim_show_seed(const ptk_sim_command_t *command) {
-    char base[128];
+    char base[128]; /* of the names of files */
     snprintf(base, sizeof base, "%s-%" PRIu64, command->chosen[0]->name, command->seed);
     return ptk_sim_show(command, command->chosen[0], command->seed, NULL, base) == 0 ? 0 : 1;
 }

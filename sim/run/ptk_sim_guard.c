@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guard: a simulated host that reaches a real clock, random source, sleep, socket, thread or fork would
- * decide by something that no seed replays. The linker sends the program's calls of such functions here
- * (--wrap, see cmake/PtkSim.cmake for the list); outside a host they go on to the C library, on one they end
- * the process with a backtrace. Calls that the C library makes inside itself are not seen.
+ * The guard: a simulated host that uses a real clock, random source, sleep, socket, thread or fork would
+ * decide by something that no seed replays.
+ *
+ * The linker redirects the program's calls of such functions to this file (--wrap, see cmake/PtkSim.cmake for
+ * the list). Outside a host they call the C library; on a host they end the process with a backtrace. Calls
+ * inside the C library are not seen.
  */
 #include "base/ptk_report.h"
 #include "context/ptk_backtrace.h"
@@ -19,25 +21,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAMES 32
+#define GUARD_FRAMES 32 /* of the backtrace */
 
-static void refuse(const char *name) {
+/* Ends the process if a host executes. */
+static void guard_refuse(const char *name) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     if (!kernel) {
         return;
     }
     const ptk_sim_host_t *host = kernel->owner;
-    const void *frames[FRAMES];
-    ptk_report("%s was called on the simulated host \"%s\": no seed could replay it", name, host->name);
-    ptk_backtrace_report(frames, ptk_backtrace_here(NULL, NULL, frames, FRAMES));
+    const void *frames[GUARD_FRAMES];
+    ptk_report("%s was called on the simulated host \"%s\", where no seed can replay it", name, host->name);
+    ptk_backtrace_report(frames, ptk_backtrace_here(NULL, NULL, frames, GUARD_FRAMES));
     ptk_sys_real.abort();
 }
 
+/* Defines the wrapper of one function. */
 #define GUARD(result, name, parameters, arguments)                                                           \
     result __real_##name parameters;                                                                         \
     result __wrap_##name parameters;                                                                         \
     result __wrap_##name parameters {                                                                        \
-        refuse(#name);                                                                                       \
+        guard_refuse(#name);                                                                                 \
         return __real_##name arguments;                                                                      \
     }
 
@@ -56,14 +60,14 @@ GUARD(clock_t, clock, (void), ())
 GUARD(int, timespec_get, (struct timespec * time_out, int base), (time_out, base))
 GUARD(int, thrd_sleep, (const struct timespec *wanted, struct timespec *left_out), (wanted, left_out))
 
-/* Chance. */
+/* Random numbers. */
 GUARD(long, lrand48, (void), ())
 GUARD(ssize_t, getrandom, (void *buffer, size_t bytes, unsigned flags), (buffer, bytes, flags))
 GUARD(int, getentropy, (void *buffer, size_t bytes), (buffer, bytes))
 GUARD(int, rand, (void), ())
 GUARD(long, random, (void), ())
 
-/* The network and what waits for it. */
+/* The network and its pollers. */
 GUARD(int, socket, (int family, int type, int protocol), (family, type, protocol))
 GUARD(int, socketpair, (int family, int type, int protocol, int pair[2]), (family, type, protocol, pair))
 GUARD(int, connect, (int descriptor, const struct sockaddr *addr, socklen_t addrlen),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of a program of scenarios. */
+/*
+ * The command line of a program of scenarios.
+ */
 #include "sim/run/ptk_sim_run.h"
 
 #include <errno.h>
@@ -8,34 +10,36 @@
 #include <string.h>
 
 static void print_usage(FILE *file, const char *program) {
-    fprintf(file,
-            "usage: %s [options] --all | NAME...\n"
-            "\n"
-            "  --list           the scenarios\n"
-            "  --seeds N        so many seeds of each (default 1000, with --seed 1)\n"
-            "  --seed S         begin with this one; without it the first seed is drawn and printed\n"
-            "  --seconds N      begin no world after so many seconds of real time\n"
-            "  --steps N        no world has more than so many steps (default 10 million)\n"
-            "  --jobs N         processes (default 2)\n"
-            "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
-            "  --no-faults      only latencies, schedules and the like vary\n"
-            "  --benign         nothing varies\n"
-            "  --exhaustion     memory and descriptors may run out\n"
-            "  --pct N          schedules by priorities with N changes\n"
-            "  --exhaustive N   instead of seeds every run whose decisions that are not benign lie within N\n"
-            "                   ones in a row\n"
-            "  --faults N       and so many of them are faults at most (default 2)\n"
-            "  --tape FILE      replay a tape instead of a seed\n"
-            "  --input FILE     let a fuzzer's file decide\n"
-            "  --timeline       run one seed and write its timeline, whatever it comes to\n"
-            "  --hash           print each seed's hash\n"
-            "  --twice          run each seed twice and compare\n"
-            "  --no-shrink      leave a failing run as it is\n"
-            "  --out FOLDER     where tapes and timelines go (default .)\n"
-            "  --commit TEXT    what was built, for the report\n",
-            program);
+    fprintf(
+        file,
+        "usage: %s [options] --all | NAME...\n"
+        "\n"
+        "  --list           print the scenarios\n"
+        "  --seeds N        N seeds of each scenario (default 1000, with --seed 1)\n"
+        "  --seed S         start with this seed; without it the first one is drawn and printed\n"
+        "  --seconds N      start no world after N seconds of real time\n"
+        "  --steps N        at most N steps per world (default 10 million)\n"
+        "  --jobs N         processes (default 2)\n"
+        "  --platform NAME  sim, epoll or poll; without it each seed chooses\n"
+        "  --no-faults      only latencies, schedules and the like vary\n"
+        "  --benign         nothing varies\n"
+        "  --exhaustion     allocations and descriptors may be refused\n"
+        "  --pct N          schedules by priorities with N changes\n"
+        "  --exhaustive N   instead of seeds, every run whose decisions that are not benign lie within N\n"
+        "                   consecutive ones\n"
+        "  --faults N       with --exhaustive: at most N faults among them (default 2)\n"
+        "  --tape FILE      replay a tape instead of a seed\n"
+        "  --input FILE     let a fuzzer's file decide\n"
+        "  --timeline       run one seed and write its timeline, also if it does not fail\n"
+        "  --hash           print each seed's hash\n"
+        "  --twice          run each seed twice and compare\n"
+        "  --no-shrink      do not shrink a failing run\n"
+        "  --out FOLDER     where tapes and timelines go (default .)\n"
+        "  --commit TEXT    what was built, for the report\n",
+        program);
 }
 
+/* Reads a number without a sign, decimal or with 0x. Returns false if the text is anything else. */
 static bool read_number(const char *text, uint64_t *number_out) {
     char *end = NULL;
     errno = 0;
@@ -47,7 +51,9 @@ static bool read_number(const char *text, uint64_t *number_out) {
     return true;
 }
 
-static const ptk_sim_scenario_t *find(const ptk_sim_command_t *command, size_t all, const char *name) {
+/* Returns a scenario by its name, or NULL. */
+static const ptk_sim_scenario_t *find_scenario(const ptk_sim_command_t *command, size_t all,
+                                               const char *name) {
     for (size_t i = 0; i < all; i++) {
         if (strcmp(command->scenarios[i].name, name) == 0) {
             return &command->scenarios[i];
@@ -63,73 +69,75 @@ static void choose_all(ptk_sim_command_t *command, size_t all) {
     command->count = all;
 }
 
-/* Options without a value. */
-static bool take_flag(ptk_sim_command_t *command, const char *word) {
+/* Handles options without a value. Returns false if it is not one of them. */
+static bool take_flag(ptk_sim_command_t *command, const char *argument) {
     static const struct {
-        const char *word;
+        const char *argument;
         uint32_t flag;
     } flags[] = {{"--no-faults", PTK_SIM_NO_FAULTS},
                  {"--benign", PTK_SIM_BENIGN},
                  {"--exhaustion", PTK_SIM_EXHAUSTION}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        if (strcmp(word, flags[i].word) == 0) {
+        if (strcmp(argument, flags[i].argument) == 0) {
             command->flags |= flags[i].flag;
             return true;
         }
     }
     bool *switches[] = {&command->prints_hashes, &command->runs_twice, &command->timeline};
-    const char *const words[] = {"--hash", "--twice", "--timeline"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(word, words[i]) == 0) {
+    const char *const names[] = {"--hash", "--twice", "--timeline"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(argument, names[i]) == 0) {
             *switches[i] = true;
             return true;
         }
     }
-    if (strcmp(word, "--no-shrink") == 0) {
+    if (strcmp(argument, "--no-shrink") == 0) {
         command->shrinks = false;
         return true;
     }
     return false;
 }
 
-typedef struct given {
-    bool seed;
-    bool seeds;
-} given_t;
+/* Options whose absence has a meaning. */
+typedef struct given_options {
+    bool seed;  /* --seed */
+    bool seeds; /* --seeds */
+} given_options_t;
 
-/* Options with a value: 1 taken, 0 not one of them, -1 the value is wrong. */
-static int take_value(ptk_sim_command_t *command, given_t *given, const char *word, const char *value) {
+/* Handles options with a value. Returns 1, 0 if it is not one of them, or -1 if the value is wrong. */
+static int take_value(ptk_sim_command_t *command, given_options_t *given_options, const char *argument,
+                      const char *value) {
     uint64_t number = 0;
     const char **texts[] = {&command->platform, &command->tape, &command->input, &command->out,
                             &command->commit};
-    const char *const words[] = {"--platform", "--tape", "--input", "--out", "--commit"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(word, words[i]) == 0) {
+    const char *const names[] = {"--platform", "--tape", "--input", "--out", "--commit"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(argument, names[i]) == 0) {
             *texts[i] = value;
             return value ? 1 : -1;
         }
     }
     bool is_number = value && read_number(value, &number);
-    if (strcmp(word, "--seed") == 0) {
+    if (strcmp(argument, "--seed") == 0) {
         command->seed = number;
-        given->seed = true;
-    } else if (strcmp(word, "--seeds") == 0) {
+        given_options->seed = true;
+    } else if (strcmp(argument, "--seeds") == 0) {
         command->seeds = number;
-        given->seeds = true;
-    } else if (strcmp(word, "--steps") == 0) {
+        given_options->seeds = true;
+    } else if (strcmp(argument, "--steps") == 0) {
         command->steps = number;
-    } else if (strcmp(word, "--seconds") == 0) {
+    } else if (strcmp(argument, "--seconds") == 0) {
         command->seconds = number;
-    } else if (strcmp(word, "--jobs") == 0) {
+    } else if (strcmp(argument, "--jobs") == 0) {
         is_number = is_number && number > 0 && number <= 64;
         command->jobs = (unsigned) number;
-    } else if (strcmp(word, "--exhaustive") == 0) {
+    } else if (strcmp(argument, "--exhaustive") == 0) {
         is_number = is_number && number > 0 && number <= PTK_CHOICE_TREE_DEPTH_MAX;
         command->decisions = (uint32_t) number;
-    } else if (strcmp(word, "--faults") == 0) {
+    } else if (strcmp(argument, "--faults") == 0) {
         is_number = is_number && number <= UINT32_MAX;
         command->faults = (uint32_t) number;
-    } else if (strcmp(word, "--pct") == 0) {
+    } else if (strcmp(argument, "--pct") == 0) {
         is_number = is_number && number <= PTK_SIM_CHANGES_MAX;
         command->pct_changes = (uint32_t) number;
     } else {
@@ -138,50 +146,50 @@ static int take_value(ptk_sim_command_t *command, given_t *given, const char *wo
     return is_number ? 1 : -1;
 }
 
-/* Without a seed: one that nobody has tried, small enough to be typed. */
-static void draw_seeds(ptk_sim_command_t *command, const given_t *given) {
-    if (!given->seed) {
+/* Draws the first seed if none was given: one that has not been tried, small enough to be typed. */
+static void draw_seeds(ptk_sim_command_t *command, const given_options_t *given_options) {
+    if (!given_options->seed) {
         uint64_t random = 0;
         (void) ptk_sys_real.random_bytes(&random, sizeof random);
         command->seed = random % UINT64_C(1000000000000);
     }
-    if (!given->seeds) {
-        command->seeds = given->seed ? 1 : 1000;
+    if (!given_options->seeds) {
+        command->seeds = given_options->seed ? 1 : 1000;
     }
 }
 
-/* 0: go on; else the exit status. */
+/* Reads all arguments. Returns 0 to continue, or the exit status. */
 static int read_arguments(ptk_sim_command_t *command, int argc, char **argv, size_t all) {
-    given_t given = {false, false};
+    given_options_t given_options = {false, false};
     for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        const ptk_sim_scenario_t *scenario = find(command, all, word);
-        if (strcmp(word, "--all") == 0) {
+        const char *argument = argv[i];
+        const ptk_sim_scenario_t *scenario = find_scenario(command, all, argument);
+        if (strcmp(argument, "--all") == 0) {
             choose_all(command, all);
         } else if (scenario && command->count < all) {
             command->chosen[command->count++] = scenario;
-        } else if (!take_flag(command, word)) {
-            int taken = take_value(command, &given, word, i + 1 < argc ? argv[i + 1] : NULL);
+        } else if (!take_flag(command, argument)) {
+            int taken = take_value(command, &given_options, argument, i + 1 < argc ? argv[i + 1] : NULL);
             if (taken <= 0) {
-                fprintf(stderr, "%s: %s: %s\n", command->program, word,
+                fprintf(stderr, "%s: %s: %s\n", command->program, argument,
                         taken < 0 ? "its value is missing or wrong" : "no such option or scenario");
                 return 2;
             }
             i++;
         }
     }
-    draw_seeds(command, &given);
+    draw_seeds(command, &given_options);
     return 0;
 }
 
-static int list(const ptk_sim_scenario_t *scenarios, size_t count) {
+static int list_scenarios(const ptk_sim_scenario_t *scenarios, size_t count) {
     for (size_t i = 0; i < count; i++) {
         fprintf(stdout, "%-16s %s\n", scenarios[i].name, scenarios[i].what);
     }
     return 0;
 }
 
-/* One scenario after the other: each has as many windows as its runs are long. */
+/* Runs one scenario after the other: each has as many windows as its runs are long. */
 static int run_windows(const ptk_sim_command_t *command) {
     int status = 0;
     for (size_t i = 0; i < command->count && status == 0; i++) {
@@ -194,7 +202,7 @@ static int run_windows(const ptk_sim_command_t *command) {
     return status;
 }
 
-/* Who decides, and of how many scenarios. */
+/* Checks that the options name one source of decisions, and one scenario where only one is possible. */
 static bool fits_together(const ptk_sim_command_t *command) {
     int deciders = (command->tape != NULL) + (command->input != NULL) + (command->decisions > 0);
     bool is_one_run = command->tape || command->input || command->timeline;
@@ -210,7 +218,7 @@ static bool fits_together(const ptk_sim_command_t *command) {
     return true;
 }
 
-static int run(ptk_sim_command_t *command) {
+static int run_command(ptk_sim_command_t *command) {
     if (command->count == 0) {
         print_usage(stderr, command->program);
         return 2;
@@ -242,7 +250,7 @@ int ptk_sim_main(int argc, char **argv, const ptk_sim_scenario_t *scenarios, siz
             return 0;
         }
         if (strcmp(argv[i], "--list") == 0) {
-            return list(scenarios, count);
+            return list_scenarios(scenarios, count);
         }
     }
     command.chosen = calloc(count, sizeof(*command.chosen));
@@ -251,7 +259,7 @@ int ptk_sim_main(int argc, char **argv, const ptk_sim_scenario_t *scenarios, siz
     }
     int status = read_arguments(&command, argc, argv, count);
     if (status == 0) {
-        status = run(&command);
+        status = run_command(&command);
     }
     free(command.chosen);
     return status;

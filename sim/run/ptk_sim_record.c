@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run in a child, which may crash. Each decision goes into memory that parent and child share, at the
- * moment when it is taken; so the tape of a run that crashed is as good as any other.
+ * A run in a child, which may crash. Each decision is stored in memory that parent and child share, at the
+ * time when it is taken, so the tape of a run that crashed is as complete as any other.
  */
 #include "sim/run/ptk_sim_run.h"
 
@@ -12,9 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ENTRIES_MOST    ((size_t) 2000000)
-#define ATTEMPT_SECONDS 60
+#define RECORDING_ENTRIES_MAX ((size_t) 2000000) /* a run with more has no record */
+#define ATTEMPT_SECONDS       60                 /* then SIGALRM ends the child */
 
+/* The output is flushed before the fork, or both processes would write it. */
 int ptk_sim_in_child(void (*body)(void *context), void *context) {
     const struct rlimit no_core = {0, 0};
     int status = -1;
@@ -34,56 +35,62 @@ int ptk_sim_in_child(void (*body)(void *context), void *context) {
     return status;
 }
 
-typedef struct shared {
+/* The memory that parent and child share. */
+typedef struct recording_memory {
     char failure[PTK_SIM_FAILURE_BYTES];
-    size_t count;
-    ptk_sim_tape_entry_t entries[ENTRIES_MOST];
-} shared_t;
+    size_t count; /* decisions, also those beyond the room */
+    ptk_sim_tape_entry_t entries[RECORDING_ENTRIES_MAX];
+} recording_memory_t;
 
-static void keep(void *context, const ptk_sim_tape_entry_t *entry) {
-    shared_t *shared = context;
-    if (shared->count < ENTRIES_MOST) {
-        shared->entries[shared->count] = *entry;
+/* Stores a decision; one beyond the room is only counted. */
+static void recording_add(void *context, const ptk_sim_tape_entry_t *entry) {
+    recording_memory_t *recording_memory = context;
+    if (recording_memory->count < RECORDING_ENTRIES_MAX) {
+        recording_memory->entries[recording_memory->count] = *entry;
     }
-    shared->count++;
+    recording_memory->count++;
 }
 
-static void run(void *context) {
-    const ptk_sim_play_t *play = context;
-    shared_t *shared = play->context;
+/* The body of the child. */
+static void recording_run(void *context) {
+    const ptk_sim_run_spec_t *spec = context;
+    recording_memory_t *recording_memory = spec->context;
     ptk_sim_outcome_t outcome;
-    ptk_sim_run_once(play, &outcome);
-    memcpy(shared->failure, outcome.failure, sizeof outcome.failure);
+    ptk_sim_run_once(spec, &outcome);
+    memcpy(recording_memory->failure, outcome.failure, sizeof outcome.failure);
     if (outcome.failure[0] != '\0') {
         fflush(stdout);
         _exit(PTK_SIM_EXIT_FAILURE);
     }
 }
 
-static bool copy_tape(const shared_t *shared, ptk_sim_tape_t *tape) {
-    if (shared->count > ENTRIES_MOST) {
+/* Copies the decisions into a sorted tape. Returns false if there were too many. */
+static bool recording_copy_tape(const recording_memory_t *recording_memory, ptk_sim_tape_t *tape) {
+    if (recording_memory->count > RECORDING_ENTRIES_MAX) {
         return false;
     }
     ptk_sim_tape_clear(tape);
-    for (size_t i = 0; i < shared->count; i++) {
-        ptk_sim_tape_append(tape, &shared->entries[i]);
+    for (size_t i = 0; i < recording_memory->count; i++) {
+        ptk_sim_tape_append(tape, &recording_memory->entries[i]);
     }
     ptk_sim_tape_sort(tape);
     return true;
 }
 
-bool ptk_sim_record(const ptk_sim_play_t *play, ptk_sim_recording_t *recording_out) {
-    ptk_sim_play_t recorded = *play;
-    shared_t *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) {
+/* The memory is mapped for the most entries; pages that are not used cost nothing. */
+bool ptk_sim_record(const ptk_sim_run_spec_t *spec, ptk_sim_recording_t *recording_out) {
+    ptk_sim_run_spec_t recorded = *spec;
+    recording_memory_t *recording_memory =
+        mmap(NULL, sizeof *recording_memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (recording_memory == MAP_FAILED) {
         perror("mmap");
         return false;
     }
-    recorded.decided = keep;
-    recorded.context = shared;
-    recording_out->status = ptk_sim_in_child(run, &recorded);
-    memcpy(recording_out->failure, shared->failure, sizeof shared->failure);
-    bool is_whole = copy_tape(shared, &recording_out->tape);
-    munmap(shared, sizeof *shared);
+    recorded.on_decision = recording_add;
+    recorded.context = recording_memory;
+    recording_out->status = ptk_sim_in_child(recording_run, &recorded);
+    memcpy(recording_out->failure, recording_memory->failure, sizeof recording_memory->failure);
+    bool is_whole = recording_copy_tape(recording_memory, &recording_out->tape);
+    munmap(recording_memory, sizeof *recording_memory);
     return is_whole;
 }

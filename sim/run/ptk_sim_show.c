@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run that is to be looked at: in a child, with a trace, which becomes the timelines. If the run crashes,
- * they are written on the way down, by the handler of the signal: as far as the broken process still can.
+ * A run whose timelines are written: in a child, with a trace. If the run crashes, the handler of the signal
+ * writes them, as far as the broken process still can.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/world/ptk_sim_timeline.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOSTS_MOST        256
+#define SHOWN_HOSTS_MAX   256 /* further hosts are not drawn */
 #define CRASH_STACK_BYTES ((size_t) 1024 * 1024)
 
 void ptk_sim_write_to_file(void *context, const char *text, size_t bytes) {
@@ -31,8 +31,10 @@ FILE *ptk_sim_open_file(const ptk_sim_command_t *command, const char *base, cons
 
 /* --- timelines --- */
 
+/* The text or the page of a timeline. */
 typedef void (*draw_fn)(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer);
 
+/* Writes one file. */
 static void write_timeline(const ptk_sim_command_t *command, const ptk_sim_timeline_t *timeline,
                            const char *ending, draw_fn draw) {
     char path[1024];
@@ -44,10 +46,10 @@ static void write_timeline(const ptk_sim_command_t *command, const ptk_sim_timel
     }
 }
 
-/* The text and the page of a run that kept its trace. */
+/* Writes the text and the page of a run that kept its trace. */
 static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, const char *base) {
-    const char *names[HOSTS_MOST];
-    uint32_t count = sim->host_count < HOSTS_MOST ? sim->host_count : HOSTS_MOST;
+    const char *names[SHOWN_HOSTS_MAX];
+    uint32_t count = sim->host_count < SHOWN_HOSTS_MAX ? sim->host_count : SHOWN_HOSTS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         names[i] = sim->hosts[i]->name;
     }
@@ -56,8 +58,8 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
                                    .host_count = count,
                                    .labels = sim->labels,
                                    .label_count = sim->label_count,
-                                   .green_words = sim->green_words.words,
-                                   .green_word_count = sim->green_words.count,
+                                   .green_strings = sim->green_strings.strings,
+                                   .green_string_count = sim->green_strings.count,
                                    .title = base,
                                    .failure = sim->failure[0] != '\0' ? sim->failure : NULL};
     write_timeline(command, &timeline, ".txt", ptk_sim_timeline_text);
@@ -66,17 +68,20 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
 
 /* --- a run --- */
 
+/* The run that is shown. */
 typedef struct showing {
     const ptk_sim_command_t *command;
-    ptk_sim_play_t play;
-    const char *base;
-    ptk_sim_t *sim; /* that runs */
+    ptk_sim_run_spec_t spec;
+    const char *base; /* of the names of files */
+    ptk_sim_t *sim;   /* while it runs; else NULL */
 } showing_t;
 
-/* What a crash is to show. */
+/* What the handler of a crash writes. */
 static showing_t *shown;
 
-static void on_crash(int signal_number) {
+/* Signal handler. It is not async-signal-safe: the process is lost anyway, and the timeline of what led to
+   the crash is worth the attempt. A crash within it ends the process. */
+static void showing_on_crash(int signal_number) {
     ptk_sim_t *sim = shown->sim;
     if (sim) {
         shown->sim = NULL;
@@ -84,14 +89,14 @@ static void on_crash(int signal_number) {
         write_timelines(shown->command, sim, shown->base);
         fflush(stdout);
     }
-    signal(signal_number, SIG_DFL); /* another handler may stand before this one */
+    signal(signal_number, SIG_DFL); /* another handler may call this one */
     raise(signal_number);
 }
 
-/* On a stack that is large enough to draw on; ptk lets it stand. */
-static void watch_for_crashes(void) {
+/* Installs the handler, on a stack large enough to draw on; ptk keeps an alternate stack that exists. */
+static void showing_catch_crashes(void) {
     static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+    struct sigaction action = {.sa_handler = showing_on_crash, .sa_flags = SA_ONSTACK};
     stack_t stack = {.ss_sp = malloc(CRASH_STACK_BYTES), .ss_size = CRASH_STACK_BYTES};
     if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) {
         return;
@@ -101,23 +106,26 @@ static void watch_for_crashes(void) {
     }
 }
 
-static void begin(void *context, ptk_sim_t *sim) {
+/* From here on a crash has a world to show. */
+static void showing_begin(void *context, ptk_sim_t *sim) {
     showing_t *showing = context;
     showing->sim = sim;
 }
 
-static void look(void *context, ptk_sim_t *sim) {
+/* The run is over: writes its timelines. */
+static void showing_write(void *context, ptk_sim_t *sim) {
     showing_t *showing = context;
     showing->sim = NULL;
     write_timelines(showing->command, sim, showing->base);
 }
 
-static void show(void *context) {
+/* The body of the child. */
+static void showing_run(void *context) {
     showing_t *showing = context;
     ptk_sim_outcome_t outcome;
     shown = showing;
-    watch_for_crashes();
-    ptk_sim_run_once(&showing->play, &outcome);
+    showing_catch_crashes();
+    ptk_sim_run_once(&showing->spec, &outcome);
     fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
             outcome.failure[0] != '\0' ? outcome.failure : "no failure", outcome.report.events,
             outcome.report.elapsed_ns / 1000000);
@@ -127,16 +135,17 @@ static void show(void *context) {
     }
 }
 
+/* Shown runs keep their trace, which costs memory and no decision: the hash is the same. */
 int ptk_sim_show(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario, uint64_t seed,
                  const char *tape, const char *base) {
     showing_t showing = {.command = command,
-                         .play = {.scenario = scenario,
+                         .spec = {.scenario = scenario,
                                   .options = ptk_sim_command_options(command, seed),
-                                  .begin = begin,
-                                  .look = look,
+                                  .on_create = showing_begin,
+                                  .on_finish = showing_write,
                                   .context = &showing},
                          .base = base};
-    showing.play.options.flags |= PTK_SIM_KEEP_TRACE;
-    showing.play.options.tape = tape;
-    return ptk_sim_in_child(show, &showing);
+    showing.spec.options.flags |= PTK_SIM_KEEP_TRACE;
+    showing.spec.options.tape = tape;
+    return ptk_sim_in_child(showing_run, &showing);
 }

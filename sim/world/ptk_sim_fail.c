@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The first thing that went wrong is what a run is remembered for: what follows is likely its consequence. */
+/*
+ * Failures of a run. Only the first one is kept: what follows is likely its consequence.
+ */
 #include "sim/world/ptk_sim_impl.h"
 
 #include <stdarg.h>

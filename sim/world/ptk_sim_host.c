@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a simulated host.
+ * A simulated host.
  *
  * A host is a process of one thread: its main runs on a stack of its own, and the driver switches to it. It
- * switches back where its kernel has to wait, and when main returns. While it runs, its thread block is the
- * one in use, so that every ptk call acts on this host.
+ * switches back where its kernel waits, and when main returns. While it executes, its thread block is the one
+ * in use, so every ptk call acts on this host.
  *
  *     RUNNABLE -> RUNNING -> WAITING -> RUNNABLE ... RUNNING -> ENDED
  *                           crash: -> DOWN, restart: -> RUNNABLE
  *
- * A host that crashes is unwound at once: its network is gone, its loop is stopped, and no wait of it takes
- * time any more, so its green threads come to their ends one after the other while the world stands still.
+ * A host that crashes is unwound at once: its network is gone, its loop is stopped, and none of its waits
+ * takes time, so its green threads come to their ends one after the other while the world stands still.
  */
 #include "sim/world/ptk_sim_impl.h"
 
@@ -22,29 +22,33 @@
 #include <ptk_scheduler.h>
 #include <string.h>
 
-#define DRIFT_MOST_PPM 500000
-#define STACK_BYTES    ((size_t) 512 * 1024)
+#define CLOCK_DRIFT_MAX_PPM 500000 /* half: a clock never stands still or runs backwards */
+#define HOST_STACK_BYTES    ((size_t) 512 * 1024)
 
+/* Returns the host of a kernel. */
 static ptk_sim_host_t *host_of(ptk_sim_kernel_t *kernel) {
     return kernel->owner;
 }
 
-static void note(ptk_sim_host_t *host, ptk_sim_trace_kind_t kind, uint64_t a, uint64_t b) {
-    ptk_sim_net_note(&host->sim->net, kind, host->kernel.node->index, a, b, 0);
+/* Traces an event of the host. */
+static void host_trace(ptk_sim_host_t *host, ptk_sim_trace_kind_t kind, uint64_t a, uint64_t b) {
+    ptk_sim_net_trace(&host->sim->net, kind, host->kernel.node->index, a, b, 0);
 }
 
 /* --- between the driver and the host --- */
 
-static void make_runnable(ptk_sim_host_t *host) {
+/* Adds the host to the list of runnable ones, unless it is paused; ptk_sim_resume() adds it then. */
+static void host_make_runnable(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     host->state = PTK_SIM_HOST_RUNNABLE;
-    if (host->standstills == 0 && !host->is_queued) {
+    if (host->pause_count == 0 && !host->is_queued) {
         host->is_queued = true;
         sim->runnable[sim->runnable_count++] = host;
     }
 }
 
-static void leave_runnable(ptk_sim_host_t *host) {
+/* Removes the host from the list. The others keep their order: it is what the oracle chooses by. */
+static void host_leave_runnable(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     if (!host->is_queued) {
         return;
@@ -59,47 +63,51 @@ static void leave_runnable(ptk_sim_host_t *host) {
             (sim->runnable_count - index) * sizeof(*sim->runnable));
 }
 
-static void wake(ptk_sim_kernel_t *kernel) {
+/* The kernel's `wake`: ends a wait. */
+static void host_wake(ptk_sim_kernel_t *kernel) {
     ptk_sim_host_t *host = host_of(kernel);
     if (host->state == PTK_SIM_HOST_WAITING) {
-        make_runnable(host);
+        host_make_runnable(host);
     }
 }
 
-static void end_of_wait(ptk_sim_event_t *event) {
-    ptk_sim_host_t *host = ptk_container_of(event, ptk_sim_host_t, alarm);
-    wake(&host->kernel);
+/* Event handler of the wait's timer. */
+static void host_wait_ended(ptk_sim_event_t *event) {
+    ptk_sim_host_t *host = ptk_container_of(event, ptk_sim_host_t, wait_timer);
+    host_wake(&host->kernel);
 }
 
-/* Away to the driver and back again, from the host's own stack or that of one of its green threads: to
- * sanitizers these are different contexts. */
-static void switch_to_driver(ptk_sim_host_t *host) {
+/* Switches to the driver and back, from the host's own stack or that of one of its green threads: to
+   sanitizers these are different contexts. */
+static void host_switch_to_driver(ptk_sim_host_t *host) {
     const ptk_context_t own = host->context;
     ptk_context_adopt(&host->context);
     ptk_context_switch(&host->context, &host->sim->driver);
     host->context = own;
 }
 
-/* Back to the driver, until somebody continues it. */
-static void suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
+/* The kernel's `suspend`: switches to the driver until the host is continued. errno is part of the process,
+   so it is saved. */
+static void host_suspend(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
     ptk_sim_host_t *host = host_of(kernel);
     ptk_sim_event_queue_t *events = &host->sim->net.events;
     ptk_assert(host->state == PTK_SIM_HOST_RUNNING);
-    note(host, PTK_SIM_TRACE_SUSPEND, until_ns, 0);
+    host_trace(host, PTK_SIM_TRACE_SUSPEND, until_ns, 0);
     host->state = PTK_SIM_HOST_WAITING;
     if (until_ns != UINT64_MAX) {
-        ptk_sim_event_queue_insert(events, &host->alarm, until_ns);
+        ptk_sim_event_queue_insert(events, &host->wait_timer, until_ns);
     }
     host->saved_errno = errno;
-    switch_to_driver(host);
+    host_switch_to_driver(host);
     errno = host->saved_errno;
-    ptk_sim_event_queue_cancel(events, &host->alarm);
-    note(host, PTK_SIM_TRACE_RESUME, 0, 0);
+    ptk_sim_event_queue_cancel(events, &host->wait_timer);
+    host_trace(host, PTK_SIM_TRACE_RESUME, 0, 0);
 }
 
+/* A host that has ended has no use for its stack any more. */
 void ptk_sim_host_continue(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
-    leave_runnable(host);
+    host_leave_runnable(host);
     host->has_begun = true;
     host->state = PTK_SIM_HOST_RUNNING;
     ptk_thread_in_use = &host->kernel.block;
@@ -114,47 +122,51 @@ void ptk_sim_host_continue(ptk_sim_host_t *host) {
 
 /* --- a process --- */
 
-static void live(void *argument) {
+/* The entry of a host's stack. */
+static void host_main(void *argument) {
     ptk_sim_host_t *host = argument;
     ptk_context_entered(&host->context);
     errno = 0;
     host->result = host->main(host->arg);
     host->state = PTK_SIM_HOST_ENDED;
     ptk_context_switch_end(&host->context, &host->sim->driver);
-    ptk_assert(false && "an ended host was continued");
+    ptk_assert(false && "a host that has ended does not execute");
 }
 
-static void boot(ptk_sim_host_t *host) {
+/* Gives the host a new kernel: nothing of an earlier process is left. */
+static void host_init_kernel(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     ptk_sim_kernel_init(&host->kernel, host->kernel.node, &ptk_sim_sys, sim->block.oracle);
-    host->kernel.suspend = suspend;
-    host->kernel.wake = wake;
+    host->kernel.suspend = host_suspend;
+    host->kernel.wake = host_wake;
     host->kernel.owner = host;
     host->kernel.platform = sim->platform;
     host->kernel.block.platform = strcmp(sim->platform, "sim") == 0 ? &ptk_platform_sim : NULL;
     host->kernel.descriptor_limit = host->descriptor_limit;
     host->kernel.heap.limit_bytes = host->memory_limit_bytes;
     host->kernel.node->up = true;
-    host->alarm.happen = end_of_wait;
+    host->wait_timer.fire = host_wait_ended;
     if (sim->net.trace.keeps) {
         ptk_sim_greens_watch(host);
     }
 }
 
+/* Without a stack the world cannot go on as the seed says: the process ends. */
 void ptk_sim_host_start(ptk_sim_host_t *host) {
     int os_err = 0;
-    boot(host);
+    host_init_kernel(host);
     host->has_begun = false;
     host->label = (ptk_stack_label_t) {host->name, __FILE__, __LINE__};
-    host->stack = ptk_stack_take(&host->sim->stacks, STACK_BYTES, &host->label, &os_err);
+    host->stack = ptk_stack_take(&host->sim->stacks, HOST_STACK_BYTES, &host->label, &os_err);
     ptk_assert(host->stack && "no memory for the stack of a host");
-    ptk_context_make(&host->context, host->stack->low, host->stack->high, live, host);
-    note(host, PTK_SIM_TRACE_HOST, 1, 0);
-    make_runnable(host);
+    ptk_context_make(&host->context, host->stack->low, host->stack->high, host_main, host);
+    host_trace(host, PTK_SIM_TRACE_HOST, 1, 0);
+    host_make_runnable(host);
 }
 
-/* What a process leaves behind although it has ended by itself. */
-static void check_remains(ptk_sim_host_t *host) {
+/* Reports what a process has left behind, or the error of its main. The order matters: a loop that was not
+   destroyed explains the descriptors and the memory that are left. */
+static void host_check_leaks(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
     if (host->kernel.block.loop) {
         ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended without destroying its loop", host->name);
@@ -169,8 +181,8 @@ static void check_remains(ptk_sim_host_t *host) {
     }
 }
 
-/* The loop that it has now, if any: main may make one after another. */
-static void stop_loop(ptk_sim_host_t *host) {
+/* Stops the loop that the host has now, if any: main may make one after another. */
+static void host_stop_loop(ptk_sim_host_t *host) {
     ptk_thread_in_use = &host->kernel.block;
     if (host->kernel.block.loop) {
         (void) ptk_scheduler_stop(host->kernel.block.loop);
@@ -178,8 +190,8 @@ static void stop_loop(ptk_sim_host_t *host) {
     ptk_thread_in_use = &host->sim->block;
 }
 
-/* It has a stack and a main, and nothing of it has run. */
-static void forget_start(ptk_sim_host_t *host) {
+/* Ends a host whose main has not been entered yet. */
+static void host_discard_start(ptk_sim_host_t *host) {
     ptk_context_fini(&host->context);
     ptk_stack_give(&host->sim->stacks, host->stack);
     host->stack = NULL;
@@ -187,87 +199,98 @@ static void forget_start(ptk_sim_host_t *host) {
     host->state = PTK_SIM_HOST_ENDED;
 }
 
-void ptk_sim_host_finish(ptk_sim_host_t *host) {
-    leave_runnable(host);
+/* The loop is stopped before each step: the program may have made another one since. */
+void ptk_sim_host_unwind(ptk_sim_host_t *host) {
+    host_leave_runnable(host);
     if (host->stack && !host->has_begun) {
-        forget_start(host);
+        host_discard_start(host);
     }
     if (host->state != PTK_SIM_HOST_ENDED && host->stack) {
         ptk_sim_kernel_crash(&host->kernel);
         while (host->state != PTK_SIM_HOST_ENDED) {
-            stop_loop(host);
+            host_stop_loop(host);
             ptk_sim_host_continue(host);
         }
     }
 }
 
-void ptk_sim_host_end(ptk_sim_host_t *host) {
+void ptk_sim_host_stop(ptk_sim_host_t *host) {
     if (host->state != PTK_SIM_HOST_ENDED && host->state != PTK_SIM_HOST_DOWN) {
-        ptk_sim_host_finish(host);
-        check_remains(host);
+        ptk_sim_host_unwind(host);
+        host_check_leaks(host);
     }
 }
 
+/* The kernel's files close their endpoints first; what TCP keeps after that (TIME_WAIT, orphans) is
+   cleared. */
 void ptk_sim_host_free(ptk_sim_host_t *host) {
     ptk_sim_event_queue_t *events = &host->sim->net.events;
     ptk_assert(!host->stack);
     ptk_sim_kernel_fini(&host->kernel);
     ptk_sim_tcp_clear(host->kernel.node);
-    leave_runnable(host);
-    ptk_sim_event_queue_cancel(events, &host->alarm);
-    ptk_sim_event_queue_cancel(events, &host->restart);
-    ptk_sim_event_queue_cancel(events, &host->go_on);
+    host_leave_runnable(host);
+    ptk_sim_event_queue_cancel(events, &host->wait_timer);
+    ptk_sim_event_queue_cancel(events, &host->restart_event);
+    ptk_sim_event_queue_cancel(events, &host->resume_event);
     ptk_sim_greens_fini(&host->greens);
     ptk_sim_free(host);
 }
 
 /* --- faults by hand --- */
 
-static void restart_now(ptk_sim_event_t *event) {
-    ptk_sim_restart(ptk_container_of(event, ptk_sim_host_t, restart));
+/* Event handler of a restart. */
+static void host_restart_fired(ptk_sim_event_t *event) {
+    ptk_sim_restart(ptk_container_of(event, ptk_sim_host_t, restart_event));
 }
 
-static void go_on_now(ptk_sim_event_t *event) {
-    ptk_sim_resume(ptk_container_of(event, ptk_sim_host_t, go_on));
+/* Event handler of the end of a pause. */
+static void host_resume_fired(ptk_sim_event_t *event) {
+    ptk_sim_resume(ptk_container_of(event, ptk_sim_host_t, resume_event));
 }
 
-static void note_fault(ptk_sim_host_t *host, ptk_sim_fault_t fault) {
-    note(host, PTK_SIM_TRACE_FAULT, fault, 0);
+static void host_trace_fault(ptk_sim_host_t *host, ptk_sim_fault_t fault) {
+    host_trace(host, PTK_SIM_TRACE_FAULT, fault, 0);
 }
 
+/* RUNNABLE or WAITING -> DOWN. The host is unwound here, at once, and checked for leaks: the
+   clean-up of a cancelled program must be complete, too. System calls made so far are kept for the report,
+   since the next process starts at 0. */
 void ptk_sim_crash(ptk_sim_host_t *host) {
     if (host->state == PTK_SIM_HOST_DOWN || host->state == PTK_SIM_HOST_ENDED) {
         return;
     }
-    note_fault(host, PTK_SIM_FAULT_CRASH);
+    host_trace_fault(host, PTK_SIM_FAULT_CRASH);
     host->sim->faults++;
     host->sim->calls_before += host->kernel.calls;
-    ptk_sim_host_finish(host);
-    check_remains(host);
+    ptk_sim_host_unwind(host);
+    host_check_leaks(host);
     ptk_sim_kernel_fini(&host->kernel);
-    leave_runnable(host);
-    ptk_sim_event_queue_cancel(&host->sim->net.events, &host->alarm);
+    host_leave_runnable(host);
+    ptk_sim_event_queue_cancel(&host->sim->net.events, &host->wait_timer);
     host->kernel.calls = 0;
     host->state = PTK_SIM_HOST_DOWN;
-    host->restart.happen = restart_now;
+    host->restart_event.fire = host_restart_fired;
 }
 
+/* DOWN -> RUNNABLE. A restart by hand cancels the one that is scheduled. */
 void ptk_sim_restart(ptk_sim_host_t *host) {
     if (host->state == PTK_SIM_HOST_DOWN) {
-        ptk_sim_event_queue_cancel(&host->sim->net.events, &host->restart);
-        note_fault(host, PTK_SIM_FAULT_RESTART);
+        ptk_sim_event_queue_cancel(&host->sim->net.events, &host->restart_event);
+        host_trace_fault(host, PTK_SIM_FAULT_RESTART);
         ptk_sim_host_start(host);
     }
 }
 
+/* Pauses add up, so that a pause by hand and one by chance may overlap; ptk_sim_resume() ends them all. */
 void ptk_sim_pause(ptk_sim_host_t *host) {
-    note_fault(host, PTK_SIM_FAULT_PAUSE);
+    host_trace_fault(host, PTK_SIM_FAULT_PAUSE);
     host->sim->faults++;
-    host->standstills++;
-    host->go_on.happen = go_on_now;
-    leave_runnable(host);
+    host->pause_count++;
+    host->resume_event.fire = host_resume_fired;
+    host_leave_runnable(host);
 }
 
+/* The time at which the clock stopped is stored once, though pauses may be nested. */
 void ptk_sim_suspend(ptk_sim_host_t *host) {
     if (!host->suspended) {
         host->suspended = true;
@@ -276,67 +299,78 @@ void ptk_sim_suspend(ptk_sim_host_t *host) {
     ptk_sim_pause(host);
 }
 
+/* The clock of a suspended host continues where it stood: the offset loses the time that has passed. */
 void ptk_sim_resume(ptk_sim_host_t *host) {
-    if (host->standstills == 0) {
+    if (host->pause_count == 0) {
         return;
     }
-    ptk_sim_event_queue_cancel(&host->sim->net.events, &host->go_on);
-    note_fault(host, PTK_SIM_FAULT_RESUME);
-    host->standstills = 0;
+    ptk_sim_event_queue_cancel(&host->sim->net.events, &host->resume_event);
+    host_trace_fault(host, PTK_SIM_FAULT_RESUME);
+    host->pause_count = 0;
     if (host->suspended) {
         host->suspended = false;
         uint64_t passed_ns = ptk_sim_kernel_now_ns(&host->kernel) - host->suspended_ns;
         host->kernel.clock_offset_ns -= (int64_t) passed_ns;
     }
     if (host->state == PTK_SIM_HOST_RUNNABLE) {
-        make_runnable(host);
+        host_make_runnable(host);
     }
 }
 
+/* The offset is chosen so that the clock does not jump by the change of rate, but only by `forward_ns`. */
 void ptk_sim_clock(ptk_sim_host_t *host, uint64_t forward_ns, int32_t drift_ppm) {
-    note_fault(host, PTK_SIM_FAULT_CLOCK_STEP);
+    host_trace_fault(host, PTK_SIM_FAULT_CLOCK_STEP);
     ptk_sim_kernel_t *kernel = &host->kernel;
-    drift_ppm = drift_ppm < -DRIFT_MOST_PPM ? -DRIFT_MOST_PPM : drift_ppm;
-    drift_ppm = drift_ppm > DRIFT_MOST_PPM ? DRIFT_MOST_PPM : drift_ppm;
+    drift_ppm = drift_ppm < -CLOCK_DRIFT_MAX_PPM ? -CLOCK_DRIFT_MAX_PPM : drift_ppm;
+    drift_ppm = drift_ppm > CLOCK_DRIFT_MAX_PPM ? CLOCK_DRIFT_MAX_PPM : drift_ppm;
     uint64_t before_ns = ptk_sim_kernel_now_ns(kernel);
     kernel->clock_drift_ppm = drift_ppm;
     kernel->clock_offset_ns += (int64_t) (before_ns - ptk_sim_kernel_now_ns(kernel) + forward_ns);
-    wake(kernel); /* its waits are to be reckoned anew */
+    host_wake(kernel); /* its waits end at other times of the world now */
 }
 
-static ptk_sim_link_t *link_between(ptk_sim_host_t *from, ptk_sim_host_t *to) {
+/* Returns the link from one host to another. */
+static ptk_sim_link_t *host_link_to(ptk_sim_host_t *from, ptk_sim_host_t *to) {
     return ptk_sim_net_link(&from->sim->net, from->kernel.node->index, to->kernel.node->index);
 }
 
-static void note_link(ptk_sim_host_t *from, ptk_sim_fault_t fault, const ptk_sim_host_t *to) {
-    note(from, PTK_SIM_TRACE_FAULT, fault, to->kernel.node->index);
+static void host_trace_link_fault(ptk_sim_host_t *from, ptk_sim_fault_t fault, const ptk_sim_host_t *to) {
+    host_trace(from, PTK_SIM_TRACE_FAULT, fault, to->kernel.node->index);
 }
 
-bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    return from != to && link_between(from, to)->cut > 0;
+bool ptk_sim_is_partitioned(ptk_sim_host_t *from, ptk_sim_host_t *to) {
+    return from != to && host_link_to(from, to)->partition_count > 0;
 }
 
+/* Only the first of several partitions of one direction is traced and counted. */
 void ptk_sim_partition(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    if (from != to && link_between(from, to)->cut++ == 0) {
+    if (from != to && host_link_to(from, to)->partition_count++ == 0) {
         from->sim->faults++;
-        note_link(from, PTK_SIM_FAULT_PARTITION, to);
+        host_trace_link_fault(from, PTK_SIM_FAULT_PARTITION, to);
     }
 }
 
 void ptk_sim_heal(ptk_sim_host_t *from, ptk_sim_host_t *to) {
-    if (from != to && link_between(from, to)->cut > 0 && --link_between(from, to)->cut == 0) {
-        note_link(from, PTK_SIM_FAULT_HEAL, to);
+    if (!ptk_sim_is_partitioned(from, to)) {
+        return;
+    }
+    ptk_sim_link_t *link = host_link_to(from, to);
+    link->partition_count--;
+    if (link->partition_count == 0) {
+        host_trace_link_fault(from, PTK_SIM_FAULT_HEAL, to);
     }
 }
 
+/* Signals are counted by ptk's own table, on behalf of the host's process. */
 void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
-    note(host, PTK_SIM_TRACE_FAULT, PTK_SIM_FAULT_SIGNAL, (uint64_t) signo);
+    host_trace(host, PTK_SIM_TRACE_FAULT, PTK_SIM_FAULT_SIGNAL, (uint64_t) signo);
     ptk_thread_block_t *before = ptk_thread_in_use;
     ptk_thread_in_use = &host->kernel.block;
     ptk_signal_arrives(signo, &host->kernel);
     ptk_thread_in_use = before;
 }
 
+/* A host that crashed has not ended: it is DOWN until it restarts. */
 bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {
     if (host->state == PTK_SIM_HOST_ENDED && result_out) {
         *result_out = host->result;
@@ -345,8 +379,8 @@ bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {
 }
 
 /* The driver's look at a host that has just ended by itself. */
-void ptk_sim_host_settle_accounts(ptk_sim_host_t *host) {
+void ptk_sim_host_report_end(ptk_sim_host_t *host) {
     host->sim->unfinished -= host->flags & PTK_SIM_HOST_DAEMON ? 0 : 1;
-    note(host, PTK_SIM_TRACE_HOST, 0, (uint64_t) (int64_t) host->result);
-    check_remains(host);
+    host_trace(host, PTK_SIM_TRACE_HOST, 0, (uint64_t) (int64_t) host->result);
+    host_check_leaks(host);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a simulated world (layer 5, internal). */
+/*
+ * The inside of a simulated world (internal).
+ */
 #pragma once
 
 #include "base/ptk_observer.h"
@@ -12,136 +14,142 @@
 
 #define PTK_SIM_FAILURE_BYTES 256
 
+/* The states of a host; the transitions are in ptk_sim_host.c. */
 typedef enum ptk_sim_host_state {
     PTK_SIM_HOST_WAITING,  /* in a call that waits */
-    PTK_SIM_HOST_RUNNABLE, /* in the list of those, or it would be but for a pause */
+    PTK_SIM_HOST_RUNNABLE, /* in the list of runnable hosts, unless it is paused */
     PTK_SIM_HOST_RUNNING,
-    PTK_SIM_HOST_ENDED,
-    PTK_SIM_HOST_DOWN /* crashed */
+    PTK_SIM_HOST_ENDED, /* main has returned */
+    PTK_SIM_HOST_DOWN   /* crashed */
 } ptk_sim_host_state_t;
 
-typedef struct ptk_sim_life ptk_sim_life_t;
+typedef struct ptk_sim_green_record ptk_sim_green_record_t;
 
-/* The green threads of a host that live, for the timeline. */
+/* The live green threads of a host, recorded for the timeline. */
 typedef struct ptk_sim_greens {
-    ptk_observer_t observer;
+    ptk_observer_t observer; /* what the host's scheduler reports to */
     ptk_sim_host_t *host;
-    ptk_sim_life_t *lives;
+    ptk_sim_green_record_t *records; /* of the present process */
     uint32_t count;
-    uint64_t begun; /* so far, in all processes of the host */
+    uint64_t begun; /* started so far, in all processes of the host */
 } ptk_sim_greens_t;
 
-/* Words by their numbers, from 1 on. */
-typedef struct ptk_sim_words {
-    char **words;
+/* Strings that are stored once each, numbered from 1 on. */
+typedef struct ptk_sim_string_table {
+    char **strings;
     uint32_t count;
-} ptk_sim_words_t;
+} ptk_sim_string_table_t;
 
+/* A host. It is allocated once and keeps its place in the network over crashes; each boot gives it a new
+   kernel state, a new stack and new green threads. */
 struct ptk_sim_host {
-    ptk_sim_kernel_t kernel; /* first: the kernel's owner is its host */
+    ptk_sim_kernel_t kernel; /* its `owner` is the host */
     ptk_sim_t *sim;
     const char *name;
     ptk_err (*main)(void *arg);
     void *arg;
-    ptk_err result;
+    ptk_err result; /* of main, once it has ended */
     uint32_t flags;
     uint32_t descriptor_limit;
     uint64_t memory_limit_bytes;
     ptk_sim_host_state_t state;
-    uint32_t standstills;  /* pauses and suspensions that hold: it does not run */
-    bool suspended;        /* its clock stands too */
-    uint64_t suspended_ns; /* since then, by its clock */
+    uint32_t pause_count;  /* pauses and suspensions that hold; the host executes only at 0 */
+    bool suspended;        /* its clock stands still too */
+    uint64_t suspended_ns; /* since when, by its clock */
     int saved_errno;
-    ptk_context_t context;
-    ptk_stack_slot_t *stack;
+    ptk_context_t context;   /* of main's stack; switched to while it waits */
+    ptk_stack_slot_t *stack; /* NULL: the host has ended */
     ptk_stack_label_t label;
     ptk_sim_greens_t greens;
-    bool is_queued;          /* among the runnable */
-    bool has_begun;          /* its main is on its stack */
-    ptk_sim_event_t alarm;   /* the end of its wait */
-    ptk_sim_event_t restart; /* after a crash */
-    ptk_sim_event_t go_on;   /* after a pause */
+    bool is_queued;                /* in the list of runnable hosts */
+    bool has_begun;                /* main has been entered */
+    ptk_sim_event_t wait_timer;    /* ends its wait */
+    ptk_sim_event_t restart_event; /* after a crash by chance */
+    ptk_sim_event_t resume_event;  /* after a pause by chance */
 };
 
-/* A partition that chance has made. */
-typedef struct ptk_sim_parting {
-    ptk_sim_event_t end;
+/* A partition that the oracle has made, and that ends by itself. */
+typedef struct ptk_sim_timed_partition {
+    ptk_sim_event_t end; /* heals it */
     ptk_list_node_t link;
     ptk_sim_host_t *from;
     ptk_sim_host_t *to;
-} ptk_sim_parting_t;
+} ptk_sim_timed_partition_t;
 
+/* A world. */
 struct ptk_sim {
-    ptk_thread_block_t block; /* in use while no host is */
+    ptk_thread_block_t block; /* in use while no host executes */
     ptk_thread_block_t *block_before;
-    ptk_sim_oracle_t oracle;
-    ptk_choice_oracle_t benign;
-    ptk_sim_tape_t tape; /* that is replayed */
+    ptk_sim_oracle_t oracle;    /* decides, unless the world is benign */
+    ptk_choice_oracle_t benign; /* decides 0 */
+    ptk_sim_tape_t tape;        /* the tape that is replayed */
     ptk_sim_net_t net;
     ptk_sim_options_t options;
-    const char *platform;
-    ptk_context_t driver;
-    ptk_stack_pool_t stacks;
-    ptk_sim_host_t **hosts;
+    const char *platform;    /* of the loops of all hosts */
+    ptk_context_t driver;    /* the context of the thread that runs the world */
+    ptk_stack_pool_t stacks; /* of hosts' mains */
+    ptk_sim_host_t **hosts;  /* by number, in the order of adding */
     uint32_t host_count;
-    const char **labels; /* of notes */
+    const char **labels; /* of notes, in the order of first use */
     uint32_t label_count;
-    ptk_sim_words_t green_words; /* names of green threads, and what they wait for */
-    ptk_sim_host_t **runnable;   /* in the order in which they became so; room for all hosts */
+    ptk_sim_string_table_t green_strings; /* names of green threads, and what they wait for */
+    ptk_sim_host_t **runnable;            /* in the order in which they became runnable; room for all hosts */
     uint32_t runnable_count;
-    uint32_t lossy_links; /* that have a rate of loss of their own, or had one */
+    uint32_t lossy_links; /* links that have, or had, a rate of loss of their own */
     uint32_t unfinished;  /* hosts other than daemons that have not ended */
-    ptk_list_t partings;
-    bool calm;
+    ptk_list_t timed_partitions;
+    bool faults_off; /* no faults from now on; the world's, beside the net's and the oracle's */
     uint64_t began_ns;
     uint64_t steps;
-    uint64_t steps_here; /* since time moved */
-    uint64_t step_ns;
-    uint64_t calls_before; /* of kernels that crashed */
+    uint64_t steps_at_now; /* steps since time moved last */
+    uint64_t step_ns;      /* and the time then */
+    uint64_t calls_before; /* system calls of hosts before their crashes */
     uint64_t faults;
-    ptk_sim_end_t end;
-    char failure[PTK_SIM_FAILURE_BYTES];
+    ptk_sim_end_t end;                   /* of the last run */
+    char failure[PTK_SIM_FAILURE_BYTES]; /* the first failure; empty: none */
 };
 
-/* Something is wrong: the first such reason is kept, and the run ends. */
+/* Records a failure and its kind of end; the run ends with the next step. Only the first failure is kept. */
 void ptk_sim_fail(ptk_sim_t *sim, ptk_sim_end_t end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* --- hosts (ptk_sim_host.c) --- */
 
+/* Boots a host: a new kernel, a stack, and main at its first step. */
 void ptk_sim_host_start(ptk_sim_host_t *host);
 
-/* It has ended by itself: what does it leave behind? */
-void ptk_sim_host_settle_accounts(ptk_sim_host_t *host);
+/* Counts and traces a host that has ended by itself, and checks what it has leaked. */
+void ptk_sim_host_report_end(ptk_sim_host_t *host);
 
-/* Let it run until it waits or ends. */
+/* Executes a host until it waits or ends. */
 void ptk_sim_host_continue(ptk_sim_host_t *host);
 
-/* Unwind what still runs on it, without network and without time; its kernel is gone afterwards. */
-void ptk_sim_host_finish(ptk_sim_host_t *host);
+/* Unwinds what still runs on a host, without network and without time. Its main has returned afterwards. */
+void ptk_sim_host_unwind(ptk_sim_host_t *host);
 
-/* The same where it has not ended, and a look at what it leaves behind. */
-void ptk_sim_host_end(ptk_sim_host_t *host);
+/* Unwinds a host that has not ended, and checks what it has leaked. */
+void ptk_sim_host_stop(ptk_sim_host_t *host);
 
-/* Of one that has no stack any more. */
+/* Frees a host, which has no stack any more. */
 void ptk_sim_host_free(ptk_sim_host_t *host);
 
 /* --- green threads (ptk_sim_green.c) --- */
 
-/* From now on what the green threads of a host do is in the log of the trace. */
+/* Records from now on what the green threads of a host do, in the unhashed part of the trace. */
 void ptk_sim_greens_watch(ptk_sim_host_t *host);
 void ptk_sim_greens_fini(ptk_sim_greens_t *greens);
-void ptk_sim_words_fini(ptk_sim_words_t *words);
+void ptk_sim_string_table_fini(ptk_sim_string_table_t *strings);
 
-bool ptk_sim_is_parted(ptk_sim_host_t *from, ptk_sim_host_t *to);
+/* Returns whether packets of `from` do not reach `to` because of a partition. */
+bool ptk_sim_is_partitioned(ptk_sim_host_t *from, ptk_sim_host_t *to);
 
-/* What a link is like of which nobody says anything (ptk_sim_link.c). */
-ptk_sim_link_t ptk_sim_usual_link(void);
+/* Returns the properties of a link that was never configured (ptk_sim_link.c). */
+ptk_sim_link_t ptk_sim_default_link(void);
 
-/* --- faults (ptk_sim_chaos.c) --- */
+/* --- faults (ptk_sim_fault_injection.c) --- */
 
-/* Chance may strike now. */
-void ptk_sim_chaos(ptk_sim_t *sim);
+/* Lets the oracle decide about each kind of fault. */
+void ptk_sim_inject_faults(ptk_sim_t *sim);
 
-/* Everything is as it should be again, and stays so. */
-void ptk_sim_chaos_end(ptk_sim_t *sim);
+/* Ends every fault that holds, and injects no more. */
+void ptk_sim_stop_faults(ptk_sim_t *sim);

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What links are like, and how a network becomes quiet. A link that loses everything needs no decision; one
- * that loses some has a site of its own, so that its rate is its own too.
+ * Properties of links, and how a network becomes quiet.
+ *
+ * A link that loses everything needs no decision; one that loses some has a site of its own, so that its rate
+ * is its own too.
  */
 #include "sim/world/ptk_sim_impl.h"
 
 #include "platform/ptk_platform.h"
 #include "sim/kernel/ptk_sim_site.h"
 
-#define LATENCY_NS      UINT64_C(100000)
-#define LATENCY_STEP_NS UINT64_C(50000)
-#define LATENCY_STEPS   16
+#define LINK_LATENCY_NS      UINT64_C(100000) /* the least latency of a link by default */
+#define LINK_LATENCY_STEP_NS UINT64_C(50000)  /* the distance of two latencies */
+#define LINK_LATENCY_STEPS   16               /* how many there are */
 
-ptk_sim_link_t ptk_sim_usual_link(void) {
-    return (ptk_sim_link_t) {
-        .latency_ns = LATENCY_NS, .latency_step_ns = LATENCY_STEP_NS, .latency_steps = LATENCY_STEPS};
+/* 100 us, and up to 750 us more in steps of 50 us. */
+ptk_sim_link_t ptk_sim_default_link(void) {
+    return (ptk_sim_link_t) {.latency_ns = LINK_LATENCY_NS,
+                             .latency_step_ns = LINK_LATENCY_STEP_NS,
+                             .latency_steps = LINK_LATENCY_STEPS};
 }
 
-static void set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
-    bool is_faultless = sim->calm || (sim->options.flags & PTK_SIM_BENIGN);
+/* Sets a link's rate of loss; 0 means the site that all links share. */
+static void link_set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
+    bool is_faultless = sim->faults_off || (sim->options.flags & PTK_SIM_BENIGN);
     link->loses_all = loss_ppm == PTK_SIM_RATE_ALWAYS && !is_faultless;
     link->loss_site = 0;
     if (loss_ppm != 0 && loss_ppm != PTK_SIM_RATE_ALWAYS) {
@@ -27,6 +32,7 @@ static void set_loss(ptk_sim_t *sim, ptk_sim_link_t *link, uint32_t loss_ppm) {
     }
 }
 
+/* Packets in flight keep the latency that they departed with. */
 ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_link_options_t *options) {
     ptk_sim_link_options_t copy = {.struct_size = sizeof copy};
     if (!from || !to || from == to || from->sim != to->sim ||
@@ -36,22 +42,24 @@ ptk_err ptk_sim_link(ptk_sim_host_t *from, ptk_sim_host_t *to, const ptk_sim_lin
     }
     ptk_sim_link_t *link =
         ptk_sim_net_link(&from->sim->net, from->kernel.node->index, to->kernel.node->index);
-    link->latency_ns = copy.latency_ns ? copy.latency_ns : LATENCY_NS;
-    link->latency_step_ns = copy.latency_step_ns ? copy.latency_step_ns : LATENCY_STEP_NS;
-    link->latency_steps = copy.latency_steps ? copy.latency_steps : LATENCY_STEPS;
+    link->latency_ns = copy.latency_ns ? copy.latency_ns : LINK_LATENCY_NS;
+    link->latency_step_ns = copy.latency_step_ns ? copy.latency_step_ns : LINK_LATENCY_STEP_NS;
+    link->latency_steps = copy.latency_steps ? copy.latency_steps : LINK_LATENCY_STEPS;
     link->ns_per_byte = copy.bytes_per_second ? UINT64_C(1000000000) / copy.bytes_per_second : 0;
-    set_loss(from->sim, link, copy.loss_ppm);
+    link_set_loss(from->sim, link, copy.loss_ppm);
     return PTK_OK;
 }
 
-static void stop_losses(ptk_sim_t *sim, const ptk_sim_node_t *node) {
+/* Ends the losses of all links of a node that exist. */
+static void node_stop_losses(ptk_sim_t *sim, const ptk_sim_node_t *node) {
     for (uint32_t to = 0; to < node->link_capacity; to++) {
         if (node->links[to]) {
-            set_loss(sim, node->links[to], 0);
+            link_set_loss(sim, node->links[to], 0);
         }
     }
 }
 
+/* A rate of 0 holds for every oracle, also for a tape that has such faults. */
 void ptk_sim_quiet_network(ptk_sim_t *sim) {
     static const uint32_t sites[] = {PTK_SIM_SITE_LOSS,        PTK_SIM_SITE_DUPLICATE, PTK_SIM_SITE_REORDER,
                                      PTK_SIM_SITE_PARTITION,   PTK_SIM_SITE_CRASH,     PTK_SIM_SITE_PAUSE,
@@ -60,6 +68,6 @@ void ptk_sim_quiet_network(ptk_sim_t *sim) {
         ptk_sim_oracle_set_rate(&sim->oracle, sites[i], 0);
     }
     for (uint32_t i = 0; i < sim->net.node_count; i++) {
-        stop_losses(sim, sim->net.nodes[i]);
+        node_stop_losses(sim, sim->net.nodes[i]);
     }
 }

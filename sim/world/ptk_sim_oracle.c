@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each site has a stream of pseudo-random numbers of its own (SplitMix64, started from a mixture of seed and
- * site), so that a decision more at one site does not shift the answers at any other: a changed program, or a
- * tape with an entry less, still sees mostly the same world.
+ * site), so one more decision at one site does not shift the values at any other: a changed program, or a
+ * tape with one entry less, still has mostly the same world.
  *
- * A site is one of three kinds. *Schedule* sites choose an order or a value that does no harm; their answers
- * are uniform. *Fault* sites are benign most of the time; their answers are other than 0 at a rate, and then
- * uniform. The *sizes* of faults (how long a pause is) and their *targets* (whom it strikes) are faults that
- * are uniform: they are asked when the fault has already happened. Sites from 1000 on are the user's, and
- * schedules; from 2^20 on there is one for each link with a rate of loss of its own.
+ * A site is one of several kinds. *Schedule* sites choose an order or a value that does no harm, uniformly.
+ * *Fault* sites are benign most of the time; their values are other than 0 at a rate, and then uniform. The
+ * *sizes* of faults (how long a pause lasts) and their *targets* (which host) are uniform faults: they are
+ * decided only when the fault happens. Sites from 1000 on belong to programs and are schedules; from 2^20 on
+ * there is one for each link with a rate of loss of its own.
  *
- * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides those bugs that need one
- * fault a lot and another one not at all. So the seed switches each fault site off with probability 1/2, or
- * gives it a rate from between its bounds, uniform among the halvings of the upper one; and it makes each
- * schedule site calm in a quarter of the seeds.
+ * Swarm testing (Groce et al., ISSTA 2012): a run with all faults at once hides the bugs that need much of
+ * one fault and nothing of another. So the seed switches each fault site off with probability 1/2, or gives
+ * it a rate between its bounds, uniform among the halvings of the upper one; and it makes each schedule site
+ * quiet in a quarter of the seeds.
  *
  * Priorities: PCT (Burckhardt et al., ASPLOS 2010) runs the runnable thread of the highest priority, and
  * lowers priorities at d decisions drawn from an estimated length k; it finds a bug of depth d with a
  * probability that has a lower bound. An oracle sees how many candidates there are and not which, so this is
  * an approximation without that bound: between two changes it always takes the oldest candidate (0) or always
- * the newest (count - 1), and a change swaps the two. As in PCT, whoever waits at the wrong end is starved
- * until a change; that is what uncovers bugs that uniform choices, which are fair, do not. Beyond k decisions
- * and in the calm it takes the oldest, so that nobody starves for ever.
+ * the newest (count - 1), and a change swaps the two. As in PCT, the candidates at the other end starve until
+ * a change; that finds bugs that uniform, fair choices do not. Beyond k decisions and with faults off it
+ * takes the oldest, so that no candidate starves for ever.
  *
- * A fuzzer's input: a schedule site takes one byte, or two for more than 256 answers, modulo the count. A
- * fault site takes a byte that says whether it happens (above 239), and if it has a choice then, another one
- * or two. So an input of zeros is a benign run, and a changed byte is a changed decision.
+ * A fuzzer's input: a schedule site takes one byte, or two for more than 256 values, modulo the count. A
+ * fault site takes a byte that decides whether it happens (above 239), and if it has a choice then, another
+ * one or two. So an input of zeros is a benign run, and a changed byte is a changed decision.
  */
 #include "sim/world/ptk_sim_oracle.h"
 
@@ -33,76 +33,80 @@
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/kernel/ptk_sim_site.h"
 
-#define FIRST_CAPACITY 64 /* a power of two */
-#define USUAL_LENGTH   1000
-#define FAULT_BYTE     240
-#define SWARM          UINT64_C(0x5357A124) /* sets the swarm's stream apart from the decisions' */
-#define CALM_PPM       10000
-#define GAMMA          UINT64_C(0x9E3779B97F4A7C15)
+#define ORACLE_FIRST_CAPACITY 64   /* a power of two */
+#define DEFAULT_PCT_LENGTH    1000 /* decisions that the priority changes are spread over */
+#define INPUT_FAULT_BYTE      240  /* a byte of the input from this on is a fault */
+/* separates the swarm's streams from those of the decisions */
+#define SWARM_SALT         UINT64_C(0x5357A124)
+#define QUIET_SCHEDULE_PPM 10000 /* the rate of a quiet schedule site */
+#define SPLITMIX_GAMMA     UINT64_C(0x9E3779B97F4A7C15)
 
-typedef enum kind {
-    SCHEDULE, /* uniform; calm in some seeds: then at the lower rate */
+typedef enum site_kind {
+    SCHEDULE, /* uniform; at the lower rate in seeds in which it is quiet */
     VALUE,    /* uniform in every seed */
     FAULT,    /* at a rate */
     SIZE,     /* of a fault: uniform */
     TARGET,   /* of a fault: uniform */
-} kind_t;
+} site_kind_t;
 
+/* The fixed properties of a site. The bounds are those of its rate. */
 typedef struct traits {
     uint32_t site;
-    kind_t kind;
-    uint32_t lower_ppm;
-    uint32_t upper_ppm;
-    const char *name;
+    site_kind_t site_kind;
+    uint32_t lower_ppm; /* of a quiet schedule, or the least of a fault */
+    uint32_t upper_ppm; /* the highest of a fault */
+    const char *name;   /* without prefix */
 } traits_t;
 
-#define ROW(prefix, name, kind, lower, upper) {prefix##name, kind, lower, upper, #name}
+#define SITE_ROW(prefix, name, site_kind, lower, upper) {prefix##name, site_kind, lower, upper, #name}
 
-/* clang-format off */
-static const traits_t table[] = {
-    ROW(PTK_CHOICE_, RUN_NEXT, SCHEDULE, 0, 0),
-    ROW(PTK_CHOICE_, BATCH_END, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_CHOICE_, EVENT_ORDER, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_CHOICE_, TICK, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_SIM_SITE_, HOST, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_SIM_SITE_, LATENCY, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_SIM_SITE_, LOSS, FAULT, 1000, 200000),
-    ROW(PTK_SIM_SITE_, DUPLICATE, FAULT, 1000, 100000),
-    ROW(PTK_SIM_SITE_, SEGMENT, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_SIM_SITE_, SHORT_SEND, FAULT, 5000, 500000),
-    ROW(PTK_SIM_SITE_, PARTITION, FAULT, 100, 5000),
-    ROW(PTK_SIM_SITE_, PARTITION_TIME, SIZE, 0, 0),
-    ROW(PTK_SIM_SITE_, CRASH, FAULT, 50, 2000),
-    ROW(PTK_SIM_SITE_, RESTART_TIME, SIZE, 0, 0),
-    ROW(PTK_SIM_SITE_, PAUSE, FAULT, 100, 10000),
-    ROW(PTK_SIM_SITE_, PAUSE_TIME, SIZE, 0, 0),
-    ROW(PTK_SIM_SITE_, SPURIOUS, FAULT, 1000, 200000),
-    ROW(PTK_SIM_SITE_, EARLY, FAULT, 1000, 200000),
-    ROW(PTK_SIM_SITE_, BATCH, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_SIM_SITE_, READY_ORDER, SCHEDULE, CALM_PPM, 0),
-    ROW(PTK_SIM_SITE_, EINTR, FAULT, 1000, 300000),
-    ROW(PTK_SIM_SITE_, NO_MEMORY, FAULT, 50, 2000),
-    ROW(PTK_SIM_SITE_, NO_RESOURCES, FAULT, 50, 5000),
-    ROW(PTK_SIM_SITE_, INITIAL_SEQUENCE, VALUE, 0, 0),
-    ROW(PTK_SIM_SITE_, PORT, VALUE, 0, 0),
-    ROW(PTK_SIM_SITE_, RANDOM, VALUE, 0, 0),
-    ROW(PTK_SIM_SITE_, SHORT_RECV, FAULT, 5000, 500000),
-    ROW(PTK_SIM_SITE_, CLOCK_STEP, FAULT, 100, 10000),
-    ROW(PTK_SIM_SITE_, REORDER, FAULT, 1000, 200000),
-    ROW(PTK_SIM_SITE_, ACCEPT_ERROR, FAULT, 1000, 50000),
-    ROW(PTK_SIM_SITE_, FAULT_HOST, TARGET, 0, 0),
-    ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
+/* The built-in sites. Their rates are part of what a seed means: a change changes every run. */
+static const traits_t site_table[] = {
+    SITE_ROW(PTK_CHOICE_, RUN_NEXT, SCHEDULE, 0, 0),
+    SITE_ROW(PTK_CHOICE_, BATCH_END, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_CHOICE_, EVENT_ORDER, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_CHOICE_, TICK, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_SIM_SITE_, HOST, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_SIM_SITE_, LATENCY, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_SIM_SITE_, LOSS, FAULT, 1000, 200000),
+    SITE_ROW(PTK_SIM_SITE_, DUPLICATE, FAULT, 1000, 100000),
+    SITE_ROW(PTK_SIM_SITE_, SEGMENT, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_SIM_SITE_, SHORT_SEND, FAULT, 5000, 500000),
+    SITE_ROW(PTK_SIM_SITE_, PARTITION, FAULT, 100, 5000),
+    SITE_ROW(PTK_SIM_SITE_, PARTITION_TIME, SIZE, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, CRASH, FAULT, 50, 2000),
+    SITE_ROW(PTK_SIM_SITE_, RESTART_TIME, SIZE, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, PAUSE, FAULT, 100, 10000),
+    SITE_ROW(PTK_SIM_SITE_, PAUSE_TIME, SIZE, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, SPURIOUS, FAULT, 1000, 200000),
+    SITE_ROW(PTK_SIM_SITE_, EARLY, FAULT, 1000, 200000),
+    SITE_ROW(PTK_SIM_SITE_, BATCH, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_SIM_SITE_, READY_ORDER, SCHEDULE, QUIET_SCHEDULE_PPM, 0),
+    SITE_ROW(PTK_SIM_SITE_, EINTR, FAULT, 1000, 300000),
+    SITE_ROW(PTK_SIM_SITE_, NO_MEMORY, FAULT, 50, 2000),
+    SITE_ROW(PTK_SIM_SITE_, NO_RESOURCES, FAULT, 50, 5000),
+    SITE_ROW(PTK_SIM_SITE_, INITIAL_SEQUENCE, VALUE, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, PORT, VALUE, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, RANDOM, VALUE, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, SHORT_RECV, FAULT, 5000, 500000),
+    SITE_ROW(PTK_SIM_SITE_, CLOCK_STEP, FAULT, 100, 10000),
+    SITE_ROW(PTK_SIM_SITE_, REORDER, FAULT, 1000, 200000),
+    SITE_ROW(PTK_SIM_SITE_, ACCEPT_ERROR, FAULT, 1000, 50000),
+    SITE_ROW(PTK_SIM_SITE_, FAULT_HOST, TARGET, 0, 0),
+    SITE_ROW(PTK_SIM_SITE_, PLATFORM, VALUE, 0, 0),
 };
 /* clang-format on */
 
-static const traits_t user_traits = {.kind = VALUE};
-static const traits_t link_traits = {0, FAULT, 1, 1, "LINK_LOSS"}; /* each gets a rate of its own at once */
-static const traits_t other_traits = {.kind = FAULT, .lower_ppm = 100, .upper_ppm = 10000};
+static const traits_t user_traits = {.site_kind = VALUE};
+static const traits_t link_traits = {0, FAULT, 1, 1,
+                                     "LINK_LOSS"}; /* the rate of each is set when it is created */
+static const traits_t other_traits = {.site_kind = FAULT, .lower_ppm = 100, .upper_ppm = 10000};
 
+/* Returns the traits of a site, those of its range, or those of an unknown site. */
 static const traits_t *traits_of(uint32_t site) {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (table[i].site == site) {
-            return &table[i];
+    for (size_t i = 0; i < sizeof site_table / sizeof *site_table; i++) {
+        if (site_table[i].site == site) {
+            return &site_table[i];
         }
     }
     if (site >= PTK_SIM_SITE_LINK_LOSS) {
@@ -116,39 +120,43 @@ const char *ptk_sim_site_name(uint32_t site) {
 }
 
 bool ptk_sim_site_is_fault(uint32_t site) {
-    kind_t kind = traits_of(site)->kind;
-    return kind == FAULT || kind == SIZE || kind == TARGET;
+    site_kind_t site_kind = traits_of(site)->site_kind;
+    return site_kind == FAULT || site_kind == SIZE || site_kind == TARGET;
 }
 
-static bool varies(uint32_t site) {
+/* Returns whether a window tries other values than the benign one at this site. */
+static bool oracle_site_varies(uint32_t site) {
     const traits_t *traits = traits_of(site);
-    return (traits->kind != VALUE && traits->kind != SIZE) || traits == &user_traits;
+    return (traits->site_kind != VALUE && traits->site_kind != SIZE) || traits == &user_traits;
 }
 
 /* --- pseudo-random numbers --------------------------------------------------------------------------- */
 
-static uint64_t finish(uint64_t value) {
+/* The finishing function of SplitMix64. */
+static uint64_t oracle_mix(uint64_t value) {
     value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
     return value ^ value >> 31;
 }
 
-static uint64_t start_of_stream(uint64_t seed, uint64_t salt, uint32_t site) {
-    return finish(finish(seed + GAMMA) ^ finish((salt << 32 | site) + GAMMA));
+/* Returns the initial state of a stream. */
+static uint64_t oracle_stream_start(uint64_t seed, uint64_t salt, uint32_t site) {
+    return oracle_mix(oracle_mix(seed + SPLITMIX_GAMMA) ^ oracle_mix((salt << 32 | site) + SPLITMIX_GAMMA));
 }
 
-static uint32_t next_random(uint64_t *state) {
-    *state += GAMMA;
-    return (uint32_t) (finish(*state) >> 32);
+/* Returns the next number of a stream. */
+static uint32_t oracle_next_random(uint64_t *state) {
+    *state += SPLITMIX_GAMMA;
+    return (uint32_t) (oracle_mix(*state) >> 32);
 }
 
-/* Below `limit`, each as likely as any other (Lemire, TOMACS 2019). */
+/* Returns a number below `limit`, each as likely as any other (Lemire, TOMACS 2019). */
 static uint32_t random_below(uint64_t *state, uint32_t limit) {
-    uint64_t product = (uint64_t) next_random(state) * limit;
+    uint64_t product = (uint64_t) oracle_next_random(state) * limit;
     if ((uint32_t) product < limit) {
         uint32_t unfair = (uint32_t) -limit % limit;
         while ((uint32_t) product < unfair) {
-            product = (uint64_t) next_random(state) * limit;
+            product = (uint64_t) oracle_next_random(state) * limit;
         }
     }
     return (uint32_t) (product >> 32);
@@ -156,7 +164,7 @@ static uint32_t random_below(uint64_t *state, uint32_t limit) {
 
 /* --- rates ------------------------------------------------------------------------------------------- */
 
-/* How often the upper bound can be halved without falling below the lower one. */
+/* Returns how often the upper bound can be halved without falling below the lower one. */
 static uint32_t halvings(const traits_t *traits) {
     uint32_t count = 0;
     while (traits->upper_ppm >> (count + 1) >= traits->lower_ppm) {
@@ -165,96 +173,106 @@ static uint32_t halvings(const traits_t *traits) {
     return count;
 }
 
-static uint32_t fault_rate(const traits_t *traits, const ptk_sim_oracle_options_t *options, uint64_t *swarm) {
-    if (options->is_plain) {
+/* Draws a fault site's rate: off in half of the seeds. */
+static uint32_t oracle_fault_rate(const traits_t *traits, const ptk_sim_oracle_options_t *options,
+                                  uint64_t *swarm) {
+    if (options->has_medium_rates) {
         return traits->upper_ppm >> halvings(traits) / 2;
     }
     bool is_off = random_below(swarm, 2) == 0;
     return is_off ? 0 : traits->upper_ppm >> random_below(swarm, halvings(traits) + 1);
 }
 
-static uint32_t usual_rate(uint32_t site, const ptk_sim_oracle_options_t *options) {
+/* Draws a site's rate from the seed. */
+static uint32_t oracle_default_rate(uint32_t site, const ptk_sim_oracle_options_t *options) {
     const traits_t *traits = traits_of(site);
-    uint64_t swarm = start_of_stream(options->seed, SWARM, site);
-    if (traits->kind == FAULT) {
-        return fault_rate(traits, options, &swarm);
+    uint64_t swarm = oracle_stream_start(options->seed, SWARM_SALT, site);
+    if (traits->site_kind == FAULT) {
+        return oracle_fault_rate(traits, options, &swarm);
     }
-    bool faults_are_off = traits->kind == SCHEDULE && !options->is_plain && random_below(&swarm, 4) == 0;
+    bool faults_are_off =
+        traits->site_kind == SCHEDULE && !options->has_medium_rates && random_below(&swarm, 4) == 0;
     return faults_are_off ? traits->lower_ppm : PTK_SIM_RATE_UNIFORM;
 }
 
 /* --- sites ------------------------------------------------------------------------------------------- */
 
-/* Its place in the table, or the free one that it would get. */
-static ptk_sim_oracle_site_t *place_of(const ptk_sim_oracle_t *oracle, uint32_t site) {
+/* Returns the slot that holds a site, or the free one where it is to be inserted. */
+static ptk_sim_oracle_site_t *oracle_site_slot(const ptk_sim_oracle_t *oracle, uint32_t site) {
     size_t mask = oracle->site_capacity - 1;
-    size_t at = (size_t) (finish(site) & mask);
+    size_t at = (size_t) (oracle_mix(site) & mask);
     while (oracle->sites[at].is_known && oracle->sites[at].site != site) {
         at = (at + 1) & mask;
     }
     return &oracle->sites[at];
 }
 
-static void grow(ptk_sim_oracle_t *oracle) {
+/* Doubles the table of sites. */
+static void oracle_grow_sites(ptk_sim_oracle_t *oracle) {
     ptk_sim_oracle_site_t *old = oracle->sites;
     size_t old_capacity = oracle->site_capacity;
     oracle->site_capacity *= 2;
     oracle->sites = ptk_sim_allocate(oracle->site_capacity * sizeof *old);
     for (size_t i = 0; i < old_capacity; i++) {
         if (old[i].is_known) {
-            *place_of(oracle, old[i].site) = old[i];
+            *oracle_site_slot(oracle, old[i].site) = old[i];
         }
     }
     ptk_sim_free(old);
 }
 
-static uint64_t draw_change(uint64_t *state, uint64_t length) {
-    uint64_t high = next_random(state);
-    return (high << 32 | next_random(state)) % length;
+/* Draws a decision at which priorities change, below `length`. */
+static uint64_t oracle_draw_change(uint64_t *state, uint64_t length) {
+    uint64_t high = oracle_next_random(state);
+    return (high << 32 | oracle_next_random(state)) % length;
 }
 
-static void draw_priorities(const ptk_sim_oracle_options_t *options, ptk_sim_oracle_site_t *state) {
+/* Draws the changes of a site that schedules by priorities. */
+static void oracle_draw_priorities(const ptk_sim_oracle_options_t *options, ptk_sim_oracle_site_t *state) {
     state->changes = ptk_sim_allocate(options->changes * sizeof *state->changes);
     for (uint32_t i = 0; i < options->changes; i++) {
-        state->changes[i] = draw_change(&state->random, options->length);
+        state->changes[i] = oracle_draw_change(&state->random, options->length);
     }
     state->prefers_last = random_below(&state->random, 2) == 1;
 }
 
-static void meet(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t site) {
+/* Initialises the state of a site at its first decision. */
+static void oracle_init_site(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t site) {
     const ptk_sim_oracle_options_t *options = &oracle->options;
     *state = (ptk_sim_oracle_site_t) {
         .site = site,
         .is_known = true,
         .is_fault = ptk_sim_site_is_fault(site),
-        .strikes = traits_of(site)->kind == FAULT,
-        .varies = varies(site),
-        .random = start_of_stream(options->seed, 0, site),
-        .rate_ppm = usual_rate(site, options),
+        .is_primary_fault = traits_of(site)->site_kind == FAULT,
+        .varies = oracle_site_varies(site),
+        .random = oracle_stream_start(options->seed, 0, site),
+        .rate_ppm = oracle_default_rate(site, options),
         .cursor = oracle->replayed ? ptk_sim_tape_seek(oracle->replayed, site, 0) : 0,
     };
     if (options->changes > 0 && (site == PTK_CHOICE_RUN_NEXT || site == PTK_SIM_SITE_HOST)) {
-        draw_priorities(options, state);
+        oracle_draw_priorities(options, state);
     }
     oracle->site_count++;
 }
 
-static ptk_sim_oracle_site_t *state_of(ptk_sim_oracle_t *oracle, uint32_t site) {
-    ptk_sim_oracle_site_t *state = place_of(oracle, site);
+/* Returns the state of a site, which is created at first use. */
+static ptk_sim_oracle_site_t *oracle_site(ptk_sim_oracle_t *oracle, uint32_t site) {
+    ptk_sim_oracle_site_t *state = oracle_site_slot(oracle, site);
     if (state->is_known) {
         return state;
     }
     if (2 * (oracle->site_count + 1) > oracle->site_capacity) {
-        grow(oracle);
-        state = place_of(oracle, site);
+        oracle_grow_sites(oracle);
+        state = oracle_site_slot(oracle, site);
     }
-    meet(oracle, state, site);
+    oracle_init_site(oracle, state, site);
     return state;
 }
 
-/* --- answers ----------------------------------------------------------------------------------------- */
+/* --- decisions --------------------------------------------------------------------------------------- */
 
-static bool is_change(const ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state) {
+/* Returns whether priorities change at the site's present decision. */
+static bool oracle_is_priority_change(const ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state) {
     for (uint32_t i = 0; i < oracle->options.changes; i++) {
         if (state->changes[i] == state->decisions) {
             return true;
@@ -263,20 +281,22 @@ static bool is_change(const ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_
     return false;
 }
 
-static uint32_t answer_by_priority(const ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state,
+/* Takes the newest candidate or the oldest, see the top of this file. */
+static uint32_t decide_by_priority(const ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state,
                                    uint32_t count) {
     if (oracle->faults_are_off || state->decisions >= oracle->options.length) {
         return 0;
     }
-    if (is_change(oracle, state)) {
+    if (oracle_is_priority_change(oracle, state)) {
         state->prefers_last = !state->prefers_last;
     }
     return state->prefers_last ? count - 1 : 0;
 }
 
-static uint32_t answer_random(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+/* Decides by the site's stream and rate. */
+static uint32_t decide_random(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     if (state->changes) {
-        return answer_by_priority(oracle, state, count);
+        return decide_by_priority(oracle, state, count);
     }
     if (state->rate_ppm == PTK_SIM_RATE_UNIFORM) {
         return random_below(&state->random, count);
@@ -285,7 +305,8 @@ static uint32_t answer_random(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *s
     return happens ? 1 + random_below(&state->random, count - 1) : 0;
 }
 
-static uint32_t answer_replayed(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+/* Returns what the tape has for this decision, cut to what is possible now; 0 if it has nothing. */
+static uint32_t decide_replayed(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     const ptk_sim_tape_t *tape = oracle->replayed;
     if (state->cursor == tape->count) {
         return 0;
@@ -294,18 +315,19 @@ static uint32_t answer_replayed(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t 
     if (entry->site != state->site || entry->occurrence != state->decisions) {
         return 0;
     }
-    return entry->answer < count ? entry->answer : count - 1;
+    return entry->value < count ? entry->value : count - 1;
 }
 
-/* The cursor passes the entry of this decision, answered or not (and its twins, which count once). */
-static void pass_entry(const ptk_sim_tape_t *tape, ptk_sim_oracle_site_t *state) {
+/* Moves the cursor past the entries of this decision, whether they were used or not. */
+static void oracle_skip_entry(const ptk_sim_tape_t *tape, ptk_sim_oracle_site_t *state) {
     while (state->cursor < tape->count && tape->entries[state->cursor].site == state->site &&
            tape->entries[state->cursor].occurrence == state->decisions) {
         state->cursor++;
     }
 }
 
-static uint32_t take_byte(ptk_sim_oracle_t *oracle) {
+/* Returns the next byte of the input, 0 at its end. */
+static uint32_t oracle_take_byte(ptk_sim_oracle_t *oracle) {
     if (oracle->input_bytes == 0) {
         return 0;
     }
@@ -313,102 +335,111 @@ static uint32_t take_byte(ptk_sim_oracle_t *oracle) {
     return *oracle->input++;
 }
 
-static uint32_t take_below(ptk_sim_oracle_t *oracle, uint32_t limit) {
-    uint32_t value = take_byte(oracle);
+/* Returns a number below `limit` from as many bytes as it takes. */
+static uint32_t oracle_take_below(ptk_sim_oracle_t *oracle, uint32_t limit) {
+    uint32_t value = oracle_take_byte(oracle);
     if (limit > 256) {
-        value |= take_byte(oracle) << 8;
+        value |= oracle_take_byte(oracle) << 8;
     }
     return limit > 65536 ? (uint32_t) ((uint64_t) value * limit >> 16) : value % limit;
 }
 
-static uint32_t answer_from_bytes(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+/* Decides by a fuzzer's input. */
+static uint32_t decide_from_bytes(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     if (!state->is_fault) {
-        return take_below(oracle, count);
+        return oracle_take_below(oracle, count);
     }
-    if (take_byte(oracle) < FAULT_BYTE) {
+    if (oracle_take_byte(oracle) < INPUT_FAULT_BYTE) {
         return 0;
     }
-    return count > 2 ? 1 + take_below(oracle, count - 1) : 1;
+    return count > 2 ? 1 + oracle_take_below(oracle, count - 1) : 1;
 }
 
-static uint32_t answer_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
+/* Decides by the window; sites that do not vary are benign. */
+static uint32_t decide_in_window(ptk_sim_oracle_t *oracle, ptk_sim_oracle_site_t *state, uint32_t count) {
     if (!state->varies) {
         return 0;
     }
-    return ptk_sim_window_answer(oracle->window, state->site, state->strikes, count);
+    return ptk_sim_window_decide(oracle->window, state->site, state->is_primary_fault, count);
 }
 
-static void record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t answer,
-                   uint32_t count) {
+/* Records a decision that was not benign, and reports it to the observer. */
+static void oracle_record(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_site_t *state, uint32_t value,
+                          uint32_t count) {
     ptk_sim_tape_entry_t entry = {
-        .occurrence = state->decisions, .site = state->site, .answer = answer, .count = count};
+        .occurrence = state->decisions, .site = state->site, .value = value, .count = count};
     ptk_sim_tape_append(&oracle->recorded, &entry);
-    if (oracle->told) {
-        oracle->told(oracle->told_context, &entry);
+    if (oracle->observer_fn) {
+        oracle->observer_fn(oracle->observer_context, &entry);
     }
 }
 
-static uint32_t choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t count) {
+/* The oracle's entry: every decision of a world comes through here. */
+static uint32_t oracle_choose(ptk_choice_oracle_t *base, uint32_t site, uint32_t count) {
     ptk_sim_oracle_t *oracle = ptk_container_of(base, ptk_sim_oracle_t, oracle);
     if (count < 2) {
         return 0;
     }
-    ptk_sim_oracle_site_t *state = state_of(oracle, site);
-    bool is_silent = state->is_off || (state->is_fault && (oracle->faults_are_off || oracle->is_faultless));
-    uint32_t answer = is_silent ? 0 : oracle->answer(oracle, state, count);
-    ptk_assert(answer < count);
-    if (answer > 0) {
-        record(oracle, state, answer, count);
+    ptk_sim_oracle_site_t *state = oracle_site(oracle, site);
+    bool is_benign = state->is_off || (state->is_fault && (oracle->faults_are_off || oracle->is_faultless));
+    uint32_t value = is_benign ? 0 : oracle->decide(oracle, state, count);
+    ptk_assert(value < count);
+    if (value > 0) {
+        oracle_record(oracle, state, value, count);
     }
     if (oracle->replayed) {
-        pass_entry(oracle->replayed, state);
+        oracle_skip_entry(oracle->replayed, state);
     }
     state->decisions++;
     oracle->decisions++;
-    return answer;
+    return value;
 }
 
-/* --- life -------------------------------------------------------------------------------------------- */
+/* --- init and fini ----------------------------------------------------------------------------------- */
 
-static void init(ptk_sim_oracle_t *oracle) {
-    *oracle = (ptk_sim_oracle_t) {.oracle.choose = choose, .site_capacity = FIRST_CAPACITY};
+/* Initialises what all oracles have in common. */
+static void oracle_init(ptk_sim_oracle_t *oracle) {
+    *oracle = (ptk_sim_oracle_t) {.oracle.choose = oracle_choose, .site_capacity = ORACLE_FIRST_CAPACITY};
     ptk_sim_tape_init(&oracle->recorded);
     oracle->sites = ptk_sim_allocate(oracle->site_capacity * sizeof *oracle->sites);
 }
 
 void ptk_sim_oracle_init_random(ptk_sim_oracle_t *oracle, const ptk_sim_oracle_options_t *options) {
     ptk_assert(options->changes <= PTK_SIM_CHANGES_MAX);
-    init(oracle);
+    oracle_init(oracle);
     oracle->options = *options;
-    oracle->options.length = options->length ? options->length : USUAL_LENGTH;
-    oracle->answer = answer_random;
+    oracle->options.length = options->length ? options->length : DEFAULT_PCT_LENGTH;
+    oracle->decide = decide_random;
 }
 
 void ptk_sim_oracle_init_replay(ptk_sim_oracle_t *oracle, const ptk_sim_tape_t *tape) {
     ptk_assert(tape->is_sorted);
-    init(oracle);
+    oracle_init(oracle);
     oracle->replayed = tape;
-    oracle->answer = answer_replayed;
+    oracle->decide = decide_replayed;
 }
 
 void ptk_sim_oracle_init_bytes(ptk_sim_oracle_t *oracle, const uint8_t *input, size_t bytes) {
-    init(oracle);
+    oracle_init(oracle);
     oracle->input = input;
     oracle->input_bytes = bytes;
-    oracle->answer = answer_from_bytes;
+    oracle->decide = decide_from_bytes;
 }
 
-void ptk_sim_oracle_tell(ptk_sim_oracle_t *oracle, ptk_sim_oracle_told_fn told, void *context) {
-    oracle->told = told;
-    oracle->told_context = context;
+/* Decisions may have been recorded before: a world draws its platform when it is created. */
+void ptk_sim_oracle_set_observer(ptk_sim_oracle_t *oracle, ptk_sim_oracle_observer_fn observer_fn,
+                                 void *context) {
+    oracle->observer_fn = observer_fn;
+    oracle->observer_context = context;
     for (size_t i = 0; i < oracle->recorded.count; i++) {
-        told(context, &oracle->recorded.entries[i]);
+        observer_fn(context, &oracle->recorded.entries[i]);
     }
 }
 
+/* Whatever decided before is not consulted any more, but its records stay. */
 void ptk_sim_oracle_use_window(ptk_sim_oracle_t *oracle, ptk_sim_window_t *window) {
     oracle->window = window;
-    oracle->answer = answer_in_window;
+    oracle->decide = decide_in_window;
 }
 
 void ptk_sim_oracle_fini(ptk_sim_oracle_t *oracle) {
@@ -424,12 +455,13 @@ void ptk_sim_oracle_faults_off(ptk_sim_oracle_t *oracle) {
     oracle->faults_are_off = true;
 }
 
+/* The site is created by this, so that its own draw from the seed is replaced. */
 void ptk_sim_oracle_set_rate(ptk_sim_oracle_t *oracle, uint32_t site, uint32_t rate_ppm) {
     ptk_assert(rate_ppm <= PTK_SIM_RATE_ALWAYS || rate_ppm == PTK_SIM_RATE_UNIFORM);
-    state_of(oracle, site)->rate_ppm = rate_ppm;
-    state_of(oracle, site)->is_off = rate_ppm == 0;
+    oracle_site(oracle, site)->rate_ppm = rate_ppm;
+    oracle_site(oracle, site)->is_off = rate_ppm == 0;
 }
 
 uint32_t ptk_sim_oracle_rate(ptk_sim_oracle_t *oracle, uint32_t site) {
-    return state_of(oracle, site)->rate_ppm;
+    return oracle_site(oracle, site)->rate_ppm;
 }

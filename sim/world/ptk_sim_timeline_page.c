@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The page: one drawing (SVG) between a head and a failure. Every event has a line of its own, whatever time
- * lies between two, so that labels never meet; the times stand at the left, and long waits are marked.
+ * lies between two, so that labels never overlap; the times are at the left, and long waits are marked.
  * Packets are slanted lines from where they were sent to where they arrive.
  *
- * It is drawn in layers, each a pass over the rows: bands (a host is down, stands still, is cut off) first,
- * then life lines, arrows, and labels on top. Everything is placed by whole numbers. Looks are left to the
- * style sheet, which knows light and dark.
+ * It is drawn in layers, each a pass over the rows: bands (a host is down, paused, partitioned) first, then
+ * life lines, arrows, and labels on top. All positions are whole numbers. The style sheet has the looks, with
+ * a light and a dark variant.
  */
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/world/ptk_sim_timeline_page_impl.h"
 #include "sys/ptk_sys.h"
 
-#define USUAL_LIMIT  1000
-#define MARGIN       230 /* for the labels of the last host */
-#define TOP          14
-#define STEP         20 /* between two events */
-#define WAIT_STEP    26 /* for a long wait */
-#define LONG_WAIT_NS UINT64_C(10000000)
-#define LABEL_MOST   30 /* characters */
-#define BAND         7  /* half of its width */
+#define PAGE_DEFAULT_LIMIT 1000 /* events; browsers draw this many without delay */
+#define PAGE_MARGIN        230  /* for the labels of the last host */
+#define PAGE_TOP           14
+#define PAGE_STEP          20 /* between two events */
+#define PAGE_WAIT_STEP     26 /* for a long wait */
+#define PAGE_LONG_WAIT_NS  UINT64_C(10000000)
+#define PAGE_LABEL_MAX     30 /* characters */
+#define PAGE_BAND          7  /* half of its width */
 
-/* --- where things stand ------------------------------------------------------------------------------ */
+/* --- positions --------------------------------------------------------------------------------------- */
 
-/* Hosts that start together, and the two directions of a partition. */
-static bool shares_line(const ptk_sim_trace_entry_t *entry, const ptk_sim_trace_entry_t *before) {
+/* Returns whether an entry is on the line of the one before: hosts that start together, and the two
+   directions of a partition. */
+static bool page_shares_line(const ptk_sim_trace_entry_t *entry, const ptk_sim_trace_entry_t *before) {
     bool is_same_kind = entry->kind == before->kind && entry->at_ns == before->at_ns && entry->a == before->a;
     if (entry->kind == PTK_SIM_TRACE_HOST) {
         return is_same_kind && entry->host > before->host;
@@ -34,34 +35,37 @@ static bool shares_line(const ptk_sim_trace_entry_t *entry, const ptk_sim_trace_
            entry->b == before->host && entry->host != before->host;
 }
 
-static uint32_t step_of(const ptk_sim_timeline_rows_t *rows, size_t index) {
+/* Returns the distance of a row from the one before. */
+static uint32_t page_step(const ptk_sim_timeline_rows_t *rows, size_t index) {
     const ptk_sim_timeline_row_t *row = &rows->rows[index];
     if (index == rows->first_shown) {
-        return STEP;
+        return PAGE_STEP;
     }
     if ((row->is_lost_now && ptk_sim_timeline_is_end(row->entry)) ||
         row->entry->kind == PTK_SIM_TRACE_GREEN) {
         return PTK_SIM_PAGE_HALF_STEP;
     }
-    if (shares_line(row->entry, rows->rows[index - 1].entry)) {
+    if (page_shares_line(row->entry, rows->rows[index - 1].entry)) {
         return 0;
     }
     uint64_t waited_ns = row->entry->at_ns - rows->rows[index - 1].entry->at_ns;
-    return waited_ns >= LONG_WAIT_NS ? STEP + WAIT_STEP : STEP;
+    return waited_ns >= PAGE_LONG_WAIT_NS ? PAGE_STEP + PAGE_WAIT_STEP : PAGE_STEP;
 }
 
-static void place(ptk_sim_page_t *page) {
-    uint32_t y = TOP;
+/* Computes the position of every row and the height of the page. */
+static void page_place_rows(ptk_sim_page_t *page) {
+    uint32_t y = PAGE_TOP;
     for (size_t i = 0; i < page->rows->count; i++) {
         if (page->rows->rows[i].is_shown) {
-            y += step_of(page->rows, i);
+            y += page_step(page->rows, i);
         }
         page->rows->rows[i].y = y;
     }
-    page->height = y + 2 * STEP;
+    page->height = y + 2 * PAGE_STEP;
 }
 
-static void write_times(const ptk_sim_page_t *page) {
+/* Writes the times at the left, each once, and marks long waits. */
+static void page_write_times(const ptk_sim_page_t *page) {
     uint64_t last_ns = UINT64_MAX;
     char text[32];
     for (size_t i = page->rows->first_shown; i < page->rows->count; i++) {
@@ -70,8 +74,8 @@ static void write_times(const ptk_sim_page_t *page) {
         if (at_ns == last_ns) {
             continue;
         }
-        if (last_ns != UINT64_MAX && at_ns - last_ns >= LONG_WAIT_NS) {
-            uint32_t y = row->y - STEP - WAIT_STEP / 2 + 4;
+        if (last_ns != UINT64_MAX && at_ns - last_ns >= PAGE_LONG_WAIT_NS) {
+            uint32_t y = row->y - PAGE_STEP - PAGE_WAIT_STEP / 2 + 4;
             ptk_sim_page_line(page, "wait", PTK_SIM_PAGE_GUTTER, y, page->width, y);
             ptk_sim_writer_format(page->writer, "<text class=\"w\" x=\"%u\" y=\"%u\">+%s ms</text>",
                                   PTK_SIM_PAGE_GUTTER - 12, (unsigned) y + 4,
@@ -87,28 +91,30 @@ static void write_times(const ptk_sim_page_t *page) {
 
 /* --- bands and life lines ---------------------------------------------------------------------------- */
 
-static uint32_t y_at(const ptk_sim_page_t *page, size_t index) {
-    return index == PTK_SIM_TIMELINE_NONE ? page->height - STEP : page->rows->rows[index].y;
+/* Returns the position of a row, that of the bottom for PTK_SIM_TIMELINE_NONE. */
+static uint32_t page_y(const ptk_sim_page_t *page, size_t index) {
+    return index == PTK_SIM_TIMELINE_NONE ? page->height - PAGE_STEP : page->rows->rows[index].y;
 }
 
-/* The piece of a host's life line from one row to another. */
-static void write_life(const ptk_sim_page_t *page, uint32_t host, ptk_sim_timeline_state_t state,
-                       size_t begin, size_t end) {
+/* Draws the piece of a host's life line from one row to another. */
+static void page_write_life_line(const ptk_sim_page_t *page, uint32_t host, ptk_sim_timeline_state_t state,
+                                 size_t begin, size_t end) {
     uint32_t x = ptk_sim_page_x(page, host);
-    uint32_t top = begin == PTK_SIM_TIMELINE_NONE ? 0 : y_at(page, begin);
-    uint32_t bottom = y_at(page, end);
+    uint32_t top = begin == PTK_SIM_TIMELINE_NONE ? 0 : page_y(page, begin);
+    uint32_t bottom = page_y(page, end);
     if (top == bottom) {
         return;
     }
     if (state == PTK_SIM_TIMELINE_DOWN || state == PTK_SIM_TIMELINE_PAUSED) {
-        ptk_sim_page_rect(page, state == PTK_SIM_TIMELINE_DOWN ? "down" : "pause", x - BAND, top, 2 * BAND,
-                          bottom - top);
+        ptk_sim_page_rect(page, state == PTK_SIM_TIMELINE_DOWN ? "down" : "pause", x - PAGE_BAND, top,
+                          2 * PAGE_BAND, bottom - top);
     }
     bool is_solid = state == PTK_SIM_TIMELINE_UP || state == PTK_SIM_TIMELINE_PAUSED;
     ptk_sim_page_line(page, is_solid ? "life" : "gone", x, top, x, bottom);
 }
 
-static void write_lives(ptk_sim_page_t *page) {
+/* Draws a new piece wherever the state of a host changes. */
+static void page_write_life_lines(ptk_sim_page_t *page) {
     uint32_t hosts = page->timeline->host_count;
     for (size_t i = 0; i < page->rows->count; i++) {
         const ptk_sim_trace_entry_t *entry = page->rows->rows[i].entry;
@@ -118,25 +124,28 @@ static void write_lives(ptk_sim_page_t *page) {
         }
         ptk_sim_timeline_state_t state = ptk_sim_timeline_state(page->states[host], entry);
         if (state != page->states[host]) {
-            write_life(page, host, page->states[host], page->since[host], i);
+            page_write_life_line(page, host, page->states[host], page->since[host], i);
             page->states[host] = state;
             page->since[host] = i;
         }
     }
     for (uint32_t host = 0; host < hosts; host++) {
-        write_life(page, host, page->states[host], page->since[host], PTK_SIM_TIMELINE_NONE);
+        page_write_life_line(page, host, page->states[host], page->since[host], PTK_SIM_TIMELINE_NONE);
     }
     ptk_sim_writer_text(page->writer, "\n");
 }
 
-/* A strip beside the life line of who is cut off, on the side of whom it does not reach. */
-static void write_cut(const ptk_sim_page_t *page, uint32_t from, uint32_t to, size_t begin, size_t end) {
-    uint32_t x = ptk_sim_page_x(page, from) + (to > from ? 2 : 0) - (to > from ? 0 : BAND + 2);
-    uint32_t top = y_at(page, begin);
-    ptk_sim_page_rect(page, "cut", x, top, BAND, y_at(page, end) - top);
+/* Draws a strip beside the life line of the partitioned host, on the side of the host that it does not
+   reach. */
+static void page_write_partition(const ptk_sim_page_t *page, uint32_t from, uint32_t to, size_t begin,
+                                 size_t end) {
+    uint32_t x = ptk_sim_page_x(page, from) + (to > from ? 2 : 0) - (to > from ? 0 : PAGE_BAND + 2);
+    uint32_t top = page_y(page, begin);
+    ptk_sim_page_rect(page, "cut", x, top, PAGE_BAND, page_y(page, end) - top);
 }
 
-static void write_cuts(ptk_sim_page_t *page) {
+/* Draws the partitions of all pairs of hosts. */
+static void page_write_partitions(ptk_sim_page_t *page) {
     uint32_t hosts = page->timeline->host_count;
     size_t *since = page->since + hosts;
     for (size_t i = 0; i < page->rows->count; i++) {
@@ -149,21 +158,22 @@ static void write_cuts(ptk_sim_page_t *page) {
         if (entry->a == PTK_SIM_FAULT_PARTITION && *begin == PTK_SIM_TIMELINE_NONE) {
             *begin = i;
         } else if (entry->a == PTK_SIM_FAULT_HEAL && *begin != PTK_SIM_TIMELINE_NONE) {
-            write_cut(page, host, (uint32_t) entry->b, *begin, i);
+            page_write_partition(page, host, (uint32_t) entry->b, *begin, i);
             *begin = PTK_SIM_TIMELINE_NONE;
         }
     }
     for (size_t pair = 0; pair < (size_t) hosts * hosts; pair++) {
         if (since[pair] != PTK_SIM_TIMELINE_NONE) {
-            write_cut(page, (uint32_t) (pair / hosts), (uint32_t) (pair % hosts), since[pair],
-                      PTK_SIM_TIMELINE_NONE);
+            page_write_partition(page, (uint32_t) (pair / hosts), (uint32_t) (pair % hosts), since[pair],
+                                 PTK_SIM_TIMELINE_NONE);
         }
     }
 }
 
 /* --- events ------------------------------------------------------------------------------------------ */
 
-static const char *event_look(const ptk_sim_trace_entry_t *entry) {
+/* Returns the class of the style sheet for a kind of event. */
+static const char *page_event_class(const ptk_sim_trace_entry_t *entry) {
     if (entry->kind == PTK_SIM_TRACE_NOTE) {
         return "note";
     }
@@ -186,25 +196,27 @@ static const char *event_look(const ptk_sim_trace_entry_t *entry) {
     }
 }
 
-static uint32_t characters_of(const char *text) {
+/* Returns how many characters of a label are shown, with the ellipsis. */
+static uint32_t page_label_length(const char *text) {
     uint32_t count = 0;
     for (; *text; text++) {
         count += ((unsigned char) *text & 0xC0) != 0x80;
     }
-    return count < LABEL_MOST ? count : LABEL_MOST + 1;
+    return count < PAGE_LABEL_MAX ? count : PAGE_LABEL_MAX + 1;
 }
 
-static void write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t *row) {
+/* Draws an event that is not a packet: a dot on the life line, and a label. */
+static void page_write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t host = ptk_sim_timeline_host(page->timeline, entry);
     uint32_t x = host == PTK_SIM_NO_HOST ? PTK_SIM_PAGE_GUTTER : ptk_sim_page_x(page, host);
-    char words[160];
-    ptk_sim_timeline_words(page->timeline, entry, words, sizeof words);
-    ptk_sim_writer_format(page->writer, "<g class=\"e %s\"><title>", event_look(entry));
-    ptk_sim_page_all(page, words);
+    char text[160];
+    ptk_sim_timeline_describe(page->timeline, entry, text, sizeof text);
+    ptk_sim_writer_format(page->writer, "<g class=\"e %s\"><title>", page_event_class(entry));
+    ptk_sim_page_all(page, text);
     ptk_sim_writer_text(page->writer, "</title>");
     if (entry->kind == PTK_SIM_TRACE_NOTE) {
-        ptk_sim_page_rect(page, "", x + 9, row->y - 8, characters_of(words) * 67 / 10 + 11, 16);
+        ptk_sim_page_rect(page, "", x + 9, row->y - 8, page_label_length(text) * 67 / 10 + 11, 16);
     }
     if (host != PTK_SIM_NO_HOST) {
         ptk_sim_writer_format(page->writer, "<circle cx=\"%u\" cy=\"%u\" r=\"%u\"/>", (unsigned) x,
@@ -212,22 +224,24 @@ static void write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_row_t
     }
     ptk_sim_writer_format(page->writer, "<text class=\"l\" x=\"%u\" y=\"%u\">", (unsigned) x + 14,
                           (unsigned) row->y + 4);
-    ptk_sim_page_some(page, words, LABEL_MOST);
+    ptk_sim_page_some(page, text, PAGE_LABEL_MAX);
     ptk_sim_writer_text(page->writer, "</text></g>\n");
 }
 
-static void write_events(const ptk_sim_page_t *page) {
+/* Draws all events that are not packets. */
+static void page_write_events(const ptk_sim_page_t *page) {
     for (size_t i = page->rows->first_shown; i < page->rows->count; i++) {
         const ptk_sim_trace_entry_t *entry = page->rows->rows[i].entry;
         if (entry->kind != PTK_SIM_TRACE_SEND && !ptk_sim_timeline_is_end(entry)) {
-            write_event(page, &page->rows->rows[i]);
+            page_write_event(page, &page->rows->rows[i]);
         }
     }
 }
 
-/* --- the whole --------------------------------------------------------------------------------------- */
+/* --- the page ---------------------------------------------------------------------------------------- */
 
-static void write_failure(const ptk_sim_page_t *page) {
+/* Writes what went wrong, at the top and at the bottom. */
+static void page_write_failure(const ptk_sim_page_t *page) {
     if (page->timeline->failure) {
         ptk_sim_writer_text(page->writer, "<div class=\"failure\">Failed: ");
         ptk_sim_page_all(page, page->timeline->failure);
@@ -235,7 +249,8 @@ static void write_failure(const ptk_sim_page_t *page) {
     }
 }
 
-static void write_top(const ptk_sim_page_t *page) {
+/* Writes the head of the document and the legend. */
+static void page_write_top(const ptk_sim_page_t *page) {
     const ptk_sim_writer_t *writer = page->writer;
     const char *title = page->timeline->title ? page->timeline->title : "A simulated run";
     ptk_sim_writer_text(writer, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>");
@@ -245,7 +260,7 @@ static void write_top(const ptk_sim_page_t *page) {
     ptk_sim_writer_text(writer, "</style></head>\n<body><h1>");
     ptk_sim_page_all(page, title);
     ptk_sim_writer_text(writer, "</h1>\n");
-    write_failure(page);
+    page_write_failure(page);
     ptk_sim_writer_text(writer, "<p class=\"soft key\">");
     ptk_sim_page_key(page);
     ptk_sim_writer_text(writer,
@@ -257,7 +272,8 @@ static void write_top(const ptk_sim_page_t *page) {
     ptk_sim_writer_text(writer, "</p>\n");
 }
 
-static void write_names(const ptk_sim_page_t *page) {
+/* Writes the hosts' names; the style sheet keeps them at the top of the window. */
+static void page_write_names(const ptk_sim_page_t *page) {
     ptk_sim_writer_format(page->writer, "<svg class=\"hosts\" width=\"%u\" height=\"28\">",
                           (unsigned) page->width);
     for (uint32_t host = 0; host < page->timeline->host_count; host++) {
@@ -269,28 +285,30 @@ static void write_names(const ptk_sim_page_t *page) {
     ptk_sim_writer_text(page->writer, "</svg>\n");
 }
 
-static void write_drawing(ptk_sim_page_t *page) {
+/* The order is the layering: what comes later is drawn on top. */
+static void page_write_drawing(ptk_sim_page_t *page) {
     ptk_sim_writer_format(page->writer, "<svg width=\"%u\" height=\"%u\">\n", (unsigned) page->width,
                           (unsigned) page->height);
-    write_times(page);
-    write_cuts(page);
-    write_lives(page);
+    page_write_times(page);
+    page_write_partitions(page);
+    page_write_life_lines(page);
     ptk_sim_page_packets(page);
-    write_events(page);
+    page_write_events(page);
     if (page->timeline->failure) {
         ptk_sim_writer_text(page->writer, "<g class=\"end\">");
-        ptk_sim_page_line(page, "", PTK_SIM_PAGE_GUTTER, page->height - STEP, page->width,
-                          page->height - STEP);
+        ptk_sim_page_line(page, "", PTK_SIM_PAGE_GUTTER, page->height - PAGE_STEP, page->width,
+                          page->height - PAGE_STEP);
         ptk_sim_writer_text(page->writer, "</g>");
     }
     ptk_sim_writer_text(page->writer, "</svg>\n");
 }
 
-static void init(ptk_sim_page_t *page) {
+/* Computes the widths and allocates the state of the bands. */
+static void page_init(ptk_sim_page_t *page) {
     uint32_t hosts = page->timeline->host_count;
     size_t bands = hosts + (size_t) hosts * hosts;
     page->column = hosts <= 3 ? 230 : hosts <= 5 ? 190 : 150;
-    page->width = PTK_SIM_PAGE_GUTTER + hosts * page->column + MARGIN - page->column / 2;
+    page->width = PTK_SIM_PAGE_GUTTER + hosts * page->column + PAGE_MARGIN - page->column / 2;
     page->since = ptk_sim_allocate((bands + 1) * sizeof *page->since);
     page->states = ptk_sim_allocate((hosts + 1) * sizeof *page->states);
     for (size_t i = 0; i < bands; i++) {
@@ -298,17 +316,18 @@ static void init(ptk_sim_page_t *page) {
     }
 }
 
+/* Positions are computed before anything is written, since the height stands at the top of the document. */
 void ptk_sim_timeline_html(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer) {
     ptk_sim_timeline_rows_t rows;
     ptk_sim_page_t page = {.rows = &rows, .timeline = timeline, .writer = writer};
     ptk_sim_timeline_rows_init(&rows, timeline, false,
-                               timeline->event_limit ? timeline->event_limit : USUAL_LIMIT);
-    init(&page);
-    place(&page);
-    write_top(&page);
-    write_names(&page);
-    write_drawing(&page);
-    write_failure(&page);
+                               timeline->event_limit ? timeline->event_limit : PAGE_DEFAULT_LIMIT);
+    page_init(&page);
+    page_place_rows(&page);
+    page_write_top(&page);
+    page_write_names(&page);
+    page_write_drawing(&page);
+    page_write_failure(&page);
     ptk_sim_writer_text(writer, "</body></html>\n");
     ptk_sim_free(page.states);
     ptk_sim_free(page.since);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pieces that the page is made of. Looks are classes of one style sheet; a line or rectangle only says
- * which one it has.
+ * The elements that the page is made of. Looks are classes of one style sheet; a line or rectangle only names
+ * its class.
  */
 #include "sim/world/ptk_sim_timeline_page_impl.h"
 
-static const char style[] =
+/* Colours are variables, so that the dark variant replaces only those. */
+static const char page_style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#6a737d;--rule:#eef0f3;--life:#aab2bd;"
     "--data:#0a58ca;--open:#107c41;--bad:#cf222e;--badband:#cf222e33;--pause:#b7791f;--pauseband:#e3a00855;"
     "--cut:#8250df;--cutband:#8250df4d;--note:#fff8c5;--noteline:#d4a72c;--badbox:#ffebe9}"
@@ -46,26 +47,27 @@ static const char style[] =
     ".end line{stroke:var(--bad);stroke-width:2}"
     ".key span{margin-right:16px;white-space:nowrap}.key b{font:600 11px ui-monospace,Menlo,monospace}";
 
-static const char *const key[] = {
+static const char *const page_key[] = {
     "<span><b>S</b> SYN</span><span><b>F</b> FIN</span><span><b>R</b> RST</span><span><b>P</b> PSH</span>",
     "<span><b>U</b> URG</span><span><b>A</b> ACK</span><span>numbers: bytes of data</span>",
     "<span style=\"color:var(--bad)\">&#10005; lost</span>",
     "<span><span style=\"background:var(--badband)\">&nbsp;&nbsp;&nbsp;</span>down</span>",
     "<span><span style=\"background:var(--pauseband)\">&nbsp;&nbsp;&nbsp;</span>paused</span>",
-    "<span><span style=\"background:var(--cutband)\">&nbsp;&nbsp;&nbsp;</span>cut off</span>",
+    "<span><span style=\"background:var(--cutband)\">&nbsp;&nbsp;&nbsp;</span>partitioned</span>",
 };
 
 void ptk_sim_page_style(const ptk_sim_page_t *page) {
-    ptk_sim_writer_text(page->writer, style);
+    ptk_sim_writer_text(page->writer, page_style);
 }
 
 void ptk_sim_page_key(const ptk_sim_page_t *page) {
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
-        ptk_sim_writer_text(page->writer, key[i]);
+    for (size_t i = 0; i < sizeof page_key / sizeof *page_key; i++) {
+        ptk_sim_writer_text(page->writer, page_key[i]);
     }
 }
 
-/* The first `most` characters, escaped; what is longer ends in an ellipsis. */
+/* A character of UTF-8 counts once. Control characters are replaced, since the text may come from a
+   program. */
 void ptk_sim_page_some(const ptk_sim_page_t *page, const char *text, size_t most) {
     const ptk_sim_writer_t *writer = page->writer;
     size_t characters = 0;
@@ -98,6 +100,7 @@ uint32_t ptk_sim_page_x(const ptk_sim_page_t *page, uint32_t host) {
     return PTK_SIM_PAGE_GUTTER + page->column / 2 + host * page->column;
 }
 
+/* Positions are numbers, so nothing here needs escapes. */
 void ptk_sim_page_line(const ptk_sim_page_t *page, const char *look, uint32_t x1, uint32_t y1, uint32_t x2,
                        uint32_t y2) {
     ptk_sim_writer_format(page->writer, "<line class=\"%s\" x1=\"%u\" y1=\"%u\" x2=\"%u\" y2=\"%u\"/>", look,

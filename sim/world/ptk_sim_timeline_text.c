@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line per row: the time, a column per host with its life line, and words.
+ * One line per row: the time, a column per host with its life line, and a description.
  *
- *         ms  client          server
- *      0.000  [               |               client: starts
- *      0.100  o- S -          |               client to server, 40000 to 80, arrives at 0.250
- *      0.250  |--- S -------->|               client to server, 40000 to 80, sent at 0.100
- *      0.250  |       X- SA --|               server to client, 80 to 40000, lost
+ *             ms  client          server
+ *          0.000  [               |               client: starts
+ *          0.100  o- S -          |               client to server, 40000 to 80, arrives at 0.250
+ *          0.250  |--- S -------->|               client to server, 40000 to 80, sent at 0.100
+ *          0.250  |       X- SA --|               server to client, 80 to 40000, lost
  *
- * A life line is `|` while the host is up, `:` while it is paused, `.` else. What happens at a host is a mark
- * on its life line: [ start, ] end, ! fault, * note, ( a green thread goes on, ) it leaves. A packet is a
- * stub when it is sent and an arrow when it arrives, or ends in an X; one that is lost on its way out has one
- * line only.
+ * A life line is `|` while the host is up, `:` while it is paused, and `.` otherwise. What happens on a host
+ * is a mark on its life line: [ start, ] end, ! fault, * note, ( a green thread starts or resumes, ) it
+ * leaves. A packet is a stub when it is sent and an arrow when it arrives, or ends in an X; one that is lost
+ * on its way out has one line only.
  */
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/world/ptk_sim_timeline_impl.h"
 #include <string.h>
 
-#define LEAST_WIDTH 16
-#define MOST_WIDTH  28
+#define TEXT_COLUMN_MIN 16 /* room for a label and its arrow */
+#define TEXT_COLUMN_MAX 28 /* longer names are cut */
 
-typedef struct drawing {
+typedef struct text_drawing {
     const ptk_sim_timeline_rows_t *rows;
     const ptk_sim_timeline_t *timeline;
     const ptk_sim_writer_t *writer;
@@ -28,33 +28,36 @@ typedef struct drawing {
     char *line;
     size_t width; /* of a column */
     size_t line_width;
-} drawing_t;
+} text_drawing_t;
 
 /* --- a line ------------------------------------------------------------------------------------------ */
 
-static size_t column_of(const drawing_t *drawing, uint32_t host) {
+/* Returns the position of a host's life line in the line. */
+static size_t text_column(const text_drawing_t *drawing, uint32_t host) {
     return host * drawing->width;
 }
 
-static void draw_life_lines(drawing_t *drawing) {
+/* Fills the line with blanks and the life lines of all hosts. */
+static void draw_life_lines(text_drawing_t *drawing) {
     static const char signs[] = {[PTK_SIM_TIMELINE_ABSENT] = '.',
                                  [PTK_SIM_TIMELINE_UP] = '|',
                                  [PTK_SIM_TIMELINE_DOWN] = '.',
                                  [PTK_SIM_TIMELINE_PAUSED] = ':'};
     memset(drawing->line, ' ', drawing->line_width);
     for (uint32_t host = 0; host < drawing->timeline->host_count; host++) {
-        drawing->line[column_of(drawing, host)] = signs[drawing->states[host]];
+        drawing->line[text_column(drawing, host)] = signs[drawing->states[host]];
     }
 }
 
-static void draw_label(drawing_t *drawing, size_t at, size_t limit, const char *label) {
+/* Writes a label into the line, cut at `limit`. */
+static void draw_label(text_drawing_t *drawing, size_t at, size_t limit, const char *label) {
     for (size_t i = 0; label[i] && at + i < limit; i++) {
         drawing->line[at + i] = label[i];
     }
 }
 
-/* Dashes between two columns, over the life lines in between. */
-static void draw_dashes(drawing_t *drawing, size_t left, size_t right) {
+/* Draws dashes between two positions, behind the life lines in between. */
+static void draw_dashes(text_drawing_t *drawing, size_t left, size_t right) {
     for (size_t at = left; at < right; at++) {
         if (drawing->line[at] == ' ') {
             drawing->line[at] = '-';
@@ -62,17 +65,17 @@ static void draw_dashes(drawing_t *drawing, size_t left, size_t right) {
     }
 }
 
-static size_t larger(size_t one, size_t other) {
+static size_t text_max(size_t one, size_t other) {
     return one > other ? one : other;
 }
 
-/* From one column towards another; `head` stands where the packet ends. */
-static void draw_arrow(drawing_t *drawing, uint32_t from, uint32_t to, const char *label, char head) {
-    size_t start = column_of(drawing, from);
-    size_t end = column_of(drawing, to);
+/* Draws an arrow from one column towards another; `head` is drawn where the packet ends. */
+static void draw_arrow(text_drawing_t *drawing, uint32_t from, uint32_t to, const char *label, char head) {
+    size_t start = text_column(drawing, from);
+    size_t end = text_column(drawing, to);
     size_t length = strlen(label) + 2;
     if (start < end) {
-        size_t tip = head == 'X' ? larger(end - drawing->width / 2, start + length + 5) : end - 1;
+        size_t tip = head == 'X' ? text_max(end - drawing->width / 2, start + length + 5) : end - 1;
         draw_dashes(drawing, start + 1, tip);
         drawing->line[tip] = head == 'X' ? head : '>';
         draw_label(drawing, start + 4, tip, " ");
@@ -90,8 +93,9 @@ static void draw_arrow(drawing_t *drawing, uint32_t from, uint32_t to, const cha
     }
 }
 
-static void draw_stub(drawing_t *drawing, uint32_t from, uint32_t to, const char *label) {
-    size_t start = column_of(drawing, from);
+/* Draws the start of a packet beside its sender. */
+static void draw_stub(text_drawing_t *drawing, uint32_t from, uint32_t to, const char *label) {
+    size_t start = text_column(drawing, from);
     size_t length = strlen(label);
     drawing->line[start] = 'o';
     if (to == PTK_SIM_NO_HOST || to >= from) {
@@ -107,15 +111,16 @@ static void draw_stub(drawing_t *drawing, uint32_t from, uint32_t to, const char
 
 /* --- rows -------------------------------------------------------------------------------------------- */
 
-/* Without what would disturb a terminal. */
-static void write_plain(const drawing_t *drawing, const char *text) {
+/* Writes a text without characters that would disturb a terminal. */
+static void text_write_plain(const text_drawing_t *drawing, const char *text) {
     for (size_t i = 0; text[i]; i++) {
         bool is_control = ((unsigned char) text[i] < ' ' && text[i] != '\n') || text[i] == 127;
         drawing->writer->write(drawing->writer->context, is_control ? "?" : &text[i], 1);
     }
 }
 
-static void write_line(const drawing_t *drawing, uint64_t at_ns) {
+/* Writes the time and the line that was drawn. */
+static void text_write_line(const text_drawing_t *drawing, uint64_t at_ns) {
     char time[32];
     ptk_sim_writer_format(drawing->writer, "%12s  ",
                           ptk_sim_timeline_at(drawing->timeline, at_ns, time, sizeof time));
@@ -123,28 +128,29 @@ static void write_line(const drawing_t *drawing, uint64_t at_ns) {
     ptk_sim_writer_text(drawing->writer, "  ");
 }
 
-static void write_ports(const drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
+static void text_write_ports(const text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     ptk_sim_writer_format(drawing->writer, ", %u to %u", (unsigned) (entry->c >> 16 & 0xFFFF),
                           (unsigned) (entry->c & 0xFFFF));
 }
 
-static void write_route(const drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
+/* Writes the packet's two hosts and ports. */
+static void text_write_route(const text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     const ptk_sim_timeline_t *timeline = drawing->timeline;
-    write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_from(timeline, entry)));
+    text_write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_from(timeline, entry)));
     ptk_sim_writer_text(drawing->writer, " to ");
-    write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_to(timeline, entry)));
-    write_ports(drawing, entry);
+    text_write_plain(drawing, ptk_sim_timeline_name(timeline, ptk_sim_timeline_to(timeline, entry)));
+    text_write_ports(drawing, entry);
 }
 
-/* ", sent at 1.250" of an end, ", arrives at 1.500" of a packet that is sent. */
-static void write_partner(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+/* Writes ", sent at 1.250" for an end, and ", arrives at 1.500" for a packet that is sent. */
+static void text_write_partner(const text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_timeline_row_t *rows = drawing->rows->rows;
     const ptk_sim_trace_entry_t *partner = rows[row->partner].entry;
     bool is_copy =
         partner->kind == PTK_SIM_TRACE_SEND && rows[rows[row->partner].partner].entry != row->entry;
     char time[32];
     if (is_copy) {
-        ptk_sim_writer_text(drawing->writer, ", a copy");
+        ptk_sim_writer_text(drawing->writer, ", duplicate");
     }
     ptk_sim_writer_format(drawing->writer, ", %s at %s",
                           partner->kind == PTK_SIM_TRACE_SEND      ? "sent"
@@ -153,21 +159,23 @@ static void write_partner(const drawing_t *drawing, const ptk_sim_timeline_row_t
                           ptk_sim_timeline_at(drawing->timeline, partner->at_ns, time, sizeof time));
 }
 
-static void write_fate(const drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+/* Writes what became of a packet. */
+static void text_write_outcome(const text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     uint32_t kind = row->entry->kind;
     if (kind == PTK_SIM_TRACE_DROP) {
         ptk_sim_writer_text(drawing->writer, ", lost");
     } else if (kind == PTK_SIM_TRACE_REFUSED) {
-        ptk_sim_writer_text(drawing->writer, ", finds nobody");
+        ptk_sim_writer_text(drawing->writer, ", refused");
     }
     if (row->partner != PTK_SIM_TIMELINE_NONE && !row->is_lost_now) {
-        write_partner(drawing, row);
+        text_write_partner(drawing, row);
     } else if (kind == PTK_SIM_TRACE_SEND) {
         ptk_sim_writer_text(drawing->writer, ", never arrives");
     }
 }
 
-static void write_packet(drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+/* Writes the line of a packet, unless it was lost at once: that end's line stands for both. */
+static void text_write_packet(text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t from = ptk_sim_timeline_from(drawing->timeline, entry);
     uint32_t to = ptk_sim_timeline_to(drawing->timeline, entry);
@@ -182,13 +190,14 @@ static void write_packet(drawing_t *drawing, const ptk_sim_timeline_row_t *row) 
     } else if (from != PTK_SIM_NO_HOST) {
         draw_stub(drawing, from, to, label);
     }
-    write_line(drawing, entry->at_ns);
-    write_route(drawing, entry);
-    write_fate(drawing, row);
+    text_write_line(drawing, entry->at_ns);
+    text_write_route(drawing, entry);
+    text_write_outcome(drawing, row);
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
-static char mark_of(const ptk_sim_trace_entry_t *entry) {
+/* Returns the mark of an event on the life line. */
+static char text_mark(const ptk_sim_trace_entry_t *entry) {
     switch (entry->kind) {
     case PTK_SIM_TRACE_HOST:
         return entry->a ? '[' : ']';
@@ -197,55 +206,60 @@ static char mark_of(const ptk_sim_trace_entry_t *entry) {
     case PTK_SIM_TRACE_NOTE:
         return '*';
     case PTK_SIM_TRACE_GREEN:
-        return entry->c >> 32 == PTK_SIM_GREEN_BEGINS || entry->c >> 32 == PTK_SIM_GREEN_GOES_ON ? '(' : ')';
+        return entry->c >> 32 == PTK_SIM_GREEN_BEGINS || entry->c >> 32 == PTK_SIM_GREEN_RESUMES ? '(' : ')';
     default:
         return '+';
     }
 }
 
-static void write_event(drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
+/* Writes the line of an event that is not a packet. */
+static void text_write_event(text_drawing_t *drawing, const ptk_sim_trace_entry_t *entry) {
     uint32_t host = ptk_sim_timeline_host(drawing->timeline, entry);
-    char words[160];
+    char description[160];
     draw_life_lines(drawing);
     if (host != PTK_SIM_NO_HOST) {
-        drawing->line[column_of(drawing, host)] = mark_of(entry);
+        drawing->line[text_column(drawing, host)] = text_mark(entry);
     }
-    write_line(drawing, entry->at_ns);
+    text_write_line(drawing, entry->at_ns);
     if (host != PTK_SIM_NO_HOST) {
-        write_plain(drawing, ptk_sim_timeline_name(drawing->timeline, host));
+        text_write_plain(drawing, ptk_sim_timeline_name(drawing->timeline, host));
         ptk_sim_writer_text(drawing->writer, ": ");
     }
-    write_plain(drawing, ptk_sim_timeline_words(drawing->timeline, entry, words, sizeof words));
+    text_write_plain(drawing,
+                     ptk_sim_timeline_describe(drawing->timeline, entry, description, sizeof description));
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
-static void write_row(drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
+/* Writes a row if it is shown; the state of its host follows in any case. */
+static void text_write_row(text_drawing_t *drawing, const ptk_sim_timeline_row_t *row) {
     const ptk_sim_trace_entry_t *entry = row->entry;
     uint32_t host = ptk_sim_timeline_host(drawing->timeline, entry);
     if (row->is_shown && (entry->kind == PTK_SIM_TRACE_SEND || ptk_sim_timeline_is_end(entry))) {
-        write_packet(drawing, row);
+        text_write_packet(drawing, row);
     } else if (row->is_shown) {
-        write_event(drawing, entry);
+        text_write_event(drawing, entry);
     }
     if (host != PTK_SIM_NO_HOST) {
         drawing->states[host] = ptk_sim_timeline_state(drawing->states[host], entry);
     }
 }
 
-/* --- the whole --------------------------------------------------------------------------------------- */
+/* --- the text ---------------------------------------------------------------------------------------- */
 
-static size_t column_width(const ptk_sim_timeline_t *timeline) {
-    size_t width = LEAST_WIDTH;
+/* Returns a width that fits most names; longer ones are cut. */
+static size_t text_column_width(const ptk_sim_timeline_t *timeline) {
+    size_t width = TEXT_COLUMN_MIN;
     for (uint32_t host = 0; host < timeline->host_count; host++) {
-        width = larger(width, strlen(ptk_sim_timeline_name(timeline, host)) + 2);
+        width = text_max(width, strlen(ptk_sim_timeline_name(timeline, host)) + 2);
     }
-    return width < MOST_WIDTH ? width : MOST_WIDTH;
+    return width < TEXT_COLUMN_MAX ? width : TEXT_COLUMN_MAX;
 }
 
-static void write_head(drawing_t *drawing) {
+/* Writes the title and the hosts' names above their columns. */
+static void text_write_head(text_drawing_t *drawing) {
     const ptk_sim_timeline_t *timeline = drawing->timeline;
     if (timeline->title) {
-        write_plain(drawing, timeline->title);
+        text_write_plain(drawing, timeline->title);
         ptk_sim_writer_text(drawing->writer, "\n\n");
     }
     if (drawing->rows->first_shown > 0) {
@@ -254,7 +268,7 @@ static void write_head(drawing_t *drawing) {
     }
     ptk_sim_writer_format(drawing->writer, "%12s  ", "ms");
     for (uint32_t host = 0; host < timeline->host_count; host++) {
-        char name[MOST_WIDTH];
+        char name[TEXT_COLUMN_MAX];
         memset(name, ' ', sizeof name);
         const char *whole = ptk_sim_timeline_name(timeline, host);
         size_t length = strlen(whole);
@@ -266,22 +280,23 @@ static void write_head(drawing_t *drawing) {
     ptk_sim_writer_text(drawing->writer, "\n");
 }
 
+/* One line buffer is reused for all rows. */
 void ptk_sim_timeline_text(const ptk_sim_timeline_t *timeline, const ptk_sim_writer_t *writer) {
     ptk_sim_timeline_rows_t rows;
     ptk_sim_timeline_rows_init(&rows, timeline, timeline->flags & PTK_SIM_TIMELINE_ALL,
                                timeline->event_limit);
-    drawing_t drawing = {.rows = &rows, .timeline = timeline, .writer = writer};
-    drawing.width = column_width(timeline);
+    text_drawing_t drawing = {.rows = &rows, .timeline = timeline, .writer = writer};
+    drawing.width = text_column_width(timeline);
     drawing.line_width = drawing.width * timeline->host_count;
     drawing.line = ptk_sim_allocate(drawing.line_width + 1);
     drawing.states = ptk_sim_allocate((timeline->host_count + 1) * sizeof *drawing.states);
-    write_head(&drawing);
+    text_write_head(&drawing);
     for (size_t i = 0; i < rows.count; i++) {
-        write_row(&drawing, &rows.rows[i]);
+        text_write_row(&drawing, &rows.rows[i]);
     }
     if (timeline->failure) {
         ptk_sim_writer_text(writer, "\nFAILED: ");
-        write_plain(&drawing, timeline->failure);
+        text_write_plain(&drawing, timeline->failure);
         ptk_sim_writer_text(writer, "\n");
     }
     ptk_sim_free(drawing.states);

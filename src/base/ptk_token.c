@@ -15,10 +15,7 @@
 
 void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag, uint32_t generation) {
     ptk_assert(stride % TOKEN_ALIGNMENT == 0 && stride >= sizeof(ptk_token_head_t));
-    *table = (ptk_token_table_t) {.stride = (uint32_t) stride,
-                                  .tag = tag,
-                                  .first_generation = generation,
-                                  .last_generation = generation};
+    *table = (ptk_token_table_t) {.stride = (uint32_t) stride, .tag = tag, .first_generation = generation};
     ptk_queue_init(&table->free_slots);
 }
 
@@ -35,7 +32,7 @@ void ptk_token_table_fini(ptk_token_table_t *table) {
         ptk_free(chunk_memory(table->chunks[slot / PTK_TOKEN_CHUNK_SLOTS]));
     }
     ptk_free(table->chunks);
-    ptk_token_table_init(table, table->stride, table->tag, table->first_generation);
+    *table = (ptk_token_table_t) {.stride = table->stride, .tag = table->tag};
 }
 
 static bool grow_chunk_list(ptk_token_table_t *table) {
@@ -67,6 +64,13 @@ static bool add_token_chunk(ptk_token_table_t *table) {
     return true;
 }
 
+/* Returns the token of a slot's first life. */
+static uintptr_t first_token(const ptk_token_table_t *table, uint32_t slot) {
+    return (uintptr_t) table->tag << PTK_TOKEN_TAG_SHIFT |
+           (uintptr_t) (table->first_generation + 1) << PTK_TOKEN_GENERATION_SHIFT | (uintptr_t) slot << 1 |
+           1u;
+}
+
 ptk_token_head_t *ptk_token_take_new_slot(ptk_token_table_t *table) {
     uint32_t slot = table->slot_count;
     if (slot > PTK_TOKEN_SLOT_MAX || (slot % PTK_TOKEN_CHUNK_SLOTS == 0 && !add_token_chunk(table))) {
@@ -74,9 +78,29 @@ ptk_token_head_t *ptk_token_take_new_slot(ptk_token_table_t *table) {
     }
     table->slot_count++;
     ptk_token_head_t *head = memset(ptk_token_slot(table, slot, table->stride), 0, table->stride);
-    head->slot = slot;
-    head->generation = table->first_generation;
+    head->next_token = first_token(table, slot);
     return head;
+}
+
+void ptk_token_wrap(ptk_token_table_t *table, ptk_token_head_t *head) {
+    if (PTK_TOKEN_WRAPS) {
+        uint32_t slot = (uint32_t) (head->next_token >> 1) & PTK_TOKEN_SLOT_MAX;
+        head->next_token = first_token(table, slot);
+        ptk_queue_push(&table->free_slots, &head->free_link);
+    } else {
+        head->next_token = 0; /* never taken again */
+    }
+}
+
+uint32_t ptk_token_last_generation(const ptk_token_table_t *table) {
+    uint32_t last = table->first_generation;
+    for (uint32_t slot = 0; slot < table->slot_count; slot++) {
+        uintptr_t next = ptk_token_slot(table, slot, table->stride)->next_token;
+        uint32_t generation = (uint32_t) (next >> PTK_TOKEN_GENERATION_SHIFT) & PTK_TOKEN_GENERATION_MAX;
+        generation = next == 0 ? PTK_TOKEN_GENERATION_MAX : generation - 1;
+        last = generation > last ? generation : last;
+    }
+    return last;
 }
 
 void ptk_token_visit(ptk_token_table_t *table, void (*visitor)(void *context, void *object), void *context) {

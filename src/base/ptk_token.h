@@ -54,20 +54,17 @@
 typedef struct ptk_token_head {
     uintptr_t token; /* of the present life; 0: ended or free */
     ptk_queue_node_t free_link;
-    uint32_t slot;
-    uint32_t generation; /* of the present or of the last life */
+    uintptr_t next_token; /* of the next life; not meaningful while the object is living */
 } ptk_token_head_t;
 
 typedef struct ptk_token_table {
     char **chunks;
     uint32_t slot_count; /* slots that were ever handed out */
     uint32_t stride;
+    ptk_queue_t free_slots;
     uint32_t tag;
     uint32_t first_generation;
-    uint32_t last_generation; /* the highest that was handed out */
-    uint32_t taken_count;     /* living and ended */
     uint32_t chunk_capacity;
-    ptk_queue_t free_slots;
 } ptk_token_table_t;
 
 /* Initialises a table for a loop with `tag`, whose tokens begin with `generation`. Allocates nothing. */
@@ -92,30 +89,35 @@ static inline void *ptk_token_take(ptk_token_table_t *table) {
     ptk_queue_node_t *node = ptk_queue_pop(&table->free_slots);
     ptk_token_head_t *head = ptk_likely(node != NULL) ? ptk_container_of(node, ptk_token_head_t, free_link)
                                                       : ptk_token_take_new_slot(table);
-    if (ptk_unlikely(!head)) {
-        return NULL;
+    if (ptk_likely(head != NULL)) {
+        ptk_assert(head->token == 0);
+        head->token = head->next_token;
     }
-    ptk_assert(head->token == 0);
-    head->generation = head->generation == PTK_TOKEN_GENERATION_MAX ? 1 : head->generation + 1;
-    if (head->generation > table->last_generation) {
-        table->last_generation = head->generation;
-    }
-    head->token = (uintptr_t) table->tag << PTK_TOKEN_TAG_SHIFT |
-                  (uintptr_t) head->generation << PTK_TOKEN_GENERATION_SHIFT | (uintptr_t) head->slot << 1 |
-                  1u;
-    table->taken_count++;
     return head;
 }
 
-/* Returns an ended object's slot to the table, unless its generations are used up. */
-static inline void ptk_token_free(ptk_token_table_t *table, ptk_token_head_t *head) {
-    ptk_assert(head->token == 0 && table->taken_count > 0);
-    ptk_assert_debug(ptk_token_slot(table, head->slot, table->stride) == head);
-    table->taken_count--;
-    if (PTK_TOKEN_WRAPS || ptk_likely(head->generation < PTK_TOKEN_GENERATION_MAX)) {
-        ptk_queue_push(&table->free_slots, &head->free_link);
-    }
+/* Ends the present life: from now on its token is refused. */
+static inline void ptk_token_end(ptk_token_head_t *head) {
+    ptk_assert(head->token != 0);
+    head->next_token = head->token + ((uintptr_t) 1 << PTK_TOKEN_GENERATION_SHIFT);
+    head->token = 0;
 }
+
+/* Puts a slot whose generations are used up out of use, or, where they wrap, begins with the first again. */
+void ptk_token_wrap(ptk_token_table_t *table, ptk_token_head_t *head);
+
+/* Returns an ended object's slot to the table. */
+static inline void ptk_token_free(ptk_token_table_t *table, ptk_token_head_t *head) {
+    ptk_assert(head->token == 0);
+    if (ptk_unlikely(head->next_token >> PTK_TOKEN_TAG_SHIFT != table->tag)) {
+        ptk_token_wrap(table, head); /* the generation has overflowed into the tag */
+        return;
+    }
+    ptk_queue_push(&table->free_slots, &head->free_link);
+}
+
+/* Returns the highest generation that the table has handed out. No object is living. */
+uint32_t ptk_token_last_generation(const ptk_token_table_t *table);
 
 /* Calls `visitor` for every living object. The visitor may end and free the object. */
 void ptk_token_visit(ptk_token_table_t *table, void (*visitor)(void *context, void *object), void *context);
@@ -134,11 +136,6 @@ static inline void *ptk_token_find(const ptk_token_table_t *table, const void *t
     }
     ptk_token_head_t *head = ptk_token_slot(table, slot, stride);
     return ptk_likely(head->token == bits && bits != 0) ? head : NULL;
-}
-
-/* Ends the present life: from now on its token is refused. */
-static inline void ptk_token_end(ptk_token_head_t *head) {
-    head->token = 0;
 }
 
 /* Returns the address-like value that users hold. */

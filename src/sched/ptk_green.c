@@ -317,16 +317,11 @@ static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
 }
 
 /* Joins inside an entered call. */
-static ptk_err join_green(const ptk_green_t *token, ptk_call_t *call, ptk_err *result_out) {
-    ptk_err err;
-    ptk_green_t *green = resolve_handle(token, &err); /* the call may have yielded */
-    if (!green) {
-        return err;
-    }
+static inline ptk_err join_green(ptk_green_t *green, ptk_call_t *call, ptk_err *result_out) {
     if (call->self && green->task == call->self) {
         return PTK_ERR_INVALID_PARAM;
     }
-    err = wait_for_end(green, call);
+    ptk_err err = wait_for_end(green, call);
     if (err == PTK_OK) {
         if (result_out) {
             *result_out = green->result;
@@ -336,15 +331,29 @@ static ptk_err join_green(const ptk_green_t *token, ptk_call_t *call, ptk_err *r
     return err;
 }
 
-ptk_err ptk_green_join(ptk_green_t *token, ptk_err *result_out, uint32_t timeout_ms) {
+/* Joins in the cases that are decided out of line: a handle that is refused, or a call that does not enter by
+   the short way and may yield. */
+static __attribute__((noinline)) ptk_err join_unusual(const ptk_green_t *token, ptk_err *result_out,
+                                                      uint32_t timeout_ms) {
     ptk_call_t call;
     ptk_err err;
     if (!resolve_handle(token, &err)) {
-        return ptk_fail(err);
+        return err;
     }
     err = ptk_call_enter(&call, ptk_scheduler_here(), timeout_ms);
-    if (err == PTK_OK) {
-        err = join_green(token, &call, result_out);
+    ptk_green_t *green = err == PTK_OK ? resolve_handle(token, &err) : NULL;
+    return green ? join_green(green, &call, result_out) : err;
+}
+
+ptk_err ptk_green_join(ptk_green_t *token, ptk_err *result_out, uint32_t timeout_ms) {
+    ptk_call_t call;
+    ptk_err err;
+    ptk_green_t *green = find_handle(token);
+    if (ptk_likely(green && !green->detached &&
+                   ptk_call_enter_usual(&call, ptk_scheduler_here(), 0, timeout_ms))) {
+        err = join_green(green, &call, result_out);
+    } else {
+        err = join_unusual(token, result_out, timeout_ms);
     }
     return err == PTK_OK ? PTK_OK : ptk_fail(err);
 }

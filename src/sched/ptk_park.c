@@ -156,7 +156,7 @@ static inline __attribute__((always_inline)) void switch_to(ptk_scheduler_t *sch
                                                             ptk_task_t *next) {
     int *errno_place = scheduler->errno_place;
     int own = *errno_place;
-    ptk_assert(next->state == PTK_TASK_READY);
+    ptk_assert_debug(next->state == PTK_TASK_READY);
     scheduler->current = next;
     ptk_context_switch(&self->context, &next->context);
     if (ptk_unlikely(*errno_place != own)) {

@@ -66,25 +66,30 @@ ptk_token_table_t *ptk_scheduler_service(ptk_scheduler_t *scheduler, ptk_service
     return &service->table;
 }
 
+/* Returns the highest generation of all tokens of the loop. No object is living. */
 static uint32_t last_generation(const ptk_scheduler_t *scheduler) {
-    uint32_t last = scheduler->handles.last_generation;
+    uint32_t last = ptk_token_last_generation(&scheduler->handles);
     for (size_t id = 0; id < PTK_SERVICE_COUNT; id++) {
-        uint32_t of_service = scheduler->services[id].table.last_generation;
+        uint32_t of_service = ptk_token_last_generation(&scheduler->services[id].table);
         last = of_service > last ? of_service : last;
     }
     return last;
 }
 
-static void fini_services(ptk_scheduler_t *scheduler) {
+/* Ends the living objects of all services, the highest layer first. */
+static void end_services(ptk_scheduler_t *scheduler) {
     for (size_t id = PTK_SERVICE_COUNT; id-- > 0;) {
-        ptk_service_t *service = &scheduler->services[id];
-        if (service->fini) {
-            service->fini(scheduler);
-            ptk_assert(service->table.taken_count == 0);
-            ptk_token_table_fini(&service->table);
-            service->fini = NULL;
+        if (scheduler->services[id].fini) {
+            scheduler->services[id].fini(scheduler);
         }
     }
+}
+
+static void free_tables(ptk_scheduler_t *scheduler) {
+    for (size_t id = 0; id < PTK_SERVICE_COUNT; id++) {
+        ptk_token_table_fini(&scheduler->services[id].table);
+    }
+    ptk_token_table_fini(&scheduler->handles);
 }
 
 static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
@@ -95,14 +100,14 @@ static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
     if (scheduler->task_count > 0) {
         ptk_drain(scheduler);
     }
-    loop->last_generation = last_generation(scheduler);
-    fini_services(scheduler);
+    end_services(scheduler);
     ptk_inbox_close(scheduler->inbox);
     ptk_drain_inbox(scheduler);
     ptk_task_fini(scheduler);
     ptk_assert(ptk_list_is_empty(&scheduler->new_timers) && ptk_list_is_empty(&scheduler->finished));
     ptk_heap_fini(&scheduler->heap);
-    ptk_token_table_fini(&scheduler->handles);
+    loop->last_generation = last_generation(scheduler);
+    free_tables(scheduler);
     ptk_slab_fini(&scheduler->tasks);
     ptk_stack_pool_fini(&scheduler->stacks);
     scheduler->block->scheduler = NULL;

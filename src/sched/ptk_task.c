@@ -113,9 +113,9 @@ void ptk_task_reap(ptk_scheduler_t *scheduler) {
     }
 }
 
-static void free_unjoined_name(void *context, void *object) {
-    (void) context;
-    ptk_task_free_name(object);
+/* Ends a handle that was neither joined nor detached. */
+static void end_unjoined_handle(void *context, void *object) {
+    ptk_task_free_handle(context, object);
 }
 
 void ptk_task_fini(ptk_scheduler_t *scheduler) {
@@ -125,7 +125,7 @@ void ptk_task_fini(ptk_scheduler_t *scheduler) {
     while ((task = pop_task(&scheduler->idle)) != NULL) {
         free_task(scheduler, task);
     }
-    ptk_token_visit(&scheduler->handles, free_unjoined_name, NULL);
+    ptk_token_visit(&scheduler->handles, end_unjoined_handle, scheduler);
 }
 
 /* --- lives --- */

@@ -2,9 +2,9 @@
 /*
  * Echo under every fault: one server, three clients, any of which may crash.
  *
- * A client makes connections until enough of its messages have come back. Whatever the network does, what
- * comes back is what was sent, byte for byte and in order: a connection that breaks gives an error, never
- * wrong bytes. Once the faults stop, every client finishes.
+ * A client makes connections until enough of its messages have been echoed. Whatever the network does, what
+ * is echoed is what was sent, byte for byte and in order: a connection that breaks returns an error, never
+ * wrong bytes. With faults off, every client finishes.
  */
 #include "scenarios.h"
 
@@ -40,7 +40,7 @@ static void fill(unsigned char *bytes, size_t count, unsigned first) {
     }
 }
 
-/* One message there and back. */
+/* Sends one message and receives its echo. */
 static ptk_err exchange(ptk_sock_t *sock, unsigned number) {
     unsigned char sent[LONGEST];
     unsigned char received[LONGEST];
@@ -56,8 +56,8 @@ static ptk_err exchange(ptk_sock_t *sock, unsigned number) {
     return err;
 }
 
-/* As many as one connection lets through. */
-static void talk(ptk_sock_t *sock, unsigned *done) {
+/* Exchanges as many messages as one connection lasts. */
+static void exchange_messages(ptk_sock_t *sock, unsigned *done) {
     ptk_err err = PTK_OK;
     while (err == PTK_OK && *done < MESSAGES) {
         err = exchange(sock, *done);
@@ -72,7 +72,7 @@ static ptk_err ask(void *arg) {
     while (done < MESSAGES) {
         ptk_sock_t *sock = scenario_connect(SERVER, TIMEOUT_MS);
         if (sock) {
-            talk(sock, &done);
+            exchange_messages(sock, &done);
             ptk_sock_close(sock);
         }
         ptk_err err = ptk_sleep_ms(BETWEEN_MS);

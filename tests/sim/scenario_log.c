@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small replicated log: how a protocol of one's own is tested under simulation.
+ * A small replicated log: an example of how a protocol is tested under simulation.
  *
  * A leader has the log, two followers have copies. A client sends an entry to the leader until it is
- * acknowledged, and only then its next one. The leader acknowledges when a majority, itself and a follower,
- * has the entry on disk. A follower asks for the entry that it has not yet: "I have N entries" says both what
- * it wants and what is safe with it, so it catches up from any position in the same way.
+ * acknowledged, and only then its next one. The leader acknowledges an entry when a majority, itself and a
+ * follower, has it on disk. A follower requests the entry that it lacks: "I have N entries" states both what
+ * it requests and what is safe with it, so it catches up from any position in the same way.
  *
  *     client -> leader     APPEND client, number        leader -> client     DONE
  *     follower -> leader   PULL follower, have          leader -> follower   ENTRY client, number, or NOTHING
  *
- * Any host may crash at any moment. What survives is its disk: memory of the scenario. What was written is
- * read back at once, but only what was synced outlives a crash.
+ * Any host may crash at any time. What survives is its disk: memory of the scenario. What was written is read
+ * back at once, but only what was synced survives a crash.
  *
  * The invariants, at every acknowledgement and at the end: what was acknowledged is on a majority of disks;
- * of any two logs one is a beginning of the other; no entry is there twice, and each client's are in order.
- * Once the faults stop, everything is acknowledged and all logs become equal.
+ * of any two logs one is a prefix of the other; no entry is there twice, and each client's are in order. With
+ * faults off, everything is acknowledged and all logs become equal.
  *
  * scenario_log_planted() is the same with one bug, for the guide: see PLANTED BUG.
  */
@@ -34,23 +34,23 @@
 
 typedef enum kind { APPEND = 1, DONE, PULL, ENTRY, NOTHING } kind_t;
 
-/* Every message has this size. The hosts are of one make, so it goes over the wire as it is. */
+/* Every message has this size. The hosts are of one kind, so it is sent as it is in memory. */
 typedef struct message {
     uint32_t kind;
-    uint32_t who;    /* client or follower */
+    uint32_t sender; /* client or follower */
     uint32_t number; /* of the client's entry; how many entries the follower has */
 } message_t;
 
 typedef struct disk {
     message_t entries[LOG_MOST];
     uint32_t count;  /* written */
-    uint32_t synced; /* of them: these outlive a crash */
+    uint32_t synced; /* of them: these survive a crash */
 } disk_t;
 
-/* What outlives hosts. */
+/* What survives crashes. */
 static struct {
     disk_t disks[DISKS];
-    uint32_t acknowledged[CLIENTS]; /* a client's own disk: so many of its entries, in order */
+    uint32_t acknowledged[CLIENTS]; /* on a client's own disk: how many of its entries, in order */
     bool has_planted_bug;
 } world;
 
@@ -58,7 +58,7 @@ static struct {
 
 static int find(const disk_t *disk, uint32_t client, uint32_t number) {
     for (uint32_t i = 0; i < disk->count; i++) {
-        if (disk->entries[i].who == client && disk->entries[i].number == number) {
+        if (disk->entries[i].sender == client && disk->entries[i].number == number) {
             return (int) i;
         }
     }
@@ -73,12 +73,12 @@ static void check_majority(uint32_t client, uint32_t number) {
     PTK_SIM_CHECK(holders >= 2);
 }
 
-/* The clients' numbers grow by one, so nothing is missing or there twice. */
+/* The clients' numbers grow by one, so no entry is missing or there twice. */
 static void check_order(const disk_t *disk) {
     uint32_t next[CLIENTS] = {0};
     for (uint32_t i = 0; i < disk->count; i++) {
-        PTK_SIM_CHECK(disk->entries[i].number == next[disk->entries[i].who]);
-        next[disk->entries[i].who]++;
+        PTK_SIM_CHECK(disk->entries[i].number == next[disk->entries[i].sender]);
+        next[disk->entries[i].sender]++;
     }
 }
 
@@ -109,7 +109,7 @@ static void disk_sync(disk_t *disk) {
     disk->synced = disk->count;
 }
 
-/* Append, and make it outlive a crash. */
+/* Appends an entry and makes it survive a crash. */
 static void disk_append(disk_t *disk, const message_t *entry) {
     if (!PTK_SIM_CHECK(disk->count < LOG_MOST)) {
         return;
@@ -121,13 +121,13 @@ static void disk_append(disk_t *disk, const message_t *entry) {
     }
 }
 
-/* The power comes back. */
+/* The power returns: what was not synced is lost. */
 static void disk_open(disk_t *disk) {
     disk->count = disk->synced;
 }
 
-static ptk_err say(ptk_sock_t *sock, kind_t kind, uint32_t who, uint32_t number) {
-    message_t message = {kind, who, number};
+static ptk_err say(ptk_sock_t *sock, kind_t kind, uint32_t sender, uint32_t number) {
+    message_t message = {kind, sender, number};
     return ptk_sock_send(sock, &message, sizeof message, TIMEOUT_MS);
 }
 
@@ -137,11 +137,11 @@ static ptk_err hear(ptk_sock_t *sock, message_t *message_out) {
 
 /* --- the leader --- */
 
-/* What the leader knows while it runs. */
+/* The leader's memory while it runs. */
 typedef struct leader {
     disk_t *disk;
-    uint32_t followers_have[DISKS]; /* what they said that they have */
-    ptk_waitable_t *changed;        /* aborted whenever one of these two grows: all who wait look again */
+    uint32_t followers_have[DISKS]; /* the entries that each has reported */
+    ptk_waitable_t *changed;        /* aborted whenever one of these two grows: all waiters check again */
 } leader_t;
 
 static leader_t leader;
@@ -150,17 +150,17 @@ static bool majority_has(int index) {
     return (int) leader.followers_have[1] > index || (int) leader.followers_have[2] > index;
 }
 
-/* Wait for a change. False: none came in time. */
+/* Waits for a change. Returns false if none came in time. */
 static bool await_change(uint32_t timeout_ms) {
     return ptk_waitable_wait(leader.changed, PTK_EVENT_READ, timeout_ms) == PTK_ERR_ABORTED;
 }
 
-/* A client that got no answer asks again: an entry that is there stays the one that it is. */
+/* A client without a reply sends its entry again: an entry that is there already is not appended twice. */
 static ptk_err append(ptk_sock_t *sock, const message_t *request) {
-    int index = find(leader.disk, request->who, request->number);
+    int index = find(leader.disk, request->sender, request->number);
     if (index < 0) {
         index = (int) leader.disk->count;
-        disk_append(leader.disk, &(message_t) {ENTRY, request->who, request->number});
+        disk_append(leader.disk, &(message_t) {ENTRY, request->sender, request->number});
         ptk_waitable_abort(leader.changed);
     }
     while (!majority_has(index)) {
@@ -168,13 +168,13 @@ static ptk_err append(ptk_sock_t *sock, const message_t *request) {
             return PTK_ERR_TIMEOUT;
         }
     }
-    return say(sock, DONE, request->who, request->number);
+    return say(sock, DONE, request->sender, request->number);
 }
 
 static ptk_err pull(ptk_sock_t *sock, const message_t *request) {
     uint32_t have = request->number;
-    if (have > leader.followers_have[request->who]) {
-        leader.followers_have[request->who] = have;
+    if (have > leader.followers_have[request->sender]) {
+        leader.followers_have[request->sender] = have;
         ptk_waitable_abort(leader.changed);
     }
     while (have >= leader.disk->count) {
@@ -196,7 +196,7 @@ static void answer(ptk_sock_t *sock) {
     } while (err == PTK_OK);
 }
 
-static ptk_err lead(void *arg) {
+static ptk_err run_leader_loop(void *arg) {
     leader = (leader_t) {.disk = arg};
     disk_open(leader.disk);
     leader.changed = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
@@ -204,7 +204,7 @@ static ptk_err lead(void *arg) {
 }
 
 static ptk_err run_leader(void *arg) {
-    return scenario_run(lead, arg);
+    return scenario_run(run_leader_loop, arg);
 }
 
 /* --- a follower --- */
@@ -249,7 +249,7 @@ static ptk_err append_one(ptk_sock_t *sock, uint32_t client) {
         err = hear(sock, &reply);
     }
     if (err == PTK_OK) {
-        PTK_SIM_CHECK(reply.kind == DONE && reply.who == client && reply.number == *acknowledged);
+        PTK_SIM_CHECK(reply.kind == DONE && reply.sender == client && reply.number == *acknowledged);
         ptk_sim_note("acknowledged", client, *acknowledged);
         (*acknowledged)++;
         check_world();
@@ -257,7 +257,7 @@ static ptk_err append_one(ptk_sock_t *sock, uint32_t client) {
     return err;
 }
 
-/* Until all is acknowledged and, so that the run does not end before, everybody has everything. */
+/* Writes until all is acknowledged and, so that the run does not end before, every disk has everything. */
 static ptk_err write_all(void *arg) {
     uint32_t *acknowledged = arg;
     ptk_err err = PTK_OK;

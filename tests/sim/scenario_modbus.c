@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Modbus under every fault: the server and the client of examples/modbus/, as they are.
+ * Modbus under every fault: the server and the client of examples/modbus/, unchanged.
  *
- * Three hosts have three connections each. Timeouts are as short as a round trip, so that many answers come
- * late, behind the next request. What an answer must be is known exactly:
+ * Three hosts have three connections each. Timeouts are as short as a round trip, so many responses come
+ * late, behind the next request. What a response must be is known exactly:
  *
- *  - Every value that is written in a world is another one, and every connection that is made gets registers
- *    that nobody had before it. So no value but its own can be right, and what a connection that was given up
- *    has still under way does no harm.
- *  - A server that crashes forgets its registers, but also its connections. So as long as a connection lives,
- *    its registers hold what was written over it.
- *  - A write that timed out has been carried out before any later request of its connection is answered, or
- *    it was never sent. So until the next read there are two values that may be there, or more.
+ * - Every value that is written in a world is another one, and every connection gets registers that no other
+ *   had before. So no value but its own can be right, and what an abandoned connection still has in flight
+ *   does no harm.
+ * - A server that crashes loses its registers, but also its connections. So as long as a connection exists,
+ *   its registers hold what was written over it.
+ * - A write that timed out has been carried out before any later request of its connection, or it was never
+ *   sent. So until the next read two values, or more, may be there.
  */
 #include "scenarios.h"
 
@@ -31,10 +31,10 @@
 #define SERVER        "10.0.0.1:502"
 #define LAST_REGISTER 65535
 
-/* What outlives hosts. */
+/* What survives crashes. */
 static struct {
     uint16_t values;    /* written so far */
-    uint16_t registers; /* given out so far */
+    uint16_t registers; /* allocated so far */
 } world;
 
 /* --- the server --- */
@@ -59,7 +59,7 @@ static ptk_err serve(void *arg) {
     return err;
 }
 
-/* --- a client's idea of its registers --- */
+/* --- a client's model of its registers --- */
 
 typedef struct possible {
     uint16_t values[POSSIBLE];
@@ -142,7 +142,7 @@ static modbus_result_t read_all(connection_t *connection) {
     return result;
 }
 
-/* In one step: what was written is what is read. */
+/* Writes and reads in one request: what was written is what is read. */
 static modbus_result_t write_and_read(connection_t *connection) {
     uint16_t index = (uint16_t) ptk_sim_choose(REGISTERS);
     uint16_t value = ++world.values;
@@ -158,7 +158,7 @@ static modbus_result_t write_and_read(connection_t *connection) {
     return result;
 }
 
-/* Inputs say whose they are: unit and address. */
+/* Inputs encode where they are: unit and address. */
 static modbus_result_t read_inputs(connection_t *connection) {
     uint8_t unit = (uint8_t) (1 + ptk_sim_choose(UNITS));
     modbus_range_t range = {(uint16_t) ptk_sim_choose(90), (uint16_t) (1 + ptk_sim_choose(10))};
@@ -183,7 +183,7 @@ static modbus_result_t read_switches(connection_t *connection) {
     return result;
 }
 
-/* Two refusals; a refusal that was asked for is a success. */
+/* Two requests that must be refused; the expected refusal is a success. */
 static modbus_result_t read_behind_the_end(connection_t *connection) {
     uint16_t values[2];
     modbus_range_t range = {LAST_REGISTER, 2};
@@ -193,7 +193,7 @@ static modbus_result_t read_behind_the_end(connection_t *connection) {
     return result;
 }
 
-static modbus_result_t write_to_nobody(connection_t *connection) {
+static modbus_result_t write_to_missing_unit(connection_t *connection) {
     modbus_result_t result =
         modbus_write_register(&connection->client, MISSING_UNIT, connection->first, ++world.values);
     PTK_SIM_CHECK(result.err != PTK_OK || result.exception == MODBUS_GATEWAY_TARGET_NO_RESPONSE);
@@ -203,16 +203,17 @@ static modbus_result_t write_to_nobody(connection_t *connection) {
 static modbus_result_t request(connection_t *connection) {
     static const uint32_t timeouts_ms[] = {1, 1, 2, 3, 10, 500};
     static modbus_result_t (*const kinds[])(connection_t *) = {
-        write_one,     write_all,           read_all,       read_all, write_and_read, read_inputs,
-        read_switches, read_behind_the_end, write_to_nobody};
+        write_one,     write_all,           read_all,
+        read_all,      write_and_read,      read_inputs,
+        read_switches, read_behind_the_end, write_to_missing_unit};
     connection->client.timeout_ms = timeouts_ms[ptk_sim_choose(sizeof timeouts_ms / sizeof timeouts_ms[0])];
     return kinds[ptk_sim_choose(sizeof kinds / sizeof kinds[0])](connection);
 }
 
 /* --- clients --- */
 
-/* Requests until enough are done, or the connection is broken or given up. */
-static void talk(connection_t *connection, unsigned *done) {
+/* Sends requests until enough are done, or the connection is broken or abandoned. */
+static void run_requests(connection_t *connection, unsigned *done) {
     unsigned timeouts = 0;
     while (connection->client.sock && *done < REQUESTS && timeouts < PATIENCE) {
         modbus_result_t result = request(connection);
@@ -225,7 +226,7 @@ static void talk(connection_t *connection, unsigned *done) {
     }
 }
 
-/* Registers that nobody had before; they are 0. */
+/* Allocates registers that no connection had before; they are 0. */
 static void give_registers(connection_t *connection) {
     connection->unit = (uint8_t) (1 + ptk_sim_choose(UNITS));
     connection->first = world.registers;
@@ -247,7 +248,7 @@ static ptk_err keep_asking(void *arg) {
         give_registers(&connection);
         err = modbus_client_connect(&connection.client, &server, 1000);
         PTK_SIM_CHECK(err == PTK_OK || scenario_is_network(err));
-        talk(&connection, &done);
+        run_requests(&connection, &done);
         modbus_client_close(&connection.client);
         err = ptk_sleep_ms(20);
     }

@@ -4,9 +4,10 @@
  * examples/modbus/.
  *
  * The seed makes some devices dead (a host that refuses, or no host at all), some slow (their link takes
- * nearly the timeout) and some restless (their server ends and begins again), and any may crash. Values tell
- * whose they are, so none may come from another device. Once the faults have stopped, each poll has its bound
- * of time, whatever the other devices do: a healthy device's is a round trip, a dead one's its own timeouts.
+ * nearly the timeout) and some restless (their server ends and starts again), and any may crash. Values
+ * encode which device they belong to, so none may come from another one. With faults off, each poll has its
+ * bound of time, whatever the other devices do: that of a healthy device is a round trip, that of a dead one
+ * its own timeouts.
  */
 #include "scenarios.h"
 
@@ -16,24 +17,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEVICES    100
-#define PERIOD_MS  1000
-#define TIMEOUT_MS 200
-#define PATIENCE   2 /* timeouts until a connection is given up */
-#define VALUES     4
-#define CHAOS_MS   1500
-#define SETTLED    2 /* polls of each device after the faults, good ones if it lives */
-#define LIVES      4 /* of a restless server, before it stays */
-#define LIFE_MS    700
+#define DEVICES       100
+#define PERIOD_MS     1000
+#define TIMEOUT_MS    200
+#define PATIENCE      2 /* timeouts until a connection is abandoned */
+#define VALUES        4
+#define FAULTS_MS     1500
+#define SETTLED       2 /* polls of each device with faults off, successful ones unless it is dead */
+#define SERVER_RUNS   4 /* of a restless server, before it stays */
+#define SERVER_RUN_MS 700
 
-/* After the faults: when bounds begin to hold, because connections that had died are found out, and bounds.
- */
+/* With faults off: when the bounds start to hold, since connections that have died must be detected first. */
 #define GRACE_MS   ((PATIENCE + 1) * PERIOD_MS + 2 * TIMEOUT_MS)
-#define BOUNDED_MS (GRACE_MS + PERIOD_MS) /* so long every device is polled */
-#define LATE_MS    2                      /* the clock's grain */
+#define BOUNDED_MS (GRACE_MS + PERIOD_MS) /* within this every device is polled */
+#define LATE_MS    2                      /* the clock's granularity */
 #define HEALTHY_MS 20
 
-/* Each way, so that about half of the answers come in time. */
+/* In each direction, so that about half of the responses come in time. */
 #define SLOW_MS    85
 #define SLOW_STEPS 30
 
@@ -43,11 +43,11 @@ typedef struct device {
     char name[16];
     char address[16];
     kind_t kind;
-    uint8_t unit;     /* its own among all devices, so that its inputs are too */
-    unsigned settled; /* polls after the faults, good ones if it lives */
+    uint8_t unit;     /* unique among all devices, so that its inputs are too */
+    unsigned settled; /* polls with faults off, successful ones unless it is dead */
 } device_t;
 
-/* What outlives hosts. */
+/* What survives crashes. */
 static struct {
     device_t devices[DEVICES];
     uint64_t faults_off_ns; /* from then on bounds hold; 0: not yet */
@@ -55,33 +55,33 @@ static struct {
 
 /* --- a device --- */
 
-static ptk_err live(void *arg) {
+static ptk_err serve_device(void *arg) {
     modbus_server_t *server = arg;
     server->listener = scenario_listen("0.0.0.0:502");
     return server->listener ? modbus_server_run(server) : ptk_get_err();
 }
 
-/* Serve for a while; then the connections end, too. */
-static ptk_err live_shortly(void *arg) {
+/* Serves for a while; then the connections end, too. */
+static ptk_err serve_for_a_while(void *arg) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.lifetime_ms = 1 + ptk_sim_choose(LIFE_MS);
-    ptk_green_t *server = ptk_green_spawn(NULL, &options, live, arg);
+    options.lifetime_ms = 1 + ptk_sim_choose(SERVER_RUN_MS);
+    ptk_green_t *server = ptk_green_spawn(NULL, &options, serve_device, arg);
     ptk_err err = server ? ptk_green_join(server, NULL, PTK_TIMEOUT_INFINITE) : ptk_get_err();
     return err ? err : ptk_scheduler_stop(NULL);
 }
 
 static ptk_err rest(void *arg) {
     (void) arg;
-    return ptk_sleep_ms(ptk_sim_choose(LIFE_MS));
+    return ptk_sleep_ms(ptk_sim_choose(SERVER_RUN_MS));
 }
 
 static ptk_err run_lives(const device_t *device, modbus_server_t *server) {
     ptk_err err = PTK_OK;
-    for (int i = 0; i < LIVES && device->kind == RESTLESS && !err; i++) {
-        err = scenario_run(live_shortly, server);
+    for (int i = 0; i < SERVER_RUNS && device->kind == RESTLESS && !err; i++) {
+        err = scenario_run(serve_for_a_while, server);
         err = err ? err : scenario_run(rest, NULL);
     }
-    return err ? err : scenario_run(live, server);
+    return err ? err : scenario_run(serve_device, server);
 }
 
 /* A sleep without an end would be a deadlock. */
@@ -124,7 +124,7 @@ static ptk_err connect_to(modbus_client_t *client, const device_t *device) {
     return modbus_client_connect(client, &addr, TIMEOUT_MS);
 }
 
-/* Another range each time, so that an answer to an earlier request would show. */
+/* Reads another range each time, so that a response to an earlier request would be noticed. */
 static ptk_err read_values(modbus_client_t *client, const device_t *device, unsigned cycle) {
     uint16_t values[VALUES];
     modbus_range_t range = {(uint16_t) (cycle * VALUES % 90), VALUES};
@@ -146,7 +146,7 @@ static ptk_err poll_once(modbus_client_t *client, const device_t *device, unsign
     return err;
 }
 
-/* The most that a poll of this device may take. */
+/* Returns the most that a poll of this device may take. */
 static uint64_t bound_ms(const device_t *device) {
     switch (device->kind) {
     case HEALTHY:
@@ -161,7 +161,7 @@ static uint64_t bound_ms(const device_t *device) {
     return 2 * (TIMEOUT_MS + LATE_MS);
 }
 
-/* Did it begin when it should have, and take no longer than it may? */
+/* Checks that a poll started in time and was within its bound. */
 static void check_times(const device_t *device, uint64_t planned_ns, uint64_t began_ns, ptk_err err) {
     if (world.faults_off_ns == 0 || ptk_sim_now_ns() < world.faults_off_ns + GRACE_MS * PTK_NS_PER_MS) {
         return;
@@ -177,12 +177,13 @@ static void count_poll(device_t *device, ptk_err err) {
     device->settled += faults_are_off && (err == PTK_OK || is_dead(device));
 }
 
-/* It may be polled sooner than the bounds hold; then it is polled on until they have been checked. */
+/* A device may be polled often enough before the bounds hold; then it is polled until they have been
+   checked. */
 static bool is_done(const device_t *device) {
     return device->settled >= SETTLED && ptk_sim_now_ns() > world.faults_off_ns + BOUNDED_MS * PTK_NS_PER_MS;
 }
 
-/* The next moment of its cycle: what is past is left out. */
+/* Returns the next time of its cycle; past ones are left out. */
 static uint64_t next_after(uint64_t planned_ns) {
     uint64_t now_ns = ptk_now_ns();
     do {
@@ -264,7 +265,7 @@ void scenario_poller(ptk_sim_t *sim) {
     for (unsigned i = 0; i < DEVICES; i++) {
         make_device(sim, poller, i);
     }
-    ptk_sim_run_for(sim, CHAOS_MS);
+    ptk_sim_run_for(sim, FAULTS_MS);
     world.faults_off_ns = ptk_sim_now_ns();
     ptk_sim_settle(sim, 600000);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A network without faults under kernels with all their moods: here nothing may fail that need not.
+ * A network without faults, under kernels that still do whatever a real one may: here no call may fail
+ * without need.
  *
- * Elsewhere a client tries again after an error, and an error too many goes unnoticed. Here every call must
- * do what it promises: a connection has a peer, a stream gives back every byte whatever timeouts strike in
- * between, a half that is shut does not end the other, a cut frame is not followed by another, a waiter on a
- * socket that is closed is told, a timeout is never early, nobody who is always ready keeps the others
- * waiting, a signal finds a host that waits for nothing else, and a listener outlives a want of descriptors.
+ * In the other scenarios a client tries again after an error, and an error too many is not noticed. Here
+ * every call must do what it promises: a connection has a peer, a stream returns every byte whatever timeouts
+ * occur in between, a half that is shut down does not end the other, a cut frame is not followed by another,
+ * a waiter on a socket that is closed returns, a timeout is never early, a green thread that is always ready
+ * does not keep the others from running, a signal wakes a host that waits for nothing else, and a listener
+ * survives a lack of descriptors.
  */
 #include "scenarios.h"
 
@@ -81,7 +83,8 @@ static ptk_err send_stream(void *arg) {
     return PTK_OK;
 }
 
-/* Exactly so many bytes, in as many calls as impatience makes of it: none is lost by a timeout. */
+/* Receives exactly `count` bytes, in as many calls as short timeouts make of it: none is lost by a timeout.
+ */
 static ptk_err receive_impatiently(ptk_sock_t *sock, unsigned char *bytes, size_t count) {
     ptk_err err;
     do {
@@ -111,7 +114,7 @@ static void check_stream(ptk_sock_t *sock) {
     PTK_SIM_CHECK(end == PTK_ERR_EOF);
 }
 
-/* All of a stream there and back; the sender ends its half long before it has everything back. */
+/* Sends a stream and receives it back; the sender ends its half long before it has everything back. */
 static ptk_err stream(void *arg) {
     (void) arg;
     ptk_sock_t *sock = connect_for_sure();
@@ -130,7 +133,7 @@ static ptk_err stream(void *arg) {
 
 /* --- a peer that does not read --- */
 
-static ptk_err keep_deaf(void *arg) {
+static ptk_err accept_without_reading(void *arg) {
     ptk_sock_t *listener = arg;
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, LATE_MS);
     PTK_SIM_CHECK(sock != NULL);
@@ -139,7 +142,7 @@ static ptk_err keep_deaf(void *arg) {
     return PTK_OK;
 }
 
-/* More than both buffers hold, with a timeout: a frame that is cut is the last. */
+/* Sends more than both buffers hold, with a timeout: a frame that is cut is the last one. */
 static void send_too_much(ptk_sock_t *sock) {
     enum { MUCH = 1 << 20 };
     char *bytes = calloc(1, MUCH);
@@ -156,7 +159,7 @@ static void send_too_much(ptk_sock_t *sock) {
 static ptk_err overfill(void *arg) {
     (void) arg;
     ptk_sock_t *listener = scenario_listen("0.0.0.0:99");
-    ptk_green_t *deaf = listener ? ptk_green_spawn(NULL, NULL, keep_deaf, listener) : NULL;
+    ptk_green_t *deaf = listener ? ptk_green_spawn(NULL, NULL, accept_without_reading, listener) : NULL;
     if (PTK_SIM_CHECK(deaf != NULL)) {
         ptk_sock_t *sock = scenario_connect("127.0.0.1:99", LATE_MS);
         if (PTK_SIM_CHECK(sock != NULL)) {
@@ -208,7 +211,7 @@ static ptk_err sleep_long_and_short(void *arg) {
     return PTK_OK;
 }
 
-/* --- one that is always ready --- */
+/* --- a green thread that is always ready --- */
 
 typedef struct fairness {
     ptk_waitable_t *always;
@@ -242,7 +245,7 @@ static ptk_err hog(void *arg) {
 
 /* --- a server that has too few descriptors --- */
 
-/* It has room for two or three at a time; whoever waits is served when another one has gone. */
+/* There is room for two or three connections at a time; the others are served when one has gone. */
 static ptk_err serve_some(void *arg) {
     (void) arg;
     return scenario_serve(CROWDED, echo);
@@ -267,8 +270,8 @@ static ptk_err be_one_of_many(void *arg) {
 
 /* --- a host that waits for signals and nothing else --- */
 
-static uint64_t heard;
-static bool is_listening;
+static uint64_t signals_seen;
+static bool is_waiting_for_signals;
 
 static ptk_err hear_all(void *arg) {
     (void) arg;
@@ -276,13 +279,13 @@ static ptk_err hear_all(void *arg) {
     if (!PTK_SIM_CHECK(signals != NULL)) {
         return PTK_OK;
     }
-    is_listening = true;
-    while (heard < SIGNALS) {
+    is_waiting_for_signals = true;
+    while (signals_seen < SIGNALS) {
         ptk_err err = ptk_waitable_wait(signals, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
         if (!PTK_SIM_CHECK(err == PTK_OK)) {
             break;
         }
-        heard += ptk_waitable_count();
+        signals_seen += ptk_waitable_count();
     }
     ptk_waitable_destroy(signals);
     return PTK_OK;
@@ -294,12 +297,12 @@ static ptk_err run_hearer(void *arg) {
 
 static bool listens(void *arg) {
     (void) arg;
-    return is_listening;
+    return is_waiting_for_signals;
 }
 
 static void send_signals(ptk_sim_t *sim, ptk_sim_host_t *hearer) {
     if (ptk_sim_run_until(sim, listens, NULL, 1000) != PTK_SIM_END_PREDICATE) {
-        PTK_SIM_CHECK(is_listening);
+        PTK_SIM_CHECK(is_waiting_for_signals);
         return;
     }
     for (int i = 0; i < SIGNALS; i++) {
@@ -307,7 +310,7 @@ static void send_signals(ptk_sim_t *sim, ptk_sim_host_t *hearer) {
         ptk_sim_signal(hearer, SIGUSR1);
     }
     ptk_sim_run_for(sim, 60000);
-    PTK_SIM_CHECK(heard == SIGNALS);
+    PTK_SIM_CHECK(signals_seen == SIGNALS);
 }
 
 /* --- the host that does all of it at once --- */
@@ -332,8 +335,8 @@ static ptk_err run_client(void *arg) {
 }
 
 void scenario_quiet(ptk_sim_t *sim) {
-    heard = 0;
-    is_listening = false;
+    signals_seen = 0;
+    is_waiting_for_signals = false;
     ptk_sim_quiet_network(sim);
     scenario_host(sim, "server", PTK_SIM_HOST_DAEMON, serve, NULL);
     ptk_sim_host_options_t crowded = {.struct_size = sizeof crowded,

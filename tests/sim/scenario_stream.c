@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bulk transfer both ways over one connection, with everything that may cut a call short.
+ * Bulk transfer in both directions over one connection, with everything that may cut a call short.
  *
  * Each end of a connection has two workers, a sender and a receiver. They use exact and partial calls, small
  * and large ones, with timeouts from none to infinite, and wait_any over the socket and a timer; and they
- * cancel each other at random moments. Their boss starts them again where they stopped. The last bytes are a
- * farewell, which a green thread that is cancelled already sends behind a shield; then the direction is shut.
- * The server has several acceptors on one listener.
+ * cancel each other at random times. Their supervisor starts them again where they stopped. The last bytes
+ * are a farewell, which a green thread that is cancelled already sends behind a shield; then the direction is
+ * shut down. The server has several acceptors on one listener.
  *
- * Whatever happens, the bytes that come are those that were sent, in order and up to the end or to a break:
+ * Whatever happens, the bytes that arrive are those that were sent, in order and up to the end or to a break:
  * no byte is lost or there twice because of a timeout, a cancel or a short call.
  */
 #include "scenarios.h"
@@ -24,20 +24,20 @@
 #define ACCEPTORS   3
 #define CLIENTS     2
 #define TRANSFERS   2  /* of each client */
-#define CANCELS     24 /* of the workers of one end: then they may work in peace */
+#define CANCELS     24 /* of the workers of one end; then they are no longer cancelled */
 #define PATIENCE_MS 10000
 #define CONNECT_MS  2000
 #define RESPITE_MS  10
 #define IDS         4096
 
-/* What a connection begins with. */
+/* The first bytes of a connection. */
 typedef struct header {
     uint32_t id;
     uint32_t up;   /* bytes from the client */
     uint32_t down; /* and to it */
 } header_t;
 
-/* What outlives hosts. */
+/* What survives crashes. */
 static struct {
     unsigned char pattern[PATTERN + LARGEST];
     uint32_t ids;
@@ -51,8 +51,8 @@ typedef struct flow {
     uint32_t start; /* where in the pattern it begins */
     uint32_t total;
     uint32_t moved;
-    uint32_t owed;  /* of a frame that was cut: BROKEN until it is whole */
-    bool has_ended; /* as it should, or with `err` */
+    uint32_t frame_left; /* bytes of a frame that was cut: sends return BROKEN until it is whole */
+    bool has_ended;      /* in good order, or with `err` */
     ptk_err err;
     ptk_green_t *worker;
 } flow_t;
@@ -86,7 +86,7 @@ static void end_flow(flow_t *flow, ptk_err err) {
     flow->err = err;
 }
 
-/* Each cancels the other, or itself. */
+/* A worker cancels the other, or itself. */
 static void perhaps_cancel(end_t *end) {
     if (end->cancels < CANCELS && ptk_sim_choose(16) == 0) {
         end->cancels++;
@@ -97,20 +97,20 @@ static void perhaps_cancel(end_t *end) {
 
 /* --- sending --- */
 
-/* A whole send; what it says about the part of it that went out is so. */
+/* Sends a whole frame, and checks the count of an incomplete one. */
 static ptk_err send_whole(flow_t *flow, uint32_t length, uint32_t timeout_ms) {
     ptk_err err = ptk_sock_send(flow->end->sock, content(flow), length, timeout_ms);
     if (err == PTK_OK) {
-        PTK_SIM_CHECK(flow->owed == 0);
+        PTK_SIM_CHECK(flow->frame_left == 0);
         flow->moved += length;
     } else if (err == PTK_ERR_PARTIAL) {
         uint32_t count = (uint32_t) ptk_get_count();
-        PTK_SIM_CHECK(flow->owed == 0 && count > 0 && count < length);
+        PTK_SIM_CHECK(flow->frame_left == 0 && count > 0 && count < length);
         flow->moved += count;
-        flow->owed = length - count;
+        flow->frame_left = length - count;
         err = ptk_get_cause();
-    } else if (err == PTK_ERR_BROKEN && flow->owed > 0) {
-        err = PTK_OK; /* as it should be: go on with send_some */
+    } else if (err == PTK_ERR_BROKEN && flow->frame_left > 0) {
+        err = PTK_OK; /* as documented; send_some sends the rest */
     }
     return err;
 }
@@ -120,11 +120,11 @@ static ptk_err send_part(flow_t *flow, uint32_t length, uint32_t timeout_ms) {
     ptk_err err = ptk_sock_send_some(flow->end->sock, content(flow), length, &count, timeout_ms);
     PTK_SIM_CHECK(err == PTK_OK ? count > 0 && count <= length : count == 0);
     flow->moved += (uint32_t) count;
-    flow->owed -= count < flow->owed ? (uint32_t) count : flow->owed;
+    flow->frame_left -= count < flow->frame_left ? (uint32_t) count : flow->frame_left;
     return err;
 }
 
-/* Until so much is sent. CANCELED: not yet. */
+/* Sends until `until` is reached. CANCELED: not yet. */
 static ptk_err send_until(flow_t *flow, uint32_t until) {
     ptk_err err = PTK_OK;
     while (flow->moved < until && (err == PTK_OK || err == PTK_ERR_TIMEOUT)) {
@@ -134,7 +134,7 @@ static ptk_err send_until(flow_t *flow, uint32_t until) {
         PTK_SIM_CHECK(err != PTK_ERR_TIMEOUT || timeout_ms != PTK_TIMEOUT_INFINITE);
         perhaps_cancel(flow->end);
         if (err == PTK_ERR_TIMEOUT && timeout_ms == 0) {
-            err = ptk_sleep_ms(1); /* who never waits holds up the others */
+            err = ptk_sleep_ms(1); /* a sender that never waits keeps the others from running */
         }
     }
     return err == PTK_ERR_TIMEOUT ? PTK_OK : err;
@@ -149,7 +149,7 @@ static ptk_err send_bulk(void *arg) {
     return PTK_OK;
 }
 
-/* It is cancelled before it begins, and still sends. */
+/* The green thread is cancelled before it starts, and sends all the same. */
 static ptk_err send_farewell(void *arg) {
     flow_t *flow = arg;
     ptk_shield_t shield;
@@ -194,7 +194,7 @@ static ptk_err receive_part(flow_t *flow, uint32_t length, uint32_t timeout_ms) 
     return err;
 }
 
-/* Wait for the socket or a timer, then take what is there. */
+/* Waits for the socket or a timer, then takes what is there. */
 static ptk_err receive_after_wait(flow_t *flow, uint32_t length) {
     ptk_timer_spec_t spec = {(1 + ptk_sim_choose(50)) * PTK_NS_PER_MS, 0};
     uint64_t began_ns = ptk_now_ns();
@@ -250,7 +250,7 @@ static ptk_err receive_bulk(void *arg) {
     return PTK_OK;
 }
 
-/* --- the boss --- */
+/* --- the supervisor --- */
 
 static void start_worker(flow_t *flow) {
     bool parts = !flow->receives && flow->moved >= flow->total - FAREWELL;
@@ -275,8 +275,8 @@ static ptk_err join_worker(flow_t *flow, uint32_t timeout_ms) {
     return err;
 }
 
-/* Look after a worker for a moment. CANCELED: the boss is. */
-static ptk_err look_after(flow_t *flow) {
+/* Waits for a worker for a moment. CANCELED: the supervisor itself is cancelled. */
+static ptk_err supervise(flow_t *flow) {
     if (!flow->worker && !flow->has_ended) {
         start_worker(flow);
     }
@@ -284,8 +284,8 @@ static ptk_err look_after(flow_t *flow) {
     return err == PTK_ERR_TIMEOUT ? PTK_OK : err;
 }
 
-/* Whoever still works shall end; a boss that is cancelled waits for that, too. */
-static void dismiss(end_t *end) {
+/* Ends the workers that still run; a supervisor that is cancelled waits for that, too. */
+static void stop_workers(end_t *end) {
     ptk_shield_t shield;
     scenario_shield(&shield);
     for (size_t i = 0; i < 2; i++) {
@@ -303,14 +303,14 @@ static bool goes_on(const end_t *end) {
     return (!flows[0].has_ended || !flows[1].has_ended) && flows[0].err == PTK_OK && flows[1].err == PTK_OK;
 }
 
-/* Until both directions have ended, one is broken, or nothing has moved for long. */
+/* Runs until both directions have ended, one is broken, or nothing has moved for long. */
 static bool transfer(end_t *end) {
     uint64_t moved = 0;
     uint64_t moved_ns = ptk_now_ns();
     ptk_err err = PTK_OK;
     while (err == PTK_OK && goes_on(end) && ptk_now_ns() - moved_ns < PATIENCE_MS * PTK_NS_PER_MS) {
-        err = look_after(&end->flows[0]);
-        err = err ? err : look_after(&end->flows[1]);
+        err = supervise(&end->flows[0]);
+        err = err ? err : supervise(&end->flows[1]);
         uint64_t now_moved = (uint64_t) end->flows[0].moved + end->flows[1].moved;
         moved_ns = now_moved != moved ? ptk_now_ns() : moved_ns;
         moved = now_moved;
@@ -318,7 +318,7 @@ static bool transfer(end_t *end) {
     bool is_done = end->flows[0].has_ended && end->flows[1].has_ended && end->flows[0].err == PTK_OK &&
                    end->flows[1].err == PTK_OK;
     world.gave_up[end->id] |= !is_done;
-    dismiss(end);
+    stop_workers(end);
     return is_done;
 }
 
@@ -350,7 +350,8 @@ static ptk_err serve_one(void *arg) {
         (void) run_end(arg, &header, false);
         ptk_sock_close(arg);
     } else {
-        ptk_sock_reset(arg); /* whose it is was never known: it must not look like an end in good order */
+        ptk_sock_reset(
+            arg); /* its connection was never identified: it must not look like an end in good order */
     }
     return PTK_OK;
 }

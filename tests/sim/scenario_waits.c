@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waits of every sort, at random moments and in random order, by green threads that get in each other's way.
+ * Waits of every kind, at random times and in random order, by green threads that interfere with each other.
  *
  * Actors wait for events and a ticker, alone and with wait_any; signal, abort and destroy what others wait
- * for; start children and join them; sleep, hide behind shields; and cancel each other. Their boss starts
- * them again until each has done its part. Two hosts do this beside each other; they stand still and crash.
+ * for; start children and join them; sleep, run behind shields; and cancel each other. Their supervisor
+ * starts them again until each has done its part. Two hosts do this independently; they are paused and crash.
  *
  * What is checked is what the headers promise: no timeout, timer or deadline is early on the host's own
- * clock; each event is taken exactly once, also around timeouts, cancels and destroy; a join gives the result
- * once; every error has its reason, and a cancelled green thread stays cancelled.
+ * clock; each event is taken exactly once, also around timeouts, cancels and destroy; a join returns the
+ * result once; every error has its reason, and a cancelled green thread stays cancelled.
  */
 #include "scenarios.h"
 
@@ -26,7 +26,7 @@
 
 #define RESPITE_MS 10
 
-/* An event of one life: each USER waitable gets another one. */
+/* An event that waiters take: each USER waitable gets another one. */
 typedef struct event {
     ptk_waitable_t *waitable;
     uint64_t signaled;
@@ -36,24 +36,24 @@ typedef struct event {
 } event_t;
 
 typedef struct actor {
-    struct house *house;
+    struct host_state *host_state;
     ptk_green_t *green;
     unsigned actions;
     bool is_cancelled; /* by another, or by itself */
 } actor_t;
 
-/* What a host has. */
-typedef struct house {
+/* The actors and objects of one host. */
+typedef struct host_state {
     actor_t actors[ACTORS];
     event_t events[EVENTS];
     event_t *slots[SLOTS];
     size_t event_count;
     ptk_waitable_t *ticker;
-    uint64_t ticker_ns; /* when it was made */
+    uint64_t ticker_ns; /* when it was created */
     uint64_t ticks;     /* taken */
-} house_t;
+} host_state_t;
 
-static house_t houses[HOSTS];
+static host_state_t host_states[HOSTS];
 
 static uint32_t draw_ms(void) {
     static const uint32_t times_ms[] = {1, 2, 5, 30, 200};
@@ -64,7 +64,7 @@ static void check_passed(uint64_t began_ns, uint32_t least_ms) {
     PTK_SIM_CHECK(ptk_now_ns() - began_ns >= least_ms * PTK_NS_PER_MS);
 }
 
-/* CANCELED has a reason, and it stays. Answers whether this is it. */
+/* CANCELED has a reason, and it stays. Returns whether this is it. */
 static bool is_cancelled(const actor_t *actor, ptk_err err) {
     if (err != PTK_ERR_CANCELED) {
         return false;
@@ -77,23 +77,23 @@ static bool is_cancelled(const actor_t *actor, ptk_err err) {
 
 /* --- events --- */
 
-/* A new one takes the place of whichever is there. NO_RESOURCES: that one stays. */
-static ptk_err make_event(house_t *house, size_t slot) {
+/* A new event replaces the one of the slot. NO_RESOURCES: that one stays. */
+static ptk_err make_event(host_state_t *host_state, size_t slot) {
     ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
     if (!waitable) {
         return ptk_get_err();
     }
-    event_t *event = &house->events[house->event_count++];
+    event_t *event = &host_state->events[host_state->event_count++];
     event->waitable = waitable;
-    house->slots[slot] = event;
+    host_state->slots[slot] = event;
     return PTK_OK;
 }
 
-static event_t *draw_event(house_t *house) {
-    return house->slots[ptk_sim_choose(SLOTS)];
+static event_t *draw_event(host_state_t *host_state) {
+    return host_state->slots[ptk_sim_choose(SLOTS)];
 }
 
-/* What a wait for it that began then may answer. */
+/* Checks what a wait for it that started then may return. */
 static void check_error(const event_t *event, unsigned aborted_before, ptk_err err) {
     PTK_SIM_CHECK(err == PTK_ERR_CLOSED || err == PTK_ERR_ABORTED);
     PTK_SIM_CHECK(err != PTK_ERR_CLOSED || event->is_destroyed);
@@ -106,7 +106,7 @@ static void take_event(event_t *event, uint64_t count) {
 }
 
 static ptk_err wait_for_event(actor_t *actor) {
-    event_t *event = draw_event(actor->house);
+    event_t *event = draw_event(actor->host_state);
     unsigned aborted = event->aborted;
     uint32_t timeout_ms = ptk_sim_choose(4) ? draw_ms() : 0;
     uint64_t began_ns = ptk_now_ns();
@@ -122,7 +122,7 @@ static ptk_err wait_for_event(actor_t *actor) {
 }
 
 static ptk_err signal_event(actor_t *actor) {
-    event_t *event = draw_event(actor->house);
+    event_t *event = draw_event(actor->host_state);
     for (uint32_t i = ptk_sim_choose(3); i < 3; i++) {
         event->signaled++;
         PTK_SIM_CHECK(ptk_waitable_signal(event->waitable) == PTK_OK);
@@ -130,9 +130,9 @@ static ptk_err signal_event(actor_t *actor) {
     return PTK_OK;
 }
 
-/* As another thread would: it comes through the inbox. */
-static ptk_err signal_from_afar(actor_t *actor) {
-    event_t *event = actor->house->slots[0];
+/* Signals as another thread would: through the inbox. */
+static ptk_err signal_through_inbox(actor_t *actor) {
+    event_t *event = actor->host_state->slots[0];
     ptk_signaler_t *signaler = ptk_waitable_signaler(event->waitable);
     PTK_SIM_CHECK(signaler || scenario_is_short(ptk_get_err()));
     if (signaler) {
@@ -145,7 +145,7 @@ static ptk_err signal_from_afar(actor_t *actor) {
 }
 
 static ptk_err abort_waits(actor_t *actor) {
-    event_t *event = draw_event(actor->house);
+    event_t *event = draw_event(actor->host_state);
     event->aborted++;
     PTK_SIM_CHECK(ptk_waitable_abort(event->waitable) == PTK_OK);
     return PTK_OK;
@@ -161,14 +161,14 @@ static void drain(event_t *event) {
 
 static ptk_err destroy_event(actor_t *actor) {
     size_t slot = 1 + ptk_sim_choose(SLOTS - 1);
-    event_t *event = actor->house->slots[slot];
+    event_t *event = actor->host_state->slots[slot];
     ptk_signaler_t *signaler = ptk_waitable_signaler(event->waitable);
     PTK_SIM_CHECK(signaler || scenario_is_short(ptk_get_err()));
-    ptk_err err = make_event(actor->house, slot);
+    ptk_err err = make_event(actor->host_state, slot);
     if (err != PTK_OK) {
         PTK_SIM_CHECK(scenario_is_short(err));
         ptk_signaler_unref(signaler);
-        return PTK_OK; /* there would be no other */
+        return PTK_OK; /* there is no other one */
     }
     drain(event);
     event->is_destroyed = true;
@@ -180,22 +180,22 @@ static ptk_err destroy_event(actor_t *actor) {
 
 /* --- the ticker --- */
 
-static uint64_t ticks_until(const house_t *house, uint64_t now_ns) {
-    uint64_t passed_ns = now_ns - house->ticker_ns;
+static uint64_t ticks_until(const host_state_t *host_state, uint64_t now_ns) {
+    uint64_t passed_ns = now_ns - host_state->ticker_ns;
     return passed_ns < FIRST_NS ? 0 : 1 + (passed_ns - FIRST_NS) / TICK_NS;
 }
 
-static void take_ticks(house_t *house, uint64_t count) {
-    house->ticks += count;
-    PTK_SIM_CHECK(count > 0 && house->ticks <= ticks_until(house, ptk_now_ns()));
+static void take_ticks(host_state_t *host_state, uint64_t count) {
+    host_state->ticks += count;
+    PTK_SIM_CHECK(count > 0 && host_state->ticks <= ticks_until(host_state, ptk_now_ns()));
 }
 
 static ptk_err wait_for_tick(actor_t *actor) {
     uint32_t timeout_ms = draw_ms();
     uint64_t began_ns = ptk_now_ns();
-    ptk_err err = ptk_waitable_wait(actor->house->ticker, PTK_EVENT_READ, timeout_ms);
+    ptk_err err = ptk_waitable_wait(actor->host_state->ticker, PTK_EVENT_READ, timeout_ms);
     if (err == PTK_OK) {
-        take_ticks(actor->house, ptk_waitable_count());
+        take_ticks(actor->host_state, ptk_waitable_count());
     } else if (err == PTK_ERR_TIMEOUT) {
         check_passed(began_ns, timeout_ms);
     } else {
@@ -214,20 +214,20 @@ typedef struct choice {
     size_t count;
 } choice_t;
 
-static choice_t draw_choice(house_t *house) {
+static choice_t draw_choice(host_state_t *host_state) {
     choice_t choice = {.count = 1 + ptk_sim_choose(ITEMS)};
     for (size_t i = 0; i < choice.count; i++) {
-        event_t *event = ptk_sim_choose(ITEMS) ? draw_event(house) : NULL;
+        event_t *event = ptk_sim_choose(ITEMS) ? draw_event(host_state) : NULL;
         choice.events[i] = event;
         choice.aborted[i] = event ? event->aborted : 0;
-        choice.items[i] = (ptk_waitable_wait_item_t) {.waitable = event ? event->waitable : house->ticker,
-                                                      .events = PTK_EVENT_READ};
+        choice.items[i] = (ptk_waitable_wait_item_t) {
+            .waitable = event ? event->waitable : host_state->ticker, .events = PTK_EVENT_READ};
     }
     return choice;
 }
 
 /* Exactly one event is taken. */
-static void take_choice(house_t *house, const choice_t *choice, size_t index) {
+static void take_choice(host_state_t *host_state, const choice_t *choice, size_t index) {
     PTK_SIM_CHECK(index < choice->count);
     for (size_t i = 0; i < choice->count; i++) {
         const ptk_waitable_wait_item_t *item = &choice->items[i];
@@ -237,18 +237,18 @@ static void take_choice(house_t *house, const choice_t *choice, size_t index) {
     if (choice->events[index]) {
         take_event(choice->events[index], choice->items[index].count_out);
     } else {
-        take_ticks(house, choice->items[index].count_out);
+        take_ticks(host_state, choice->items[index].count_out);
     }
 }
 
 static ptk_err wait_for_any(actor_t *actor) {
     size_t index = ITEMS;
-    choice_t choice = draw_choice(actor->house);
+    choice_t choice = draw_choice(actor->host_state);
     uint32_t timeout_ms = ptk_sim_choose(4) ? draw_ms() : 0;
     uint64_t began_ns = ptk_now_ns();
     ptk_err err = ptk_waitable_wait_any(choice.items, choice.count, &index, timeout_ms);
     if (err == PTK_OK) {
-        take_choice(actor->house, &choice, index);
+        take_choice(actor->host_state, &choice, index);
     } else if (err == PTK_ERR_TIMEOUT) {
         check_passed(began_ns, timeout_ms);
     } else if (!is_cancelled(actor, err)) {
@@ -336,7 +336,7 @@ static ptk_err sleep_a_while(actor_t *actor) {
     return err;
 }
 
-/* Behind a shield nothing strikes but its own limit; it may have another one within. */
+/* Behind a shield nothing ends a sleep but the shield's own limit; it may contain another shield. */
 static void sleep_behind_shield(unsigned depth) {
     ptk_shield_t shield;
     uint32_t limit_ms = draw_ms();
@@ -362,15 +362,15 @@ static void sleep_behind_shield(unsigned depth) {
     PTK_SIM_CHECK(ptk_shield_end(&shield) == PTK_OK);
 }
 
-static ptk_err hide(actor_t *actor) {
+static ptk_err sleep_shielded(actor_t *actor) {
     sleep_behind_shield(ptk_sim_choose(3));
     ptk_err err = ptk_yield();
     (void) is_cancelled(actor, err);
     return err;
 }
 
-static ptk_err cancel_somebody(actor_t *actor) {
-    actor_t *other = &actor->house->actors[ptk_sim_choose(ACTORS)];
+static ptk_err cancel_an_actor(actor_t *actor) {
+    actor_t *other = &actor->host_state->actors[ptk_sim_choose(ACTORS)];
     if (other->green) {
         other->is_cancelled = true;
         PTK_SIM_CHECK(ptk_green_cancel(other->green) == PTK_OK);
@@ -378,13 +378,13 @@ static ptk_err cancel_somebody(actor_t *actor) {
     return PTK_OK;
 }
 
-/* --- actors and their boss --- */
+/* --- actors and their supervisor --- */
 
 static ptk_err act(void *arg) {
     static ptk_err (*const actions[])(actor_t *) = {
-        wait_for_event, wait_for_event, wait_for_event, wait_for_any,     wait_for_any, wait_for_tick,
-        signal_event,   signal_event,   signal_event,   signal_from_afar, abort_waits,  destroy_event,
-        have_child,     sleep_a_while,  hide,           cancel_somebody};
+        wait_for_event, wait_for_event, wait_for_event, wait_for_any,         wait_for_any, wait_for_tick,
+        signal_event,   signal_event,   signal_event,   signal_through_inbox, abort_waits,  destroy_event,
+        have_child,     sleep_a_while,  sleep_shielded, cancel_an_actor};
     actor_t *actor = arg;
     ptk_err err = PTK_OK;
     while (actor->actions < ACTIONS && err != PTK_ERR_CANCELED) {
@@ -414,67 +414,67 @@ static ptk_err look_after(actor_t *actor) {
     return err == PTK_ERR_TIMEOUT ? PTK_OK : err;
 }
 
-static bool all_done(const house_t *house) {
+static bool all_done(const host_state_t *host_state) {
     for (size_t i = 0; i < ACTORS; i++) {
-        if (house->actors[i].green || house->actors[i].actions < ACTIONS) {
+        if (host_state->actors[i].green || host_state->actors[i].actions < ACTIONS) {
             return false;
         }
     }
     return true;
 }
 
-/* Each event that was signalled has been taken, and each tick. */
-static ptk_err check_accounts(house_t *house) {
-    uint64_t before = ticks_until(house, ptk_now_ns());
+/* Every event that was signalled has been taken, and every tick. */
+static ptk_err check_accounts(host_state_t *host_state) {
+    uint64_t before = ticks_until(host_state, ptk_now_ns());
     ptk_err err = ptk_sleep_ms(1); /* for what is in the inbox */
-    for (size_t i = 0; i < house->event_count && err == PTK_OK; i++) {
-        event_t *event = &house->events[i];
+    for (size_t i = 0; i < host_state->event_count && err == PTK_OK; i++) {
+        event_t *event = &host_state->events[i];
         if (!event->is_destroyed) {
             drain(event);
         }
         PTK_SIM_CHECK(event->taken == event->signaled);
     }
-    if (err == PTK_OK && ptk_waitable_wait(house->ticker, PTK_EVENT_READ, 0) == PTK_OK) {
-        take_ticks(house, ptk_waitable_count());
+    if (err == PTK_OK && ptk_waitable_wait(host_state->ticker, PTK_EVENT_READ, 0) == PTK_OK) {
+        take_ticks(host_state, ptk_waitable_count());
     }
-    PTK_SIM_CHECK(err != PTK_OK || house->ticks >= before);
+    PTK_SIM_CHECK(err != PTK_OK || host_state->ticks >= before);
     return err;
 }
 
-static ptk_err make_house(house_t *house) {
+static ptk_err make_host_state(host_state_t *host_state) {
     ptk_timer_spec_t spec = {FIRST_NS, TICK_NS};
     ptk_err err = PTK_OK;
-    memset(house, 0, sizeof *house);
+    memset(host_state, 0, sizeof *host_state);
     for (size_t i = 0; i < ACTORS; i++) {
-        house->actors[i].house = house;
+        host_state->actors[i].host_state = host_state;
     }
     for (size_t i = 0; i < SLOTS && err == PTK_OK; i++) {
-        err = make_event(house, i);
+        err = make_event(host_state, i);
     }
-    house->ticker_ns = ptk_now_ns();
-    house->ticker = ptk_waitable_create(NULL, PTK_WAITABLE_TIMER, &spec);
-    return house->ticker ? err : ptk_get_err();
+    host_state->ticker_ns = ptk_now_ns();
+    host_state->ticker = ptk_waitable_create(NULL, PTK_WAITABLE_TIMER, &spec);
+    return host_state->ticker ? err : ptk_get_err();
 }
 
-static ptk_err boss(void *arg) {
-    house_t *house = arg;
-    ptk_err err = make_house(house);
-    while (err == PTK_OK && !all_done(house)) {
+static ptk_err supervisor(void *arg) {
+    host_state_t *host_state = arg;
+    ptk_err err = make_host_state(host_state);
+    while (err == PTK_OK && !all_done(host_state)) {
         for (size_t i = 0; i < ACTORS && err == PTK_OK; i++) {
-            err = look_after(&house->actors[i]);
+            err = look_after(&host_state->actors[i]);
         }
     }
-    return err == PTK_OK ? check_accounts(house) : err;
+    return err == PTK_OK ? check_accounts(host_state) : err;
 }
 
 static ptk_err run_host(void *arg) {
-    return scenario_run(boss, arg);
+    return scenario_run(supervisor, arg);
 }
 
 void scenario_waits(ptk_sim_t *sim) {
     static const char *const names[HOSTS] = {"anna", "bert"};
     for (size_t i = 0; i < HOSTS; i++) {
-        scenario_host(sim, names[i], PTK_SIM_HOST_MAY_CRASH, run_host, &houses[i]);
+        scenario_host(sim, names[i], PTK_SIM_HOST_MAY_CRASH, run_host, &host_states[i]);
     }
     ptk_sim_run_for(sim, 3000);
     ptk_sim_settle(sim, 600000);

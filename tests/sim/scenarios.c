@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define STARTS_MAX 1000 /* of a program that has no resources */
+#define STARTS_MAX 1000 /* of a program without resources */
 #define RESPITE_MS 10
 
 bool scenario_exhausts;
@@ -148,7 +148,7 @@ static bool start_conversation(ptk_sock_t *sock, void (*serve)(ptk_sock_t *sock)
     return true;
 }
 
-/* One connection; an accept that has no resources is tried again after a while. */
+/* Accepts one connection; an accept without resources is tried again after a while. */
 static ptk_err accept_one(ptk_sock_t *listener, void (*serve)(ptk_sock_t *sock)) {
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE);
     if (!sock) {

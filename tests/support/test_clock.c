@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time that the test moves.
+ * Time that the test controls.
  *
- * In a plain process the clock is a number, and a system table of this file stands between the poller and the
- * real one: it asks that without waiting, and lets the number grow where the poller would have slept.
+ * In a plain process the clock is a number, and a system table of this file is between the poller and the
+ * real one: it polls that without waiting, and advances the number where the poller would have slept.
  *
  * A simulated host has a virtual clock already, which stands still while anything runs. It is set to the
- * test's start, a poll that finds nothing takes no time, an appointment is an event of the events, and an
- * early wake is a shorter wait and the oracle's answer that it was one.
+ * test's start, a poll that finds nothing takes no time, a callback is an event of the world's queue, and an
+ * early wake is a shorter wait that the oracle confirms.
  */
 #include "base/ptk_choice.h"
 #include "base/ptk_thread.h"
@@ -20,7 +20,7 @@
 typedef struct clock_state {
     ptk_sys_t sys;
     uint64_t now_ns;
-    uint64_t appointment_ns; /* PTK_TIME_NEVER: none */
+    uint64_t callback_ns; /* PTK_TIME_NEVER: none */
     void (*fn)(void *arg);
     void *arg;
     bool early;
@@ -37,21 +37,21 @@ static void real_advance(uint64_t ns) {
     clock_state.now_ns += ns < left ? ns : left;
 }
 
-/* Let time pass until the appointment, which is then kept, or until `timeout_ns` is over (negative: no
- * limit). */
+/* Lets time pass until the callback is due, which is then called, or until `timeout_ns` is over (negative:
+   no limit). */
 static void clock_pass(int64_t timeout_ns) {
     clock_state_t *state = &clock_state;
-    uint64_t left = state->appointment_ns - state->now_ns;
-    if (state->appointment_ns != PTK_TIME_NEVER && (timeout_ns < 0 || left <= (uint64_t) timeout_ns)) {
-        state->now_ns = state->appointment_ns;
-        state->appointment_ns = PTK_TIME_NEVER;
+    uint64_t left = state->callback_ns - state->now_ns;
+    if (state->callback_ns != PTK_TIME_NEVER && (timeout_ns < 0 || left <= (uint64_t) timeout_ns)) {
+        state->now_ns = state->callback_ns;
+        state->callback_ns = PTK_TIME_NEVER;
         state->fn(state->arg);
     } else {
         real_advance((uint64_t) timeout_ns);
     }
 }
 
-/* One sleep of the poller; `poll` asks the real one. */
+/* Carries out one sleep of the poller; `poll` calls the real one. */
 static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *context, int64_t timeout_ns) {
     int got = poll(context, 0);
     if (got == 0 && timeout_ns > 1 && clock_state.early) {
@@ -60,7 +60,7 @@ static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *con
     }
     while (got == 0 && timeout_ns != 0) {
         uint64_t before_ns = clock_state.now_ns;
-        if (timeout_ns < 0 && clock_state.appointment_ns == PTK_TIME_NEVER) {
+        if (timeout_ns < 0 && clock_state.callback_ns == PTK_TIME_NEVER) {
             return poll(context, -1);
         }
         clock_pass(timeout_ns);
@@ -105,7 +105,7 @@ static int clock_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) 
 }
 
 static void real_begin(uint64_t start_ns) {
-    clock_state = (clock_state_t) {.sys = ptk_sys_real, .now_ns = start_ns, .appointment_ns = PTK_TIME_NEVER};
+    clock_state = (clock_state_t) {.sys = ptk_sys_real, .now_ns = start_ns, .callback_ns = PTK_TIME_NEVER};
     clock_state.sys.now_ns = clock_now;
     clock_state.sys.epoll_wait = clock_epoll;
     clock_state.sys.poll = clock_poll;
@@ -113,8 +113,8 @@ static void real_begin(uint64_t start_ns) {
 }
 
 static void real_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
-    CHECK(when_ns >= clock_state.now_ns && clock_state.appointment_ns == PTK_TIME_NEVER);
-    clock_state.appointment_ns = when_ns;
+    CHECK(when_ns >= clock_state.now_ns && clock_state.callback_ns == PTK_TIME_NEVER);
+    clock_state.callback_ns = when_ns;
     clock_state.fn = fn;
     clock_state.arg = arg;
 }
@@ -122,25 +122,25 @@ static void real_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
 /* --- a simulated host ----------------------------------------------------------------------------------- */
 
 static struct {
-    ptk_sim_kernel_t before; /* what the test changes of the kernel is put back from here */
-    ptk_sim_event_t appointment;
-    uint64_t appointment_ns; /* by the host's clock */
+    ptk_sim_kernel_t before; /* the kernel as it was, to be restored */
+    ptk_sim_event_t callback_event;
+    uint64_t callback_ns; /* by the host's clock */
     void (*fn)(void *arg);
     void *arg;
     ptk_choice_oracle_t oracle; /* over the host's own, while sleeps end early */
     bool came_early;
 } host_clock;
 
-static void enter_appointment(void) {
+static void schedule_callback(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     uint64_t now_ns = ptk_sim_kernel_now_ns(kernel);
-    uint64_t left_ns = host_clock.appointment_ns > now_ns ? host_clock.appointment_ns - now_ns : 0;
+    uint64_t left_ns = host_clock.callback_ns > now_ns ? host_clock.callback_ns - now_ns : 0;
     ptk_sim_event_queue_t *events = &kernel->net->events;
-    ptk_sim_event_queue_insert(events, &host_clock.appointment, events->now_ns + left_ns);
+    ptk_sim_event_queue_insert(events, &host_clock.callback_event, events->now_ns + left_ns);
 }
 
-/* On the driver's side, while the host sleeps in its poller. */
-static void keep_appointment(ptk_sim_event_t *event) {
+/* Event handler, on the driver's side, while the host sleeps in its poller. */
+static void run_callback(ptk_sim_event_t *event) {
     ptk_thread_block_t *before = ptk_thread_in_use;
     (void) event;
     ptk_thread_in_use = &((ptk_sim_kernel_t *) host_clock.before.block.kernel)->block;
@@ -151,47 +151,47 @@ static void keep_appointment(ptk_sim_event_t *event) {
 static void host_begin(uint64_t start_ns) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     host_clock.before = *kernel;
-    host_clock.appointment.happen = keep_appointment;
+    host_clock.callback_event.fire = run_callback;
     kernel->clock_offset_ns += (int64_t) (start_ns - ptk_sim_kernel_now_ns(kernel));
-    kernel->look_ns = 0;
+    kernel->empty_poll_ns = 0;
 }
 
 static void host_end(void) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
-    ptk_sim_event_queue_cancel(&kernel->net->events, &host_clock.appointment);
-    kernel->look_ns = host_clock.before.look_ns;
+    ptk_sim_event_queue_cancel(&kernel->net->events, &host_clock.callback_event);
+    kernel->empty_poll_ns = host_clock.before.empty_poll_ns;
     kernel->suspend = host_clock.before.suspend;
     kernel->block.oracle = host_clock.before.block.oracle;
     kernel->block.sys = host_clock.before.block.sys;
 }
 
-/* The test computes for so long; meanwhile the world goes on. */
+/* The test computes for `ns`; meanwhile the world's events fire. */
 static void host_advance(uint64_t ns) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     ptk_sim_event_queue_t *events = &kernel->net->events;
     uint64_t left_ns = PTK_TIME_NEVER - ptk_sim_kernel_now_ns(kernel);
     uint64_t until_ns = events->now_ns + (ns < left_ns ? ns : left_ns);
-    bool has_appointment = ptk_sim_event_is_entered(&host_clock.appointment);
-    ptk_sim_event_queue_cancel(events, &host_clock.appointment);
+    bool has_callback = ptk_sim_event_is_scheduled(&host_clock.callback_event);
+    ptk_sim_event_queue_cancel(events, &host_clock.callback_event);
     while (ptk_sim_event_queue_next_ns(events) <= until_ns) {
         (void) ptk_sim_event_queue_step(events);
     }
     events->now_ns = until_ns;
-    if (has_appointment) {
-        enter_appointment();
+    if (has_callback) {
+        schedule_callback();
     }
 }
 
 static void host_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
     CHECK(when_ns >= ptk_sim_kernel_now_ns(ptk_sim_kernel_here()));
-    CHECK(!ptk_sim_event_is_entered(&host_clock.appointment));
-    host_clock.appointment_ns = when_ns;
+    CHECK(!ptk_sim_event_is_scheduled(&host_clock.callback_event));
+    host_clock.callback_ns = when_ns;
     host_clock.fn = fn;
     host_clock.arg = arg;
-    enter_appointment();
+    schedule_callback();
 }
 
-/* Half of the wait, and then the kernel asks whether it is to end early. */
+/* Waits for half of the time; then the kernel decides whether the wait ends early. */
 static void suspend_for_half(ptk_sim_kernel_t *kernel, uint64_t until_ns) {
     uint64_t now_ns = kernel->net->events.now_ns;
     bool is_cut = until_ns != UINT64_MAX && until_ns > now_ns + 1;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random scripts of system calls on a few sockets over loopback, and how to run one on any system table.
+ * Random scripts of system calls on a few sockets over loopback, and the function that runs one on any system
+ * table.
  *
- * A step is one call on one of four slots. What it came to is a line of text: the answer, the bytes, and what
- * poll then says of every slot. Two tables agree if their lines are equal. Port numbers are the kernel's to
- * choose, so a line names ports by the order in which they appear.
+ * A step is one call on one of four slots. Its outcome is a line of text: the result, the bytes, and what
+ * poll reports of every slot afterwards. Two tables agree if their lines are equal. The kernel chooses port
+ * numbers, so a line names ports by the order in which they appear.
  */
 #pragma once
 
@@ -50,18 +51,18 @@ typedef struct calls_record {
     char lines[CALLS_STEPS][CALLS_LINE];
 } calls_record_t;
 
-/* How long a table is given to come to rest after a call. */
+/* How long a table is given to settle after a call. */
 typedef enum calls_rest {
     CALLS_REST_SIMULATED, /* virtual time passes */
-    CALLS_REST_EXPECTED,  /* events are awaited only while the line is not the one that is expected */
-    CALLS_REST_QUIET      /* until nothing has happened for a while */
+    CALLS_REST_EXPECTED,  /* waits for events only while the line is not the expected one */
+    CALLS_REST_QUIET      /* waits until there has been no event for a while */
 } calls_rest_t;
 
 void calls_generate(calls_script_t *script, ptk_test_random_t *random);
 
-/* The step as text. */
+/* Writes the step as text. */
 void calls_print(const calls_step_t *step, char *text_out, size_t text_bytes);
 
-/* Run it on the table in use (ptk_sys). `expected` may be NULL. */
+/* Runs a script on the table in use (ptk_sys). `expected` may be NULL. */
 void calls_run(const calls_script_t *script, calls_rest_t rest, const calls_record_t *expected,
                calls_record_t *record_out);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scripts by the dice. Most begin with a connection, because calls on what is not connected soon all answer
- * the same; then anything may follow, in any order. The bytes of a script are fewer than the least buffer, so
- * that buffers never fill: how large they are is where simulation and kernel differ on purpose.
+ * Random scripts. Most begin with a connection, because calls on a socket that is not connected soon return
+ * the same; then anything may follow, in any order. The bytes of a script are fewer than the smallest buffer,
+ * so buffers never fill: the simulation differs from the kernel in their size on purpose.
  */
 #include "calls.h"
 #include "scripts.h"
@@ -76,7 +76,7 @@ static void add_connection(maker_t *maker) {
     if (below(maker, 4) != 0) {
         add(maker, CALLS_ACCEPT, 0, 0, 0);
     }
-    if (below(maker, 2) != 0) { /* the number of steps is dear */
+    if (below(maker, 2) != 0) { /* the number of steps is limited */
         add(maker, CALLS_CLOSE, 0, 0, 0);
     }
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One script on one system table. */
+/*
+ * Runs one script on one system table.
+ */
 #include "calls.h"
 #include "scripts.h"
 
@@ -17,7 +19,7 @@
 #define SIMULATED_NS INT64_C(3000000)
 #define EXPECTED_NS  INT64_C(5000000) /* without an event; then the line counts as it is */
 #define QUIET_NS     INT64_C(2000000)
-#define NOBODYS_PORT 1 /* where nothing listens */
+#define UNUSED_PORT  1 /* nothing listens here */
 
 typedef struct world {
     const ptk_sys_t *sys;
@@ -28,7 +30,7 @@ typedef struct world {
     uint16_t ports[PORTS_MAX];       /* as they appeared */
     size_t port_count;
     unsigned char next_byte;
-    ptk_os_handle_t watch; /* an epoll that is told of every edge; not in the simulation */
+    ptk_os_handle_t watch; /* an epoll with every edge; not in the simulation */
 } world_t;
 
 /* --- addresses --- */
@@ -60,7 +62,7 @@ static uint16_t port_of(const address_t *address) {
     return ntohs(address->any.sa_family == AF_INET ? address->ipv4.sin_port : address->ipv6.sin6_port);
 }
 
-/* Its number in this script, from 1 on; 0 stays 0. */
+/* Returns the port's number in this script, from 1 on; 0 stays 0. */
 static size_t number_of_port(world_t *world, uint16_t port) {
     size_t i = 0;
     while (i < world->port_count && world->ports[i] != port) {
@@ -87,7 +89,7 @@ static void write_address(world_t *world, scripts_line_t *line, const char *name
                   (unsigned) length);
 }
 
-/* Note which port it has, if any. */
+/* Records which port the slot has, if any. */
 static void look_at_port(world_t *world, unsigned slot) {
     address_t address = {0};
     socklen_t length = sizeof address;
@@ -96,7 +98,7 @@ static void look_at_port(world_t *world, unsigned slot) {
     }
 }
 
-/* --- coming to rest, and looking --- */
+/* --- settling, and observing --- */
 
 static bool await_event(world_t *world, int64_t ns) {
     struct epoll_event events[CALLS_SLOTS];
@@ -132,8 +134,8 @@ static void write_readiness(world_t *world, scripts_line_t *line) {
 
 /* --- calls --- */
 
-/* TCP_NODELAY as on every socket of ptk's: simulated TCP holds nothing back and acknowledges at once, while
-   Nagle's algorithm and a late acknowledgement would leave the real network at unrest for 40 ms. */
+/* Sets TCP_NODELAY, as ptk does on every socket: simulated TCP delays neither data nor ACKs, while Nagle's
+   algorithm and a delayed ACK would keep the real network busy for 40 ms. */
 static void keep(world_t *world, unsigned slot, ptk_os_handle_t handle) {
     int on = 1;
     world->handles[slot] = handle;
@@ -167,7 +169,7 @@ static int call_bind(world_t *world, const calls_step_t *step) {
 
 static int call_connect(world_t *world, const calls_step_t *step) {
     address_t address;
-    uint16_t port = world->last_port[step->other] ? world->last_port[step->other] : NOBODYS_PORT;
+    uint16_t port = world->last_port[step->other] ? world->last_port[step->other] : UNUSED_PORT;
     place_t place = step->amount == 3 ? PLACE_ANY : PLACE_LOOPBACK;
     socklen_t length = make_address(world->family, place, port, &address);
     return world->sys->connect(world->handles[step->slot], &address.any, length);

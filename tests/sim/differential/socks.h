@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random scripts of ptk's socket calls over loopback, and how to run one on the platform of the loop.
+ * Random scripts of ptk's socket calls over loopback, and the function that runs one on the platform of the
+ * loop.
  *
- * A step is one call on one of four sockets, made by the script's own green thread or, without a limit of
- * time, by one of two others. What it came to is a line of text: the result, the bytes, and what the others
- * have come to meanwhile. Platforms agree if their lines are equal.
+ * A step is one call on one of four sockets, made by the script's own green thread or, without a time limit,
+ * by one of two others. Its outcome is a line of text: the result, the bytes, and the results of the other
+ * two that have ended meanwhile. Platforms agree if their lines are equal.
  */
 #pragma once
 
@@ -54,18 +55,18 @@ typedef struct socks_record {
     char lines[SOCKS_STEPS][SOCKS_LINE];
 } socks_record_t;
 
-/* How the network is given time to come to rest. */
+/* How the network is given time to settle. */
 typedef enum socks_rest {
     SOCKS_REST_SIMULATED, /* virtual time passes */
-    SOCKS_REST_EXPECTED,  /* as long as the line is not the one that is expected, up to a limit */
+    SOCKS_REST_EXPECTED,  /* as long as the line is not the expected one, up to a limit */
     SOCKS_REST_QUIET      /* always for a while */
 } socks_rest_t;
 
 void socks_generate(socks_script_t *script, ptk_test_random_t *random);
 
-/* The step as text. */
+/* Writes the step as text. */
 void socks_print(const socks_step_t *step, char *text_out, size_t text_bytes);
 
-/* Run it with a loop of its own on the platform, NULL: the usual. `expected` may be NULL. */
+/* Runs a script with a loop of its own on the platform, NULL: the default one. `expected` may be NULL. */
 ptk_err socks_run(const socks_script_t *script, const char *platform, socks_rest_t rest,
                   const socks_record_t *expected, socks_record_t *record_out);

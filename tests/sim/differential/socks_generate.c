@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scripts of socket calls by the dice; see calls_generate.c. A send fits into one segment of the simulation:
- * those of the real loopback are larger, and how much of a longer send the first wake finds is the network's
- * to decide.
+ * Random scripts of socket calls; see calls_generate.c. A send fits into one segment of the simulation: those
+ * of the real loopback are larger, and how much of a longer send the first wake finds depends on the network.
  */
 #include "socks.h"
 #include "scripts.h"

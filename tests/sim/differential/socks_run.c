@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One script of socket calls on one platform.
+ * Runs one script of socket calls on one platform.
  *
- * The script runs in a green thread. After each step it looks, until all is at rest, whether tasks have
- * ended, and says so in the step's line. When the script is over, tasks are cancelled and sockets aborted.
+ * The script runs in a green thread. After each step it checks, until the network has settled, whether tasks
+ * have ended, and writes that into the step's line. When the script is over, tasks are cancelled and sockets
+ * reset.
  */
 #include "socks.h"
 #include "scripts.h"
@@ -20,7 +21,7 @@
 #define SIMULATED_NS    UINT64_C(3000000)
 #define QUIET_NS        UINT64_C(3000000)
 #define SHORTLY_MS      1
-#define NOBODYS_PORT    1 /* where nothing listens */
+#define UNUSED_PORT     1 /* nothing listens here */
 #define TASK_LINE_BYTES 96
 
 typedef struct world world_t;
@@ -53,7 +54,7 @@ static struct sockaddr_in loopback(uint16_t port) {
         .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(port)};
 }
 
-/* Its number in this script, from 1 on; 0 stays 0. */
+/* Returns the port's number in this script, from 1 on; 0 stays 0. */
 static size_t number_of_port(world_t *world, uint16_t port) {
     size_t i = 0;
     while (i < world->port_count && world->ports[i] != port) {
@@ -65,7 +66,7 @@ static size_t number_of_port(world_t *world, uint16_t port) {
     return port != 0 ? i + 1 : 0;
 }
 
-/* Note which port it has, if any. */
+/* Records which port the slot has, if any. */
 static void look_at_port(world_t *world, unsigned slot) {
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
@@ -102,7 +103,7 @@ static void write_result(scripts_line_t *line, ptk_err err) {
 }
 
 static ptk_err call_connect(world_t *world, const socks_step_t *step, uint32_t timeout_ms) {
-    uint16_t port = world->last_port[step->other] ? world->last_port[step->other] : NOBODYS_PORT;
+    uint16_t port = world->last_port[step->other] ? world->last_port[step->other] : UNUSED_PORT;
     struct sockaddr_in address = loopback(port);
     return ptk_sock_connect(world->socks[step->slot], (struct sockaddr *) &address, sizeof address,
                             timeout_ms);
@@ -120,7 +121,7 @@ static ptk_err call_accept(world_t *world, const socks_step_t *step, scripts_lin
     }
     if (slot == SOCKS_SLOTS) {
         scripts_write(line, " no room");
-        ptk_sock_close(accepted); /* a reset might beat the other end's connect, or might not */
+        ptk_sock_close(accepted); /* a reset would race with the other end's connect */
         return PTK_OK;
     }
     world->socks[slot] = accepted;

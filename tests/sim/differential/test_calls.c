@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simulated kernel beside the real one: random scripts of system calls, one call at a time, must come to
- * the same on both. The real one is right.
+ * The simulated kernel compared with the real one: random scripts of system calls, one call at a time, must
+ * have the same results on both. The real kernel is right.
  *
- * A real network may be late under load, and its ports are shared with strangers, among them the TIME_WAITs
- * of earlier scripts. So the real kernel gets time while it does not say what is expected, and a script that
- * differs is run again, with other ports and a rest after every call, before it counts. What still differs is
- * made shorter, step by step, and printed.
+ * A real network may be late under load, and its ports are shared with other programs and with the TIME_WAITs
+ * of earlier scripts. So the real kernel gets time while its result is not the expected one, and a script
+ * that differs is run again, with other ports and a pause after every call, before it counts. What still
+ * differs is made shorter, step by step, and printed.
  *
- * Not compared, because the simulation deviates on purpose: how large buffers are, and which numbers the
- * kernel's ports have.
+ * Not compared, because the simulation deviates on purpose: the size of buffers, and the numbers of the ports
+ * that the kernel chooses.
  */
 #include "calls.h"
 
@@ -50,7 +50,7 @@ static void simulate(trial_t *trial) {
     ptk_sim_destroy(sim);
 }
 
-/* The first step that differs; the number of steps: none. */
+/* Returns the first step that differs; the number of steps if none does. */
 static size_t difference(const trial_t *trial) {
     size_t i = 0;
     while (i < trial->script.count && strcmp(trial->simulated.lines[i], trial->real.lines[i]) == 0) {
@@ -59,7 +59,7 @@ static size_t difference(const trial_t *trial) {
     return i;
 }
 
-/* Do they differ? The script is cut behind the difference. */
+/* Returns whether the two differ; the script is cut behind the difference then. */
 static bool differs(trial_t *trial) {
     simulate(trial);
     for (unsigned i = 0; i < TRIES; i++) {
@@ -103,7 +103,7 @@ static void print(const trial_t *trial) {
     }
 }
 
-/* Not every machine has one. */
+/* Some machines have none. */
 static bool has_ipv6_loopback(void) {
     const struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     ptk_os_handle_t handle = -1;

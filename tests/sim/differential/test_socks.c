@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ptk beside itself: random scripts of socket calls must come to the same on the simulated platform, on epoll
- * and poll over the simulated kernel, and on epoll and poll over the real one. See test_calls.c for what a
- * real network is granted and what is not compared.
+ * ptk compared with itself: random scripts of socket calls must have the same results on the simulated
+ * platform, on epoll and poll over the simulated kernel, and on epoll and poll over the real one. See
+ * test_calls.c for how a real network is treated and what is not compared.
  */
 #include "socks.h"
 
@@ -23,7 +23,7 @@ static const char *const platforms[CONFIGURATIONS] = {"sim", "epoll", "poll", "e
 
 typedef struct trial {
     socks_script_t script;
-    unsigned configuration; /* that is run, or that differs */
+    unsigned configuration; /* the one that is run, or that differs */
     socks_record_t records[CONFIGURATIONS];
 } trial_t;
 
@@ -46,7 +46,7 @@ static void simulate(trial_t *trial) {
     ptk_sim_destroy(sim);
 }
 
-/* The first step that differs; the number of steps: none. */
+/* Returns the first step that differs; the number of steps if none does. */
 static size_t difference(const trial_t *trial, unsigned configuration) {
     size_t i = 0;
     while (i < trial->script.count &&
@@ -56,7 +56,7 @@ static size_t difference(const trial_t *trial, unsigned configuration) {
     return i;
 }
 
-/* Run it in one configuration; does it differ from the first? */
+/* Runs the script in one configuration. Returns whether it differs from the first. */
 static bool differs_in(trial_t *trial, unsigned configuration) {
     trial->configuration = configuration;
     if (configuration < REAL_EPOLL) {
@@ -74,7 +74,7 @@ static bool differs_in(trial_t *trial, unsigned configuration) {
     return true;
 }
 
-/* Does any configuration? The script is cut behind the difference. */
+/* Returns whether any configuration differs; the script is cut behind the difference then. */
 static bool differs(trial_t *trial) {
     for (unsigned i = 0; i < CONFIGURATIONS; i++) {
         if (differs_in(trial, i)) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every way that one operation can go, in the small: three green threads on two simulated hosts, six
+ * Every way that one operation can go, on a small scale: three green threads on two simulated hosts, six
  * decisions that branch, and at most two of them faults.
  *
- * A server accepts, greets and listens; beside it, on the other host, a client carries out the operation and
- * a meddler gets in its way. Decisions are taken from a window of six: all earlier and later ones are benign.
- * The window moves along the run until it has passed the run's last decision, so that late steps are tried
- * like early ones. After each leaf the simulator has checked that the hosts have ended and left nothing
- * behind; the test checks that each call came to a documented result.
+ * A server accepts, greets and listens; on the other host, a client carries out the operation and a disturber
+ * interferes with it. Decisions are taken from a window of six: all earlier and later ones are benign. The
+ * window moves along the run until it has passed the run's last decision, so late steps are tried like early
+ * ones. After each leaf the simulator has checked that the hosts have ended and leaked nothing; the test
+ * checks that each call returned a documented result.
  */
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/world/ptk_sim_impl.h"
@@ -27,7 +27,7 @@
 #define LIMIT_MS     3600000
 #define LEAVES_LEAST 100
 
-/* What stays benign: the network is in order but for what it loses, doubles and cuts short. */
+/* Sites that stay benign: the network only loses, duplicates and cuts short. */
 static const uint32_t benign_sites[] = {
     PTK_SIM_SITE_LATENCY,   PTK_SIM_SITE_SEGMENT, PTK_SIM_SITE_SHORT_RECV, PTK_SIM_SITE_REORDER,
     PTK_SIM_SITE_PARTITION, PTK_SIM_SITE_CRASH,   PTK_SIM_SITE_PAUSE,      PTK_SIM_SITE_CLOCK_STEP,
@@ -38,9 +38,9 @@ static const uint32_t benign_sites[] = {
 typedef struct operation {
     const char *name;
     void (*client)(ptk_sock_t *sock); /* `sock` is connected if `needs_connection` */
-    void (*meddler)(ptk_sock_t *sock);
+    void (*disturber)(ptk_sock_t *sock);
     bool needs_connection;
-    const ptk_err *documented; /* of the client's call; ends with -1 */
+    const ptk_err *documented; /* results of the client's call; ends with -1 */
     const ptk_err *seen;       /* those that must occur; ends with -1 */
 } operation_t;
 
@@ -49,7 +49,7 @@ static struct {
     ptk_sim_window_t window;
     uint64_t results[RESULTS];
     uint64_t leaves;
-    /* Of one run: */
+    /* Of one run. */
     ptk_sock_t *sock;
     ptk_waitable_t *waitable;
     ptk_green_t *client;
@@ -69,7 +69,7 @@ static bool is_among(const ptk_err *list, ptk_err err) {
     return *list >= 0;
 }
 
-/* The client's call came to this. */
+/* Records the result of the client's call. */
 static void note(ptk_err err) {
     if (!is_among(world.operation->documented, err)) {
         fail("a result that is not documented", err);
@@ -83,7 +83,7 @@ static ptk_err connect_to_server(ptk_sock_t *sock) {
     return ptk_sock_connect(sock, ptk_addr_sockaddr(&addr), addr.length, LATE_MS);
 }
 
-/* One connection: greet, read what comes, end. Whatever fails ends it. */
+/* Serves one connection: greets, reads what comes, and ends it. Any error ends it. */
 static ptk_err serve(void *arg) {
     char bytes[MOST_BYTES];
     size_t count = 0;
@@ -104,9 +104,9 @@ static ptk_err run_client(void *arg) {
     return PTK_OK;
 }
 
-static ptk_err run_meddler(void *arg) {
+static ptk_err run_disturber(void *arg) {
     (void) arg;
-    world.operation->meddler(world.sock);
+    world.operation->disturber(world.sock);
     return PTK_OK;
 }
 
@@ -124,17 +124,17 @@ static ptk_err server_main(void *arg) {
     return err;
 }
 
-/* Set up without faults, begin, and end everything. */
+/* Sets up without faults, runs the operation, and ends everything. */
 static ptk_err begin(void *arg) {
     ptk_event_loop_platform_t *loop = arg;
     if (world.operation->needs_connection) {
         CHECK_OK(connect_to_server(world.sock));
     }
     world.client = ptk_green_spawn(loop, NULL, run_client, NULL);
-    ptk_green_t *meddler = ptk_green_spawn(loop, NULL, run_meddler, NULL);
-    CHECK(world.client && meddler);
-    world.window.is_shut = false;
-    CHECK_OK(ptk_green_join(meddler, NULL, PTK_TIMEOUT_INFINITE));
+    ptk_green_t *disturber = ptk_green_spawn(loop, NULL, run_disturber, NULL);
+    CHECK(world.client && disturber);
+    world.window.is_disabled = false;
+    CHECK_OK(ptk_green_join(disturber, NULL, PTK_TIMEOUT_INFINITE));
     CHECK_OK(ptk_green_join(world.client, NULL, PTK_TIMEOUT_INFINITE));
     ptk_sock_close(world.sock);
     ptk_waitable_destroy(world.waitable);
@@ -169,7 +169,7 @@ static void run_leaf(const char *platform) {
     for (size_t i = 0; i < sizeof benign_sites / sizeof benign_sites[0]; i++) {
         ptk_sim_oracle_set_rate(&sim->oracle, benign_sites[i], 0);
     }
-    world.window.is_shut = true;
+    world.window.is_disabled = true;
     CHECK(ptk_sim_host(sim, &server, server_main, NULL) && ptk_sim_host(sim, &client, client_main, NULL));
     ptk_sim_end_t end = ptk_sim_run_for(sim, LIMIT_MS);
     if (end != PTK_SIM_END_QUIESCENT) {
@@ -180,7 +180,7 @@ static void run_leaf(const char *platform) {
     world.leaves++;
 }
 
-/* Every run of the window. False: no run has a decision in it. */
+/* Runs the whole window. Returns false if no run has a decision in it. */
 static bool search_window(const char *platform, unsigned number) {
     ptk_sim_window_init(&world.window, number, DECISIONS, FAULTS);
     do {
@@ -221,7 +221,7 @@ static void do_nothing(ptk_sock_t *sock) {
     (void) sock;
 }
 
-/* At once, or when the greeting has come. */
+/* The operation is disturbed at once, or when the greeting has come. */
 static void let_it_wait(void) {
     CHECK_OK(ptk_yield());
     if (ptk_sim_choose(2) != 0) {
@@ -261,12 +261,13 @@ static void recv_beside(ptk_sock_t *sock) {
 }
 
 TEST(recv) {
-    static const ptk_err documented[] = {PTK_OK,
-                                         PTK_ERR_EOF,
-                                         PTK_ERR_NO_RESOURCES,
-                                         PTK_ERR_RESET,
-                                         PTK_ERR_TIMEOUT, /* both the connection and word of it are lost */
-                                         -1};
+    static const ptk_err documented[] = {
+        PTK_OK,
+        PTK_ERR_EOF,
+        PTK_ERR_NO_RESOURCES,
+        PTK_ERR_RESET,
+        PTK_ERR_TIMEOUT, /* both the connection and the report of it are lost */
+        -1};
     static const ptk_err seen[] = {PTK_OK, PTK_ERR_RESET, PTK_ERR_TIMEOUT, -1};
     search(&(operation_t) {"recv", recv_greeting, recv_beside, true, documented, seen});
 }
@@ -299,7 +300,7 @@ TEST(connect) {
     search(&(operation_t) {"connect", connect_once, do_nothing, false, documented, seen});
 }
 
-/* On the client's host: a listener of its own, and the meddler's connection to it. */
+/* On the client's host: a listener of its own, and the disturber's connection to it. */
 static void accept_from_beside(ptk_sock_t *sock) {
     (void) sock;
     ptk_sock_t *accepted = ptk_sock_accept(world.sock, NULL, NULL, 100);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer as the oracle: libFuzzer decides what the network and the hosts of the replicated log do, and is
- * led by what the log's code has not done before. The log has its planted bug, so this must find something.
+ * A fuzzer as the oracle: libFuzzer decides what the network and the hosts of the replicated log do, guided
+ * by the coverage of the log's code. The log has its planted bug, so the fuzzer must find a failure.
  */
 #include "../scenarios.h"
 

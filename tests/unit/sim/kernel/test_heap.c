@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a simulated host's heap counts, against a plain list of what lives. */
+/*
+ * What a simulated host's heap counts, against a plain list of live blocks.
+ */
 #include "ptk_test.h"
 
 #include "sim/kernel/ptk_sim_heap.h"
@@ -52,7 +54,7 @@ static void change(ptk_sim_heap_t *heap, block_t *block, size_t bytes) {
     }
 }
 
-TEST(the_books_are_right_whatever_comes_and_goes) {
+TEST(the_record_matches_any_sequence_of_calls) {
     static block_t blocks[BLOCKS];
     ptk_test_random_t random = {7};
     ptk_sim_heap_t heap = {0};
@@ -70,7 +72,7 @@ TEST(the_books_are_right_whatever_comes_and_goes) {
     ptk_sim_heap_fini(&heap);
 }
 
-TEST(what_fits_is_told_with_the_block_that_is_replaced) {
+TEST(fits_does_not_count_the_block_that_is_replaced) {
     ptk_sim_heap_t heap = {.limit_bytes = 1024};
     void *memory = ptk_sim_heap_reallocate(&heap, NULL, 512);
     CHECK(ptk_sim_heap_fits(&heap, NULL, 512));
@@ -83,8 +85,8 @@ TEST(what_fits_is_told_with_the_block_that_is_replaced) {
     CHECK_EQ(heap.limit_bytes, 1024);
 }
 
-/* A block of one host that another one releases, and whose address comes back, is counted once. */
-TEST(a_block_of_somebody_else_is_not_counted_twice) {
+/* The address of a block that another host freed is returned again for a new one, which counts once. */
+TEST(a_block_freed_by_another_host_is_not_counted_twice) {
     ptk_sim_heap_t one = {0};
     ptk_sim_heap_t other = {0};
     void *memory = ptk_sim_heap_reallocate(&one, NULL, 100);

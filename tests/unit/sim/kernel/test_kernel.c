@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel of a simulated host answers where Linux is particular, call by call; and Linux itself. */
+/*
+ * What the kernel of a simulated host returns where Linux is particular, call by call; and Linux itself.
+ */
 #include "sim/kernel/ptk_sim_kernel.h"
 
 #include "descriptors.h"
@@ -46,7 +48,7 @@ static void run_out_of_numbers(void) {
     CHECK_EQ(fd_close(second), 0);
 }
 
-TEST(a_limit_of_descriptors_is_about_their_numbers) {
+TEST(the_descriptor_limit_bounds_the_numbers) {
     here_and_on_a_host(run_out_of_numbers);
 }
 
@@ -68,7 +70,7 @@ static void duplicate(void) {
     CHECK_EQ(fd_close(100), 0);
 }
 
-TEST(a_duplicate_gets_the_number_that_was_asked_for) {
+TEST(dup_to_uses_the_requested_number) {
     here_and_on_a_host(duplicate);
 }
 
@@ -89,7 +91,7 @@ static void watch_an_epoll(void) {
     CHECK(!is_readable((int) epoll));
     CHECK_EQ(fd_event_add(fd), 0);
     CHECK(is_readable((int) epoll));
-    CHECK_EQ(fd_event_take(fd, &count), 0); /* it has been noted, but there is nothing any more */
+    CHECK_EQ(fd_event_take(fd, &count), 0); /* the registration is marked, but nothing is ready any more */
     CHECK(!is_readable((int) epoll));
     CHECK_EQ(fd_close(fd), 0);
     CHECK_EQ(fd_close((int) epoll), 0);
@@ -101,12 +103,12 @@ TEST(an_epoll_is_readable_only_while_it_would_report_something) {
 
 /* --- connections --- */
 
-static void connect_to_many(void) {
-    static const uint32_t nobodies[] = {0xe0000001, 0xefffffff, 0xffffffff}; /* 224.0.0.1, and so on */
+static void connect_to_groups(void) {
+    static const uint32_t group_addresses[] = {0xe0000001, 0xefffffff, 0xffffffff}; /* 224.0.0.1, and so on */
     int fd = fd_socket(AF_INET);
-    for (size_t i = 0; i < sizeof nobodies / sizeof nobodies[0]; i++) {
+    for (size_t i = 0; i < sizeof group_addresses / sizeof group_addresses[0]; i++) {
         struct sockaddr_in addr = {
-            .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(nobodies[i])};
+            .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(group_addresses[i])};
         CHECK(fd_connect(fd, (struct sockaddr *) &addr, sizeof addr) == -1 && errno == ENETUNREACH);
     }
     CHECK_EQ(fd_close(fd), 0);
@@ -120,15 +122,15 @@ static void connect_to_many(void) {
     CHECK_EQ(fd_close(fd), 0);
 }
 
-TEST(a_stream_leads_to_no_group_and_not_to_everybody) {
-    here_and_on_a_host(connect_to_many);
+TEST(a_stream_cannot_connect_to_multicast_or_broadcast) {
+    here_and_on_a_host(connect_to_groups);
 }
 
 static void count_bytes(void) {
     int fds[2];
     char got[4];
     CHECK_EQ(fd_socketpair(fds), 0);
-    CHECK_EQ(ptk_sim_sys.send(fds[0], "12345", 5), 5); /* nothing has moved yet */
+    CHECK_EQ(ptk_sim_sys.send(fds[0], "12345", 5), 5); /* no packet has been delivered yet */
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     CHECK_EQ(ptk_sim_tcp_unacknowledged(ptk_sim_file_find(kernel, fds[0])->u.tcp), 5);
     CHECK_EQ(ptk_sim_tcp_unread(ptk_sim_file_find(kernel, fds[1])->u.tcp), 0);
@@ -140,13 +142,13 @@ static void count_bytes(void) {
     CHECK_EQ(fd_close(fds[1]), 0);
 }
 
-TEST(bytes_on_their_way_are_counted) {
+TEST(bytes_in_flight_are_counted) {
     on_a_host(count_bytes);
 }
 
 /* --- signals --- */
 
-static void ask_for_signals(void) {
+static void set_signal_actions(void) {
     static const int wrong[] = {SIGKILL, SIGSTOP, 0, -1, 32, 33, 65, 1000};
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -159,5 +161,5 @@ static void ask_for_signals(void) {
 }
 
 TEST(signals_that_cannot_be_caught_are_refused) {
-    on_a_host(ask_for_signals);
+    on_a_host(set_signal_actions);
 }

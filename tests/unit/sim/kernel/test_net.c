@@ -7,16 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
-/* Answers what it was told for one site, once or always, and 0 else. */
+/* An oracle that decides `value` at one site, `times` times, and else 0. */
 typedef struct scripted {
     ptk_choice_oracle_t oracle;
     uint32_t site;
-    uint32_t answer;
+    uint32_t value;
     uint32_t times;
     uint32_t asked;
 } scripted_t;
 
-static uint32_t choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+static uint32_t scripted_choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     scripted_t *scripted = (scripted_t *) (void *) oracle;
     scripted->asked++;
     CHECK(count > 1);
@@ -24,14 +24,14 @@ static uint32_t choose(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t coun
         return 0;
     }
     scripted->times--;
-    return scripted->answer % count;
+    return scripted->value % count;
 }
 
-static scripted_t scripted = {.oracle.choose = choose};
+static scripted_t scripted = {.oracle.choose = scripted_choose};
 
-static void script(uint32_t site, uint32_t answer, uint32_t times) {
+static void script(uint32_t site, uint32_t value, uint32_t times) {
     scripted.site = site;
-    scripted.answer = answer;
+    scripted.value = value;
     scripted.times = times;
     scripted.asked = 0;
     ptk_thread()->oracle = &scripted.oracle;
@@ -42,9 +42,9 @@ static uint64_t arrived_at_ns[16];
 static uint32_t arrived_on[16];
 static uint32_t arrivals;
 
-static void tcp_arrives(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
+static void tcp_input(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
     CHECK(arrivals < 16);
-    arrived[arrivals] = packet->sequence;
+    arrived[arrivals] = packet->seq;
     arrived_on[arrivals] = node->index;
     arrived_at_ns[arrivals++] = node->net->events.now_ns;
 }
@@ -60,14 +60,14 @@ static void send_to(ptk_sim_node_t *node, ptk_sim_addr_t to, uint32_t number) {
     ptk_sim_packet_t *packet = ptk_sim_packet_create(node->net, 60);
     packet->protocol = PTK_SIM_PROTOCOL_TCP;
     packet->to = to;
-    packet->sequence = number;
+    packet->seq = number;
     ptk_sim_packet_send(node, packet);
 }
 
 static void begin(ptk_sim_net_t *net, uint32_t nodes) {
     ptk_sim_net_init(net);
-    net->tcp_arrives = tcp_arrives;
-    net->usual = (ptk_sim_link_t) {.latency_ns = 1000, .latency_step_ns = 100, .latency_steps = 10};
+    net->tcp_input = tcp_input;
+    net->default_link = (ptk_sim_link_t) {.latency_ns = 1000, .latency_step_ns = 100, .latency_steps = 10};
     for (uint32_t i = 0; i < nodes; i++) {
         ptk_sim_addr_t addr = ipv4(i + 1, 0);
         CHECK(ptk_sim_node_add_address(ptk_sim_net_add(net), &addr));
@@ -99,7 +99,7 @@ TEST(packets_take_the_latency_and_keep_their_order) {
     ptk_sim_net_fini(&net);
 }
 
-/* The second packet is let past the first. */
+/* Lets the second packet overtake the first. */
 static uint32_t choose_overtaking(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     static uint32_t latencies;
     (void) oracle;
@@ -107,7 +107,7 @@ static uint32_t choose_overtaking(ptk_choice_oracle_t *oracle, uint32_t site, ui
     return site == PTK_SIM_SITE_LATENCY ? latencies++ == 0 : site == PTK_SIM_SITE_REORDER;
 }
 
-TEST(a_packet_overtakes_if_the_oracle_says_so) {
+TEST(a_packet_overtakes_if_the_oracle_decides_so) {
     ptk_sim_net_t net;
     ptk_choice_oracle_t oracle = {choose_overtaking};
     begin(&net, 2);
@@ -122,7 +122,7 @@ TEST(a_packet_overtakes_if_the_oracle_says_so) {
     ptk_sim_net_fini(&net);
 }
 
-TEST(loss_and_duplicates_are_decided_by_the_oracle_until_the_net_is_calm) {
+TEST(the_oracle_decides_loss_and_duplicates_until_faults_are_off) {
     ptk_sim_net_t net;
     begin(&net, 2);
     script(PTK_SIM_SITE_LOSS, 1, 1);
@@ -137,7 +137,7 @@ TEST(loss_and_duplicates_are_decided_by_the_oracle_until_the_net_is_calm) {
     run(&net);
     CHECK_EQ(arrivals, 3);
     CHECK_EQ(arrived[2], 3);
-    net.calm = true;
+    net.faults_off = true;
     script(PTK_SIM_SITE_LOSS, 1, 100);
     send_to(net.nodes[0], ipv4(2, 1), 4);
     run(&net);
@@ -163,11 +163,11 @@ TEST(cut_links_and_nodes_that_are_down_drop_at_both_ends) {
     begin(&net, 2);
     ptk_sim_link_t *link = ptk_sim_net_link(&net, 0, 1);
     send_to(net.nodes[0], ipv4(2, 1), 1);
-    link->cut = true;
+    link->partition_count = true;
     send_to(net.nodes[0], ipv4(2, 1), 2);
     run(&net);
     CHECK_EQ(net.packets_lost, 2);
-    link->cut = false;
+    link->partition_count = false;
     send_to(net.nodes[0], ipv4(2, 1), 3);
     net.nodes[1]->up = false;
     run(&net);
@@ -180,7 +180,7 @@ TEST(cut_links_and_nodes_that_are_down_drop_at_both_ends) {
     ptk_sim_net_fini(&net);
 }
 
-TEST(a_node_reaches_itself_at_once_and_nobody_is_no_error) {
+TEST(a_node_reaches_itself_at_once_and_an_unknown_address_is_no_error) {
     ptk_sim_net_t net;
     begin(&net, 2);
     script(PTK_SIM_SITE_LOSS, 1, 100);
@@ -194,7 +194,7 @@ TEST(a_node_reaches_itself_at_once_and_nobody_is_no_error) {
     CHECK_EQ(arrived_on[0], 1);
     CHECK_EQ(arrived_at_ns[1], 0);
     CHECK_EQ(net.packets_sent, 3);
-    send_to(net.nodes[0], ipv4(2, 1), 4); /* still under way at the end */
+    send_to(net.nodes[0], ipv4(2, 1), 4); /* still in flight at the end */
     scripted.times = 0;
     send_to(net.nodes[0], ipv4(2, 1), 5);
     ptk_sim_net_fini(&net);
@@ -203,7 +203,7 @@ TEST(a_node_reaches_itself_at_once_and_nobody_is_no_error) {
 TEST(a_thousand_nodes_have_addresses_and_links) {
     ptk_sim_net_t net;
     begin(&net, 1000);
-    net.usual.latency_ns = 77;
+    net.default_link.latency_ns = 77;
     ptk_sim_addr_t addr = ipv4(2000, 0);
     CHECK(ptk_sim_node_add_address(ptk_sim_net_add(&net), &addr));
     for (uint32_t i = 0; i < 1000; i++) {

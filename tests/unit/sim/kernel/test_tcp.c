@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Every expectation here is what Linux 6.18 answers on its loopback to the same calls. */
+/*
+ * Every expectation here is what Linux 6.18 returns on its loopback for the same calls.
+ */
 #include "tcp_world.h"
 
-TEST(unconnected) {
+TEST(calls_on_an_unconnected_endpoint) {
     begin();
     client = ptk_sim_tcp_create(here, AF_INET);
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP);
-    CHECK_STR(hear(client, 10), "not connected");
-    CHECK_EQ(say(client, "x"), -EPIPE);
-    CHECK_EQ(say_urgent(client, "x"), -EPIPE);
+    CHECK_STR(receive_text(client, 10), "not connected");
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
+    CHECK_EQ(send_urgent(client, "x"), -EPIPE);
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), -ENOTCONN);
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_RDWR), -ENOTCONN);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
@@ -23,19 +25,19 @@ TEST(a_connection_transfers_and_closes) {
     begin_connected();
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT);
-    CHECK_EQ(say(client, "hello"), 5);
+    CHECK_EQ(send_text(client, "hello"), 5);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT);
-    CHECK_STR(hear(server, 100), "hello");
-    CHECK_STR(hear(server, 100), "nothing");
-    CHECK_EQ(say(server, "to you too"), 10);
+    CHECK_STR(receive_text(server, 100), "hello");
+    CHECK_STR(receive_text(server, 100), "nothing");
+    CHECK_EQ(send_text(server, "to you too"), 10);
     settle();
-    CHECK_STR(hear(client, 2), "to");
-    CHECK_STR(hear(client, 100), " you too");
+    CHECK_STR(receive_text(client, 2), "to");
+    CHECK_STR(receive_text(client, 100), " you too");
     ptk_sim_tcp_close(client);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLRDHUP);
-    CHECK_STR(hear(server, 100), "end");
+    CHECK_STR(receive_text(server, 100), "end");
     ptk_sim_tcp_close(server);
     settle();
     CHECK_EQ(ptk_sim_tcp_count(here), 1);
@@ -49,11 +51,11 @@ TEST(a_connection_transfers_and_closes) {
 TEST(connect_again_and_again) {
     begin();
     listener = listen_on(there, PORT, 3);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     CHECK_EQ(connect_to(client, host(2), PORT), -EALREADY);
     CHECK_EQ(ptk_sim_tcp_ready(client), 0);
-    CHECK_STR(hear(client, 1), "nothing");
-    CHECK_EQ(say(client, "x"), -EAGAIN);
+    CHECK_STR(receive_text(client, 1), "nothing");
+    CHECK_EQ(send_text(client, "x"), -EAGAIN);
     CHECK_EQ(peer_error(client), -ENOTCONN);
     settle();
     CHECK_EQ(connect_to(client, host(2), PORT), 0);
@@ -66,14 +68,14 @@ TEST(connect_again_and_again) {
     end_connected();
 }
 
-TEST(refused) {
+TEST(connect_is_refused) {
     begin();
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
-    CHECK_STR(hear(client, 1), "refused");
-    CHECK_STR(hear(client, 1), "end");
-    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_STR(receive_text(client, 1), "refused");
+    CHECK_STR(receive_text(client, 1), "end");
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
     CHECK_EQ(connect_to(client, host(2), PORT), -ECONNABORTED);
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP);
@@ -81,20 +83,20 @@ TEST(refused) {
     settle();
     CHECK_EQ(connect_to(client, host(2), PORT), -ECONNREFUSED);
     CHECK_EQ(error_of(client), 0);
-    CHECK_STR(hear(client, 1), "not connected");
+    CHECK_STR(receive_text(client, 1), "not connected");
     CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
     settle();
     CHECK_EQ(error_of(client), ECONNREFUSED);
     CHECK_EQ(error_of(client), 0);
-    CHECK_STR(hear(client, 1), "end");
+    CHECK_STR(receive_text(client, 1), "end");
     ptk_sim_tcp_close(client);
     CHECK_EQ(ptk_sim_tcp_count(there), 0);
     end();
 }
 
-TEST(nobody_answers) {
+TEST(connect_times_out_without_a_reply) {
     begin();
-    client = call(here, host(9), PORT);
+    client = connect_from(here, host(9), PORT);
     run_for(126 * SECOND_NS);
     CHECK_EQ(ptk_sim_tcp_ready(client), 0);
     CHECK_EQ(net.packets_sent, 7);
@@ -141,9 +143,9 @@ TEST(bind_and_names) {
     listener = listen_on(there, PORT, 3);
     CHECK_EQ(bind_to(listener, 0, 0), -EINVAL);
     CHECK_EQ(peer_error(listener), -ENOTCONN);
-    CHECK_STR(hear(listener, 1), "not connected");
-    CHECK_EQ(say(listener, "x"), -EPIPE);
-    client = call(there, 0, PORT); /* "any" is oneself */
+    CHECK_STR(receive_text(listener, 1), "not connected");
+    CHECK_EQ(send_text(listener, "x"), -EPIPE);
+    client = connect_from(there, 0, PORT); /* "any" is the node itself */
     run_for(0);
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     struct sockaddr_in addr;
@@ -156,9 +158,9 @@ TEST(bind_and_names) {
     end_connected();
 }
 
-/* First socket on PORT with these properties, then a second: what bind and listen answer. */
-static void share(bool reuse_one, bool listens, bool reuse_other, int name, int bind_expected,
-                  int listen_expected) {
+/* A first socket on PORT with these properties, and then a second: checks what its bind and listen return. */
+static void share_port(bool reuse_one, bool listens, bool reuse_other, int name, int bind_expected,
+                       int listen_expected) {
     begin();
     ptk_sim_tcp_t *one = ptk_sim_tcp_create(here, AF_INET);
     ptk_sim_tcp_t *other = ptk_sim_tcp_create(here, AF_INET);
@@ -182,23 +184,24 @@ static void share(bool reuse_one, bool listens, bool reuse_other, int name, int 
 
 TEST(ports_are_shared_as_the_options_say) {
     for (int listens = 0; listens < 2; listens++) {
-        share(false, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
-        share(true, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
-        share(false, listens, true, SO_REUSEADDR, -EADDRINUSE, 0);
-        share(true, listens, true, SO_REUSEADDR, listens ? -EADDRINUSE : 0, -EADDRINUSE);
-        share(true, listens, true, SO_REUSEPORT, 0, 0);
-        share(true, listens, false, SO_REUSEPORT, -EADDRINUSE, 0);
+        share_port(false, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
+        share_port(true, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
+        share_port(false, listens, true, SO_REUSEADDR, -EADDRINUSE, 0);
+        share_port(true, listens, true, SO_REUSEADDR, listens ? -EADDRINUSE : 0, -EADDRINUSE);
+        share_port(true, listens, true, SO_REUSEPORT, 0, 0);
+        share_port(true, listens, false, SO_REUSEPORT, -EADDRINUSE, 0);
     }
 }
 
-/* A server goes, with its connection still open, closed by itself first, or by its client first. */
-static void restart(bool reuse_one, bool reuse_other, int who, int expected) {
+/* A server ends with its connection still open, or closed by itself first, or by its client first; another
+   one starts. */
+static void restart_server(bool reuse_one, bool reuse_other, int who, int expected) {
     begin();
     listener = ptk_sim_tcp_create(there, AF_INET);
     set(listener, SOL_SOCKET, SO_REUSEADDR, reuse_one);
     CHECK_EQ(bind_to(listener, host(2), PORT), 0);
     CHECK_EQ(ptk_sim_tcp_listen(listener, 3), 0);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     settle();
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     ptk_sim_tcp_close(listener);
@@ -221,10 +224,10 @@ static void restart(bool reuse_one, bool reuse_other, int who, int expected) {
 
 TEST(a_server_that_starts_again_needs_its_port) {
     for (int who = 0; who < 3; who++) {
-        restart(false, false, who, who == 1 ? 0 : -EADDRINUSE);
-        restart(true, false, who, who == 1 ? 0 : -EADDRINUSE);
-        restart(false, true, who, who == 1 ? 0 : -EADDRINUSE);
-        restart(true, true, who, 0);
+        restart_server(false, false, who, who == 1 ? 0 : -EADDRINUSE);
+        restart_server(true, false, who, who == 1 ? 0 : -EADDRINUSE);
+        restart_server(false, true, who, who == 1 ? 0 : -EADDRINUSE);
+        restart_server(true, true, who, 0);
     }
 }
 
@@ -238,7 +241,7 @@ TEST(ipv6_takes_ipv4_unless_told_otherwise) {
     client = ptk_sim_tcp_create(there, AF_INET);
     CHECK_EQ(bind_to(client, 0, PORT), -EADDRINUSE);
     ptk_sim_tcp_close(client);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     settle();
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     struct sockaddr_in6 name;
@@ -254,7 +257,7 @@ TEST(ipv6_takes_ipv4_unless_told_otherwise) {
     CHECK_EQ(ptk_sim_tcp_listen(listener, 3), 0);
     ptk_sim_tcp_t *other = listen_on(there, PORT + 1, 3);
     ptk_sim_tcp_close(other);
-    other = call(here, host(2), PORT + 1);
+    other = connect_from(here, host(2), PORT + 1);
     settle();
     CHECK_EQ(error_of(other), ECONNREFUSED);
     ptk_sim_tcp_close(other);
@@ -266,7 +269,7 @@ TEST(ephemeral_ports_run_out) {
     enum { PORTS = 61000 - 32768 };
     static ptk_sim_tcp_t *all[PORTS];
     for (int i = 0; i < PORTS; i++) {
-        all[i] = call(here, host(2), PORT);
+        all[i] = connect_from(here, host(2), PORT);
     }
     client = ptk_sim_tcp_create(here, AF_INET);
     CHECK_EQ(connect_to(client, host(2), PORT), -EADDRNOTAVAIL);
@@ -291,14 +294,14 @@ TEST(the_backlog_holds_one_more_than_it_says) {
     begin();
     listener = listen_on(there, PORT, 1);
     for (int i = 0; i < 4; i++) {
-        all[i] = call(here, host(2), PORT);
+        all[i] = connect_from(here, host(2), PORT);
         settle();
         CHECK_EQ(ptk_sim_tcp_ready(all[i]), i < 2 ? POLLOUT : 0);
     }
     for (int i = 0; i < 4; i++) {
         CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
         ptk_sim_tcp_close(server);
-        run_for(4 * SECOND_NS); /* those who wait call again */
+        run_for(4 * SECOND_NS); /* the clients' SYNs are retransmitted */
     }
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), -EAGAIN);
     for (int i = 0; i < 4; i++) {
@@ -313,7 +316,7 @@ TEST(a_listener_that_closes_resets_its_backlog) {
     for (int how = 0; how < 3; how++) {
         begin();
         listener = listen_on(there, PORT, 3);
-        client = call(here, host(2), PORT);
+        client = connect_from(here, host(2), PORT);
         settle();
         if (how == 1) {
             CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
@@ -340,9 +343,9 @@ TEST(a_listener_that_closes_resets_its_backlog) {
 TEST(a_connection_that_was_reset_in_the_backlog_is_accepted) {
     begin();
     listener = listen_on(there, PORT, 3);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     settle();
-    CHECK_EQ(say(client, "abc"), 3);
+    CHECK_EQ(send_text(client, "abc"), 3);
     reset_at_close(client);
     ptk_sim_tcp_close(client);
     settle();
@@ -350,9 +353,9 @@ TEST(a_connection_that_was_reset_in_the_backlog_is_accepted) {
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     CHECK_EQ(ptk_sim_tcp_ready(server), ENDED | POLLERR);
     CHECK_EQ(peer_error(server), -ENOTCONN);
-    CHECK_STR(hear(server, 10), "abc");
-    CHECK_STR(hear(server, 10), "reset");
-    CHECK_STR(hear(server, 10), "end");
+    CHECK_STR(receive_text(server, 10), "abc");
+    CHECK_STR(receive_text(server, 10), "reset");
+    CHECK_STR(receive_text(server, 10), "end");
     ptk_sim_tcp_close(server);
     ptk_sim_tcp_close(listener);
     end();
@@ -365,7 +368,7 @@ TEST(accepted_sockets_inherit) {
     CHECK_EQ(set(listener, SOL_SOCKET, SO_KEEPALIVE, 7), 0);
     CHECK_EQ(set(listener, IPPROTO_TCP, TCP_NODELAY, 1), 0);
     CHECK_EQ(set(listener, SOL_SOCKET, SO_RCVBUF, 4000), 0);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     settle();
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     CHECK_EQ(option(server, SOL_SOCKET, SO_OOBINLINE), 1);
@@ -391,10 +394,10 @@ TEST(accepted_sockets_inherit) {
     end_connected();
 }
 
-TEST(a_call_that_is_given_up) {
+TEST(connect_is_abandoned) {
     begin();
     listener = listen_on(there, PORT, 3);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT | POLLHUP | POLLERR);
     CHECK_EQ(error_of(client), ECONNRESET);
@@ -402,7 +405,7 @@ TEST(a_call_that_is_given_up) {
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
     ptk_sim_tcp_close(client);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     ptk_sim_tcp_close(client);
     settle();
     CHECK_EQ(ptk_sim_tcp_count(here), 1);
@@ -410,26 +413,26 @@ TEST(a_call_that_is_given_up) {
     end();
 }
 
-TEST(a_crash_leaves_nothing_and_the_peer_is_told_when_it_speaks) {
+TEST(a_crash_leaves_nothing_and_the_peer_is_reset_at_its_next_segment) {
     begin_connected();
     client->changed = NULL;
     ptk_sim_tcp_abandon(server);
-    ptk_sim_tcp_t *unaccepted = call(here, host(2), PORT);
+    ptk_sim_tcp_t *unaccepted = connect_from(here, host(2), PORT);
     settle();
     ptk_sim_tcp_abandon(listener);
     ptk_sim_tcp_clear(there);
     CHECK_EQ(ptk_sim_tcp_count(there), 0);
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
-    CHECK_EQ(say(client, "x"), 1);
+    CHECK_EQ(send_text(client, "x"), 1);
     settle();
-    CHECK_STR(hear(client, 1), "reset");
+    CHECK_STR(receive_text(client, 1), "reset");
     ptk_sim_tcp_close(client);
     there->up = false;
-    CHECK_EQ(say(unaccepted, "x"), 1);
+    CHECK_EQ(send_text(unaccepted, "x"), 1);
     run_for(900 * SECOND_NS);
     CHECK_EQ(ptk_sim_tcp_ready(unaccepted), POLLOUT);
     run_for(60 * SECOND_NS);
-    CHECK_STR(hear(unaccepted, 1), "timed out");
+    CHECK_STR(receive_text(unaccepted, 1), "timed out");
     ptk_sim_tcp_close(unaccepted);
     end();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How connections end, and urgent bytes. Every expectation here is what Linux 6.18 answers on its loopback.
+/*
+ * How connections end, and urgent bytes. Every expectation here is what Linux 6.18 returns on its loopback.
  */
 #include "tcp_world.h"
 
@@ -8,15 +9,15 @@ TEST(a_peer_that_has_closed_answers_with_a_reset) {
     ptk_sim_tcp_close(server);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(client), IN_OUT | POLLRDHUP);
-    CHECK_STR(hear(client, 1), "end");
-    CHECK_STR(hear(client, 1), "end");
-    CHECK_EQ(say(client, "x"), 1);
+    CHECK_STR(receive_text(client, 1), "end");
+    CHECK_STR(receive_text(client, 1), "end");
+    CHECK_EQ(send_text(client, "x"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
-    CHECK_STR(hear(client, 1), "end");
-    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_STR(receive_text(client, 1), "end");
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
-    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
     CHECK_EQ(error_of(client), 0);
     ptk_sim_tcp_close(client);
     ptk_sim_tcp_close(listener);
@@ -25,17 +26,17 @@ TEST(a_peer_that_has_closed_answers_with_a_reset) {
 
 TEST(bytes_and_fin_before_a_reset_can_be_read) {
     begin_connected();
-    CHECK_EQ(say(server, "hello"), 5);
+    CHECK_EQ(send_text(server, "hello"), 5);
     ptk_sim_tcp_close(server);
     settle();
-    CHECK_EQ(say(client, "x"), 1);
+    CHECK_EQ(send_text(client, "x"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
-    CHECK_STR(hear(client, 2), "he");
-    CHECK_STR(hear(client, 10), "llo");
-    CHECK_STR(hear(client, 10), "end");
+    CHECK_STR(receive_text(client, 2), "he");
+    CHECK_STR(receive_text(client, 10), "llo");
+    CHECK_STR(receive_text(client, 10), "end");
     CHECK_EQ(error_of(client), EPIPE);
-    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
     ptk_sim_tcp_close(client);
     ptk_sim_tcp_close(listener);
     end();
@@ -44,7 +45,7 @@ TEST(bytes_and_fin_before_a_reset_can_be_read) {
 TEST(bytes_before_a_reset_can_be_read) {
     for (int first = 0; first < 2; first++) {
         begin_connected();
-        CHECK_EQ(say(server, "hello"), 5);
+        CHECK_EQ(send_text(server, "hello"), 5);
         reset_at_close(server);
         ptk_sim_tcp_close(server);
         settle();
@@ -52,11 +53,11 @@ TEST(bytes_before_a_reset_can_be_read) {
         if (first) {
             CHECK_EQ(error_of(client), ECONNRESET);
         }
-        CHECK_STR(hear(client, 2), "he");
-        CHECK_STR(hear(client, 10), "llo");
-        CHECK_STR(hear(client, 10), first ? "end" : "reset");
+        CHECK_STR(receive_text(client, 2), "he");
+        CHECK_STR(receive_text(client, 10), "llo");
+        CHECK_STR(receive_text(client, 10), first ? "end" : "reset");
         CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
-        CHECK_EQ(say(client, "x"), -EPIPE);
+        CHECK_EQ(send_text(client, "x"), -EPIPE);
         CHECK_EQ(peer_error(client), -ENOTCONN);
         CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), -ENOTCONN);
         ptk_sim_tcp_close(client);
@@ -65,14 +66,14 @@ TEST(bytes_before_a_reset_can_be_read) {
     }
 }
 
-TEST(a_reset_is_told_once_by_send) {
+TEST(send_returns_a_reset_once) {
     begin_connected();
     reset_at_close(server);
     ptk_sim_tcp_close(server);
     settle();
-    CHECK_EQ(say(client, "x"), -ECONNRESET);
-    CHECK_EQ(say(client, "x"), -EPIPE);
-    CHECK_STR(hear(client, 1), "end");
+    CHECK_EQ(send_text(client, "x"), -ECONNRESET);
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
+    CHECK_STR(receive_text(client, 1), "end");
     CHECK_EQ(connect_to(client, host(2), PORT), -ECONNABORTED);
     CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
     settle();
@@ -83,7 +84,7 @@ TEST(a_reset_is_told_once_by_send) {
 TEST(closing_with_unread_bytes_resets) {
     for (int half = 0; half < 2; half++) {
         begin_connected();
-        CHECK_EQ(say(client, "hello"), 5);
+        CHECK_EQ(send_text(client, "hello"), 5);
         if (half) {
             CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
         }
@@ -91,8 +92,8 @@ TEST(closing_with_unread_bytes_resets) {
         ptk_sim_tcp_close(server);
         settle();
         CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
-        CHECK_STR(hear(client, 1), "reset");
-        CHECK_STR(hear(client, 1), "end");
+        CHECK_STR(receive_text(client, 1), "reset");
+        CHECK_STR(receive_text(client, 1), "end");
         ptk_sim_tcp_close(client);
         ptk_sim_tcp_close(listener);
         end();
@@ -101,20 +102,20 @@ TEST(closing_with_unread_bytes_resets) {
 
 TEST(shutdown_of_receiving) {
     begin_connected();
-    CHECK_EQ(say(server, "abc"), 3);
+    CHECK_EQ(send_text(server, "abc"), 3);
     settle();
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_RD), 0);
     CHECK_EQ(ptk_sim_tcp_ready(client), IN_OUT | POLLRDHUP);
-    CHECK_STR(hear(client, 2), "ab");
-    CHECK_STR(hear(client, 2), "c");
-    CHECK_STR(hear(client, 2), "end");
-    CHECK_EQ(say(server, "def"), 3);
+    CHECK_STR(receive_text(client, 2), "ab");
+    CHECK_STR(receive_text(client, 2), "c");
+    CHECK_STR(receive_text(client, 2), "end");
+    CHECK_EQ(send_text(server, "def"), 3);
     settle();
-    CHECK_STR(hear(client, 10), "def");
-    CHECK_STR(hear(client, 10), "end");
-    CHECK_EQ(say(client, "x"), 1);
+    CHECK_STR(receive_text(client, 10), "def");
+    CHECK_STR(receive_text(client, 10), "end");
+    CHECK_EQ(send_text(client, "x"), 1);
     settle();
-    CHECK_STR(hear(server, 10), "x");
+    CHECK_STR(receive_text(server, 10), "x");
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT);
     end_connected();
 }
@@ -124,18 +125,18 @@ TEST(shutdown_of_sending) {
     CHECK_EQ(ptk_sim_tcp_shutdown(client, 5), -EINVAL);
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
-    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
     settle();
-    CHECK_STR(hear(server, 1), "end");
+    CHECK_STR(receive_text(server, 1), "end");
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLRDHUP);
-    CHECK_EQ(say(server, "abc"), 3);
+    CHECK_EQ(send_text(server, "abc"), 3);
     settle();
-    CHECK_STR(hear(client, 10), "abc");
+    CHECK_STR(receive_text(client, 10), "abc");
     CHECK_EQ(ptk_sim_tcp_shutdown(server, SHUT_WR), 0);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), ENDED);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
-    CHECK_STR(hear(client, 1), "end");
+    CHECK_STR(receive_text(client, 1), "end");
     CHECK_EQ(peer_error(client), -ENOTCONN);
     CHECK_EQ(peer_error(server), -ENOTCONN);
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), -ENOTCONN);
@@ -147,21 +148,21 @@ TEST(shutdown_of_both_does_not_take_bytes_any_more) {
     begin_connected();
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_RDWR), 0);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
-    CHECK_STR(hear(client, 1), "end");
-    CHECK_EQ(say(client, "x"), -EPIPE);
+    CHECK_STR(receive_text(client, 1), "end");
+    CHECK_EQ(send_text(client, "x"), -EPIPE);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLRDHUP);
-    CHECK_EQ(say(server, "x"), 1);
+    CHECK_EQ(send_text(server, "x"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), ENDED | POLLERR);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED | POLLERR);
-    CHECK_STR(hear(server, 1), "end");
-    CHECK_EQ(say(server, "x"), -EPIPE);
-    CHECK_STR(hear(client, 1), "reset");
+    CHECK_STR(receive_text(server, 1), "end");
+    CHECK_EQ(send_text(server, "x"), -EPIPE);
+    CHECK_STR(receive_text(client, 1), "reset");
     end_connected();
 }
 
-TEST(both_close_at_the_same_time) {
+TEST(simultaneous_close) {
     begin_connected();
     ptk_sim_tcp_close(client);
     ptk_sim_tcp_close(server);
@@ -175,7 +176,7 @@ TEST(both_close_at_the_same_time) {
     end();
 }
 
-TEST(both_call_each_other) {
+TEST(simultaneous_open) {
     begin();
     client = ptk_sim_tcp_create(here, AF_INET);
     server = ptk_sim_tcp_create(there, AF_INET);
@@ -186,9 +187,9 @@ TEST(both_call_each_other) {
     settle();
     CHECK_EQ(connect_to(client, host(2), 1001), 0);
     CHECK_EQ(connect_to(server, host(1), 1000), 0);
-    CHECK_EQ(say(client, "abc"), 3);
+    CHECK_EQ(send_text(client, "abc"), 3);
     settle();
-    CHECK_STR(hear(server, 10), "abc");
+    CHECK_STR(receive_text(server, 10), "abc");
     listener = listen_on(there, PORT, 1);
     end_connected();
 }
@@ -200,9 +201,9 @@ TEST(a_connection_to_oneself) {
     CHECK_EQ(connect_to(client, 0x7f000001, 1000), -EINPROGRESS);
     settle();
     CHECK_EQ(connect_to(client, 0x7f000001, 1000), 0);
-    CHECK_EQ(say(client, "abc"), 3);
+    CHECK_EQ(send_text(client, "abc"), 3);
     settle();
-    CHECK_STR(hear(client, 10), "abc");
+    CHECK_STR(receive_text(client, 10), "abc");
     ptk_sim_tcp_close(client);
     end();
 }
@@ -239,39 +240,39 @@ TEST(the_same_pair_again_during_time_wait) {
 
 TEST(urgent_bytes_out_of_line) {
     begin_connected();
-    CHECK_EQ(say(client, "ab"), 2);
-    CHECK_EQ(say_urgent(client, "cdX"), 3);
-    CHECK_EQ(say(client, "ef"), 2);
+    CHECK_EQ(send_text(client, "ab"), 2);
+    CHECK_EQ(send_urgent(client, "cdX"), 3);
+    CHECK_EQ(send_text(client, "ef"), 2);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI);
-    CHECK_STR(hear(server, 100), "abcd");
+    CHECK_STR(receive_text(server, 100), "abcd");
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI);
-    CHECK_STR(hear(server, 100), "ef");
+    CHECK_STR(receive_text(server, 100), "ef");
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT);
-    CHECK_STR(hear(server, 100), "nothing");
-    CHECK_EQ(say_urgent(client, "Y"), 1);
+    CHECK_STR(receive_text(server, 100), "nothing");
+    CHECK_EQ(send_urgent(client, "Y"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT | POLLPRI);
-    CHECK_STR(hear(server, 100), "nothing");
+    CHECK_STR(receive_text(server, 100), "nothing");
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT);
     end_connected();
 }
 
 TEST(urgent_bytes_out_of_line_stay_ahead_until_they_are_passed) {
     begin_connected();
-    CHECK_EQ(say_urgent(client, "Z"), 1);
-    CHECK_EQ(say_urgent(client, "W"), 1);
+    CHECK_EQ(send_urgent(client, "Z"), 1);
+    CHECK_EQ(send_urgent(client, "W"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT | POLLPRI);
-    CHECK_STR(hear(server, 10), "nothing");
-    CHECK_EQ(say(client, "g"), 1);
-    CHECK_EQ(say_urgent(client, "Q"), 1);
+    CHECK_STR(receive_text(server, 10), "nothing");
+    CHECK_EQ(send_text(client, "g"), 1);
+    CHECK_EQ(send_urgent(client, "Q"), 1);
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI | POLLRDHUP);
-    CHECK_STR(hear(server, 1), "g");
+    CHECK_STR(receive_text(server, 1), "g");
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI | POLLRDHUP);
-    CHECK_STR(hear(server, 1), "end");
+    CHECK_STR(receive_text(server, 1), "end");
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLRDHUP);
     end_connected();
 }
@@ -279,115 +280,115 @@ TEST(urgent_bytes_out_of_line_stay_ahead_until_they_are_passed) {
 TEST(urgent_bytes_in_line) {
     begin_connected();
     CHECK_EQ(set(server, SOL_SOCKET, SO_OOBINLINE, 1), 0);
-    CHECK_EQ(say(client, "ab"), 2);
-    CHECK_EQ(say_urgent(client, "cdX"), 3);
-    CHECK_EQ(say(client, "ef"), 2);
+    CHECK_EQ(send_text(client, "ab"), 2);
+    CHECK_EQ(send_urgent(client, "cdX"), 3);
+    CHECK_EQ(send_text(client, "ef"), 2);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI);
-    CHECK_STR(hear(server, 100), "abcd");
-    CHECK_STR(hear(server, 100), "Xef");
-    CHECK_STR(hear(server, 100), "nothing");
-    CHECK_EQ(say_urgent(client, "Z"), 1);
-    CHECK_EQ(say_urgent(client, "W"), 1);
+    CHECK_STR(receive_text(server, 100), "abcd");
+    CHECK_STR(receive_text(server, 100), "Xef");
+    CHECK_STR(receive_text(server, 100), "nothing");
+    CHECK_EQ(send_urgent(client, "Z"), 1);
+    CHECK_EQ(send_urgent(client, "W"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI);
-    CHECK_STR(hear(server, 10), "Z");
+    CHECK_STR(receive_text(server, 10), "Z");
     CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI);
-    CHECK_STR(hear(server, 10), "W");
+    CHECK_STR(receive_text(server, 10), "W");
     CHECK_EQ(ptk_sim_tcp_ready(server), POLLOUT);
     end_connected();
 }
 
-TEST(nothing_at_all) {
+TEST(empty_sends_and_receives) {
     begin_connected();
     CHECK_EQ(ptk_sim_tcp_recv(server, NULL, 0), -EAGAIN);
-    CHECK_EQ(say(client, ""), 0);
-    CHECK_EQ(say(client, "q"), 1);
+    CHECK_EQ(send_text(client, ""), 0);
+    CHECK_EQ(send_text(client, "q"), 1);
     settle();
     CHECK_EQ(ptk_sim_tcp_recv(server, NULL, 0), 0);
-    CHECK_STR(hear(server, 10), "q");
+    CHECK_STR(receive_text(server, 10), "q");
     end_connected();
 }
 
-/* --- what the owner is told --- */
+/* --- notifications of the owner --- */
 
-static uint32_t told;
+static uint32_t notified_bits;
 static int times;
 static bool is_in_call;
 
 static void changed(ptk_sim_tcp_t *tcp, uint32_t events) {
     (void) tcp;
     CHECK(!is_in_call);
-    told |= events;
+    notified_bits |= events;
     times++;
 }
 
-static uint32_t told_since(void) {
-    uint32_t events = times ? told : 0;
+static uint32_t notified_since(void) {
+    uint32_t events = times ? notified_bits : 0;
     settle();
-    events |= told;
-    told = 0;
+    events |= notified_bits;
+    notified_bits = 0;
     times = 0;
     return events;
 }
 
-TEST(the_owner_is_told_of_every_edge) {
+TEST(the_owner_is_notified_of_every_edge) {
     begin();
     listener = listen_on(there, PORT, 3);
     listener->changed = changed;
-    client = call(here, host(2), PORT);
-    CHECK_EQ(told_since(), POLLIN);
+    client = connect_from(here, host(2), PORT);
+    CHECK_EQ(notified_since(), POLLIN);
     client->changed = changed;
-    CHECK_EQ(told_since(), 0);
+    CHECK_EQ(notified_since(), 0);
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     listener->changed = NULL;
-    CHECK_EQ(say(server, "abc"), 3);
-    CHECK_EQ(told_since(), POLLIN);
-    CHECK_EQ(say(server, "def"), 3);
-    CHECK_EQ(told_since(), POLLIN);
-    CHECK_EQ(say_urgent(server, "X"), 1);
-    CHECK_EQ(told_since(), POLLIN | POLLPRI);
+    CHECK_EQ(send_text(server, "abc"), 3);
+    CHECK_EQ(notified_since(), POLLIN);
+    CHECK_EQ(send_text(server, "def"), 3);
+    CHECK_EQ(notified_since(), POLLIN);
+    CHECK_EQ(send_urgent(server, "X"), 1);
+    CHECK_EQ(notified_since(), POLLIN | POLLPRI);
     CHECK_EQ(ptk_sim_tcp_shutdown(server, SHUT_WR), 0);
-    CHECK_EQ(told_since() & (POLLIN | POLLRDHUP | POLLHUP), POLLIN | POLLRDHUP);
+    CHECK_EQ(notified_since() & (POLLIN | POLLRDHUP | POLLHUP), POLLIN | POLLRDHUP);
     is_in_call = true;
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_WR), 0);
     is_in_call = false;
-    CHECK_EQ(told_since() & POLLHUP, POLLHUP);
+    CHECK_EQ(notified_since() & POLLHUP, POLLHUP);
     end_connected();
     begin();
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     client->changed = changed;
-    CHECK_EQ(told_since(), ENDED | POLLERR);
+    CHECK_EQ(notified_since(), ENDED | POLLERR);
     ptk_sim_tcp_close(client);
     listener = listen_on(there, PORT, 3);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     client->changed = changed;
-    CHECK_EQ(told_since(), POLLOUT);
+    CHECK_EQ(notified_since(), POLLOUT);
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     reset_at_close(server);
     ptk_sim_tcp_close(server);
-    CHECK_EQ(told_since(), ENDED | POLLERR);
+    CHECK_EQ(notified_since(), ENDED | POLLERR);
     ptk_sim_tcp_close(client);
     ptk_sim_tcp_close(listener);
     end();
 }
 
-TEST(room_is_told_when_a_third_is_free_and_somebody_wanted_it) {
+TEST(pollout_is_an_edge_when_a_third_is_free_after_a_lack_of_space) {
     static char bytes[200000];
     begin_connected();
     client->changed = changed;
     CHECK_EQ(ptk_sim_tcp_send(client, bytes, 60000, false), 60000);
-    CHECK_EQ(told_since(), 0);
+    CHECK_EQ(notified_since(), 0);
     while (ptk_sim_tcp_send(client, bytes, sizeof bytes, false) > 0) {
-        CHECK_EQ(told_since() & ~(uint32_t) POLLOUT, 0);
+        CHECK_EQ(notified_since() & ~(uint32_t) POLLOUT, 0);
     }
     CHECK_EQ(ptk_sim_tcp_ready(client), 0);
-    CHECK_EQ(told_since(), 0); /* the window is shut */
+    CHECK_EQ(notified_since(), 0); /* the window is closed */
     CHECK_EQ(ptk_sim_tcp_ready(client), 0);
     CHECK_EQ(ptk_sim_tcp_recv(server, bytes, 10000), 10000);
-    CHECK_EQ(told_since(), 0); /* too little */
+    CHECK_EQ(notified_since(), 0); /* too little for POLLOUT */
     CHECK_EQ(ptk_sim_tcp_recv(server, bytes, sizeof bytes), 65536);
-    CHECK_EQ(told_since(), POLLOUT);
+    CHECK_EQ(notified_since(), POLLOUT);
     CHECK_EQ(ptk_sim_tcp_ready(client), POLLOUT);
     while (ptk_sim_tcp_recv(server, bytes, sizeof bytes) > 0) {
         settle();

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes out are bytes in, whatever the network does. */
+/*
+ * A stream is delivered complete and in order, whatever the network does.
+ */
 #include "tcp_world.h"
 
 #define MOST_BYTES 300000
 
-/* Answers at random; faults once in `rarity`. */
-typedef struct dice {
+/* Decides at random; a fault once in `rarity`. */
+typedef struct random_oracle {
     ptk_choice_oracle_t oracle;
     ptk_test_random_t random;
     uint32_t rarity;
-} dice_t;
+} random_oracle_t;
 
-static uint32_t throw_dice(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
-    dice_t *dice = (dice_t *) (void *) oracle;
+static uint32_t use_random_oracle(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+    random_oracle_t *random_oracle = (random_oracle_t *) (void *) oracle;
     bool is_fault = site == PTK_SIM_SITE_LOSS || site == PTK_SIM_SITE_DUPLICATE ||
                     site == PTK_SIM_SITE_REORDER || site == PTK_SIM_SITE_SEGMENT;
     CHECK(count > 1);
-    if (is_fault && ptk_test_random_below(&dice->random, dice->rarity) != 0) {
+    if (is_fault && ptk_test_random_below(&random_oracle->random, random_oracle->rarity) != 0) {
         return 0;
     }
-    return is_fault && count == 2 ? 1 : (uint32_t) ptk_test_random_below(&dice->random, count);
+    return is_fault && count == 2 ? 1 : (uint32_t) ptk_test_random_below(&random_oracle->random, count);
 }
 
 /* One direction: byte i is a function of i and of the direction. */
@@ -42,9 +44,9 @@ static void put(flow_t *flow, ptk_sim_tcp_t *tcp, uint32_t most) {
     for (uint32_t i = 0; i < count; i++) {
         buffer[i] = byte_at(flow, flow->sent + i);
     }
-    intptr_t answer = count ? ptk_sim_tcp_send(tcp, buffer, count, false) : 0;
-    CHECK(answer == -EAGAIN || answer >= 0);
-    flow->sent += answer > 0 ? (uint32_t) answer : 0;
+    intptr_t value = count ? ptk_sim_tcp_send(tcp, buffer, count, false) : 0;
+    CHECK(value == -EAGAIN || value >= 0);
+    flow->sent += value > 0 ? (uint32_t) value : 0;
     if (left > 0 && flow->sent == flow->bytes) {
         CHECK_EQ(ptk_sim_tcp_shutdown(tcp, SHUT_WR), 0);
     }
@@ -52,27 +54,27 @@ static void put(flow_t *flow, ptk_sim_tcp_t *tcp, uint32_t most) {
 
 static void get(flow_t *flow, ptk_sim_tcp_t *tcp, uint32_t most) {
     static uint8_t buffer[70000];
-    intptr_t answer = ptk_sim_tcp_recv(tcp, buffer, most);
-    CHECK(answer == -EAGAIN || answer >= 0);
-    for (intptr_t i = 0; i < answer; i++) {
+    intptr_t value = ptk_sim_tcp_recv(tcp, buffer, most);
+    CHECK(value == -EAGAIN || value >= 0);
+    for (intptr_t i = 0; i < value; i++) {
         CHECK_EQ(buffer[i], byte_at(flow, flow->received + (uint32_t) i));
     }
-    flow->received += answer > 0 ? (uint32_t) answer : 0;
-    flow->has_ended |= answer == 0;
+    flow->received += value > 0 ? (uint32_t) value : 0;
+    flow->has_ended |= value == 0;
 }
 
-static dice_t dice = {.oracle.choose = throw_dice};
+static random_oracle_t random_oracle = {.oracle.choose = use_random_oracle};
 
 static uint32_t below(uint32_t limit) {
-    return (uint32_t) ptk_test_random_below(&dice.random, limit);
+    return (uint32_t) ptk_test_random_below(&random_oracle.random, limit);
 }
 
 static void choose_world(uint64_t seed) {
-    dice.random.state = seed * 7919 + 1;
-    dice.rarity = 4 + below(30);
-    ptk_thread()->oracle = &dice.oracle;
+    random_oracle.random.state = seed * 7919 + 1;
+    random_oracle.rarity = 4 + below(30);
+    ptk_thread()->oracle = &random_oracle.oracle;
     begin();
-    net.usual = (ptk_sim_link_t) {
+    net.default_link = (ptk_sim_link_t) {
         .latency_ns = 1000 + below(50000000),
         .latency_step_ns = below(100000),
         .latency_steps = 1 + below(50),
@@ -88,7 +90,7 @@ static void choose_buffers(ptk_sim_tcp_t *tcp) {
     }
 }
 
-/* Both directions to the end, with pauses. */
+/* Transfers both directions to the end, with pauses. */
 static void exchange(flow_t *up, flow_t *down) {
     uint32_t most = 2 + below(65000);
     while (!up->has_ended || !down->has_ended) {
@@ -111,20 +113,20 @@ static void exchange(flow_t *up, flow_t *down) {
     CHECK_EQ(down->received, down->bytes);
 }
 
-/* A handshake may fail, as everything that is tried again only so often. */
+/* Connects. A handshake may fail, like everything with a limited number of retransmissions. */
 static bool is_connected(void) {
     client = ptk_sim_tcp_create(here, AF_INET);
     choose_buffers(client);
     CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
-    int answer = -EAGAIN;
-    while (ptk_sim_event_queue_step(&net.events) && answer == -EAGAIN) {
-        answer = ptk_sim_tcp_accept(listener, &server);
+    int value = -EAGAIN;
+    while (ptk_sim_event_queue_step(&net.events) && value == -EAGAIN) {
+        value = ptk_sim_tcp_accept(listener, &server);
     }
-    if (answer == 0 && connect_to(client, host(2), PORT) == 0) {
+    if (value == 0 && connect_to(client, host(2), PORT) == 0) {
         return true;
     }
     ptk_sim_tcp_close(client);
-    if (answer == 0) {
+    if (value == 0) {
         ptk_sim_tcp_close(server);
     }
     return false;
@@ -150,7 +152,7 @@ static uint64_t stream(uint64_t seed) {
     return hash;
 }
 
-TEST(bytes_out_are_bytes_in_whatever_happens) {
+TEST(a_stream_is_delivered_complete_under_every_fault) {
     uint64_t seeds = ptk_test_is_long() ? 2000 : 60;
     for (uint64_t seed = 0; seed < seeds; seed++) {
         stream(seed);
@@ -164,15 +166,15 @@ TEST(the_same_seed_is_the_same_run) {
     }
 }
 
-/* Clients come and go over a bad network; nothing may be left, and nobody may be stuck. */
-static void come_and_go(uint64_t seed) {
+/* Clients connect and close over a bad network; no connection may be left or stuck. */
+static void open_and_close_connections(uint64_t seed) {
     static ptk_sim_tcp_t *all[40];
     int open = 0;
     choose_world(seed);
     listener = listen_on(there, PORT, (int) below(4));
     for (int i = 0; i < 300; i++) {
         if (open < 40 && below(3) == 0) {
-            all[open++] = call(here, host(2), PORT);
+            all[open++] = connect_from(here, host(2), PORT);
         }
         if (open < 40 && ptk_sim_tcp_accept(listener, &all[open]) == 0) {
             open++;
@@ -181,7 +183,7 @@ static void come_and_go(uint64_t seed) {
         if (tcp && below(2)) {
             ptk_sim_tcp_send(tcp, "0123456789", 10, below(9) == 0);
         } else if (tcp && below(3)) {
-            hear(tcp, below(12));
+            receive_text(tcp, below(12));
         } else if (tcp && below(3)) {
             ptk_sim_tcp_shutdown(tcp, (int) below(3));
         } else if (tcp) {
@@ -196,10 +198,10 @@ static void come_and_go(uint64_t seed) {
             }
             ptk_sim_tcp_close(tcp);
         }
-        ptk_sim_net_link(&net, 0, 1)->cut = below(20) == 0;
+        ptk_sim_net_link(&net, 0, 1)->partition_count = below(20) == 0;
         run_for(below(30000000));
     }
-    ptk_sim_net_link(&net, 0, 1)->cut = false;
+    ptk_sim_net_link(&net, 0, 1)->partition_count = false;
     ptk_sim_tcp_close(listener);
     while (open > 0) {
         ptk_sim_tcp_close(all[--open]);
@@ -207,18 +209,18 @@ static void come_and_go(uint64_t seed) {
     end();
 }
 
-TEST(connections_come_and_go_and_nothing_is_left) {
+TEST(connections_open_and_close_and_leave_nothing) {
     uint64_t seeds = ptk_test_is_long() ? 5000 : 200;
     for (uint64_t seed = 0; seed < seeds; seed++) {
-        come_and_go(seed);
+        open_and_close_connections(seed);
     }
 }
 
-TEST(a_calm_net_asks_nothing_and_gets_everything_through) {
+TEST(with_faults_off_nothing_is_decided_and_everything_arrives) {
     choose_world(3);
-    net.calm = true;
+    net.faults_off = true;
     listener = listen_on(there, PORT, 3);
-    client = call(here, host(2), PORT);
+    client = connect_from(here, host(2), PORT);
     run();
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     flow_t up = {.bytes = MOST_BYTES, .salt = 5};
@@ -229,7 +231,7 @@ TEST(a_calm_net_asks_nothing_and_gets_everything_through) {
     end_connected();
 }
 
-TEST(a_shut_window_is_asked_about_for_ever) {
+TEST(a_closed_window_is_probed_for_ever) {
     static uint8_t bytes[200000];
     begin_connected();
     CHECK_EQ(set(server, SOL_SOCKET, SO_RCVBUF, 4096), 0);
@@ -238,14 +240,14 @@ TEST(a_shut_window_is_asked_about_for_ever) {
     }
     run_for(5000 * SECOND_NS);
     CHECK_EQ(error_of(client), 0);
-    ptk_sim_net_link(&net, 1, 0)->cut = true; /* the window opens, but the news of it is lost */
+    ptk_sim_net_link(&net, 1, 0)->partition_count = true; /* the window opens, but its update is lost */
     CHECK(ptk_sim_tcp_recv(server, bytes, sizeof bytes) > 0);
     settle();
-    ptk_sim_net_link(&net, 1, 0)->cut = false;
+    ptk_sim_net_link(&net, 1, 0)->partition_count = false;
     CHECK(!(ptk_sim_tcp_ready(client) & POLLOUT));
     run_for(300 * SECOND_NS);
     CHECK(ptk_sim_tcp_recv(server, bytes, sizeof bytes) > 0);
-    ptk_sim_net_link(&net, 1, 0)->cut = true; /* and now nobody answers */
+    ptk_sim_net_link(&net, 1, 0)->partition_count = true; /* no probe gets a reply from here on */
     run_for(3000 * SECOND_NS);
     CHECK_EQ(error_of(client), ETIMEDOUT);
     end_connected();
@@ -253,31 +255,31 @@ TEST(a_shut_window_is_asked_about_for_ever) {
 
 TEST(a_partition_that_heals_in_time_costs_only_time) {
     begin_connected();
-    ptk_sim_net_link(&net, 0, 1)->cut = true;
-    CHECK_EQ(say(client, "hello"), 5);
+    ptk_sim_net_link(&net, 0, 1)->partition_count = true;
+    CHECK_EQ(send_text(client, "hello"), 5);
     run_for(500 * SECOND_NS);
-    ptk_sim_net_link(&net, 0, 1)->cut = false;
+    ptk_sim_net_link(&net, 0, 1)->partition_count = false;
     run_for(121 * SECOND_NS);
-    CHECK_STR(hear(server, 10), "hello");
+    CHECK_STR(receive_text(server, 10), "hello");
     end_connected();
 }
 
-TEST(a_thousand_clients_are_no_trouble) {
+TEST(a_thousand_clients_connect) {
     static ptk_sim_tcp_t *clients[1000];
     static ptk_sim_tcp_t *servers[1000];
     begin();
     listener = listen_on(there, PORT, 4096);
     for (uint32_t i = 0; i < 1000; i++) {
-        clients[i] = call(add_node(), host(2), PORT);
+        clients[i] = connect_from(add_node(), host(2), PORT);
     }
     settle();
     for (uint32_t i = 0; i < 1000; i++) {
         CHECK_EQ(ptk_sim_tcp_accept(listener, &servers[i]), 0);
-        CHECK_EQ(say(servers[i], "hello"), 5);
+        CHECK_EQ(send_text(servers[i], "hello"), 5);
     }
     settle();
     for (uint32_t i = 0; i < 1000; i++) {
-        CHECK_STR(hear(clients[i], 10), "hello");
+        CHECK_STR(receive_text(clients[i], 10), "hello");
         ptk_sim_tcp_close(clients[i]);
         ptk_sim_tcp_close(servers[i]);
     }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a simulated host must not reach ends the process, and says what it was and where. */
+/*
+ * A call that a simulated host must not make ends the process with a report of its name and place.
+ */
 #include "ptk_test.h"
 
 #include <ptk_sim.h>

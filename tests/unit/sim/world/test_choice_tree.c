@@ -11,7 +11,7 @@
 static char leaves[LEAVES_MAX][64];
 static size_t leaf_count;
 
-/* Remembers a leaf by the text of its path; a leaf that is there already is a failure. */
+/* Records a leaf by the text of its path; a leaf that is recorded already is a failure. */
 static void visit_leaf(const char *path) {
     for (size_t i = 0; i < leaf_count; i++) {
         CHECK(strcmp(leaves[i], path) != 0);
@@ -26,7 +26,7 @@ static void append(char *path, uint32_t answer) {
     path[length + 1] = '\0';
 }
 
-/* A tree of uneven shape: an answer says how many children the next decision has. */
+/* A tree of uneven shape: a value determines how many children the next decision has. */
 static void uneven(void) {
     char path[64] = "";
     uint32_t width = 3;
@@ -39,7 +39,7 @@ static void uneven(void) {
     visit_leaf(path);
 }
 
-/* How many leaves `uneven` has, counted without the driver. */
+/* Counts the leaves of `uneven` without the driver. */
 static size_t count_uneven(uint32_t width, int depth) {
     size_t count = 0;
     if (depth == 4) {
@@ -89,7 +89,7 @@ TEST(tree_visits_the_product_in_order) {
     CHECK_STR(leaves[23], "1023");
 }
 
-TEST(tree_answers_zero_beyond_its_depth) {
+TEST(tree_decides_zero_beyond_its_depth) {
     CHECK_EQ(run_all(full, 2), 2 * 3);
     CHECK_STR(leaves[5], "1020");
 }

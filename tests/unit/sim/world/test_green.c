@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What green threads do stands in the log of a world's trace, and leaves its hash alone. */
+/*
+ * What green threads do is in the trace of a world, and not in its hash.
+ */
 #include "ptk_test.h"
 #include "sim/world/ptk_sim_impl.h"
 
@@ -44,9 +46,9 @@ static ptk_sim_t *world(uint32_t flags) {
     return sim;
 }
 
-/* All of it in words, each ended by a semicolon. */
-static void tell(const ptk_sim_t *sim, char *text, size_t bytes) {
-    static const char *const does[] = {"begins", "goes on", "waits for", "yields", "ends"};
+/* Writes all entries of green threads, each ended by a semicolon. */
+static void describe_greens(const ptk_sim_t *sim, char *text, size_t bytes) {
+    static const char *const names[] = {"starts", "resumes", "waits for", "yields", "ends"};
     size_t length = 0;
     text[0] = '\0';
     for (uint64_t i = 0; i < sim->net.trace.count; i++) {
@@ -55,31 +57,31 @@ static void tell(const ptk_sim_t *sim, char *text, size_t bytes) {
         if (entry->kind != PTK_SIM_TRACE_GREEN) {
             continue;
         }
-        const char *what = entry->c >> 32 == PTK_SIM_GREEN_WAITS ? sim->green_words.words[detail - 1]
+        const char *what = entry->c >> 32 == PTK_SIM_GREEN_WAITS ? sim->green_strings.strings[detail - 1]
                            : detail                              ? ptk_err_name((ptk_err) detail)
                                                                  : "";
         length += ptk_sys_format(text + length, bytes - length, "%s#%u %s %s;",
-                                 sim->green_words.words[entry->b - 1], (unsigned) entry->a,
-                                 does[entry->c >> 32], what);
+                                 sim->green_strings.strings[entry->b - 1], (unsigned) entry->a,
+                                 names[entry->c >> 32], what);
         CHECK(length < bytes);
     }
 }
 
-TEST(the_log_tells_what_each_green_thread_does) {
+TEST(the_trace_has_what_each_green_thread_does) {
     char text[2048];
     ptk_sim_t *sim = world(PTK_SIM_KEEP_TRACE);
     CHECK_EQ(ptk_sim_run_for(sim, 1000), PTK_SIM_END_QUIESCENT);
-    tell(sim, text, sizeof text);
-    CHECK_STR(text, "wait_in_vain#1 begins ;wait_in_vain#1 waits for user event;"
-                    "wait_in_vain#1 goes on PTK_ERR_TIMEOUT;wait_in_vain#1 yields ;"
-                    "nap#2 begins ;nap#2 waits for sleep;"
-                    "wait_in_vain#1 goes on ;wait_in_vain#1 waits for join;"
-                    "nap#2 goes on PTK_ERR_TIMEOUT;nap#2 ends ;"
-                    "wait_in_vain#1 goes on ;wait_in_vain#1 ends ;");
+    describe_greens(sim, text, sizeof text);
+    CHECK_STR(text, "wait_in_vain#1 starts ;wait_in_vain#1 waits for user event;"
+                    "wait_in_vain#1 resumes PTK_ERR_TIMEOUT;wait_in_vain#1 yields ;"
+                    "nap#2 starts ;nap#2 waits for sleep;"
+                    "wait_in_vain#1 resumes ;wait_in_vain#1 waits for join;"
+                    "nap#2 resumes PTK_ERR_TIMEOUT;nap#2 ends ;"
+                    "wait_in_vain#1 resumes ;wait_in_vain#1 ends ;");
     ptk_sim_destroy(sim);
 }
 
-TEST(the_log_of_green_threads_is_not_in_the_hash) {
+TEST(entries_of_green_threads_are_not_in_the_hash) {
     ptk_sim_t *sim = world(PTK_SIM_KEEP_TRACE);
     CHECK_EQ(ptk_sim_run_for(sim, 1000), PTK_SIM_END_QUIESCENT);
     ptk_sim_report_t with = ptk_sim_report(sim);
@@ -91,16 +93,16 @@ TEST(the_log_of_green_threads_is_not_in_the_hash) {
     CHECK(memcmp(with.hash, without.hash, sizeof with.hash) == 0);
 }
 
-TEST(a_host_that_unwinds_tells_nothing_and_its_next_life_begins_anew) {
+TEST(an_unwinding_host_records_nothing_and_its_next_process_starts_anew) {
     char text[2048];
     ptk_sim_t *sim = world(PTK_SIM_KEEP_TRACE);
     CHECK_EQ(ptk_sim_run_for(sim, 1), PTK_SIM_END_TIME_LIMIT);
     ptk_sim_crash(sim->hosts[0]);
-    tell(sim, text, sizeof text);
-    CHECK_STR(text, "wait_in_vain#1 begins ;wait_in_vain#1 waits for user event;");
+    describe_greens(sim, text, sizeof text);
+    CHECK_STR(text, "wait_in_vain#1 starts ;wait_in_vain#1 waits for user event;");
     ptk_sim_restart(sim->hosts[0]);
     CHECK_EQ(ptk_sim_run_for(sim, 1), PTK_SIM_END_TIME_LIMIT);
-    tell(sim, text, sizeof text);
-    CHECK(strstr(text, ";wait_in_vain#2 begins ;") != NULL);
+    describe_greens(sim, text, sizeof text);
+    CHECK(strstr(text, ";wait_in_vain#2 starts ;") != NULL);
     ptk_sim_destroy(sim);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a host that goes on for ever by itself. */
+/*
+ * The end of a host whose program never ends by itself.
+ */
 #include "ptk_test.h"
 
 #include <ptk.h>
@@ -24,7 +26,7 @@ static ptk_err live_for_ever(void *arg) {
     return err ? err : destroyed;
 }
 
-/* It was stopped once, when it crashed; then it made its loop and went on and on. */
+/* Such a host was stopped once, when it crashed; then it made its loop and never ended. */
 TEST(a_host_that_crashes_before_its_first_step_ends) {
     unsigned rounds = 0;
     ptk_sim_options_t options = {.struct_size = sizeof options, .flags = PTK_SIM_NO_FAULTS, .seed = 1};

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-static uint64_t heard[2];
+static uint64_t signals_seen[2];
 
 static ptk_err listen_to_signals(void *arg) {
     uint64_t *mine = arg;
@@ -32,9 +32,9 @@ static void try_platform(const char *platform) {
         .struct_size = sizeof options, .flags = PTK_SIM_BENIGN, .platform = platform};
     ptk_sim_t *sim = ptk_sim_create(&options);
     ptk_sim_host_t *hosts[2];
-    heard[0] = heard[1] = 0;
+    signals_seen[0] = signals_seen[1] = 0;
     for (int i = 0; i < 2; i++) {
-        hosts[i] = ptk_sim_host(sim, NULL, run_host, &heard[i]);
+        hosts[i] = ptk_sim_host(sim, NULL, run_host, &signals_seen[i]);
         CHECK(hosts[i] != NULL);
     }
     CHECK_EQ(ptk_sim_run_for(sim, 10), PTK_SIM_END_TIME_LIMIT);
@@ -43,13 +43,13 @@ static void try_platform(const char *platform) {
     ptk_sim_signal(hosts[1], SIGUSR2);
     CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_QUIESCENT);
     CHECK(ptk_sim_report(sim).failure == NULL);
-    CHECK_EQ(heard[0], 2);
-    CHECK_EQ(heard[1], 0);
+    CHECK_EQ(signals_seen[0], 2);
+    CHECK_EQ(signals_seen[1], 0);
     ptk_sim_destroy(sim);
 }
 
-/* A real loop beside the simulation, which is the second to ask for the signal. */
-static void *hear_a_real_signal(void *arg) {
+/* A real loop beside the simulation, which registers for the signal after a host did. */
+static void *wait_for_real_signal(void *arg) {
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
     (void) arg;
     ptk_waitable_t *signal = ptk_waitable_create(NULL, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGUSR1));
@@ -61,17 +61,17 @@ static void *hear_a_real_signal(void *arg) {
     return NULL;
 }
 
-TEST(a_real_signal_reaches_real_loops_although_a_host_asked_first) {
+TEST(a_real_signal_reaches_real_loops_although_a_host_registered_first) {
     const ptk_sim_options_t options = {.struct_size = sizeof options, .flags = PTK_SIM_BENIGN};
     pthread_t thread;
     ptk_sim_t *sim = ptk_sim_create(&options);
-    heard[0] = 0;
-    CHECK(ptk_sim_host(sim, NULL, run_host, &heard[0]) != NULL);
+    signals_seen[0] = 0;
+    CHECK(ptk_sim_host(sim, NULL, run_host, &signals_seen[0]) != NULL);
     CHECK_EQ(ptk_sim_run_for(sim, 10), PTK_SIM_END_TIME_LIMIT);
-    CHECK_EQ(pthread_create(&thread, NULL, hear_a_real_signal, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, wait_for_real_signal, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(ptk_sim_settle(sim, 5000), PTK_SIM_END_QUIESCENT);
-    CHECK_EQ(heard[0], 0);
+    CHECK_EQ(signals_seen[0], 0);
     ptk_sim_destroy(sim);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Links with a rate of loss of their own: nothing passes, some passes, and the calm heals them. */
+/*
+ * Links with a rate of loss of their own: they lose all or some packets, and none once faults are off.
+ */
 #include "ptk_test.h"
 
 #include <ptk.h>
@@ -87,7 +89,7 @@ static void begin(uint64_t seed, uint32_t flags, uint32_t timeout_ms) {
     world.sim = ptk_sim_create(&options);
     CHECK(world.sim != NULL);
     ptk_sim_quiet_network(
-        world.sim); /* links that are set from here on lose packets, and nothing else does */
+        world.sim); /* links that are configured from here on lose packets, and nothing else does */
     host.name = "server";
     world.server = ptk_sim_host(world.sim, &host, run_server, NULL);
     host.name = "client";
@@ -137,7 +139,7 @@ TEST(only_the_link_that_was_meant_loses) {
     ptk_sim_destroy(world.sim);
 }
 
-TEST(the_calm_heals_links_that_lose) {
+TEST(links_lose_nothing_with_faults_off) {
     begin(1, 0, LATE_MS);
     lose(1000000);
     CHECK_EQ(ptk_sim_run_for(world.sim, 500), PTK_SIM_END_TIME_LIMIT);
@@ -146,7 +148,7 @@ TEST(the_calm_heals_links_that_lose) {
     ptk_sim_destroy(world.sim);
 }
 
-TEST(nothing_is_lost_where_there_are_to_be_no_faults) {
+TEST(nothing_is_lost_without_faults) {
     begin(1, PTK_SIM_NO_FAULTS, TIMEOUT_MS);
     lose(1000000);
     CHECK_EQ(ptk_sim_run_for(world.sim, LIMIT_MS), PTK_SIM_END_QUIESCENT);
@@ -154,7 +156,7 @@ TEST(nothing_is_lost_where_there_are_to_be_no_faults) {
     ptk_sim_destroy(world.sim);
 }
 
-TEST(more_than_everything_cannot_be_lost) {
+TEST(a_loss_rate_above_a_million_is_refused) {
     begin(1, PTK_SIM_BENIGN, TIMEOUT_MS);
     ptk_sim_link_options_t link = {.struct_size = sizeof link, .loss_ppm = 1000001};
     CHECK_ERR(ptk_sim_link(world.client, world.server, &link), PTK_ERR_INVALID_PARAM);
@@ -163,8 +165,8 @@ TEST(more_than_everything_cannot_be_lost) {
     ptk_sim_destroy(world.sim);
 }
 
-/* A tape has decisions, and that nothing passes is none. */
-TEST(a_link_that_loses_everything_does_so_whoever_decides) {
+/* A tape has decisions, and the loss of every packet is not a decision. */
+TEST(a_link_that_loses_everything_does_so_with_any_oracle) {
     const ptk_sim_options_t options = {.struct_size = sizeof options, .tape = "ptk-tape 1\n"};
     const ptk_sim_host_options_t host = {.struct_size = sizeof host};
     memset(&world, 0, sizeof world);

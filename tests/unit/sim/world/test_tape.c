@@ -27,7 +27,7 @@ static page_t write_tape(const ptk_sim_tape_t *tape) {
     return page;
 }
 
-/* As a run records it: in order for each site, not among them. */
+/* Fills a tape as a run does: in order for each site, and not among sites. */
 static void record(ptk_sim_tape_t *tape, uint64_t seed) {
     ptk_test_random_t random = {seed};
     uint64_t occurrences[10] = {0};
@@ -38,7 +38,7 @@ static void record(ptk_sim_tape_t *tape, uint64_t seed) {
         ptk_sim_tape_append(
             tape, &(ptk_sim_tape_entry_t) {.site = site + 1,
                                            .occurrence = occurrences[site],
-                                           .answer = 1 + (uint32_t) ptk_test_random_below(&random, count - 1),
+                                           .value = 1 + (uint32_t) ptk_test_random_below(&random, count - 1),
                                            .count = count});
     }
 }
@@ -56,26 +56,26 @@ TEST(a_sorted_tape_has_what_was_appended) {
     CHECK(!ptk_sim_tape_equal(&tape, &sorted));
     for (size_t i = 0; i < ENTRIES; i++) {
         const ptk_sim_tape_entry_t *entry = &tape.entries[i];
-        CHECK_EQ(ptk_sim_tape_answer(&sorted, entry->site, entry->occurrence), entry->answer);
+        CHECK_EQ(ptk_sim_tape_value(&sorted, entry->site, entry->occurrence), entry->value);
         if (i > 0) {
             const ptk_sim_tape_entry_t *last = &sorted.entries[i - 1];
             CHECK(last->site < sorted.entries[i].site ||
                   (last->site == sorted.entries[i].site && last->occurrence < sorted.entries[i].occurrence));
         }
     }
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 0, 0), 0); /* site 1 comes next */
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 0, sorted.entries[0].occurrence), 0);
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 1, 0), 0);
-    CHECK_EQ(ptk_sim_tape_answer(&sorted, 1, UINT64_MAX), 0);
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 0, 0), 0); /* site 1 comes next */
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 0, sorted.entries[0].occurrence), 0);
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 1, 0), 0);
+    CHECK_EQ(ptk_sim_tape_value(&sorted, 1, UINT64_MAX), 0);
     CHECK_EQ(ptk_sim_tape_seek(&sorted, 11, 0), ENTRIES);
     CHECK_EQ(ptk_sim_tape_seek(&sorted, 0, 0), 0);
     ptk_sim_tape_fini(&tape);
     ptk_sim_tape_fini(&sorted);
 }
 
-TEST(a_tape_knows_whether_it_is_sorted) {
+TEST(appending_tracks_whether_a_tape_is_sorted) {
     ptk_sim_tape_t tape;
-    ptk_sim_tape_entry_t entry = {.site = 5, .occurrence = 3, .answer = 1, .count = 2};
+    ptk_sim_tape_entry_t entry = {.site = 5, .occurrence = 3, .value = 1, .count = 2};
     ptk_sim_tape_init(&tape);
     CHECK(tape.is_sorted);
     ptk_sim_tape_append(&tape, &entry);
@@ -101,7 +101,7 @@ TEST(a_tape_comes_back_from_its_text) {
     record(&tape, 2);
     ptk_sim_tape_append(&tape, &(ptk_sim_tape_entry_t) {.site = UINT32_MAX,
                                                         .occurrence = UINT64_MAX,
-                                                        .answer = UINT32_MAX - 1,
+                                                        .value = UINT32_MAX - 1,
                                                         .count = UINT32_MAX});
     page_t page = write_tape(&tape);
     CHECK(ptk_sim_tape_parse(&back, page.text, page.bytes, &error));
@@ -163,7 +163,7 @@ TEST(what_is_no_tape_is_refused_with_its_line) {
     ptk_sim_tape_fini(&tape);
 }
 
-TEST(the_reason_is_the_one_that_helps) {
+TEST(each_error_has_its_own_reason) {
     static const char *const texts[] = {"ptk-tape 1\n1 1 1\n", "ptk-tape 1\n1 1 1 4x\n",
                                         "ptk-tape 1\nx 1 1 2\n"};
     ptk_sim_tape_t tape;
@@ -171,14 +171,14 @@ TEST(the_reason_is_the_one_that_helps) {
     ptk_sim_tape_init(&tape);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         CHECK(!ptk_sim_tape_parse(&tape, texts[i], strlen(texts[i]), &error));
-        CHECK_STR(error.reason, "an entry is four numbers: site occurrence answer count");
+        CHECK_STR(error.reason, "an entry is four numbers: site occurrence value count");
     }
     ptk_sim_tape_fini(&tape);
 }
 
-/* Any bytes at all, and every damaged version of a good text: an answer, in bounds (each text is on the heap,
-   without a zero behind it). */
-TEST(garbage_does_no_harm) {
+/* Parses any bytes at all, and every damaged version of a good text, within bounds: each text is on the
+   heap, without a zero behind it. */
+TEST(any_bytes_are_parsed_or_refused) {
     static const char good[] = "ptk-tape 1\n1 2 3 4\n102 77 1 2\n# x\n120 4 5000 65536\n";
     static const char likely[] = "0123456789 \n\t-#.\r";
     ptk_test_random_t random = {1};

@@ -62,11 +62,11 @@ static void add(ptk_sim_trace_t *trace, uint64_t at_us, ptk_sim_trace_kind_t kin
                    .at_ns = at_us * US, .kind = (uint32_t) kind, .host = host, .a = a, .b = b, .c = c});
 }
 
-static uint64_t says(uint32_t flags, uint32_t bytes) {
+static uint64_t packet_summary(uint32_t flags, uint32_t bytes) {
     return (uint64_t) flags << 32 | bytes;
 }
 
-/* What the trace tells of a packet beside its ends: its number and its ports. */
+/* Returns the c of a packet's entries: its number and its ports. */
 static uint64_t packet(uint32_t number) {
     return (uint64_t) number << 32 | UINT64_C(40000) << 16 | 502;
 }
@@ -81,10 +81,10 @@ static void end_one(ptk_sim_trace_t *trace, uint64_t at_us, uint32_t number, ptk
     add(trace, at_us, kind, to, from, what, packet(number));
 }
 
-/* A little of everything. */
-static void play(ptk_sim_trace_t *trace) {
-    uint64_t syn = says(PTK_SIM_FLAG_SYN, 0);
-    uint64_t data = says(PTK_SIM_FLAG_PSH | PTK_SIM_FLAG_ACK, 512);
+/* Records a run with some of everything. */
+static void record_run(ptk_sim_trace_t *trace) {
+    uint64_t syn = packet_summary(PTK_SIM_FLAG_SYN, 0);
+    uint64_t data = packet_summary(PTK_SIM_FLAG_PSH | PTK_SIM_FLAG_ACK, 512);
     ptk_sim_trace_init(trace, true);
     add(trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 42, 0, 0);
     add(trace, 0, PTK_SIM_TRACE_HOST, 0, 1, 0, 0);
@@ -125,13 +125,13 @@ static const char expected[] =
     "     200.320  |<--- PA 512 ---|               .               "
     "  server to client, 40000 to 502, sent at 200.170\n"
     "     200.321  *               |               .                 client: request 7 8\n"
-    "     200.322  !               |               .                 client: cut off from store\n"
+    "     200.322  !               |               .                 client: partitioned from store\n"
     "     200.323  |               !               .                 server: crash\n"
     "     200.330  o- PA 512 -     .               .               "
     "  client to server, 40000 to 502, lost at 200.430\n"
     "     200.430  |--- PA 512 -X  .               .               "
     "  client to server, 40000 to 502, lost, sent at 200.330\n"
-    "     200.440  !               .               .                 client: reaches store again\n"
+    "     200.440  !               .               .                 client: partition from store heals\n"
     "     200.440  ]               .               .                 client: ends: -16\n"
     "     200.440  .               .               .                 end: check\n"
     "\n"
@@ -139,9 +139,9 @@ static const char expected[] =
     "lost\n";
 /* clang-format on */
 
-TEST(the_text_has_columns_arrows_and_words) {
+TEST(the_text_has_columns_arrows_and_descriptions) {
     ptk_sim_trace_t trace;
-    play(&trace);
+    record_run(&trace);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     timeline.title = "lost & found";
     timeline.failure = "it is\nlost";
@@ -151,9 +151,9 @@ TEST(the_text_has_columns_arrows_and_words) {
     ptk_sim_trace_fini(&trace);
 }
 
-TEST(the_text_shows_suspensions_and_decisions_only_when_asked) {
+TEST(the_text_has_suspensions_and_decisions_only_with_the_flag_all) {
     ptk_sim_trace_t trace;
-    play(&trace);
+    record_run(&trace);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
     CHECK(!strstr(page.text, "choice") && !strstr(page.text, "waits"));
@@ -161,7 +161,7 @@ TEST(the_text_shows_suspensions_and_decisions_only_when_asked) {
     timeline.flags = PTK_SIM_TIMELINE_ALL;
     page = draw(ptk_sim_timeline_text, &timeline);
     CHECK(strstr(page.text, "choice LOSS: 1 of 2\n") != NULL);
-    CHECK(strstr(page.text, "client: waits until something happens\n") != NULL);
+    CHECK(strstr(page.text, "client: waits until woken\n") != NULL);
     free(page.text);
     page = draw(ptk_sim_timeline_html, &timeline);
     CHECK(!strstr(page.text, "choice") && !strstr(page.text, "waits"));
@@ -171,13 +171,13 @@ TEST(the_text_shows_suspensions_and_decisions_only_when_asked) {
 
 TEST(only_the_last_events_are_shown_if_there_is_a_limit) {
     ptk_sim_trace_t trace;
-    play(&trace);
+    record_run(&trace);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     timeline.event_limit = 5;
     page_t page = draw(ptk_sim_timeline_text, &timeline);
     CHECK_EQ(occurrences(page.text, "\n"), 7);
     CHECK(strstr(page.text, "(12 earlier events are left out)\n") != NULL);
-    /* What happened before still counts: the server is down. */
+    /* Events before the limit still count: the server is down. */
     CHECK(strstr(page.text, "200.430  |--- PA 512 -X  .  ") != NULL);
     free(page.text);
     page = draw(ptk_sim_timeline_html, &timeline);
@@ -187,22 +187,22 @@ TEST(only_the_last_events_are_shown_if_there_is_a_limit) {
     ptk_sim_trace_fini(&trace);
 }
 
-/* How many packets the text says were sent, arrived, and so on at given times. */
+/* The text says where each packet was sent, arrived or was lost. */
 TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
-    uint64_t data = says(PTK_SIM_FLAG_ACK, 5);
+    uint64_t data = packet_summary(PTK_SIM_FLAG_ACK, 5);
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
     send_one(&trace, 1000, 1, 0, 1, data);
     send_one(&trace, 2000, 2, 0, 1, data);
     send_one(&trace, 3000, 3, 0, 1, data);
-    end_one(&trace, 3000, 3, PTK_SIM_TRACE_DROP, 0, 1, data); /* at once */
-    send_one(&trace, 3500, 4, 0, 2, data);                    /* others do not matter */
+    end_one(&trace, 3000, 3, PTK_SIM_TRACE_DROP, 0, 1, data); /* lost at once */
+    send_one(&trace, 3500, 4, 0, 2, data);                    /* packets between other hosts have no effect */
     send_one(&trace, 3500, 5, 1, 0, data);
     end_one(&trace, 4000, 2, PTK_SIM_TRACE_DELIVER, 0, 1, data); /* overtakes the first */
-    end_one(&trace, 5000, 1, PTK_SIM_TRACE_DROP, 0, 1, data);    /* on its way */
+    end_one(&trace, 5000, 1, PTK_SIM_TRACE_DROP, 0, 1, data);    /* lost in flight */
     end_one(&trace, 6000, 5, PTK_SIM_TRACE_DELIVER, 1, 0, data);
-    end_one(&trace, 7000, 5, PTK_SIM_TRACE_DELIVER, 1, 0, data); /* again */
+    end_one(&trace, 7000, 5, PTK_SIM_TRACE_DELIVER, 1, 0, data); /* a duplicate */
     send_one(&trace, 8000, 6, 0, 1, data);
     end_one(&trace, 9000, 6, PTK_SIM_TRACE_DELIVER, 0, 1, data);
     end_one(&trace, 9500, 7, PTK_SIM_TRACE_DELIVER, 2, 1, data); /* was never sent */
@@ -223,7 +223,7 @@ TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
         "40000 to 502, sent at 2.000\n",
         "40000 to 502, lost, sent at 1.000\n",
         "40000 to 502, sent at 3.500\n",
-        "40000 to 502, a copy, sent at 3.500\n",
+        "40000 to 502, duplicate, sent at 3.500\n",
         "40000 to 502, sent at 8.000\n",
         "store to server, 40000 to 502\n",
     };
@@ -241,7 +241,7 @@ TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
 TEST(the_page_has_all_of_it_and_escapes_what_it_is_given) {
     static const char *const evil[] = {"<script>alert(1)</script>", "a&b\"c", NULL};
     ptk_sim_trace_t trace;
-    play(&trace);
+    record_run(&trace);
     add(&trace, 200500, PTK_SIM_TRACE_NOTE, 1, 1, 2, 2);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     timeline.hosts = evil;
@@ -272,7 +272,7 @@ TEST(the_page_has_all_of_it_and_escapes_what_it_is_given) {
     ptk_sim_trace_fini(&trace);
 }
 
-/* What lies between two ends on the page: the height of the only band of a look. */
+/* Returns the height of the only band with a class. */
 static long height_of(const char *page, const char *look) {
     const char *band = strstr(page, look);
     CHECK(band != NULL);
@@ -282,7 +282,7 @@ static long height_of(const char *page, const char *look) {
 }
 
 /* Each event takes 20: a band is as long as the events that it covers. */
-TEST(bands_last_as_long_as_what_they_stand_for) {
+TEST(bands_are_as_long_as_their_state) {
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 1, PTK_SIM_TRACE_HOST, 0, 1, 0, 0);
@@ -291,7 +291,7 @@ TEST(bands_last_as_long_as_what_they_stand_for) {
     add(&trace, 4, PTK_SIM_TRACE_FAULT, 1, PTK_SIM_FAULT_PAUSE, 0, 0);
     add(&trace, 5, PTK_SIM_TRACE_FAULT, 2, PTK_SIM_FAULT_PARTITION, 0, 0);
     add(&trace, 6, PTK_SIM_TRACE_FAULT, 0, PTK_SIM_FAULT_RESTART, 0, 0);
-    add(&trace, 7, PTK_SIM_TRACE_FAULT, 2, PTK_SIM_FAULT_HEAL, 1, 0); /* not that one */
+    add(&trace, 7, PTK_SIM_TRACE_FAULT, 2, PTK_SIM_FAULT_HEAL, 1, 0); /* another pair */
     add(&trace, 8, PTK_SIM_TRACE_FAULT, 1, PTK_SIM_FAULT_RESUME, 0, 0);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_html, &timeline);
@@ -304,7 +304,7 @@ TEST(bands_last_as_long_as_what_they_stand_for) {
     page = draw(ptk_sim_timeline_html, &timeline);
     CHECK_EQ(height_of(page.text, "class=\"cut\" x"), 4 * 20);
     free(page.text);
-    add(&trace, 10, PTK_SIM_TRACE_NOTE, 0, 1, 2, 99); /* a label that is not there */
+    add(&trace, 10, PTK_SIM_TRACE_NOTE, 0, 1, 2, 99); /* a label that does not exist */
     page = draw(ptk_sim_timeline_html, &timeline);
     CHECK_EQ(height_of(page.text, "class=\"cut\" x"), 4 * 20);
     CHECK(strstr(page.text, ">note 1 2</text>") != NULL);
@@ -312,13 +312,13 @@ TEST(bands_last_as_long_as_what_they_stand_for) {
     ptk_sim_trace_fini(&trace);
 }
 
-/* A world need not begin at 0; times are those since it began. */
+/* A world need not start at 0; times are shown since its start. */
 TEST(times_begin_with_the_trace) {
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 1000000000, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
-    send_one(&trace, 1000001500, 1, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
-    end_one(&trace, 1000002001, 1, PTK_SIM_TRACE_DELIVER, 0, 1, says(PTK_SIM_FLAG_SYN, 0));
+    send_one(&trace, 1000001500, 1, 0, 1, packet_summary(PTK_SIM_FLAG_SYN, 0));
+    end_one(&trace, 1000002001, 1, PTK_SIM_TRACE_DELIVER, 0, 1, packet_summary(PTK_SIM_FLAG_SYN, 0));
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
     CHECK(strstr(page.text, "\n       1.500  o- S -") != NULL);
@@ -332,8 +332,8 @@ TEST(times_begin_with_the_trace) {
 }
 
 TEST(packets_that_differ_are_not_confused) {
-    uint64_t small = says(PTK_SIM_FLAG_ACK, 5);
-    uint64_t large = says(PTK_SIM_FLAG_ACK, 500);
+    uint64_t small = packet_summary(PTK_SIM_FLAG_ACK, 5);
+    uint64_t large = packet_summary(PTK_SIM_FLAG_ACK, 500);
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
     add(&trace, 0, PTK_SIM_TRACE_START, PTK_SIM_NO_HOST, 1, 0, 0);
@@ -342,7 +342,7 @@ TEST(packets_that_differ_are_not_confused) {
     end_one(&trace, 3000, 2, PTK_SIM_TRACE_DELIVER, 0, 1, large);
     send_one(&trace, 4000, 3, 0, 1, small);
     send_one(&trace, 4000, 4, 0, 2, large);
-    end_one(&trace, 4000, 1, PTK_SIM_TRACE_DROP, 0, 1, small); /* in this moment, and sent long ago */
+    end_one(&trace, 4000, 1, PTK_SIM_TRACE_DROP, 0, 1, small); /* now, and sent long ago */
     send_one(&trace, 5000, 5, 2, 1, small);
     ptk_sim_timeline_t timeline = timeline_of(&trace);
     page_t page = draw(ptk_sim_timeline_text, &timeline);
@@ -357,8 +357,8 @@ TEST(packets_that_differ_are_not_confused) {
     ptk_sim_trace_fini(&trace);
 }
 
-/* The first packet comes at once and again a millisecond later; the second, which says the same, in between.
- */
+/* The first packet arrives at once and again a millisecond later; the second, which looks the same, arrives
+   in between. */
 static uint32_t choose_a_late_copy(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     static uint32_t latencies;
     static uint32_t duplicates;
@@ -386,12 +386,13 @@ static void wait_us(ptk_sim_event_t *event) {
 
 TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
     ptk_choice_oracle_t oracle = {choose_a_late_copy};
-    ptk_sim_event_t later = {.happen = wait_us};
+    ptk_sim_event_t later = {.fire = wait_us};
     ptk_sim_addr_t to = {.bytes = {1}};
     ptk_sim_net_t net;
     ptk_sim_net_init(&net);
     net.trace.keeps = true;
-    net.usual = (ptk_sim_link_t) {.latency_ns = 500 * US, .latency_step_ns = 1000 * US, .latency_steps = 2};
+    net.default_link =
+        (ptk_sim_link_t) {.latency_ns = 500 * US, .latency_step_ns = 1000 * US, .latency_steps = 2};
     ptk_sim_node_t *client = ptk_sim_net_add(&net);
     CHECK(ptk_sim_node_add_address(ptk_sim_net_add(&net), &to));
     ptk_thread()->oracle = &oracle;
@@ -413,7 +414,7 @@ TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
                                          "       0.600  .--- A 5 ------>.               .               "
                                          "  client to server, 0 to 0, sent at 0.100\n"
                                          "       1.500  .--- A 5 ------>.               .               "
-                                         "  client to server, 0 to 0, a copy, sent at 0.000\n";
+                                         "  client to server, 0 to 0, duplicate, sent at 0.000\n";
     CHECK_EQ(occurrences(page.text, expected_lines), 1);
     free(page.text);
     ptk_sim_net_fini(&net);

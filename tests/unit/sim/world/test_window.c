@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#define LENGTH 9 /* decisions of the program, whatever it is answered */
+#define LENGTH 9 /* decisions of the program, for any values */
 #define RUNS   (1u << LENGTH)
-#define COUNT  5 /* answers of each */
+#define COUNT  5 /* values of each */
 
 static unsigned seen[RUNS]; /* how often, by the set of decisions that were not benign */
 
@@ -18,7 +18,7 @@ static bool is_fault(unsigned decision) {
 static unsigned run(ptk_sim_window_t *window) {
     unsigned set = 0;
     for (unsigned i = 0; i < LENGTH; i++) {
-        uint32_t answer = ptk_sim_window_answer(window, 7, is_fault(i), COUNT);
+        uint32_t answer = ptk_sim_window_decide(window, 7, is_fault(i), COUNT);
         CHECK(answer == 0 || answer == COUNT - 1);
         set |= answer ? 1u << i : 0;
     }
@@ -37,7 +37,7 @@ static void run_all(uint32_t decisions, uint32_t faults) {
         } while (ptk_sim_window_next(&window));
         number++;
     } while (window.is_reached);
-    CHECK_EQ(number, LENGTH + 2); /* the benign run, one for each decision, and one that nobody reached */
+    CHECK_EQ(number, LENGTH + 2); /* the benign run, one for each decision, and one that no run reached */
 }
 
 static unsigned span_of(unsigned set) {
@@ -90,19 +90,19 @@ TEST(a_run_that_ended_early_is_repeated_up_to_there) {
         CHECK(ptk_sim_window_next(&window));
     }
     /* The fourth run gets as far as its second decision. */
-    CHECK(ptk_sim_window_answer(&window, 7, false, 2) == 1 &&
-          ptk_sim_window_answer(&window, 7, false, 2) == 0);
+    CHECK(ptk_sim_window_decide(&window, 7, false, 2) == 1 &&
+          ptk_sim_window_decide(&window, 7, false, 2) == 0);
     ptk_sim_window_t copy = window; /* as of a process that has died */
     ptk_sim_window_repeat(&copy);
-    CHECK(ptk_sim_window_answer(&copy, 7, false, 2) == 1 && ptk_sim_window_answer(&copy, 7, false, 2) == 0);
+    CHECK(ptk_sim_window_decide(&copy, 7, false, 2) == 1 && ptk_sim_window_decide(&copy, 7, false, 2) == 0);
 }
 
 TEST(decisions_before_a_window_opens_do_not_count) {
     ptk_sim_window_t window;
     ptk_sim_window_init(&window, 1, 1, 1);
-    window.is_shut = true;
+    window.is_disabled = true;
     CHECK_EQ(run(&window), 0);
     CHECK(!window.is_reached);
-    window.is_shut = false;
+    window.is_disabled = false;
     CHECK_EQ(run(&window), 1);
 }

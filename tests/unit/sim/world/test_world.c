@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Simulated worlds in all the orders that nobody plans: what is refused, what ends whom, what is looked at.
+/*
+ * Simulated worlds in unusual orders of calls: which calls are refused, how runs end, and what is checked
+ * then.
  */
 #include "ptk_test.h"
 
@@ -149,11 +151,11 @@ TEST(partitions_hold_until_the_end_of_a_world) {
         ptk_sim_partition(one, other);
         ptk_sim_heal(one, other);
         (void) ptk_sim_run_for(sim, 500);
-        ptk_sim_destroy(sim); /* with whatever holds */
+        ptk_sim_destroy(sim); /* with the partitions that hold */
     }
 }
 
-TEST(a_daemon_is_looked_at_when_all_is_over) {
+TEST(a_daemon_is_checked_at_the_end) {
     ptk_sim_t *sim = world(PTK_SIM_BENIGN);
     (void) host(sim, PTK_SIM_HOST_DAEMON, run_and_check_at_the_end, NULL);
     (void) host(sim, 0, run_nap, NULL);
@@ -174,7 +176,7 @@ TEST(a_main_that_fails_is_a_failure_unless_it_may) {
 
 /* --- by hand --- */
 
-TEST(a_host_that_is_down_by_hand_is_no_deadlock) {
+TEST(a_host_crashed_by_hand_is_no_deadlock) {
     ptk_err result = PTK_ERR_OS;
     ptk_sim_t *sim = world(PTK_SIM_BENIGN);
     ptk_sim_host_t *napper = host(sim, 0, run_nap, NULL);
@@ -355,7 +357,7 @@ static ptk_err go_round(void *arg) {
     return PTK_OK;
 }
 
-TEST(a_host_that_goes_round_and_round_is_found) {
+TEST(a_livelocked_host_is_found) {
     const ptk_sim_options_t options = {
         .struct_size = sizeof options, .flags = PTK_SIM_BENIGN, .step_limit = 1000};
     ptk_sim_t *sim = ptk_sim_create(&options);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One world from its making to its end. */
+/*
+ * One world from its creation to its end.
+ */
 #include "sim/run/ptk_sim_run.h"
 
 #include <string.h>
@@ -15,27 +17,28 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
                                 .step_limit = command->steps};
 }
 
-void ptk_sim_run_once(const ptk_sim_play_t *play, ptk_sim_outcome_t *outcome_out) {
+/* The failure is copied out, since the text is the world's. */
+void ptk_sim_run_once(const ptk_sim_run_spec_t *spec, ptk_sim_outcome_t *outcome_out) {
     *outcome_out =
         (ptk_sim_outcome_t) {.failure = "the world cannot be made: an option or the tape is wrong"};
-    ptk_sim_t *sim = ptk_sim_create(&play->options);
+    ptk_sim_t *sim = ptk_sim_create(&spec->options);
     if (!sim) {
         return;
     }
-    if (play->window) {
-        ptk_sim_oracle_use_window(&sim->oracle, play->window);
+    if (spec->window) {
+        ptk_sim_oracle_use_window(&sim->oracle, spec->window);
     }
-    if (play->decided) {
-        ptk_sim_oracle_tell(&sim->oracle, play->decided, play->context);
+    if (spec->on_decision) {
+        ptk_sim_oracle_set_observer(&sim->oracle, spec->on_decision, spec->context);
     }
-    if (play->begin) {
-        play->begin(play->context, sim);
+    if (spec->on_create) {
+        spec->on_create(spec->context, sim);
     }
-    play->scenario->run(sim);
+    spec->scenario->run(sim);
     outcome_out->report = ptk_sim_report(sim);
     memcpy(outcome_out->failure, sim->failure, sizeof outcome_out->failure);
-    if (play->look) {
-        play->look(play->context, sim);
+    if (spec->on_finish) {
+        spec->on_finish(spec->context, sim);
     }
     ptk_sim_destroy(sim);
 }
