@@ -34,7 +34,8 @@ typedef struct dormitory {
 static ptk_err ptk_sleeper(void *argument) {
     dormitory_t *dormitory = argument;
     dormitory->parked++;
-    (void) ptk_waitable_wait(dormitory->gate, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    PTK_IGNORE(
+        ptk_waitable_wait(dormitory->gate, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE)); /* the abort ends it */
     uint32_t sleep_ms = SLEEP_LEAST_MS + 1 + (uint32_t) (bench_random(&dormitory->random) % SLEEP_RANGE_MS);
     dormitory->asleep++;
     uint64_t began_ns = bench_now_ns();
@@ -49,11 +50,11 @@ static ptk_err ptk_sleeper(void *argument) {
 static ptk_err ptk_opener(void *argument) {
     dormitory_t *dormitory = argument;
     while (dormitory->parked < dormitory->wanted) {
-        (void) ptk_yield();
+        PTK_IGNORE(ptk_yield()); /* the loop stops at the count, and nothing cancels it */
     }
     dormitory->opened_cpu_ns = bench_cpu_ns();
     while (dormitory->asleep < dormitory->wanted && ptk_waitable_abort(dormitory->gate) == PTK_OK) {
-        (void) ptk_yield();
+        PTK_IGNORE(ptk_yield()); /* the loop stops at the count, and nothing cancels it */
     }
     return PTK_OK;
 }

@@ -283,6 +283,20 @@ foreach(header IN LISTS ptk_public_headers)
     endif()
 endforeach()
 
+# A C++ program on the C library, where that needs no flags of its own to link.
+if(PTK_CXX AND NOT PTK_SANITIZE AND NOT CMAKE_CROSSCOMPILING AND NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION
+   AND NOT CMAKE_BUILD_TYPE STREQUAL "Coverage")
+    add_test(NAME headers.cxx17.front_door.build
+        COMMAND ${PTK_CXX} -std=c++17 -Wall -Wextra -Wpedantic -Werror "-I${PROJECT_SOURCE_DIR}/src"
+            "${PTK_TEST_ROOT}/headers/front_door.cc" $<TARGET_FILE:ptk_static> -pthread
+            -o "${PROJECT_BINARY_DIR}/headers/front_door_cxx")
+    add_test(NAME headers.cxx17.front_door COMMAND "${PROJECT_BINARY_DIR}/headers/front_door_cxx")
+    ptk_test_properties(headers.cxx17.front_door.build headers)
+    ptk_test_properties(headers.cxx17.front_door headers)
+    set_tests_properties(headers.cxx17.front_door.build PROPERTIES FIXTURES_SETUP front_door_cxx)
+    set_tests_properties(headers.cxx17.front_door PROPERTIES FIXTURES_REQUIRED front_door_cxx)
+endif()
+
 # --- exported symbols, and the layers --------------------------------------------------------------------------------
 find_program(PTK_READELF NAMES readelf)
 mark_as_advanced(PTK_READELF)

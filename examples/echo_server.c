@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
     }
     ptk_sock_t *listener = err ? NULL : program_listen(loop, &options.address);
     if (!listener) {
-        ptk_event_loop_platform_destroy(loop);
+        program_loop_end(loop);
         return EXIT_FAILURE;
     }
     return program_run(loop, accept_all, listener); /* until a signal stops it */

@@ -134,9 +134,13 @@ static ptk_err converse(void *arg) {
     modbus_client_t client;
     bool good = open_conversation(self, &client);
     demo->settled++;
-    ptk_waitable_signal(demo->settled_event);
-    if (good && !demo->measuring && !demo->over) {
-        ptk_waitable_wait(demo->starting_line, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    ptk_err err = ptk_waitable_signal(demo->settled_event);
+    if (!err && good && !demo->measuring && !demo->over) {
+        err = ptk_waitable_wait(demo->starting_line, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+    }
+    if (err && err != PTK_ERR_ABORTED) { /* the starting signal is an abort */
+        note_error(demo, ptk_err_text(err));
+        good = false;
     }
     for (uint32_t round = 1; good && !demo->over; round++) {
         good = run_round(self, &client, round);
@@ -202,9 +206,9 @@ static ptk_err ramp_up(demo_t *demo) {
 }
 
 static uint64_t own_switches(void) {
-    ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
-    ptk_scheduler_counters(NULL, &counters);
-    return counters.switches;
+    ptk_scheduler_counters_t counters;
+    ptk_err err = ptk_scheduler_counters(NULL, &counters);
+    return err ? 0 : counters.switches;
 }
 
 static ptk_err measure(demo_t *demo) {
@@ -212,7 +216,9 @@ static ptk_err measure(demo_t *demo) {
     demo->begin_switches = own_switches();
     demo->begin_ns = ptk_now_ns();
     demo->measuring = true;
-    ptk_waitable_abort(demo->starting_line);
+    if (!err) {
+        err = ptk_waitable_abort(demo->starting_line);
+    }
     for (uint32_t second = 1; !err && second <= demo->seconds; second++) {
         uint64_t requests_before = demo->requests;
         err = ptk_sleep_until(demo->begin_ns + second * NS_PER_SECOND);
@@ -236,8 +242,8 @@ static ptk_err direct(void *arg) {
         note_error(demo, ptk_err_text(err));
     }
     demo->over = true;
-    ptk_waitable_abort(demo->starting_line);
-    return err;
+    ptk_err aborted = ptk_waitable_abort(demo->starting_line);
+    return err ? err : aborted;
 }
 
 /* --- the table ----------------------------------------------------------------------------------- */
@@ -362,7 +368,7 @@ static bool run_client(demo_t *demo) {
         good = program_run(loop, direct, demo) == EXIT_SUCCESS;
     } else {
         fputs("modbus_demo: out of memory\n", stderr);
-        ptk_event_loop_platform_destroy(loop);
+        program_loop_end(loop);
     }
     free(demo->conversation_of);
     return good;
@@ -371,8 +377,7 @@ static bool run_client(demo_t *demo) {
 int main(int argc, char **argv) {
     static demo_t demo = {.seconds = 10, .conversations = CONVERSATIONS_MOST};
     read_arguments(&demo, argc, argv);
-    ptk_event_loop_platform_destroy(
-        program_loop(demo.platform)); /* a bad name ends it here, and not in two places */
+    program_loop_end(program_loop(demo.platform)); /* a bad name ends it here, and not in two places */
     fit_descriptor_limit(&demo);
     printf("%s Modbus conversations for %" PRIu32 " seconds: clients here, server in another process\n",
            commas(demo.conversations), demo.seconds);

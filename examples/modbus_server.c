@@ -126,7 +126,7 @@ int main(int argc, char **argv) {
     if (server.listener) {
         status = program_run(loop, modbus_server_run, &server); /* until a signal stops it */
     } else {
-        ptk_event_loop_platform_destroy(loop);
+        program_loop_end(loop);
     }
     modbus_store_destroy(server.store);
     return status;

@@ -7,13 +7,12 @@
 #include <ptk.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define TIMEOUT_MS 5000
 
 static const char greeting[] = "hello, green thread";
 
-/* Take one connection and send back what it says. */
+/* Take one connection and send back the bytes that come. */
 static ptk_err server(void *arg) {
     ptk_sock_t *listener = arg;
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, TIMEOUT_MS);
@@ -29,18 +28,15 @@ static ptk_err server(void *arg) {
     return err;
 }
 
-/* Connect, say something, and read it back. */
+/* Connect, send a text, and read it back. */
 static ptk_err client(void *arg) {
-    const ptk_addr_t *address = arg;
-    ptk_sock_t *sock = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0); /* NULL: the loop that runs this */
+    const char *address = arg;
+    char text[sizeof greeting] = "";
+    ptk_sock_t *sock = ptk_tcp_connect(address, TIMEOUT_MS);
     if (!sock) {
         return ptk_get_err();
     }
-    char text[sizeof greeting] = "";
-    ptk_err err = ptk_sock_connect(sock, ptk_addr_sockaddr(address), address->length, TIMEOUT_MS);
-    if (!err) {
-        err = ptk_sock_send(sock, greeting, sizeof greeting, TIMEOUT_MS);
-    }
+    ptk_err err = ptk_sock_send(sock, greeting, sizeof greeting, TIMEOUT_MS);
     if (!err) {
         err = ptk_sock_recv(sock, text, sizeof text, TIMEOUT_MS);
     }
@@ -51,42 +47,41 @@ static ptk_err client(void *arg) {
     return err;
 }
 
-/* A listener on a free port of 127.0.0.1; `address` becomes its address. */
-static ptk_sock_t *open_listener(ptk_event_loop_platform_t *loop, ptk_addr_t *address) {
-    ptk_sock_t *listener = ptk_sock_open(loop, AF_INET, SOCK_STREAM, 0);
-    ptk_err err = listener ? ptk_addr_parse("127.0.0.1:0", address) : ptk_get_err();
+/* The address of a listener as text. */
+static ptk_err read_address(const ptk_sock_t *listener, char *text_out, size_t text_bytes) {
+    ptk_addr_t address = {.length = sizeof address.storage};
+    ptk_err err = ptk_sock_local_addr(listener, (struct sockaddr *) &address.storage, &address.length);
+    return err ? err : ptk_addr_format(ptk_addr_sockaddr(&address), address.length, text_out, text_bytes);
+}
+
+/* A listener on a free port of 127.0.0.1, and a conversation with it. */
+static ptk_err run_both(ptk_event_loop_platform_t *loop) {
+    char address[PTK_ADDR_TEXT_BYTES];
+    ptk_sock_t *listener = ptk_tcp_listen(loop, "127.0.0.1:0", NULL);
+    ptk_err err = listener ? read_address(listener, address, sizeof address) : ptk_get_err();
     if (!err) {
-        err = ptk_sock_bind(listener, ptk_addr_sockaddr(address), address->length);
+        err = ptk_go(loop, server, listener);
+    }
+    ptk_green_t *conversation = err ? NULL : ptk_green_spawn(loop, NULL, client, address);
+    if (!err) {
+        err = conversation ? ptk_scheduler_run(loop) : ptk_get_err(); /* returns when both have ended */
     }
     if (!err) {
-        err = ptk_sock_listen(listener, 0);
+        ptk_err result = PTK_OK;
+        err = ptk_green_join(conversation, &result, 0);
+        err = err ? err : result;
     }
-    if (!err) {
-        err = ptk_sock_local_addr(listener, (struct sockaddr *) &address->storage, &address->length);
-    }
-    if (err) {
-        fprintf(stderr, "cannot listen: %s\n", ptk_err_text(err));
-        ptk_sock_close(listener);
-        return NULL;
-    }
-    return listener;
+    ptk_sock_close(listener);
+    return err;
 }
 
 int main(void) {
-    ptk_addr_t address = {0};
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    ptk_sock_t *listener = loop ? open_listener(loop, &address) : NULL;
-    if (!listener) {
-        ptk_event_loop_platform_destroy(loop);
+    ptk_err err = loop ? run_both(loop) : ptk_get_err();
+    ptk_err destroyed = ptk_event_loop_platform_destroy(loop);
+    if (err || destroyed) {
+        fprintf(stderr, "usage: %s\n", ptk_err_text(err ? err : destroyed));
         return EXIT_FAILURE;
     }
-    ptk_go(loop, server, listener);
-    ptk_green_t *conversation = ptk_green_spawn(loop, NULL, client, &address);
-    ptk_scheduler_run(loop); /* returns when both have ended */
-
-    ptk_err answer = PTK_ERR_CANCELED;
-    ptk_green_join(conversation, &answer, 0);
-    ptk_sock_close(listener);
-    ptk_event_loop_platform_destroy(loop);
-    return answer ? EXIT_FAILURE : EXIT_SUCCESS;
+    return EXIT_SUCCESS;
 }

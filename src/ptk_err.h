@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_err.h
- * The errors of ptk: one table, fixed values, and where a failed call leaves its reason.
+ * The errors of ptk: one table of fixed values, and the functions that return the error of a failed call.
  *
  * Values are never renumbered. 1 to 99 are *conditions* that a protocol handles (a timeout, an end of
  * stream); 100 to 199 are *failures* (out of resources, a refused connection, misuse).
@@ -19,7 +19,8 @@ extern "C" {
 /** Every result code: PTK_OK is 0, all others are positive. */
 typedef int32_t ptk_err;
 
-/** name, value, text: the one table that the enumeration and ptk_err_text() are made of. */
+/** The one table of name, value and text. The enumeration, ptk_err_name() and ptk_err_text() are made from
+ * it. */
 #define PTK_ERR_TABLE(X)                                                                                     \
     X(PTK_OK, 0, "success")                                                                                  \
     X(PTK_ERR_TIMEOUT, 1, "the call's own timeout passed")                                                   \
@@ -71,29 +72,80 @@ typedef int32_t ptk_err;
 enum ptk_err_value { PTK_ERR_TABLE(PTK_ERR_ENUMERATOR) };
 #undef PTK_ERR_ENUMERATOR
 
-/** The text of an error, "unknown error" for a value that is none. Never parks; any thread; the string is
- * static. */
+/**
+ * Returns the text of an error. It says what to do next where that is known.
+ *
+ * @param err  an error
+ * @return the text, "unknown error" for a value that is none; a static string.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API const char *ptk_err_text(ptk_err err);
 
-/** The name of an error ("PTK_ERR_TIMEOUT"). Never parks; any thread; the string is static. */
+/**
+ * Returns the name of an error, such as "PTK_ERR_TIMEOUT".
+ *
+ * @param err  an error
+ * @return the name, "unknown error" for a value that is none; a static string.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API const char *ptk_err_name(ptk_err err);
 
 /**
- * Why the last ptk call of this green thread that failed did so; outside a green thread, of this OS thread.
- * A call that succeeds leaves it as it is. Never parks; any thread.
+ * Returns the error of ptk that stands for an error number of the operating system.
+ *
+ * @param os_err  a value of errno; its negative is taken for the same
+ * @return the error, PTK_OK for 0, PTK_ERR_OS where no other fits.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
+PTK_API ptk_err ptk_err_from_os(int os_err);
+
+/**
+ * Returns the error of the last call that failed: the running green thread's; outside a green thread, the OS
+ * thread's. A call that succeeds leaves it as it is. Every call that fails leaves its error here, also one
+ * that returns nothing, and a call that returns an error leaves that same error.
+ *
+ * @return the error, PTK_OK if no call has failed.
+ *
+ * Parks: no. \n
+ * Thread: any.
  */
 PTK_API ptk_err ptk_get_err(void);
 
-/** The operating system's error number (errno) behind ptk_get_err(), 0 if there was none. Never parks; any
- * thread. */
+/**
+ * Returns the operating system's error number (errno) behind ptk_get_err().
+ *
+ * @return the number, 0 if there was none.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API int ptk_get_os_err(void);
 
-/** How many bytes the last failed call had moved before it failed (PARTIAL, NO_RESOURCES). Never parks; any
- * thread. */
+/**
+ * Returns how many bytes the last failed call had moved before it failed (PTK_ERR_PARTIAL,
+ * PTK_ERR_NO_RESOURCES).
+ *
+ * @return the number of bytes.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API size_t ptk_get_count(void);
 
-/** What cut the last failed call short (the cause of PTK_ERR_PARTIAL), PTK_OK if nothing. Never parks; any
- * thread. */
+/**
+ * Returns the error that cut the last failed call short: the cause of PTK_ERR_PARTIAL.
+ *
+ * @return the cause, PTK_OK if there was none.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API ptk_err ptk_get_cause(void);
 
 #ifdef __cplusplus

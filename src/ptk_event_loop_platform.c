@@ -142,6 +142,8 @@ static ptk_event_loop_platform_t *open_chosen_loop(const char *option) {
     return open_loop(ops);
 }
 
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_event_loop_platform_create_with
 ptk_event_loop_platform_t *
 ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *options) {
     ptk_event_loop_platform_options_t copy = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
@@ -207,9 +209,10 @@ ptk_event_loop_platform_t *ptk_event_loop_platform_current(void) {
     return ptk_thread()->loop;
 }
 
-const char *ptk_event_loop_platform_name(ptk_event_loop_platform_t *loop) {
+const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t *loop) {
     ptk_event_loop_platform_t *mine = NULL;
-    ptk_err err = ptk_loop_resolve(loop, &mine);
+    /* resolve compares the pointer and does not write through it */
+    ptk_err err = ptk_loop_resolve((ptk_event_loop_platform_t *) (uintptr_t) loop, &mine);
     if (err != PTK_OK) {
         ptk_fail(err);
         return NULL;

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_event_loop_platform.h
- * The event loop of one OS thread: created, owned and destroyed there, and shared with nobody.
+ * The event loop of one OS thread: created, used and destroyed on that thread, and shared with no other.
+ *
+ * Errors of every call on a loop, and on the sockets, waitables and green threads that belong to it:
+ * - PTK_ERR_WRONG_THREAD: the object belongs to the loop of another thread; nothing was done.
+ * - PTK_ERR_NO_LOOP: `loop` is NULL, and the calling thread has no loop.
+ * - PTK_ERR_FORKED: the object was inherited over a fork; the child makes its own.
  */
 #pragma once
 
@@ -19,60 +24,131 @@ typedef struct ptk_event_loop_platform ptk_event_loop_platform_t;
 
 /** Options for ptk_event_loop_platform_create_with(). Zero in a field means its default. */
 typedef struct ptk_event_loop_platform_options {
-    uint32_t struct_size; /**< sizeof this struct; PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT fills it. */
-    uint32_t
-        green_thread_limit; /**< Most green threads alive at once; 0: no limit. One more is NO_RESOURCES. */
-    const char
-        *platform; /**< "epoll" or "poll"; NULL: $PTK_PLATFORM if set, else the best that works here. */
+    uint32_t struct_size;        /**< The size of this struct; 0 is filled in by the call. */
+    uint32_t green_thread_limit; /**< Most green threads alive at once, 0: no limit. One more is
+                                    PTK_ERR_NO_RESOURCES. */
+    const char *platform; /**< "epoll" or "poll"; NULL: `$PTK_PLATFORM` if it is set, else the best that
+                             works here. */
     uint32_t destroy_timeout_ms; /**< How long destroy waits for cancelled green threads to end; 0: 5,000;
                                     PTK_TIMEOUT_INFINITE: no limit. */
     uint32_t allow_unguarded;    /**< 1: run on stacks without guard pages where guards cannot be had. */
 } ptk_event_loop_platform_options_t;
 
-/** Initialises ptk_event_loop_platform_options_t; fields that are not named are zero. */
+/** Initialises #ptk_event_loop_platform_options_t in C and C++; fields that are not named are zero. */
 #define PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT                                                                 \
     {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0}
 
-/**
- * Create this thread's event loop, with all defaults. Never parks. The calling thread owns the loop and
- * destroys it. NULL on failure, with the reason in ptk_get_err(): BUSY (this thread has a live loop),
- * NO_RESOURCES, INVALID_PARAM ($PTK_PLATFORM names no platform), NOT_SUPPORTED (that platform does not work
- * here).
- */
-PTK_API ptk_event_loop_platform_t *ptk_event_loop_platform_create(void);
+#ifndef __cplusplus
+/** Makes options in C: `&PTK_EVENT_LOOP_PLATFORM_OPTIONS(.platform = "poll")`. */
+#define PTK_EVENT_LOOP_PLATFORM_OPTIONS(...)                                                                 \
+    ((ptk_event_loop_platform_options_t) {                                                                   \
+        .struct_size = (uint32_t) sizeof(ptk_event_loop_platform_options_t), __VA_ARGS__})
+#endif
 
 /**
- * Create this thread's event loop. Never parks. `options` may be NULL and is not kept. Errors as for
- * ptk_event_loop_platform_create(); an unknown non-zero tail of `options` is INVALID_PARAM.
+ * Creates the event loop of the calling thread, with all defaults.
+ *
+ * @return the loop; NULL on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_BUSY: this thread has a loop already;
+ *         PTK_ERR_NO_RESOURCES: no memory or descriptors;
+ *         PTK_ERR_INVALID_PARAM: `$PTK_PLATFORM` names no platform;
+ *         PTK_ERR_NOT_SUPPORTED: that platform does not work here.
+ *
+ * Parks: no. \n
+ * Thread: any; it owns the loop from then on. \n
+ * Ownership: the caller destroys the loop with ptk_event_loop_platform_destroy().
  */
-PTK_API ptk_event_loop_platform_t *
+PTK_API PTK_NODISCARD ptk_event_loop_platform_t *ptk_event_loop_platform_create(void);
+
+/**
+ * Creates the event loop of the calling thread with options.
+ *
+ * @param options  the options; NULL means all defaults
+ * @return the loop; NULL on failure. The reasons are those of ptk_event_loop_platform_create(), and
+ *         PTK_ERR_INVALID_PARAM also means an unknown platform's name, or a non-zero field that this version
+ *         of the library does not have.
+ *
+ * Parks: no. \n
+ * Thread: any; it owns the loop from then on. \n
+ * Ownership: the caller destroys the loop with ptk_event_loop_platform_destroy(); `options` is not kept.
+ */
+PTK_API PTK_NODISCARD ptk_event_loop_platform_t *
 ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *options);
 
 /**
- * Destroy a loop and everything that belongs to it; NULL is fine. Never parks, but runs the loop: living
- * green threads are cancelled and drained on the caller's stack. If they have not ended after
- * destroy_timeout_ms, a dump is printed and the process aborts: a stack in use is never freed; the same, if
- * that is infinite, when the system's poller fails for good and nothing else can wake them. Owner thread
- * only. Sockets, waitables and handles of the loop are gone afterwards. Errors: BUSY (called from one of its
- * green threads, inside run or poll, or with foreign coroutines that ptk still knows: see
- * ptk_foreign_forget), WRONG_THREAD, FORKED.
+ * Destroys a loop and everything that belongs to it; NULL does nothing.
+ *
+ * Living green threads are cancelled, and run on the caller's stack until they have ended. If they have not
+ * ended after `destroy_timeout_ms`, a dump is printed and the process aborts, because a stack in use is never
+ * freed. If that time is infinite, the same happens when the system's poller fails for good and nothing else
+ * can wake them. Sockets, waitables and handles of the loop are gone afterwards: calls on them return
+ * PTK_ERR_CLOSED.
+ *
+ * @param loop  the loop, or NULL
+ * @return PTK_OK, or
+ *         PTK_ERR_BUSY: called from one of its green threads, inside run or poll, or with foreign coroutines
+ *         that ptk still has records of (see ptk_foreign_forget());
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see the top of this file.
+ *
+ * Parks: no, but it runs the loop. \n
+ * Thread: the loop's, outside green threads. \n
+ * Ownership: frees the loop.
  */
-PTK_API ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop);
-
-/** The calling thread's loop, NULL if it has none. Never parks; any thread. */
-PTK_API ptk_event_loop_platform_t *ptk_event_loop_platform_current(void);
-
-/** The platform's name, "epoll" or "poll"; NULL means the current loop's. Never parks; owner thread; static
- * string. */
-PTK_API const char *ptk_event_loop_platform_name(ptk_event_loop_platform_t *loop);
+PTK_API PTK_NODISCARD ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop);
 
 /**
- * A descriptor that is readable whenever ptk_scheduler_poll() has something to do, to embed the loop in
- * another one. From the first call on, deadlines and runnable work show on it too. Never parks; owner thread.
- * The loop keeps ownership: do not read or close it. PTK_OS_HANDLE_NONE on failure: NOT_SUPPORTED (platforms
- * other than epoll), NO_RESOURCES, WRONG_THREAD.
+ * Returns the loop of the calling thread.
+ *
+ * @return the loop, NULL if the thread has none.
+ *
+ * Parks: no. \n
+ * Thread: any. \n
+ * Ownership: the result is borrowed.
  */
-PTK_API ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_platform_t *loop);
+PTK_API ptk_event_loop_platform_t *ptk_event_loop_platform_current(void);
+
+/**
+ * Returns the name of a loop's platform.
+ *
+ * @param loop  the loop; NULL means the current one
+ * @return "epoll" or "poll", a static string; NULL on failure, with PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP or
+ *         PTK_ERR_FORKED in ptk_get_err().
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t *loop);
+
+/**
+ * Returns a descriptor that is readable whenever ptk_scheduler_poll() has something to do, to embed the loop
+ * in another one. From the first call on, deadlines and runnable work show on it too.
+ *
+ * @param loop  the loop; NULL means the current one
+ * @return the descriptor; PTK_OS_HANDLE_NONE on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_NOT_SUPPORTED: the platform has none (only epoll has one);
+ *         PTK_ERR_NO_RESOURCES: no descriptor is left;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see the top of this file.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the loop keeps the descriptor: do not read or close it.
+ */
+PTK_API PTK_NODISCARD ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_platform_t *loop);
+
+/** Implements the macro ptk_event_loop_platform_create_with(): fills in a `struct_size` of 0. */
+PTK_NODISCARD static inline ptk_event_loop_platform_t *
+ptk_event_loop_platform_create_sized(const ptk_event_loop_platform_options_t *options) {
+    ptk_event_loop_platform_options_t copy = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
+    if (options && options->struct_size == 0) {
+        copy = *options;
+        copy.struct_size = (uint32_t) sizeof copy;
+        options = &copy;
+    }
+    return ptk_event_loop_platform_create_with(options);
+}
+
+/** Calls the function of the same name, after filling in a `struct_size` of 0. */
+#define ptk_event_loop_platform_create_with(options) ptk_event_loop_platform_create_sized(options)
 
 #ifdef __cplusplus
 }

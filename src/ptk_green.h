@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_green.h
- * Green threads: start, join, cancel; sleep and yield; names, local storage, shields.
+ * Green threads: start, join, cancel, end; sleep and yield; names, user pointers and local storage.
+ * Cancellation as such is described in ptk_cancel.h.
  *
- * Cancellation is level-triggered (as in Trio): once a green thread is cancelled, every call of it that may
- * park answers CANCELED at entry, until it ends. A call that is parked ends with CANCELED, unless its result
- * is complete already. Calls with timeout 0, close, abort and destroy are never cancelled. Clean-up that must
- * wait uses a shield.
+ * A handle is a token that ptk looks up and never dereferences. Once it is gone (joined, detached, or its
+ * loop destroyed), every call with it returns PTK_ERR_CLOSED, on 64-bit systems for ever.
  */
 #pragma once
 
+#include <ptk_cancel.h>
 #include <ptk_event_loop_platform.h>
 #include <ptk_time.h>
-#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** A handle to a green thread: from ptk_green_spawn() (yours until join or detach) or ptk_green_self() (to
- * look at). */
+/** A handle to a green thread: from ptk_green_spawn(), until it is joined or detached, or borrowed from
+ * ptk_green_self(). */
 typedef struct ptk_green ptk_green_t;
 
-/** The body of a green thread. What it returns is what ptk_green_join() hands out. */
+/** The body of a green thread. ptk_green_join() hands out what it returns. */
 typedef ptk_err (*ptk_green_fn)(void *arg);
 
-/** This green thread changes floating-point control words (rounding mode, exception masks): keep its own. */
+/** The green thread changes floating-point control words (rounding mode, exception masks): it keeps its own.
+ */
 #define PTK_GREEN_FP 1u
 /** A daemon: ptk_scheduler_run() does not wait for it, and cancels it when only daemons are left. */
 #define PTK_GREEN_DAEMON 2u
 
 /** Options for ptk_green_spawn(). Zero in a field means its default. */
 typedef struct ptk_green_options {
-    uint32_t struct_size; /**< sizeof this struct; PTK_GREEN_OPTIONS_INIT fills it. */
-    uint32_t flags;       /**< PTK_GREEN_FP, PTK_GREEN_DAEMON. */
+    uint32_t struct_size; /**< The size of this struct; 0 is filled in by the call. */
+    uint32_t flags;       /**< #PTK_GREEN_FP, #PTK_GREEN_DAEMON. */
     const char *name;     /**< For reports; copied, cut at 31 bytes. NULL: the function's name. */
     size_t stack_bytes;   /**< At least this much stack; 0: one slot (64 KiB with its guard). */
     void *stack; /**< The caller's own memory of `stack_bytes` bytes, used until the green thread has been
@@ -43,123 +43,368 @@ typedef struct ptk_green_options {
     uint32_t reserved;    /**< Zero. */
 } ptk_green_options_t;
 
-/** Initialises ptk_green_options_t; fields that are not named are zero. */
+/** Initialises #ptk_green_options_t in C and C++; fields that are not named are zero. */
 #define PTK_GREEN_OPTIONS_INIT {(uint32_t) sizeof(ptk_green_options_t), 0, 0, 0, 0, 0, 0}
 
-/** ptk_go() with the function's name and the place of the call. Never parks. */
-PTK_API ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name,
-                          const char *file, int line);
-
-/** ptk_green_spawn() with the function's name and the place of the call. Never parks. */
-PTK_API ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
-                                        ptk_green_fn fn, void *arg, const char *name, const char *file,
-                                        int line);
+#ifndef __cplusplus
+/** Makes options in C: `ptk_green_spawn(loop, &PTK_GREEN_OPTIONS(.name = "worker"), fn, arg)`. */
+#define PTK_GREEN_OPTIONS(...)                                                                               \
+    ((ptk_green_options_t) {.struct_size = (uint32_t) sizeof(ptk_green_options_t), __VA_ARGS__})
+#endif
 
 /**
- * `ptk_err ptk_go(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg)`: start a green thread and
- * forget it. It runs when its turn comes. If `fn` returns other than OK or CANCELED, that is logged once.
- * Never parks; owner thread, inside or outside a green thread, also before run; `loop` NULL means the current
- * one. `arg` is passed on, not copied. Errors: NO_RESOURCES (memory, stacks, the loop's limit),
- * INVALID_PARAM, WRONG_THREAD, NO_LOOP, NOT_SUPPORTED (foreign hooks without spawn), FORKED.
+ * Starts a green thread that ends by itself. It runs when its turn comes. If `fn` returns anything but PTK_OK
+ * or PTK_ERR_CANCELED, that is logged once.
+ *
+ * A macro of the same name adds the function's name and the place of the call, for reports. `(ptk_go)` is the
+ * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures.
+ *
+ * @param loop  the loop; NULL means the current one
+ * @param fn    the body
+ * @param arg   passed to `fn`
+ * @return PTK_OK, or
+ *         PTK_ERR_NO_RESOURCES: no memory or stack is left, or the loop's green_thread_limit is reached;
+ *         PTK_ERR_INVALID_PARAM: `fn` is NULL;
+ *         PTK_ERR_NOT_SUPPORTED: the loop has hooks without `spawn` (ptk_foreign.h);
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's, inside or outside a green thread, also before run. \n
+ * Ownership: `arg` is not copied; it must live as long as `fn` uses it.
  */
-#define ptk_go(loop, fn, arg) ptk_go_at((loop), (fn), (arg), #fn, __FILE__, __LINE__)
+PTK_API PTK_NODISCARD ptk_err ptk_go(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg);
 
 /**
- * `ptk_green_t *ptk_green_spawn(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
- * ptk_green_fn fn, void *arg)`: start a green thread and get a handle, which ptk_green_join() or
- * ptk_green_detach() ends. `options` may be NULL. Never parks; thread and errors as for ptk_go(); NULL on
- * failure with the reason in ptk_get_err().
+ * Implements the macro ptk_go(): the same with a name and a place.
+ *
+ * @param loop  as for ptk_go()
+ * @param fn    as for ptk_go()
+ * @param arg   as for ptk_go()
+ * @param name  the green thread's name, a static string
+ * @param file  the file of the call, a static string
+ * @param line  the line of the call
+ * @return as ptk_go().
+ *
+ * Parks: no. \n
+ * Thread: as ptk_go(). \n
+ * Ownership: as ptk_go().
  */
-#define ptk_green_spawn(loop, options, fn, arg)                                                              \
-    ptk_green_spawn_at((loop), (options), (fn), (arg), #fn, __FILE__, __LINE__)
+PTK_API PTK_NODISCARD ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg,
+                                        const char *name, const char *file, int line);
 
 /**
- * Wait until a green thread has ended and take what it returned (`result_out` may be NULL); the handle is
- * gone then. Parks. From a green thread of the same loop; with timeout 0 also outside. On TIMEOUT and
- * CANCELED the handle stays valid and may be joined again. One green thread joins (a second gets BUSY);
- * joining oneself is INVALID_PARAM; a handle that was joined or detached is CLOSED. Semantics as
- * pthread_join(3).
+ * Starts a green thread and returns a handle, which ptk_green_join(), ptk_green_end() or ptk_green_detach()
+ * ends. A macro of the same name adds the function's name and the place of the call, as for ptk_go().
+ *
+ * @param loop     the loop; NULL means the current one
+ * @param options  the options; NULL means all defaults
+ * @param fn       the body
+ * @param arg      passed to `fn`
+ * @return the handle; NULL on failure, with the reason in ptk_get_err(). The reasons are those of ptk_go(),
+ *         and PTK_ERR_INVALID_PARAM also means unknown flags, too small a stack of the caller's, a non-zero
+ *         field that this version does not have, or no `struct_size` where the function was called without
+ *         the macro.
+ *
+ * Parks: no. \n
+ * Thread: the loop's, inside or outside a green thread, also before run. \n
+ * Ownership: the caller joins, ends or detaches the handle; `options` is not kept; `arg` is not copied.
  */
-PTK_API ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_green_t *ptk_green_spawn(ptk_event_loop_platform_t *loop,
+                                                   const ptk_green_options_t *options, ptk_green_fn fn,
+                                                   void *arg);
 
 /**
- * Cancel a green thread: see the top of this file. Permanent; repeating it does nothing. It is asynchronous:
- * join to know the end. Never parks; owner thread. CLOSED if the handle is gone; OK if the green thread has
- * ended already.
+ * Implements the macro ptk_green_spawn(): the same with a name and a place.
+ *
+ * @param loop     as for ptk_green_spawn()
+ * @param options  as for ptk_green_spawn()
+ * @param fn       as for ptk_green_spawn()
+ * @param arg      as for ptk_green_spawn()
+ * @param name     the green thread's name, a static string
+ * @param file     the file of the call, a static string
+ * @param line     the line of the call
+ * @return as ptk_green_spawn().
+ *
+ * Parks: no. \n
+ * Thread: as ptk_green_spawn(). \n
+ * Ownership: as ptk_green_spawn().
  */
-PTK_API ptk_err ptk_green_cancel(ptk_green_t *green);
-
-/** Give the handle up: the green thread ends by itself. Never parks; owner thread. CLOSED if the handle is
- * gone. */
-PTK_API ptk_err ptk_green_detach(ptk_green_t *green);
+PTK_API PTK_NODISCARD ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop,
+                                                      const ptk_green_options_t *options, ptk_green_fn fn,
+                                                      void *arg, const char *name, const char *file,
+                                                      int line);
 
 /**
- * Let the others that are runnable go first. Parks (runnable). From a green thread. A cancellation point:
- * CANCELED. NOT_GREEN outside a green thread.
+ * Waits until a green thread has ended and takes what it returned; the handle is gone then. One green thread
+ * joins. A cancelled green thread cannot join: its clean-up uses ptk_green_end().
+ *
+ * @param green       the handle
+ * @param result_out  if not NULL, receives what the body returned
+ * @param timeout_ms  the longest time to wait; 0: only look; PTK_TIMEOUT_INFINITE: no limit
+ * @return PTK_OK, or
+ *         PTK_ERR_TIMEOUT: it has not ended; the handle stays valid and may be joined again;
+ *         PTK_ERR_CANCELED: the caller was cancelled; the handle stays valid;
+ *         PTK_ERR_BUSY: another green thread joins it;
+ *         PTK_ERR_CLOSED: the handle was joined or detached;
+ *         PTK_ERR_INVALID_PARAM: it is NULL, or the caller's own;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes, unless it has ended. \n
+ * Thread: a green thread of the same loop; with timeout 0 also outside one. \n
+ * Ownership: frees the handle when it returns PTK_OK.
  */
-PTK_API ptk_err ptk_yield(void);
+PTK_API PTK_NODISCARD ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result_out, uint32_t timeout_ms);
 
 /**
- * Sleep for `ms` milliseconds: never less; 0 is a yield; PTK_TIMEOUT_INFINITE until cancelled. Parks. From a
- * green thread. OK when the time has passed; CANCELED, NOT_GREEN.
+ * Cancels a green thread (see ptk_cancel.h). The cancel is permanent, and repeating it does nothing. The
+ * green thread may run on for some time; ptk_green_join() waits for its end, and ptk_green_end() does both.
+ *
+ * @param green  the handle
+ * @return PTK_OK, also if the green thread has ended already, or
+ *         PTK_ERR_CLOSED: the handle was joined or detached;
+ *         PTK_ERR_INVALID_PARAM: it is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
  */
-PTK_API ptk_err ptk_sleep_ms(uint32_t ms);
+PTK_API PTK_NODISCARD ptk_err ptk_green_cancel(ptk_green_t *green);
 
-/** Sleep until ptk_now_ns() has reached `deadline_ns`; a past one is a yield. Parks. As ptk_sleep_ms(). */
-PTK_API ptk_err ptk_sleep_until(uint64_t deadline_ns);
+/**
+ * Cancels a green thread, waits until it has ended, and drops what it returned; the handle is gone then. It
+ * is never cancelled itself, so that clean-up in a cancelled green thread is one line.
+ *
+ * @param green       the handle
+ * @param timeout_ms  the longest time to wait; 0: cancel and look; PTK_TIMEOUT_INFINITE: no limit
+ * @return PTK_OK, or
+ *         PTK_ERR_TIMEOUT: it was cancelled and has not ended; the handle stays valid;
+ *         PTK_ERR_BUSY: another green thread joins it; it was cancelled;
+ *         PTK_ERR_CLOSED: the handle was joined or detached;
+ *         PTK_ERR_INVALID_PARAM: it is NULL, or the caller's own;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout; nothing was done;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes, unless it has ended. \n
+ * Thread: a green thread of the same loop; with timeout 0 also outside one. \n
+ * Ownership: frees the handle when it returns PTK_OK.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_green_end(ptk_green_t *green, uint32_t timeout_ms);
 
-/** The running green thread, NULL outside one. Borrowed: valid while it runs. Never parks; any thread. */
+/**
+ * Gives up a handle: the green thread ends by itself.
+ *
+ * @param green  the handle
+ * @return PTK_OK, or
+ *         PTK_ERR_BUSY: another green thread joins it;
+ *         PTK_ERR_CLOSED: the handle was joined or detached;
+ *         PTK_ERR_INVALID_PARAM: it is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: frees the handle when it returns PTK_OK.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_green_detach(ptk_green_t *green);
+
+/**
+ * Lets the other runnable green threads run first.
+ *
+ * @return PTK_OK, or
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread;
+ *         PTK_ERR_FORKED: the loop was inherited over a fork.
+ *
+ * Parks: yes; it stays runnable. \n
+ * Thread: a green thread.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_yield(void);
+
+/**
+ * Sleeps for some time.
+ *
+ * @param ms  milliseconds, never less; 0 is a yield; PTK_TIMEOUT_INFINITE: until cancelled
+ * @return PTK_OK when the time has passed, or
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread;
+ *         PTK_ERR_FORKED: the loop was inherited over a fork.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sleep_ms(uint32_t ms);
+
+/**
+ * Sleeps until ptk_now_ns() has reached a point in time.
+ *
+ * @param deadline_ns  the point in time; a past one is a yield; PTK_TIME_NEVER: until cancelled
+ * @return as ptk_sleep_ms().
+ *
+ * Parks: yes. \n
+ * Thread: a green thread.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sleep_until(uint64_t deadline_ns);
+
+/**
+ * Returns the running green thread.
+ *
+ * @return its handle, NULL outside a green thread.
+ *
+ * Parks: no. \n
+ * Thread: any. \n
+ * Ownership: the handle is borrowed, and valid while the green thread runs.
+ */
 PTK_API ptk_green_t *ptk_green_self(void);
 
-/** A green thread's name, "" for a handle that is gone. Never parks; owner thread; valid while the handle is.
+/**
+ * Returns a green thread's name.
+ *
+ * @param green  the handle
+ * @return the name; "" if the handle is gone or another thread's, with the reason in ptk_get_err().
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the string is valid as long as the handle.
  */
-PTK_API const char *ptk_green_name(ptk_green_t *green);
-
-/** Why the running green thread is being cancelled. */
-typedef enum ptk_cancel_cause {
-    PTK_CANCEL_NONE = 0,    /**< It is not, or a shield hides it. */
-    PTK_CANCEL_REQUEST = 1, /**< ptk_green_cancel(). */
-    PTK_CANCEL_DEADLINE =
-        2, /**< A scope's deadline passed: the green thread's lifetime, or a shield's own limit. */
-    PTK_CANCEL_STOP = 3, /**< The loop stops, or only daemons are left. */
-} ptk_cancel_cause_t;
-
-/** Why calls of the running green thread answer CANCELED now. Never parks; from a green thread (else NONE).
- */
-PTK_API ptk_cancel_cause_t ptk_cancel_cause(void);
-
-/** A shield, on the caller's stack: between begin and end, cancels and deadlines from outside are hidden. */
-typedef struct ptk_shield {
-    uintptr_t opaque[4]; /**< ptk's. */
-} ptk_shield_t;
+PTK_API const char *ptk_green_name(const ptk_green_t *green);
 
 /**
- * Begin a shield with a limit of its own: after `timeout_ms` its calls are CANCELED with the cause
- * PTK_CANCEL_DEADLINE. Never parks; from a green thread. `shield` is the caller's memory until
- * ptk_shield_end(); shields nest. NOT_GREEN, INVALID_PARAM (timeout 0), NO_RESOURCES.
+ * Sets a green thread's user pointer, which is NULL at first. ptk does not use it.
+ *
+ * @param green  the handle, also the caller's own
+ * @param user   the pointer
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: the handle was joined or detached;
+ *         PTK_ERR_INVALID_PARAM: it is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: `user` stays the caller's.
  */
-PTK_API ptk_err ptk_shield_begin(ptk_shield_t *shield, uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_green_set_user(ptk_green_t *green, void *user);
 
-/** End the innermost shield. Never parks; from the green thread that began it. INVALID_PARAM if it is not the
- * innermost. */
-PTK_API ptk_err ptk_shield_end(ptk_shield_t *shield);
+/**
+ * Returns a green thread's user pointer.
+ *
+ * @param green  the handle, also the caller's own
+ * @return the pointer; NULL if none was set, or on failure, with the reason of ptk_green_set_user() in
+ *         ptk_get_err().
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API void *ptk_green_user(const ptk_green_t *green);
 
 /** A key of green-local storage: a static variable, the same for all green threads. */
 typedef struct ptk_green_key {
-    void (*destructor)(
-        void *value); /**< Called with a non-NULL value when its green thread ends, on its stack; or NULL. */
+    /** Called with a value other than NULL when its green thread ends, on its stack; or NULL. */
+    void (*destructor)(void *value);
 } ptk_green_key_t;
 
 /**
- * Set the running green thread's value of `key`, which must outlive it. Never parks; from a green thread.
- * NOT_GREEN, NO_RESOURCES (the first set of a key allocates).
+ * Sets the running green thread's value of a key.
+ *
+ * @param key    the key
+ * @param value  the value
+ * @return PTK_OK, or
+ *         PTK_ERR_NOT_GREEN: called outside a green thread;
+ *         PTK_ERR_INVALID_PARAM: `key` is NULL;
+ *         PTK_ERR_NO_RESOURCES: out of memory, which only the first value of a key in a green thread can
+ *         return;
+ *         PTK_ERR_FORKED: the loop was inherited over a fork.
+ *
+ * Parks: no. \n
+ * Thread: a green thread. \n
+ * Ownership: `key` must outlive the green thread; `value` goes to the key's destructor when it ends.
  */
-PTK_API ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value);
+PTK_API PTK_NODISCARD ptk_err ptk_green_set_local(const ptk_green_key_t *key, void *value);
 
-/** The running green thread's value of `key`, NULL if unset or outside a green thread. Never parks; any
- * thread. */
+/**
+ * Returns the running green thread's value of a key.
+ *
+ * @param key  the key
+ * @return the value, NULL if none was set or outside a green thread.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API void *ptk_green_get_local(const ptk_green_key_t *key);
+
+/** Implements the macro ptk_green_spawn(): fills in a `struct_size` of 0. */
+PTK_NODISCARD static inline ptk_green_t *ptk_green_spawn_sized(ptk_event_loop_platform_t *loop,
+                                                               const ptk_green_options_t *options,
+                                                               ptk_green_fn fn, void *arg, const char *name,
+                                                               const char *file, int line) {
+    if (options && options->struct_size == 0) {
+        ptk_green_options_t copy = *options;
+        copy.struct_size = (uint32_t) sizeof copy;
+        return ptk_green_spawn_at(loop, &copy, fn, arg, name, file, line);
+    }
+    return ptk_green_spawn_at(loop, options, fn, arg, name, file, line);
+}
 
 #ifdef __cplusplus
 }
+
+/** A name of a green thread, as C++'s ptk_go() and ptk_green_spawn() derive it from their arguments. */
+struct ptk_green_text {
+    char text[32]; /**< NUL-terminated. */
+};
+
+/**
+ * Returns the first of several arguments in the text of a macro's arguments, "lambda" for a lambda.
+ *
+ * @param arguments  the text
+ * @return the name, cut at 31 bytes.
+ */
+constexpr ptk_green_text ptk_green_first_argument(const char *arguments) {
+    ptk_green_text name{};
+    const char *text = arguments[0] == '[' ? "lambda" : arguments;
+    for (unsigned i = 0; i + 1 < sizeof name.text && text[i] != '\0' && text[i] != ','; i++) {
+        name.text[i] = text[i];
+    }
+    return name;
+}
+
+/** The name of the first argument, as a static string. */
+#define PTK_GREEN_NAME_OF(...)                                                                               \
+    ([]() -> const char * {                                                                                  \
+        static constexpr ptk_green_text name = ptk_green_first_argument(#__VA_ARGS__);                       \
+        return name.text;                                                                                    \
+    }())
+
+/** Implements C++'s ptk_go(), whose `fn` may have commas in it. */
+PTK_NODISCARD inline ptk_err ptk_go_named(const char *name, const char *file, int line,
+                                          ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
+    return ptk_go_at(loop, fn, arg, name, file, line);
+}
+
+/** Implements C++'s ptk_green_spawn(), whose `fn` may have commas in it. */
+PTK_NODISCARD inline ptk_green_t *ptk_green_spawn_named(const char *name, const char *file, int line,
+                                                        ptk_event_loop_platform_t *loop,
+                                                        const ptk_green_options_t *options, ptk_green_fn fn,
+                                                        void *arg) {
+    return ptk_green_spawn_sized(loop, options, fn, arg, name, file, line);
+}
+
+/** Calls ptk_go_at() with the function's name and the place. */
+#define ptk_go(loop, ...)                                                                                    \
+    ptk_go_named(PTK_GREEN_NAME_OF(__VA_ARGS__), __FILE__, __LINE__, (loop), __VA_ARGS__)
+
+/** Calls ptk_green_spawn_at() with the function's name and the place, after filling in a `struct_size` of 0.
+ */
+#define ptk_green_spawn(loop, options, ...)                                                                  \
+    ptk_green_spawn_named(PTK_GREEN_NAME_OF(__VA_ARGS__), __FILE__, __LINE__, (loop), (options), __VA_ARGS__)
+
+#else
+
+/** Calls ptk_go_at() with the function's name and the place. */
+#define ptk_go(loop, fn, arg) ptk_go_at((loop), (fn), (arg), #fn, __FILE__, __LINE__)
+
+/** Calls ptk_green_spawn_at() with the function's name and the place, after filling in a `struct_size` of 0.
+ */
+#define ptk_green_spawn(loop, options, fn, arg)                                                              \
+    ptk_green_spawn_sized((loop), (options), (fn), (arg), #fn, __FILE__, __LINE__)
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_os_net.h
- * The operating system's socket types (struct sockaddr, socklen_t, AF_INET, SOCK_STREAM, ...), wherever they
- * live.
+ * The operating system's socket types (struct sockaddr, socklen_t, AF_INET, SOCK_STREAM, ...), from the
+ * headers that have them.
  */
 #pragma once
 
@@ -21,5 +21,5 @@
 /** A descriptor or a handle of the operating system, wide enough for either. */
 typedef intptr_t ptk_os_handle_t;
 
-/** The value of a handle that is none. */
+/** The value of a handle that stands for none. */
 #define PTK_OS_HANDLE_NONE ((ptk_os_handle_t) - 1)

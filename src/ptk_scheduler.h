@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_scheduler.h
- * Running a loop's green threads: run, or poll from another loop; stop; look inside.
+ * Running a loop's green threads: run, or poll from another loop; stop; dump and counters.
  */
 #pragma once
 
@@ -13,45 +13,75 @@ extern "C" {
 #endif
 
 /**
- * Run the loop's green threads until all that are not daemons have ended; daemons are then cancelled and
- * drained. It blocks the calling OS thread (that is its purpose) and never parks. Owner thread, outside green
- * threads; `loop` NULL means the current one. It may be called again afterwards.
+ * Runs the loop's green threads until all that are not daemons have ended. Daemons are then cancelled, and
+ * the call returns when they have ended too. It may be called again afterwards.
  *
- * Answers OK (all ended, or ptk_scheduler_stop() and the drain is complete), DEADLOCK (every green thread
- * waits for something that can never come: a report was printed, the green threads are still parked), BUSY
- * (inside run or poll), WRONG_THREAD, NO_LOOP, FORKED, or a failure of the operating system's poller.
+ * @param loop  the loop; NULL means the current one
+ * @return PTK_OK when all have ended, also after ptk_scheduler_stop(), or
+ *         PTK_ERR_DEADLOCK: every green thread waits for an event that can never come; a report was printed,
+ *         and the green threads are still parked;
+ *         PTK_ERR_BUSY: called inside run or poll;
+ *         PTK_ERR_NO_RESOURCES: out of memory before the start;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h;
+ *         another error, if the operating system's poller fails: ptk_get_os_err() is its error number.
+ *
+ * Parks: no; it blocks the OS thread while no green thread is runnable. \n
+ * Thread: the loop's, outside green threads.
  */
-PTK_API ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop);
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop);
 
 /**
- * Take one tick (waiting up to `timeout_ms` if nothing is runnable), then run each green thread that is
- * runnable then, once. `next_ms_out` (may be NULL) says when to call again: 0 more work now,
- * PTK_TIMEOUT_INFINITE only events, else milliseconds, rounded up. Blocks the calling OS thread for at most
- * `timeout_ms`; never parks. Owner thread, outside green threads. OK while green threads other than daemons
- * live, CLOSED when none do; errors as for run.
+ * Takes one tick of the loop, then runs each green thread that is runnable then, once.
+ *
+ * @param loop         the loop; NULL means the current one
+ * @param timeout_ms   the longest time to wait if no green thread is runnable; 0: do not wait;
+ *                     PTK_TIMEOUT_INFINITE: no limit
+ * @param next_ms_out  if not NULL, receives when to call again: 0: there is work now; PTK_TIMEOUT_INFINITE:
+ *                     only events need a call; else milliseconds, rounded up
+ * @return PTK_OK while green threads other than daemons live, or
+ *         PTK_ERR_DONE: only daemons or no green threads are left;
+ *         PTK_ERR_BUSY: called inside run or poll;
+ *         other errors as for ptk_scheduler_run(), PTK_ERR_DEADLOCK excepted.
+ *
+ * Parks: no; it blocks the OS thread for at most `timeout_ms`. \n
+ * Thread: the loop's, outside green threads.
  */
-PTK_API ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
-                                   uint32_t *next_ms_out);
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
+                                                 uint32_t *next_ms_out);
 
 /**
- * Cancel every living green thread, and each that is spawned until run returns; run returns when they have
- * ended. With no run under way it takes effect in the next one. Never parks; owner thread, inside or outside
- * a green thread. Other threads and signal handlers stop a loop through a ptk_signaler_t that a green thread
- * waits for.
+ * Cancels every living green thread, and each that is spawned until run returns; run returns when they have
+ * ended. Outside run it takes effect in the next one. Other threads and signal handlers stop a loop through a
+ * ::ptk_signaler_t for which a green thread waits.
+ *
+ * @param loop  the loop; NULL means the current one
+ * @return PTK_OK, or
+ *         PTK_ERR_NO_RESOURCES: out of memory, which only the first call on a loop can return;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's, inside or outside a green thread.
  */
-PTK_API ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop);
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop);
 
 /**
- * Print every green thread to the report sink: name, state, what it waits for and since when, deadline, spawn
- * site, stack high-water mark (of the slot since it was mapped) and backtrace. Never parks; owner thread; no
- * memory is allocated.
+ * Prints every green thread to the report sink: name, state, what it waits for and since when, deadline,
+ * spawn site, stack high-water mark (of the slot since it was mapped) and backtrace. It allocates no memory.
+ *
+ * @param loop  the loop; NULL means the current one
+ * @return PTK_OK, or
+ *         PTK_ERR_NO_RESOURCES: out of memory, which only the first call on a loop can return;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
  */
-PTK_API ptk_err ptk_scheduler_dump(ptk_event_loop_platform_t *loop);
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_dump(ptk_event_loop_platform_t *loop);
 
 /** What a loop has done so far. */
 typedef struct ptk_scheduler_counters {
-    uint32_t struct_size;    /**< sizeof this struct; PTK_SCHEDULER_COUNTERS_INIT fills it. */
-    uint32_t green_threads;  /**< Alive now. */
+    uint32_t struct_size;    /**< The size of this struct; the call fills it in. */
+    uint32_t green_threads;  /**< Green threads that live now. */
     uint64_t spawned;        /**< Green threads ever started. */
     uint64_t switches;       /**< Times a green thread was switched to. */
     uint64_t polls;          /**< Calls of the operating system's poller. */
@@ -61,51 +91,38 @@ typedef struct ptk_scheduler_counters {
     uint64_t inbox_messages; /**< Messages from other threads and signal handlers. */
 } ptk_scheduler_counters_t;
 
-/** Initialises ptk_scheduler_counters_t. */
+/** Initialises #ptk_scheduler_counters_t. */
 #define PTK_SCHEDULER_COUNTERS_INIT {(uint32_t) sizeof(ptk_scheduler_counters_t), 0, 0, 0, 0, 0, 0, 0, 0}
 
-/** Read the counters into `counters_out`, as far as its struct_size reaches. Never parks; owner thread. */
-PTK_API ptk_err ptk_scheduler_counters(ptk_event_loop_platform_t *loop,
-                                       ptk_scheduler_counters_t *counters_out);
-
 /**
- * Hooks that let a foreign coroutine library own the stacks: waitables and sockets then park *its*
- * coroutines. All run on the loop's thread. `context` is passed to each.
+ * Reads a loop's counters. The macro of the same name fills in `struct_size`, so that the struct needs no
+ * initialisation.
+ *
+ * @param loop          the loop; NULL means the current one
+ * @param counters_out  receives the counters, as far as its `struct_size` reaches
+ * @return PTK_OK, or
+ *         PTK_ERR_INVALID_PARAM: `counters_out` is NULL, or the function was called without the macro and
+ *         with no `struct_size`;
+ *         PTK_ERR_NO_RESOURCES: out of memory, which only the first call on a loop can return;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
  */
-typedef struct ptk_scheduler_hooks {
-    uint32_t struct_size; /**< sizeof this struct; PTK_SCHEDULER_HOOKS_INIT fills it. */
-    void *context;        /**< Passed to every hook. */
-    /** The running coroutine, NULL on the thread's own stack. */
-    void *(*current)(void *context);
-    /** Suspend the running coroutine; returns when `resume` is called for it. */
-    void (*suspend)(void *context);
-    /** Continue `coroutine`; returns when it suspends or ends. Called only from ptk_scheduler_poll() and run.
-     */
-    void (*resume)(void *context, void *coroutine);
-    /** One pointer per coroutine that ptk owns, NULL at first. Must stay at its place while the coroutine
-     * lives. */
-    void **(*slot)(void *context, void *coroutine);
-    /** Make a coroutine that runs fn(arg) when it is first resumed, and return it; NULL: out of memory. May
-       be NULL: then go and spawn answer NOT_SUPPORTED. */
-    void *(*spawn)(void *context, void (*fn)(void *arg), void *arg);
-} ptk_scheduler_hooks_t;
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_counters(ptk_event_loop_platform_t *loop,
+                                                     ptk_scheduler_counters_t *counters_out);
 
-/** Initialises ptk_scheduler_hooks_t; set the hooks afterwards. */
-#define PTK_SCHEDULER_HOOKS_INIT {(uint32_t) sizeof(ptk_scheduler_hooks_t), 0, 0, 0, 0, 0, 0}
+/** Implements the macro ptk_scheduler_counters(): fills in `struct_size`. */
+PTK_NODISCARD static inline ptk_err ptk_scheduler_counters_sized(ptk_event_loop_platform_t *loop,
+                                                                 ptk_scheduler_counters_t *counters_out) {
+    if (counters_out) {
+        counters_out->struct_size = (uint32_t) sizeof *counters_out;
+    }
+    return ptk_scheduler_counters(loop, counters_out);
+}
 
-/**
- * Hand the loop's scheduling to a foreign coroutine library. The struct is copied. Never parks; owner thread,
- * before the loop's first green thread (BUSY afterwards). INVALID_PARAM if a hook other than `spawn` is
- * missing.
- */
-PTK_API ptk_err ptk_scheduler_set_hooks(ptk_event_loop_platform_t *loop, const ptk_scheduler_hooks_t *hooks);
-
-/**
- * The foreign coroutine `coroutine` is about to end or has ended: free what ptk keeps for it. Coroutines that
- * the `spawn` hook made need no call. Never parks; owner thread. BUSY if it is inside a call of ptk, or if
- * ptk spawned it.
- */
-PTK_API ptk_err ptk_foreign_forget(void *coroutine);
+/** Calls the function of the same name, after filling in `struct_size`. */
+#define ptk_scheduler_counters(loop, counters_out) ptk_scheduler_counters_sized((loop), (counters_out))
 
 #ifdef __cplusplus
 }

@@ -264,7 +264,7 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     return err;
 }
 
-size_t ptk_sock_pending(ptk_sock_t *token) {
+size_t ptk_sock_pending(const ptk_sock_t *token) {
     const ptk_sock_t *sock = resolve_sock(token);
     return sock ? sock->unread_bytes : 0;
 }
@@ -291,7 +291,7 @@ ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *token, uint32_t events) {
     return *place ? ptk_token_of(&(*place)->head) : NULL;
 }
 
-ptk_err ptk_sock_local_addr(ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {
+ptk_err ptk_sock_local_addr(const ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {
     const ptk_sock_t *sock = resolve_sock(token);
     if (!sock || !addr_out || !addrlen) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
@@ -299,7 +299,7 @@ ptk_err ptk_sock_local_addr(ptk_sock_t *token, struct sockaddr *addr_out, sockle
     return verb_result(socket_ops(sock)->local_addr(sock->source.handle, addr_out, addrlen));
 }
 
-ptk_err ptk_sock_peer_addr(ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {
+ptk_err ptk_sock_peer_addr(const ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {
     const ptk_sock_t *sock = resolve_sock(token);
     if (!sock || !addr_out || !addrlen) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
@@ -319,4 +319,23 @@ ptk_err ptk_sock_set_reuse(ptk_sock_t *token, bool on) {
     }
     sock->no_reuse = !on;
     return verb_result(socket_ops(sock)->set_reuse(sock->source.handle, on));
+}
+
+ptk_os_handle_t ptk_sock_fd(const ptk_sock_t *token) {
+    const ptk_sock_t *sock = resolve_sock(token);
+    return sock ? sock->source.handle : PTK_OS_HANDLE_NONE;
+}
+
+ptk_err ptk_sock_set_user(ptk_sock_t *token, void *user) {
+    ptk_sock_t *sock = resolve_sock(token);
+    if (!sock) {
+        return ptk_get_err();
+    }
+    sock->user = user;
+    return PTK_OK;
+}
+
+void *ptk_sock_user(const ptk_sock_t *token) {
+    const ptk_sock_t *sock = resolve_sock(token);
+    return sock ? sock->user : NULL;
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_sock.h
- * Sockets that block the green thread and never the OS thread.
+ * Sockets that block the green thread and never the OS thread. ptk_tcp.h opens TCP sockets from addresses in
+ * text form.
  *
- * All timeouts are milliseconds from the call: 0 tries once and never parks (and works outside green
- * threads), PTK_TIMEOUT_INFINITE has no limit. Data that has arrived beats the timeout, and no byte is lost
- * by a timeout or a cancel. Besides the errors named below, every call can answer INVALID_PARAM,
- * WRONG_THREAD, CLOSED (the socket was closed), FORKED, and every call with a non-zero timeout NOT_GREEN and
- * CANCELED.
+ * Timeouts are milliseconds from the call on: 0 tries once and never parks (and works outside green threads),
+ * PTK_TIMEOUT_INFINITE has no limit. Data that has arrived beats the timeout, and no byte is lost by a
+ * timeout or a cancel.
+ *
+ * A ptk_sock_t pointer is a token that ptk looks up and never dereferences. After ptk_sock_close() or
+ * ptk_sock_reset(), or once its loop is gone, every call with it returns PTK_ERR_CLOSED and does nothing, on
+ * 64-bit systems for ever: it never reaches another socket. PTK_ERR_CLOSED always means that the socket was
+ * closed in this program; the peer's end of the stream is PTK_ERR_EOF.
  */
 #pragma once
 
 #include <ptk_err.h>
 #include <ptk_os_net.h>
 #include <ptk_waitable.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -24,110 +29,419 @@ extern "C" {
 typedef struct ptk_sock ptk_sock_t;
 
 /**
- * Open a socket and associate it with a thread-local event loop: AF_INET or AF_INET6, SOCK_STREAM, protocol 0
- * or IPPROTO_TCP (others NOT_SUPPORTED for now). Never parks; owner thread; `loop` NULL means the current
- * one. The caller closes it. TCP_NODELAY and SO_OOBINLINE are set. NULL on failure, reason in ptk_get_err():
- * also NO_RESOURCES, NO_LOOP.
+ * Opens a socket and associates it with a loop. TCP_NODELAY and SO_OOBINLINE are set.
+ *
+ * @param loop   the loop; NULL means the current one
+ * @param af     AF_INET or AF_INET6
+ * @param type   SOCK_STREAM
+ * @param proto  0 or IPPROTO_TCP
+ * @return the socket; NULL on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol;
+ *         PTK_ERR_NO_RESOURCES: no memory or descriptor is left;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the caller closes the socket.
  */
-PTK_API ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int proto);
+PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int proto);
 
 /**
- * Close a socket: what was sent is still delivered (close(2)); calls that wait on it get CLOSED. NULL is
- * fine; so is a socket that is closed already. Never parks; owner thread.
+ * Closes a socket. Bytes that were sent are still delivered (close(2)); calls that wait on the socket return
+ * PTK_ERR_CLOSED. NULL does nothing. For a socket that is closed already, or that belongs to another thread,
+ * nothing is done and ptk_get_err() becomes PTK_ERR_CLOSED, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
+ *
+ * @param sock  the socket, or NULL
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the socket is gone.
  */
 PTK_API void ptk_sock_close(ptk_sock_t *sock);
 
-/** Close and reset the connection (RST: nothing more is delivered). Otherwise as ptk_sock_close(). Never
- * parks. */
+/**
+ * Closes a socket and resets the connection (RST): nothing more is delivered. Otherwise it is as
+ * ptk_sock_close().
+ *
+ * @param sock  the socket, or NULL
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the socket is gone.
+ */
 PTK_API void ptk_sock_reset(ptk_sock_t *sock);
 
 /**
- * Coroutine-friendly blocking connect. Parks. REFUSED, UNREACHABLE, PEER_TIMEOUT, RESET,
- * ADDRESS_NOT_AVAILABLE, CONNECTED, BUSY (a connect is under way), NO_RESOURCES, TIMEOUT. After TIMEOUT or
- * CANCELED the socket is good only for closing. With timeout 0 an attempt is started and TIMEOUT means that
- * it goes on: wait for PTK_EVENT_WRITE on the socket's waitable, then call again.
+ * Connects a socket. After a failure the socket is useful only for closing. With timeout 0 an attempt is
+ * started, and PTK_ERR_TIMEOUT means that it goes on: wait for PTK_EVENT_WRITE on the socket's waitable, then
+ * call again.
+ *
+ * @param sock        the socket
+ * @param addr        the peer's address
+ * @param addrlen     its length in bytes
+ * @param timeout_ms  the longest time to wait
+ * @return PTK_OK, or
+ *         PTK_ERR_TIMEOUT: the time passed;
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_REFUSED: no listener at that address;
+ *         PTK_ERR_UNREACHABLE: no route to the host;
+ *         PTK_ERR_PEER_TIMEOUT: the transport gave up;
+ *         PTK_ERR_RESET: the peer reset the connection;
+ *         PTK_ERR_ADDRESS_NOT_AVAILABLE: no local address or port is left for it;
+ *         PTK_ERR_ADDRESS_IN_USE: the local address is connected to this peer already;
+ *         PTK_ERR_PERMISSION: the operating system forbids it;
+ *         PTK_ERR_NO_RESOURCES: the system is short of memory;
+ *         PTK_ERR_BUSY: another green thread connects this socket;
+ *         PTK_ERR_ALREADY_CONNECTED: the socket is connected;
+ *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
+ *         PTK_ERR_LISTENING: the socket is a listener;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: `addr` is not kept.
  */
-PTK_API ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen,
-                                 uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct sockaddr *addr,
+                                               socklen_t addrlen, uint32_t timeout_ms);
 
 /**
- * Send all `len` bytes. Parks while the peer takes nothing. Whole sends do not mix: several green threads
- * queue, first come first served. If it fails after some bytes: PARTIAL, ptk_get_count() bytes went out,
- * ptk_get_cause() tells why, and every later send gets BROKEN, because a cut frame must not be followed by
- * another; ptk_sock_send_some() can resume. With no byte sent: TIMEOUT, CANCELED, RESET, BROKEN,
- * NOT_CONNECTED, NO_RESOURCES. The buffer is yours again on return.
+ * Sends all bytes of a buffer. Whole sends do not mix: several green threads queue, first come first served.
+ *
+ * If the call fails after some bytes, it returns PTK_ERR_PARTIAL: ptk_get_count() bytes went out,
+ * ptk_get_cause() is the reason. Every later send then returns PTK_ERR_BROKEN, because a cut frame must not
+ * be followed by another; ptk_sock_send_some() can resume it.
+ *
+ * @param sock        the socket
+ * @param buf         the bytes
+ * @param len         how many
+ * @param timeout_ms  the longest time to wait
+ * @return PTK_OK, or
+ *         PTK_ERR_PARTIAL: some bytes were sent, then the call failed;
+ *         PTK_ERR_BROKEN: an earlier send was cut short; nothing was sent;
+ *         and, with no byte sent:
+ *         PTK_ERR_TIMEOUT: the time passed;
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_RESET: the peer reset the connection or receives no more;
+ *         PTK_ERR_PEER_TIMEOUT: the peer no longer acknowledges;
+ *         PTK_ERR_UNREACHABLE, PTK_ERR_NETWORK: the network failed;
+ *         PTK_ERR_WRITE_SHUT: ptk_sock_shutdown() has ended this direction;
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_NO_RESOURCES: the system is short of memory;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `buf` is NULL and `len` is not 0;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes, while the peer takes nothing. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: `buf` is the caller's again when the call returns.
  */
-PTK_API ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, size_t len, uint32_t timeout_ms);
-
-/** Send at least one byte of `len` and say how many. Parks. After a send that was PARTIAL it goes on with the
- * frame: the BROKEN state ends when it has sent as many bytes as the frame lacked. */
-PTK_API ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *buf, size_t len, size_t *sent_out,
-                                   uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, size_t len,
+                                            uint32_t timeout_ms);
 
 /**
- * Receive exactly `len` bytes, or none. Parks. If TIMEOUT or CANCELED strikes in the middle, what came is
- * kept and the next receive gets it first. CLOSED: the stream ended before the first byte; TRUNCATED: in the
- * middle (the bytes stay readable by ptk_sock_recv_some()); BUSY: another green thread receives; RESET,
- * PEER_TIMEOUT, NETWORK; NO_RESOURCES: no memory to keep the part: it stays in `buf`, ptk_get_count() bytes.
+ * Sends at least one byte of a buffer. After a send that returned PTK_ERR_PARTIAL it continues the frame:
+ * PTK_ERR_BROKEN ends when it has sent as many bytes as the frame lacked.
+ *
+ * @param sock        the socket
+ * @param buf         the bytes
+ * @param len         how many
+ * @param sent_out    receives how many were sent
+ * @param timeout_ms  the longest time to wait
+ * @return as ptk_sock_send(), except PTK_ERR_PARTIAL and PTK_ERR_BROKEN.
+ *
+ * Parks: yes, while the peer takes nothing. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: `buf` is the caller's again when the call returns.
  */
-PTK_API ptk_err ptk_sock_recv(ptk_sock_t *sock, void *buf, size_t len, uint32_t timeout_ms);
-
-/** Receive at least one byte, at most `len`, and say how many. Parks. CLOSED at the end of the stream; else
- * as recv. */
-PTK_API ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len, size_t *received_out,
-                                   uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *buf, size_t len,
+                                                 size_t *sent_out, uint32_t timeout_ms);
 
 /**
- * Coroutine-friendly blocking accept: a connected socket of the same loop, which the caller closes. Parks.
- * Many may wait, first come first served. `addr` and `addrlen` (both or neither NULL) get the peer's address,
- * cut as accept(2) does. NULL on failure, reason in ptk_get_err(). Connections that die in the backlog are
- * skipped; while descriptors are short it waits for one (and answers NO_RESOURCES when its time is up).
+ * Receives exactly `len` bytes, or none. If a timeout or a cancel comes in the middle, the bytes that came
+ * are kept and the next receive gets them first.
+ *
+ * @param sock        the socket
+ * @param buf         receives the bytes
+ * @param len         how many
+ * @param timeout_ms  the longest time to wait
+ * @return PTK_OK, or
+ *         PTK_ERR_EOF: the peer ended the stream before the first byte;
+ *         PTK_ERR_UNEXPECTED_EOF: the peer ended the stream after some bytes; ptk_sock_recv_some() returns
+ *         them;
+ *         PTK_ERR_TIMEOUT: the time passed; no byte is lost;
+ *         PTK_ERR_CANCELED: the caller was cancelled; no byte is lost;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_BUSY: another green thread receives;
+ *         PTK_ERR_RESET: the peer reset the connection;
+ *         PTK_ERR_PEER_TIMEOUT, PTK_ERR_UNREACHABLE, PTK_ERR_NETWORK: the network failed;
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_NO_RESOURCES: no memory to keep a part: ptk_get_count() bytes of it are in `buf`;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `buf` is NULL and `len` is not 0;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: `buf` is the caller's again when the call returns.
  */
-PTK_API ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct sockaddr *addr, socklen_t *addrlen,
-                                    uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_sock_recv(ptk_sock_t *sock, void *buf, size_t len, uint32_t timeout_ms);
 
-/** Bind to a local address (bind(2)); SO_REUSEADDR as ptk_sock_set_reuse() left it. Never parks; owner
-   thread. ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PERMISSION. */
-PTK_API ptk_err ptk_sock_bind(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen);
+/**
+ * Receives at least one byte.
+ *
+ * @param sock          the socket
+ * @param buf           receives the bytes
+ * @param len           the most it may receive
+ * @param received_out  receives how many came
+ * @param timeout_ms    the longest time to wait
+ * @return PTK_OK, or
+ *         PTK_ERR_EOF: the peer ended the stream, and all its bytes were received;
+ *         other errors as ptk_sock_recv(), PTK_ERR_UNEXPECTED_EOF excepted.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: `buf` is the caller's again when the call returns.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, size_t len,
+                                                 size_t *received_out, uint32_t timeout_ms);
 
-/** Become a listener; backlog <= 0 means the system's maximum. Never parks; owner thread. */
-PTK_API ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog);
+/**
+ * Accepts a connection. Many green threads may wait, first come first served. Connections that die in the
+ * backlog are skipped. While descriptors are short, the call waits for one.
+ *
+ * @param sock        the listener
+ * @param addr        if not NULL, receives the peer's address, cut as by accept(2)
+ * @param addrlen     its room, then its length; NULL exactly if `addr` is
+ * @param timeout_ms  the longest time to wait
+ * @return a connected socket of the same loop; NULL on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_TIMEOUT: the time passed;
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_NO_RESOURCES: no memory, or the time passed while descriptors were short;
+ *         PTK_ERR_NOT_LISTENING: the socket is no listener; call ptk_sock_listen();
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or only one of `addr` and `addrlen` is;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: the caller closes the new socket.
+ */
+PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct sockaddr *addr, socklen_t *addrlen,
+                                                  uint32_t timeout_ms);
 
-/** What ptk_sock_shutdown() ends. */
+/**
+ * Binds a socket to a local address (bind(2)), with SO_REUSEADDR set unless ptk_sock_set_reuse() has switched
+ * it off: a server can start again while connections of its last run are in TIME_WAIT.
+ *
+ * @param sock     the socket
+ * @param addr     the address; port 0: a free port, which ptk_sock_local_addr() returns
+ * @param addrlen  its length in bytes
+ * @return PTK_OK, or
+ *         PTK_ERR_ADDRESS_IN_USE: another socket has the address; this one stays unbound;
+ *         PTK_ERR_ADDRESS_NOT_AVAILABLE: the address is not one of this machine's;
+ *         PTK_ERR_PERMISSION: the operating system forbids it, for example a port below 1024;
+ *         PTK_ERR_ALREADY_BOUND: the socket has a local address;
+ *         PTK_ERR_ALREADY_CONNECTED: the socket is connected;
+ *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
+ *         PTK_ERR_NO_RESOURCES: the system is short of memory;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: `addr` is not kept.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_bind(ptk_sock_t *sock, const struct sockaddr *addr, socklen_t addrlen);
+
+/**
+ * Makes a bound socket a listener.
+ *
+ * @param sock     the socket
+ * @param backlog  how many connections may wait to be accepted; 0 or less: the system's maximum
+ * @return PTK_OK, or
+ *         PTK_ERR_NOT_BOUND: the socket has no local address, because ptk_sock_bind() was not called or
+ *         failed;
+ *         PTK_ERR_ADDRESS_IN_USE: another socket listens at the address;
+ *         PTK_ERR_ALREADY_CONNECTED: the socket is connected;
+ *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
+ *         PTK_ERR_BUSY: another green thread connects this socket;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog);
+
+/** The directions of ptk_sock_shutdown(). */
 typedef enum ptk_sock_direction {
     PTK_SOCK_READ = 1,  /**< No more receives here. */
     PTK_SOCK_WRITE = 2, /**< No more sends: the peer sees the end of the stream (FIN). */
     PTK_SOCK_BOTH = 3,  /**< Both. */
 } ptk_sock_direction_t;
 
-/** End one or both directions (shutdown(2)). Never parks; owner thread. NOT_CONNECTED. */
-PTK_API ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction);
-
-/** Bytes that ptk holds for the next receive (the carry of one that was cut short). Never parks; owner
- * thread. */
-PTK_API size_t ptk_sock_pending(ptk_sock_t *sock);
+/**
+ * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
+ * #PTK_SOCK_WRITE.
+ *
+ * @param sock       the socket
+ * @param direction  what to end
+ * @return PTK_OK, or
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direction_t direction);
 
 /**
- * The socket's own waitable for `events` (PTK_EVENT_READ, PTK_EVENT_WRITE or both), for ptk_waitable_wait()
- * and wait_any: the same pointer each time, gone with the socket; destroying it does nothing. Its wake is a
- * hint and consumes nothing. For READ of a stream it takes the receive direction like a receive (BUSY beside
- * one). Bytes that ptk holds make it ready. Never parks; owner thread. NULL: INVALID_PARAM, CLOSED,
- * WRONG_THREAD.
+ * Returns how many bytes ptk holds for the next receive: the unread bytes of a receive that was cut short.
+ *
+ * @param sock  the socket
+ * @return the number of bytes; 0 on failure, with the reason in ptk_get_err(): PTK_ERR_CLOSED,
+ *         PTK_ERR_INVALID_PARAM, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
  */
-PTK_API ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events);
+PTK_API size_t ptk_sock_pending(const ptk_sock_t *sock);
 
-/** The local address. `addr_out` gets it, `addrlen` its room and then its length. Never parks; owner thread.
+/**
+ * Returns the socket's own waitable, for ptk_waitable_wait() and ptk_waitable_wait_any(). It is the same
+ * pointer each time for the same events. Its wake is a hint and consumes nothing. For #PTK_EVENT_READ of a
+ * stream it takes the receive direction like a receive (PTK_ERR_BUSY beside one). Bytes that ptk holds make
+ * it ready.
+ *
+ * @param sock    the socket
+ * @param events  #PTK_EVENT_READ, #PTK_EVENT_WRITE or both
+ * @return the waitable; NULL on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_NO_RESOURCES: out of memory;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `events` are not as above;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the waitable belongs to the socket and ends with it; destroying it does nothing.
  */
-PTK_API ptk_err ptk_sock_local_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen);
+PTK_API PTK_NODISCARD ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *sock, uint32_t events);
 
-/** The peer's address. As ptk_sock_local_addr(); NOT_CONNECTED. Never parks; owner thread. */
-PTK_API ptk_err ptk_sock_peer_addr(ptk_sock_t *sock, struct sockaddr *addr_out, socklen_t *addrlen);
+/**
+ * Reads the local address.
+ *
+ * @param sock      the socket
+ * @param addr_out  receives the address, cut to fit
+ * @param addrlen   its room, then its full length
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: an argument is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_local_addr(const ptk_sock_t *sock, struct sockaddr *addr_out,
+                                                  socklen_t *addrlen);
 
-/** Switch TCP_NODELAY (on from the start). Never parks; owner thread. */
-PTK_API ptk_err ptk_sock_set_nodelay(ptk_sock_t *sock, bool on);
+/**
+ * Reads the peer's address.
+ *
+ * @param sock      the socket
+ * @param addr_out  receives the address, cut to fit
+ * @param addrlen   its room, then its full length
+ * @return PTK_OK, or
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: an argument is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_peer_addr(const ptk_sock_t *sock, struct sockaddr *addr_out,
+                                                 socklen_t *addrlen);
 
-/** Switch SO_REUSEADDR (off at the start), before bind. Never parks; owner thread. */
-PTK_API ptk_err ptk_sock_set_reuse(ptk_sock_t *sock, bool on);
+/**
+ * Returns the descriptor beneath a socket, for options that ptk has no function for.
+ *
+ * @param sock  the socket
+ * @return the descriptor; PTK_OS_HANDLE_NONE on failure, with the reason in ptk_get_err(): PTK_ERR_CLOSED,
+ *         PTK_ERR_INVALID_PARAM, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the descriptor is lent until the socket is closed: do not close it, read from it, write to it,
+ * or make it blocking.
+ */
+PTK_API PTK_NODISCARD ptk_os_handle_t ptk_sock_fd(const ptk_sock_t *sock);
+
+/**
+ * Sets a socket's user pointer, which is NULL at first. ptk does not use it.
+ *
+ * @param sock  the socket
+ * @param user  the pointer
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: `user` stays the caller's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_set_user(ptk_sock_t *sock, void *user);
+
+/**
+ * Returns a socket's user pointer.
+ *
+ * @param sock  the socket
+ * @return the pointer; NULL if none was set, or on failure, with the reason of ptk_sock_set_user() in
+ *         ptk_get_err().
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API void *ptk_sock_user(const ptk_sock_t *sock);
+
+/**
+ * Switches TCP_NODELAY, which is on from the start.
+ *
+ * @param sock  the socket
+ * @param on    the new state
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_set_nodelay(ptk_sock_t *sock, bool on);
+
+/**
+ * Switches SO_REUSEADDR for ptk_sock_bind(), which sets it unless it was switched off here.
+ *
+ * @param sock  the socket, before it is bound
+ * @param on    the new state
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_set_reuse(ptk_sock_t *sock, bool on);
 
 #ifdef __cplusplus
 }

@@ -22,8 +22,13 @@ extern "C" {
 #define PTK_NS_PER_MS UINT64_C(1000000)
 
 /**
- * The monotonic clock in nanoseconds (CLOCK_MONOTONIC: it does not count while the machine is suspended, and
- * never steps); under simulation, virtual time. Never parks; any thread.
+ * Returns the reading of the monotonic clock (CLOCK_MONOTONIC: it never steps, and does not count while the
+ * machine is suspended); under simulation, virtual time.
+ *
+ * @return nanoseconds since an arbitrary point.
+ *
+ * Parks: no. \n
+ * Thread: any.
  */
 PTK_API uint64_t ptk_now_ns(void);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ptk_waitable.h
- * Waitables: things a green thread can wait for. A descriptor of anybody's, a timer, a signal, or an event of
- * your own.
+ * Waitables: things that a green thread can wait for. A descriptor of any library, a timer, a signal, or an
+ * event of the program's own.
+ *
+ * A ptk_waitable_t pointer is a token that ptk looks up and never dereferences. Once the waitable is
+ * destroyed, or its loop is gone, every call with it returns PTK_ERR_CLOSED, on 64-bit systems for ever.
  */
 #pragma once
 
@@ -24,8 +27,8 @@ typedef struct ptk_event_loop_platform ptk_event_loop_platform_t;
 
 /** What a waitable is. The comment says what `platform_handle` must be. */
 typedef enum {
-    PTK_WAITABLE_SOCKET, /**< PTK_HANDLE_FD(fd): any pollable descriptor, of any library; it stays its
-                            owner's. */
+    PTK_WAITABLE_SOCKET, /**< PTK_HANDLE_FD(fd): any pollable descriptor, of any library, which
+                            keeps it. */
     PTK_WAITABLE_TIMER,  /**< const ptk_timer_spec_t *, copied. */
     PTK_WAITABLE_SIGNAL, /**< PTK_HANDLE_SIGNAL(signo). */
     PTK_WAITABLE_USER,   /**< NULL. */
@@ -40,7 +43,7 @@ typedef enum {
 #define PTK_EVENT_READ 1u
 /** Writable. */
 #define PTK_EVENT_WRITE 2u
-/** An error or a hang-up. Reported whether asked for or not. */
+/** An error or a hang-up. It is reported whether it is waited for or not. */
 #define PTK_EVENT_ERROR 4u
 
 /** When a TIMER waitable fires, in nanoseconds from its creation: after `first_ns`, then every `period_ns`
@@ -51,94 +54,219 @@ typedef struct ptk_timer_spec {
 } ptk_timer_spec_t;
 
 /**
- * Create a waitable and register it with an event loop (thread local). Never parks; owner thread; `loop` NULL
- * means the current one. The caller destroys it. NULL on failure, reason in ptk_get_err(): INVALID_PARAM
- * (also: no such descriptor, a signal that cannot be caught), NO_RESOURCES, WRONG_THREAD, NO_LOOP, FORKED.
+ * Creates a waitable and registers it with a loop.
  *
- * A SIGNAL waitable latches from here on; a signal reaches every loop that has a waitable for it.
+ * A SIGNAL waitable counts deliveries from here on. A signal reaches every loop that has a waitable for it.
+ *
+ * @param loop             the loop; NULL means the current one
+ * @param type             what it is
+ * @param platform_handle  as #ptk_waitable_type_t says
+ * @return the waitable; NULL on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_INVALID_PARAM: `type` or `platform_handle` is not valid: no such descriptor, a signal that
+ *         cannot be caught;
+ *         PTK_ERR_NO_RESOURCES: no memory or descriptor is left;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the caller destroys the waitable; a descriptor stays its owner's, a timer spec is copied.
  */
-PTK_API ptk_waitable_t *ptk_waitable_create(ptk_event_loop_platform_t *loop, ptk_waitable_type_t type,
-                                            void *platform_handle);
+PTK_API PTK_NODISCARD ptk_waitable_t *ptk_waitable_create(ptk_event_loop_platform_t *loop,
+                                                          ptk_waitable_type_t type, void *platform_handle);
 
 /**
- * Destroy the waitable: it is deregistered, and who waits for it gets CLOSED. NULL is fine; so is one that is
- * gone already. A socket's own waitable (ptk_sock_waitable) is left alone. Never parks; owner thread.
+ * Destroys a waitable: it is deregistered, and its waiters return PTK_ERR_CLOSED. NULL does nothing, nor does
+ * a socket's own waitable (ptk_sock_waitable()). For a waitable that is gone already, or that belongs to
+ * another thread, nothing is done and ptk_get_err() becomes PTK_ERR_CLOSED, PTK_ERR_WRONG_THREAD or
+ * PTK_ERR_FORKED.
+ *
+ * @param waitable  the waitable, or NULL
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the waitable is gone.
  */
 PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
 
 /**
- * Wait for readiness. Parks the calling green thread until the waitable is ready for one of `events`, or
- * `timeout_ms` has passed (0: only look; PTK_TIMEOUT_INFINITE: no limit). From a green thread of the
- * waitable's loop; with timeout 0 also outside.
+ * Waits until a waitable is ready. ptk_waitable_wait_for() also returns what came.
  *
- * SOCKET: `events` is a set of PTK_EVENT_READ and PTK_EVENT_WRITE; ptk_waitable_ready() says which came. It
- * is level-triggered, like poll(2). One green thread waits per direction, a second gets BUSY. A regular file
- * is always ready. TIMER, SIGNAL, USER: `events` is PTK_EVENT_READ. Events are counted (saturating); a wait
- * takes the whole count, which ptk_waitable_count() then tells; many may wait, first come first served, one
- * event wakes one.
+ * SOCKET: `events` is a set of #PTK_EVENT_READ and #PTK_EVENT_WRITE. The wait is level-triggered, like
+ * poll(2). One green thread waits per direction. A regular file is always ready.
  *
- * Errors: TIMEOUT, CANCELED, CLOSED (destroyed), ABORTED (ptk_waitable_abort), BUSY, NOT_GREEN, WRONG_THREAD,
- * INVALID_PARAM (no or unknown events), NO_RESOURCES, FORKED.
+ * TIMER, SIGNAL, USER: `events` is #PTK_EVENT_READ. Events are counted, up to UINT64_MAX; one event wakes one
+ * waiter, which takes the whole count. Many may wait, first come first served.
+ *
+ * @param waitable    the waitable
+ * @param events      what to wait for; #PTK_EVENT_ERROR is always included
+ * @param timeout_ms  the longest time to wait; 0: only look; PTK_TIMEOUT_INFINITE: no limit
+ * @return PTK_OK when it is ready, or
+ *         PTK_ERR_TIMEOUT: the time passed;
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_CLOSED: the waitable was destroyed, or its socket was closed;
+ *         PTK_ERR_ABORTED: ptk_waitable_abort() ended the wait;
+ *         PTK_ERR_BUSY: another green thread waits for that direction;
+ *         PTK_ERR_INVALID_PARAM: `waitable` is NULL, or `events` are none of its kind;
+ *         PTK_ERR_NO_RESOURCES: the system is short of memory;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes, until it is ready. \n
+ * Thread: a green thread of the waitable's loop; with timeout 0 also outside one.
  */
-PTK_API ptk_err ptk_waitable_wait(ptk_waitable_t *waitable, uint32_t events, uint32_t timeout_ms);
+PTK_API PTK_NODISCARD ptk_err ptk_waitable_wait(ptk_waitable_t *waitable, uint32_t events,
+                                                uint32_t timeout_ms);
+
+/**
+ * Waits until a waitable is ready, and returns what came: ptk_waitable_wait() with out-parameters.
+ *
+ * @param waitable    as for ptk_waitable_wait()
+ * @param events      as for ptk_waitable_wait()
+ * @param timeout_ms  as for ptk_waitable_wait()
+ * @param ready_out   if not NULL, receives the events that are ready, 0 when the call fails
+ * @param count_out   if not NULL, receives the count that was taken, 0 when the call fails and for SOCKET
+ * @return as ptk_waitable_wait().
+ *
+ * Parks: yes, until it is ready. \n
+ * Thread: a green thread of the waitable's loop; with timeout 0 also outside one.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_waitable_wait_for(ptk_waitable_t *waitable, uint32_t events,
+                                                    uint32_t timeout_ms, uint32_t *ready_out,
+                                                    uint64_t *count_out);
 
 /** One waitable of a ptk_waitable_wait_any(). */
 typedef struct ptk_waitable_wait_item {
     ptk_waitable_t *waitable; /**< What to wait for. */
     uint32_t events;          /**< As for ptk_waitable_wait(). */
-    uint32_t ready_out;       /**< What came, 0 if nothing. */
-    uint64_t count_out;       /**< The count that was taken, as by ptk_waitable_count(). */
+    uint32_t ready_out;       /**< The events that are ready, 0 if none. */
+    uint64_t count_out;       /**< The count that was taken, as by ptk_waitable_wait_for(). */
 } ptk_waitable_wait_item_t;
-
-/**
- * Wait for the first of several (1 to PTK_WAIT_ANY_MAX) to be ready. Exactly one event is taken: `index_out`
- * says whose. If several are ready, the first in the array wins. Parks; otherwise as ptk_waitable_wait(); an
- * error of one item (CLOSED, ABORTED, BUSY) ends the call with that item's index.
- */
-PTK_API ptk_err ptk_waitable_wait_any(ptk_waitable_wait_item_t *items, size_t item_count, size_t *index_out,
-                                      uint32_t timeout_ms);
 
 /** Most items of one ptk_waitable_wait_any(). */
 #define PTK_WAIT_ANY_MAX 64
 
-/** The events that the calling green thread's last successful wait reported. Never parks; from a green thread
- * (else 0). */
+/**
+ * Waits until one of several waitables is ready. Exactly one event is taken. If several are ready, the first
+ * in the array is taken.
+ *
+ * @param items       the waitables and their events; receives what came
+ * @param item_count  1 to #PTK_WAIT_ANY_MAX
+ * @param index_out   if not NULL, receives the index of the item that is ready, or whose error it is
+ * @param timeout_ms  as for ptk_waitable_wait()
+ * @return as ptk_waitable_wait(): PTK_ERR_CLOSED, PTK_ERR_ABORTED and PTK_ERR_BUSY of one item end the call;
+ *         PTK_ERR_INVALID_PARAM also means a bad `items` or `item_count`.
+ *
+ * Parks: yes, until one is ready. \n
+ * Thread: a green thread of the waitables' loop; with timeout 0 also outside one. \n
+ * Ownership: `items` is the caller's again when the call returns.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_waitable_wait_any(ptk_waitable_wait_item_t *items, size_t item_count,
+                                                    size_t *index_out, uint32_t timeout_ms);
+
+/**
+ * Returns the events that the running green thread's last successful wait reported.
+ *
+ * @return the events, 0 outside a green thread.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API uint32_t ptk_waitable_ready(void);
 
-/** The count that the calling green thread's last successful wait took. Never parks; from a green thread
- * (else 0). */
+/**
+ * Returns the count that the running green thread's last successful wait took.
+ *
+ * @return the count, 0 outside a green thread.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
 PTK_API uint64_t ptk_waitable_count(void);
 
 /**
- * Signal a USER waitable: its count grows by one and the first waiter wakes. Never parks; owner thread, not
- * from a signal handler. INVALID_PARAM for another type, CLOSED, WRONG_THREAD.
+ * Signals a USER waitable: its count grows by one, and its first waiter wakes.
+ *
+ * @param waitable  the waitable
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: it was destroyed;
+ *         PTK_ERR_INVALID_PARAM: it is NULL or of another type;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's, not in a signal handler; others use ptk_signaler_signal().
  */
-PTK_API ptk_err ptk_waitable_signal(ptk_waitable_t *waitable);
+PTK_API PTK_NODISCARD ptk_err ptk_waitable_signal(ptk_waitable_t *waitable);
 
-/** End every current wait for the waitable with ABORTED; later waits go on as ever. Never parks; owner
- * thread. */
-PTK_API ptk_err ptk_waitable_abort(ptk_waitable_t *waitable);
+/**
+ * Ends every current wait for a waitable with PTK_ERR_ABORTED. Later waits are not affected.
+ *
+ * @param waitable  the waitable
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: it was destroyed;
+ *         PTK_ERR_INVALID_PARAM: it is NULL;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_waitable_abort(ptk_waitable_t *waitable);
 
-/** A counted reference to a USER waitable, for other threads and for signal handlers. */
+/** A counted reference to a USER waitable, for other threads and for signal handlers. It is a plain pointer
+ * and not a token: do not use it after the last reference was dropped. */
 typedef struct ptk_signaler ptk_signaler_t;
 
 /**
- * A signaler for a USER waitable, with one reference. Never parks; owner thread. It may outlive the waitable
- * and the loop. NULL on failure: INVALID_PARAM, NO_RESOURCES, CLOSED, WRONG_THREAD.
+ * Makes a signaler for a USER waitable, with one reference. It may outlive the waitable and the loop.
+ *
+ * @param waitable  the waitable
+ * @return the signaler; NULL on failure, with the reason in ptk_get_err():
+ *         PTK_ERR_NO_RESOURCES: out of memory;
+ *         PTK_ERR_CLOSED: the waitable was destroyed;
+ *         PTK_ERR_INVALID_PARAM: it is NULL or of another type;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's. \n
+ * Ownership: the caller drops the reference with ptk_signaler_unref().
  */
-PTK_API ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable);
+PTK_API PTK_NODISCARD ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *waitable);
 
 /**
- * Signal its waitable. Never parks; any thread, and async-signal-safe; lock-free. CLOSED once the waitable is
- * gone: nothing happened then.
+ * Signals the waitable of a signaler. It takes no lock. In a signal handler a failure leaves the interrupted
+ * code's ptk_get_err() as it is; a thread that blocks a signal for which the process has a handler counts as
+ * one inside a handler.
+ *
+ * @param signaler  the signaler
+ * @return PTK_OK, or
+ *         PTK_ERR_CLOSED: the waitable is gone; nothing happened;
+ *         PTK_ERR_INVALID_PARAM: `signaler` is NULL.
+ *
+ * Parks: no. \n
+ * Thread: any, also in signal handlers.
  */
-PTK_API ptk_err ptk_signaler_signal(ptk_signaler_t *signaler);
+PTK_API PTK_NODISCARD ptk_err ptk_signaler_signal(ptk_signaler_t *signaler);
 
-/** One more reference. Never parks; any thread. Answers `signaler`. */
-PTK_API ptk_signaler_t *ptk_signaler_ref(ptk_signaler_t *signaler);
+/**
+ * Takes one more reference to a signaler.
+ *
+ * @param signaler  the signaler
+ * @return `signaler`.
+ *
+ * Parks: no. \n
+ * Thread: any. \n
+ * Ownership: the caller drops the new reference with ptk_signaler_unref().
+ */
+PTK_API PTK_NODISCARD ptk_signaler_t *ptk_signaler_ref(ptk_signaler_t *signaler);
 
-/** Give a reference back; the last one frees it. NULL is fine. Never parks; any thread, not from a signal
- * handler. */
+/**
+ * Drops a reference to a signaler; the last one frees it. NULL does nothing.
+ *
+ * @param signaler  the signaler, or NULL
+ *
+ * Parks: no. \n
+ * Thread: any, not in a signal handler. \n
+ * Ownership: frees the signaler when it was the last reference.
+ */
 PTK_API void ptk_signaler_unref(ptk_signaler_t *signaler);
 
 #ifdef __cplusplus

@@ -25,9 +25,9 @@ LAYERS: tuple[tuple[int, tuple[str, ...]], ...] = (
          "src/ptk_log.h")),
     (1, ("src/context/*", "src/ptk_event_source.h")),
     (2, ("src/platform/*", "src/ptk_event_loop_platform.c", "src/ptk_event_loop_platform.h")),
-    (3, ("src/sched/*", "src/ptk_green.h", "src/ptk_scheduler.h")),
+    (3, ("src/sched/*", "src/ptk_cancel.h", "src/ptk_foreign.h", "src/ptk_green.h", "src/ptk_scheduler.h")),
     (4, ("src/wait/*", "src/ptk_waitable.c", "src/ptk_waitable.h", "src/ptk_diagnose.h")),
-    (5, ("src/net/*", "src/ptk_sock.c", "src/ptk_sock.h", "src/ptk_addr.h")),
+    (5, ("src/net/*", "src/ptk_sock.c", "src/ptk_sock.h", "src/ptk_addr.h", "src/ptk_tcp.h")),
     (6, ("src/ptk.h",)),  # includes every public header, and nothing includes it
     (6, ("sim/kernel/*",)),
     (7, ("sim/platform/*",)),

@@ -40,9 +40,9 @@ typedef struct child {
 
 static ptk_err send_report(const child_t *child) {
     server_report_t report = {.address = child->address, .resident_bytes = process_resident_bytes()};
-    ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
+    ptk_scheduler_counters_t counters;
     ptk_err err = ptk_scheduler_counters(NULL, &counters);
-    report.switches = counters.switches;
+    report.switches = err ? 0 : counters.switches;
     if (!err && send(child->control, &report, sizeof report, MSG_NOSIGNAL) != (ssize_t) sizeof report) {
         err = PTK_ERR_CLOSED;
     }
@@ -61,8 +61,8 @@ static ptk_err report_when_asked(void *arg) {
         }
     }
     ptk_waitable_destroy(asked);
-    ptk_scheduler_stop(NULL);
-    return err == PTK_ERR_CLOSED ? PTK_OK : err;
+    ptk_err stopped = ptk_scheduler_stop(NULL);
+    return err == PTK_ERR_CLOSED ? stopped : err;
 }
 
 static bool prepare(child_t *child) {
@@ -81,14 +81,19 @@ static int run_server(int control, const char *platform) {
                      .server = {.idle_ms = PTK_TIMEOUT_INFINITE, .request_ms = REQUEST_MS}};
     int status = EXIT_FAILURE;
     ptk_event_loop_platform_t *loop = program_loop(platform);
+    ptk_err err = PTK_ERR_NO_RESOURCES;
     if (prepare(&child) && (child.server.listener = program_listen(loop, &child.address)) != NULL) {
         child.address.length = sizeof child.address.storage;
-        ptk_sock_local_addr(child.server.listener, (struct sockaddr *) &child.address.storage,
-                            &child.address.length);
-        ptk_go(loop, report_when_asked, &child);
+        err = ptk_sock_local_addr(child.server.listener, (struct sockaddr *) &child.address.storage,
+                                  &child.address.length);
+        if (!err) {
+            err = ptk_go(loop, report_when_asked, &child);
+        }
+    }
+    if (!err) {
         status = program_run(loop, modbus_server_run, &child.server);
     } else {
-        ptk_event_loop_platform_destroy(loop);
+        program_loop_end(loop);
     }
     modbus_store_destroy(child.server.store);
     close(control);

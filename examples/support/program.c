@@ -83,10 +83,8 @@ static ptk_err print_listening(ptk_sock_t *listener) {
 
 ptk_sock_t *program_listen(ptk_event_loop_platform_t *loop, const ptk_addr_t *address) {
     ptk_sock_t *listener = ptk_sock_open(loop, address->storage.ss_family, SOCK_STREAM, 0);
-    ptk_err err = listener ? ptk_sock_set_reuse(listener, true) : ptk_get_err();
-    if (!err) {
-        err = ptk_sock_bind(listener, ptk_addr_sockaddr(address), address->length);
-    }
+    ptk_err err =
+        listener ? ptk_sock_bind(listener, ptk_addr_sockaddr(address), address->length) : ptk_get_err();
     if (!err) {
         err = ptk_sock_listen(listener, 0);
     }
@@ -122,22 +120,27 @@ ptk_err program_stop_on_signals(ptk_event_loop_platform_t *loop) {
         }
         end_signals[i] = (ptk_waitable_wait_item_t) {.waitable = waitable, .events = PTK_EVENT_READ};
     }
-    ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.flags = PTK_GREEN_DAEMON;
-    ptk_green_t *green = ptk_green_spawn(loop, &options, wait_for_end, loop);
+    ptk_green_t *green =
+        ptk_green_spawn(loop, &PTK_GREEN_OPTIONS(.flags = PTK_GREEN_DAEMON), wait_for_end, loop);
     return green ? ptk_green_detach(green) : ptk_get_err();
+}
+
+void program_loop_end(ptk_event_loop_platform_t *loop) {
+    ptk_err err = ptk_event_loop_platform_destroy(loop);
+    if (err) {
+        fprintf(stderr, "cannot destroy the event loop: %s\n", ptk_err_text(err));
+        exit(EXIT_FAILURE);
+    }
 }
 
 int program_run(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
     ptk_err answer = PTK_OK;
-    ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
-    options.name = "main";
-    ptk_green_t *green = ptk_green_spawn(loop, &options, fn, arg);
+    ptk_green_t *green = ptk_green_spawn(loop, &PTK_GREEN_OPTIONS(.name = "main"), fn, arg);
     ptk_err err = green ? ptk_scheduler_run(loop) : ptk_get_err();
     if (!err) {
         err = ptk_green_join(green, &answer, 0);
     }
-    ptk_event_loop_platform_destroy(loop);
+    program_loop_end(loop);
     if (err) {
         fprintf(stderr, "the event loop failed: %s\n", ptk_err_text(err));
     }

@@ -31,6 +31,9 @@ ptk_sock_t *program_listen(ptk_event_loop_platform_t *loop, const ptk_addr_t *ad
 /** From now on SIGINT and SIGTERM stop the loop. */
 ptk_err program_stop_on_signals(ptk_event_loop_platform_t *loop);
 
+/* Destroys a loop of program_loop(); exits with a message if that fails. */
+void program_loop_end(ptk_event_loop_platform_t *loop);
+
 /**
  * Run the loop with `fn(arg)` as the green thread "main" until all green threads have ended, and destroy it.
  * The exit status of the program: success if `fn` answered PTK_OK, or was cancelled because a signal stopped

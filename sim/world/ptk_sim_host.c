@@ -185,7 +185,8 @@ static void host_check_leaks(ptk_sim_host_t *host) {
 static void host_stop_loop(ptk_sim_host_t *host) {
     ptk_thread_in_use = &host->kernel.block;
     if (host->kernel.block.loop) {
-        (void) ptk_scheduler_stop(host->kernel.block.loop);
+        ptk_err err = ptk_scheduler_stop(host->kernel.block.loop);
+        ptk_assert(err == PTK_OK || err == PTK_ERR_NO_RESOURCES); /* a limit of the host's memory */
     }
     ptk_thread_in_use = &host->sim->block;
 }

@@ -81,8 +81,5 @@ static inline ptk_err ptk_fail_count(ptk_err err, ptk_err cause, size_t count) {
     return err;
 }
 
-/* The ptk_err for a negative or positive errno value: PTK_ERR_OS where nothing fits better. */
-ptk_err ptk_err_from_os(int os_err);
-
 /* ptk_fail_os(ptk_err_from_os(e), e). */
 ptk_err ptk_fail_errno(int os_err);

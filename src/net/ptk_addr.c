@@ -17,6 +17,12 @@ typedef struct span {
     size_t length;
 } span_t;
 
+typedef enum host_kind {
+    HOST_NUMERIC,
+    HOST_NAME,
+    HOST_NEITHER,
+} host_kind_t;
+
 /* The longest host with its scope: an IPv6 text (45), '%', an interface's name (15). */
 #define HOST_BYTES_MAX 64
 
@@ -50,19 +56,42 @@ static bool span_number(span_t span, uint32_t limit, uint32_t *number_out) {
     return number <= limit;
 }
 
-/* "[HOST]:PORT" or "HOST:PORT" into its two spans. */
+/* Splits "[HOST]:PORT" or "HOST:PORT" into its two spans. A text without ":PORT" has an empty port. */
 static bool split(const char *text, bool *bracketed_out, span_t *host_out, span_t *port_out) {
     bool bracketed = text[0] == '[';
     const char *start = bracketed ? text + 1 : text;
     const char *end = bracketed ? strchr(start, ']') : strrchr(start, ':');
-    if (!end || (bracketed && end[1] != ':')) {
+    if (text[0] == '\0' || (bracketed && !end)) {
         return false;
     }
-    const char *port = bracketed ? end + 2 : end + 1;
+    end = end ? end : start + strlen(start);
+    const char *colon = bracketed ? end + 1 : end;
+    if (*colon != ':' && *colon != '\0') {
+        return false;
+    }
+    const char *port = *colon == ':' ? colon + 1 : colon;
     *bracketed_out = bracketed;
     *host_out = (span_t) {start, (size_t) (end - start)};
     *port_out = (span_t) {port, strlen(port)};
     return true;
+}
+
+/* Returns what characters a host without brackets is made of: HOST_NUMERIC, if only those of an IPv4 address
+ * or of a wildcard; HOST_NAME, if those of a host name (RFC 1123, and the underscore that many use). */
+static host_kind_t kind_of_host(span_t host) {
+    if (host.length == 0 || span_is(host, "*") || span_is(host, "localhost")) {
+        return HOST_NUMERIC;
+    }
+    host_kind_t kind = HOST_NUMERIC;
+    for (size_t i = 0; i < host.length; i++) {
+        char c = host.start[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_') {
+            kind = HOST_NAME;
+        } else if (c != '.' && (c < '0' || c > '9')) {
+            return HOST_NEITHER;
+        }
+    }
+    return kind;
 }
 
 /* A port as it stands in a socket address: two bytes, high one first. */
@@ -127,24 +156,38 @@ static bool parse_ipv6(span_t host, uint32_t port, ptk_addr_t *addr) {
     return true;
 }
 
+/* A missing port is reported before a host name: the text lacks it in either case. */
+static ptk_err parse_spans(bool bracketed, span_t host, span_t port_text, ptk_addr_t *addr_out) {
+    host_kind_t kind = bracketed ? HOST_NUMERIC : kind_of_host(host);
+    uint32_t port = 0;
+    bool has_port = span_number(port_text, UINT16_MAX, &port);
+    if (kind == HOST_NEITHER || (!has_port && port_text.length > 0)) {
+        return PTK_ERR_INVALID_PARAM;
+    }
+    bool is_good = kind == HOST_NAME || (bracketed ? parse_ipv6 : parse_ipv4)(host, port, addr_out);
+    if (!is_good) {
+        return PTK_ERR_INVALID_PARAM;
+    }
+    if (!has_port) {
+        return PTK_ERR_NO_PORT;
+    }
+    return kind == HOST_NAME ? PTK_ERR_NOT_NUMERIC : PTK_OK;
+}
+
 ptk_err ptk_addr_parse(const char *text, ptk_addr_t *addr_out) {
     ptk_addr_t addr;
     span_t host;
-    span_t port_text;
+    span_t port;
     bool bracketed;
-    uint32_t port;
-    if (!text || !addr_out || !split(text, &bracketed, &host, &port_text)) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
-    }
-    if (!span_number(port_text, UINT16_MAX, &port)) {
+    if (!text || !addr_out || !split(text, &bracketed, &host, &port)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     memset(&addr, 0, sizeof addr);
-    if (!(bracketed ? parse_ipv6 : parse_ipv4)(host, port, &addr)) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    ptk_err err = parse_spans(bracketed, host, port, &addr);
+    if (err == PTK_OK) {
+        *addr_out = addr;
     }
-    *addr_out = addr;
-    return PTK_OK;
+    return ptk_fail(err);
 }
 
 /* Copies a sockaddr of the given family and size; false if it is another or too short. */

@@ -53,6 +53,8 @@ static ptk_error_slot_t *foreign_error_slot(void) {
     return task ? &task->errors : &block->own_errors;
 }
 
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_scheduler_set_hooks
 ptk_err ptk_scheduler_set_hooks(ptk_event_loop_platform_t *loop, const ptk_scheduler_hooks_t *hooks) {
     ptk_scheduler_hooks_t copy;
     if (!hooks || ptk_options_copy(&copy, sizeof copy, hooks) != PTK_OK) {

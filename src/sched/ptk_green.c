@@ -277,6 +277,20 @@ ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green
     return ptk_likely(task != NULL) ? ptk_token_of(&task->handle->head) : NULL;
 }
 
+/* --- the functions behind the macros of the same name, without a name and a place --- */
+
+#undef ptk_go
+#undef ptk_green_spawn
+
+ptk_err ptk_go(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
+    return ptk_go_at(loop, fn, arg, "(unnamed)", "(unknown)", 0);
+}
+
+ptk_green_t *ptk_green_spawn(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
+                             ptk_green_fn fn, void *arg) {
+    return ptk_green_spawn_at(loop, options, fn, arg, "(unnamed)", "(unknown)", 0);
+}
+
 /* --- handles --- */
 
 /* Returns the record of a living handle of the calling thread's loop, also of one that is detached; NULL:
@@ -394,10 +408,34 @@ ptk_green_t *ptk_green_self(void) {
     return self ? ptk_token_of(&self->handle->head) : NULL;
 }
 
-const char *ptk_green_name(ptk_green_t *token) {
-    ptk_err err;
-    const ptk_green_t *green = is_own_handle(token) ? find_handle(token) : resolve_handle(token, &err);
+/* Returns the record of the caller's own handle or of one that its holder may still use; NULL with the reason
+ * recorded. */
+static ptk_green_t *resolve_readable(const ptk_green_t *token) {
+    ptk_err err = PTK_OK;
+    ptk_green_t *green = is_own_handle(token) ? find_handle(token) : resolve_handle(token, &err);
+    if (!green) {
+        ptk_fail(err);
+    }
+    return green;
+}
+
+const char *ptk_green_name(const ptk_green_t *token) {
+    const ptk_green_t *green = resolve_readable(token);
     return green ? green->name : "";
+}
+
+ptk_err ptk_green_set_user(ptk_green_t *token, void *user) {
+    ptk_green_t *green = resolve_readable(token);
+    if (!green) {
+        return ptk_get_err();
+    }
+    green->user = user;
+    return PTK_OK;
+}
+
+void *ptk_green_user(const ptk_green_t *token) {
+    const ptk_green_t *green = resolve_readable(token);
+    return green ? green->user : NULL;
 }
 
 /* --- sleep --- */

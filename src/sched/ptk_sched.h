@@ -27,6 +27,7 @@
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
 #include "platform/ptk_platform.h"
+#include <ptk_foreign.h>
 #include <ptk_green.h>
 #include <ptk_scheduler.h>
 

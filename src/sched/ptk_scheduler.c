@@ -28,6 +28,8 @@ ptk_err ptk_scheduler_dump(ptk_event_loop_platform_t *loop) {
     return err;
 }
 
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_scheduler_counters
 ptk_err ptk_scheduler_counters(ptk_event_loop_platform_t *loop, ptk_scheduler_counters_t *counters_out) {
     ptk_scheduler_t *scheduler = NULL;
     if (!counters_out || counters_out->struct_size < sizeof counters_out->struct_size) {

@@ -10,7 +10,7 @@ static ptk_err dump_whenever(void *arg) {
     ptk_waitable_t *signal = arg;
     ptk_err err;
     while ((err = ptk_waitable_wait(signal, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE)) == PTK_OK) {
-        (void) ptk_scheduler_dump(NULL);
+        PTK_IGNORE(ptk_scheduler_dump(NULL)); /* the current loop runs this, so it cannot fail */
     }
     ptk_waitable_destroy(signal);
     return err;

@@ -70,9 +70,10 @@ TEST(foreign_hooks_that_are_not_whole_are_invalid) {
     hooks = whole;
     hooks.struct_size = (uint32_t) offsetof(ptk_scheduler_hooks_t, slot);
     CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
+    hooks = whole;
     hooks.struct_size = 0;
-    CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_INVALID_PARAM);
-    CHECK_OK(ptk_scheduler_set_hooks(loop, &whole));
+    CHECK_ERR((ptk_scheduler_set_hooks) (loop, &hooks), PTK_ERR_INVALID_PARAM);
+    CHECK_OK(ptk_scheduler_set_hooks(loop, &hooks)); /* the macro fills the size in */
     test_loop_end(loop);
 }
 

@@ -299,7 +299,8 @@ TEST(green_options_that_make_no_sense_are_refused) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
     options.struct_size = 0;
-    check_spawn_fails(&options, PTK_ERR_INVALID_PARAM);
+    CHECK((ptk_green_spawn) (loop, &options, answer_ok, NULL) == NULL);
+    CHECK_EQ(ptk_get_err(), PTK_ERR_INVALID_PARAM);
     options = (ptk_green_options_t) PTK_GREEN_OPTIONS_INIT;
     options.flags = 1u << 30;
     check_spawn_fails(&options, PTK_ERR_INVALID_PARAM);

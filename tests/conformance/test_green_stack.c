@@ -214,7 +214,7 @@ static void let_one_overflow(void *number) {
         options.name = name;
         test_check_spawned(ptk_green_spawn(loop, &options, overflow, &victims[i]));
     }
-    ptk_scheduler_run(loop);
+    CHECK_OK(ptk_scheduler_run(loop)); /* the overflow ends the process first */
 }
 
 TEST(p42_overflow_names_the_green_thread_and_kills_the_process) {

@@ -158,6 +158,39 @@ static ptk_err misuse_detach(objects_t *objects) {
     return ptk_green_detach(objects->green);
 }
 
+static ptk_err misuse_end(objects_t *objects) {
+    return ptk_green_end(objects->green, PTK_TIMEOUT_INFINITE);
+}
+
+static ptk_err misuse_end_zero(objects_t *objects) {
+    return ptk_green_end(objects->green, 0);
+}
+
+static ptk_err misuse_set_user(objects_t *objects) {
+    return ptk_green_set_user(objects->green, objects);
+}
+
+static ptk_err misuse_user(objects_t *objects) {
+    CHECK(ptk_green_user(objects->green) == NULL);
+    return ptk_get_err();
+}
+
+static ptk_err misuse_wait_for(objects_t *objects) {
+    uint32_t ready = 1;
+    ptk_err err = ptk_waitable_wait_for(objects->user, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE, &ready, NULL);
+    CHECK_EQ(ready, 0);
+    return err;
+}
+
+static ptk_err misuse_wait_for_zero(objects_t *objects) {
+    return ptk_waitable_wait_for(objects->user, PTK_EVENT_READ, 0, NULL, NULL);
+}
+
+static ptk_err misuse_tcp_listen(objects_t *objects) {
+    CHECK(ptk_tcp_listen(objects->loop, "127.0.0.1:0", NULL) == NULL);
+    return ptk_get_err();
+}
+
 static ptk_err misuse_waitable_create(objects_t *objects) {
     CHECK(ptk_waitable_create(objects->loop, PTK_WAITABLE_USER, NULL) == NULL);
     return ptk_get_err();
@@ -221,9 +254,16 @@ static const struct {
     {"ptk_green_join, timeout 0", misuse_join_zero},
     {"ptk_green_cancel", misuse_cancel},
     {"ptk_green_detach", misuse_detach},
+    {"ptk_green_end", misuse_end},
+    {"ptk_green_end, timeout 0", misuse_end_zero},
+    {"ptk_green_set_user", misuse_set_user},
+    {"ptk_green_user", misuse_user},
+    {"ptk_tcp_listen", misuse_tcp_listen},
     {"ptk_waitable_create", misuse_waitable_create},
     {"ptk_waitable_wait", misuse_wait},
     {"ptk_waitable_wait, timeout 0", misuse_wait_zero},
+    {"ptk_waitable_wait_for", misuse_wait_for},
+    {"ptk_waitable_wait_for, timeout 0", misuse_wait_for_zero},
     {"ptk_waitable_wait on a TIMER", misuse_wait_timer},
     {"ptk_waitable_wait on a SOCKET", misuse_wait_descriptor},
     {"ptk_waitable_wait_any", misuse_wait_any},

@@ -199,7 +199,7 @@ static ptk_signaler_t *handler_signaler;
 
 static void signal_in_handler(int number) {
     (void) number;
-    (void) ptk_signaler_signal(handler_signaler);
+    CHECK_OK(ptk_signaler_signal(handler_signaler));
 }
 
 static ptk_err hear_the_handler(void *user) {
@@ -251,6 +251,35 @@ TEST(signaler_in_a_signal_handler) {
 
 TEST(p50_signaler_in_a_handler_that_strikes_anywhere) {
     with_handler(SIGALRM, hear_an_interval_timer);
+}
+
+static ptk_err err_in_handler;
+
+static void signal_closed_in_handler(int number) {
+    (void) number;
+    err_in_handler = ptk_signaler_signal(handler_signaler);
+}
+
+/* A direct call leaves its error; the same call in a handler leaves the interrupted code's as it is. */
+TEST(signaler_leaves_the_error_of_code_that_is_interrupted_by_a_failure_in_a_signal_handler) {
+    struct sigaction action = {.sa_handler = signal_closed_in_handler};
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *user = test_user();
+    handler_signaler = ptk_waitable_signaler(user);
+    ptk_waitable_destroy(user);
+    CHECK_ERR(ptk_yield(), PTK_ERR_NOT_GREEN);
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
+    CHECK_ERR(err_in_handler, PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_NOT_GREEN);
+    CHECK_ERR(ptk_signaler_signal(handler_signaler), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_signaler_signal(NULL), PTK_ERR_INVALID_PARAM);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_INVALID_PARAM);
+    action.sa_handler = SIG_IGN;
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    ptk_signaler_unref(handler_signaler);
+    test_loop_end(loop);
 }
 
 /* --- life ----------------------------------------------------------------------------------------------- */

@@ -294,6 +294,9 @@ static void *all_calls_from_elsewhere(void *arg) {
     sock_check_all_calls(sock, 10, PTK_ERR_WRONG_THREAD);
     CHECK_ERR(ptk_sock_bind(sock, ptk_addr_sockaddr(&addr), addr.length), PTK_ERR_WRONG_THREAD);
     CHECK_ERR(ptk_sock_listen(sock, 1), PTK_ERR_WRONG_THREAD);
+    CHECK_ERR(ptk_sock_set_user(sock, sock), PTK_ERR_WRONG_THREAD);
+    CHECK(ptk_sock_user(sock) == NULL);
+    CHECK_EQ(ptk_sock_fd(sock), PTK_OS_HANDLE_NONE);
     CHECK_ERR(ptk_sock_shutdown(sock, PTK_SOCK_BOTH), PTK_ERR_WRONG_THREAD);
     CHECK_ERR(ptk_sock_set_nodelay(sock, true), PTK_ERR_WRONG_THREAD);
     CHECK_ERR(ptk_sock_set_reuse(sock, true), PTK_ERR_WRONG_THREAD);

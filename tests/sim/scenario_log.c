@@ -161,7 +161,7 @@ static ptk_err append(ptk_sock_t *sock, const message_t *request) {
     if (index < 0) {
         index = (int) leader.disk->count;
         disk_append(leader.disk, &(message_t) {ENTRY, request->sender, request->number});
-        ptk_waitable_abort(leader.changed);
+        PTK_SIM_CHECK(ptk_waitable_abort(leader.changed) == PTK_OK);
     }
     while (!majority_has(index)) {
         if (!await_change(TIMEOUT_MS)) {
@@ -175,7 +175,7 @@ static ptk_err pull(ptk_sock_t *sock, const message_t *request) {
     uint32_t have = request->number;
     if (have > leader.followers_have[request->sender]) {
         leader.followers_have[request->sender] = have;
-        ptk_waitable_abort(leader.changed);
+        PTK_SIM_CHECK(ptk_waitable_abort(leader.changed) == PTK_OK);
     }
     while (have >= leader.disk->count) {
         if (!await_change(IDLE_MS)) {

@@ -137,7 +137,7 @@ static ptk_err accept_without_reading(void *arg) {
     ptk_sock_t *listener = arg;
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, LATE_MS);
     PTK_SIM_CHECK(sock != NULL);
-    (void) ptk_sleep_ms(5000);
+    PTK_IGNORE(ptk_sleep_ms(5000)); /* a stop of the world may end it early */
     ptk_sock_close(sock);
     return PTK_OK;
 }
@@ -166,7 +166,8 @@ static ptk_err overfill(void *arg) {
             send_too_much(sock);
         }
         ptk_sock_reset(sock);
-        (void) ptk_green_join(deaf, NULL, PTK_TIMEOUT_INFINITE);
+        PTK_IGNORE(
+            ptk_green_join(deaf, NULL, PTK_TIMEOUT_INFINITE)); /* a stop of the world may end it early */
     }
     ptk_sock_close(listener);
     return PTK_OK;
@@ -186,7 +187,7 @@ static ptk_err close_under_a_waiter(void *arg) {
     ptk_sock_t *sock = connect_for_sure();
     ptk_green_t *waiter = sock ? ptk_green_spawn(NULL, NULL, wait_for_close, sock) : NULL;
     if (waiter) {
-        (void) ptk_sleep_ms(ptk_sim_choose(3));
+        PTK_IGNORE(ptk_sleep_ms(ptk_sim_choose(3))); /* a stop of the world may end it early */
         ptk_sock_close(sock);
         ptk_err err = ptk_green_join(waiter, NULL, 1000);
         PTK_SIM_CHECK(err == PTK_OK);
@@ -263,7 +264,7 @@ static ptk_err be_one_of_many(void *arg) {
     PTK_SIM_CHECK(err == PTK_OK);
     err = ptk_sock_recv(sock, back, sizeof back, LATE_MS);
     PTK_SIM_CHECK(err == PTK_OK && memcmp(bytes, back, sizeof bytes) == 0);
-    (void) ptk_sleep_ms(1 + ptk_sim_choose(3000));
+    PTK_IGNORE(ptk_sleep_ms(1 + ptk_sim_choose(3000))); /* a stop of the world may end it early */
     ptk_sock_close(sock);
     return PTK_OK;
 }

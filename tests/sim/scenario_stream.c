@@ -291,7 +291,7 @@ static void stop_workers(end_t *end) {
     for (size_t i = 0; i < 2; i++) {
         if (end->flows[i].worker) {
             world.gave_up[end->id] = true;
-            (void) ptk_green_cancel(end->flows[i].worker);
+            PTK_SIM_CHECK(ptk_green_cancel(end->flows[i].worker) == PTK_OK);
             PTK_SIM_CHECK(join_worker(&end->flows[i], PTK_TIMEOUT_INFINITE) == PTK_OK);
         }
     }

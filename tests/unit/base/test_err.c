@@ -29,6 +29,10 @@ static const pin_t pins[] = {
     PIN(PTK_ERR_PARTIAL, 7),
     PIN(PTK_ERR_BROKEN, 8),
     PIN(PTK_ERR_ABORTED, 9),
+    PIN(PTK_ERR_EOF, 10),
+    PIN(PTK_ERR_UNEXPECTED_EOF, 11),
+    PIN(PTK_ERR_WRITE_SHUT, 12),
+    PIN(PTK_ERR_DONE, 13),
     PIN(PTK_ERR_NO_RESOURCES, 100),
     PIN(PTK_ERR_INVALID_PARAM, 101),
     PIN(PTK_ERR_WRONG_THREAD, 102),
@@ -48,6 +52,13 @@ static const pin_t pins[] = {
     PIN(PTK_ERR_ADDRESS_NOT_AVAILABLE, 126),
     PIN(PTK_ERR_NOT_CONNECTED, 127),
     PIN(PTK_ERR_ALREADY_CONNECTED, 128),
+    PIN(PTK_ERR_NOT_BOUND, 129),
+    PIN(PTK_ERR_ALREADY_BOUND, 130),
+    PIN(PTK_ERR_NOT_LISTENING, 131),
+    PIN(PTK_ERR_LISTENING, 132),
+    PIN(PTK_ERR_CONNECT_FAILED, 133),
+    PIN(PTK_ERR_NOT_NUMERIC, 134),
+    PIN(PTK_ERR_NO_PORT, 135),
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -73,7 +84,7 @@ TEST(err_texts_are_all_different) {
 }
 
 TEST(err_of_no_known_value_has_a_text) {
-    static const ptk_err strangers[] = {-1, 10, 99, 119, 129, 200, INT32_MAX, INT32_MIN};
+    static const ptk_err strangers[] = {-1, 14, 99, 119, 136, 200, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < COUNT_OF(strangers); i++) {
         CHECK_STR(ptk_err_text(strangers[i]), "unknown error");
         CHECK_STR(ptk_err_name(strangers[i]), "unknown error");
@@ -232,6 +243,34 @@ TEST(now_ns_reads_the_table_in_use) {
     CHECK_EQ(ptk_now_ns(), 12345);
     ptk_thread()->sys = NULL;
     CHECK(ptk_now_ns() >= before);
+}
+
+TEST(version_number_grows_with_the_version) {
+    CHECK_EQ(PTK_VERSION_NUMBER, PTK_VERSION_MAJOR * 10000 + PTK_VERSION_MINOR * 100 + PTK_VERSION_PATCH);
+#if PTK_VERSION_NUMBER < 100
+#error "the number is good for #if"
+#endif
+}
+
+/* Where the next step is known, the text of an error names it. */
+TEST(err_texts_name_the_next_step) {
+    static const struct {
+        ptk_err err;
+        const char *next;
+    } steps[] = {
+        {PTK_ERR_NO_LOOP, "ptk_event_loop_platform_create"},
+        {PTK_ERR_NOT_GREEN, "ptk_go"},
+        {PTK_ERR_NOT_BOUND, "bind it"},
+        {PTK_ERR_NOT_LISTENING, "ptk_sock_listen"},
+        {PTK_ERR_CONNECT_FAILED, "open another"},
+        {PTK_ERR_NO_PORT, "HOST:PORT"},
+        {PTK_ERR_BROKEN, "ptk_sock_send_some"},
+        {PTK_ERR_CANCELED, "shield"},
+        {PTK_ERR_UNEXPECTED_EOF, "ptk_sock_recv_some"},
+    };
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        CHECK(strstr(ptk_err_text(steps[i].err), steps[i].next) != NULL);
+    }
 }
 
 TEST(version_is_the_header_s) {

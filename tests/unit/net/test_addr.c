@@ -42,13 +42,34 @@ TEST(addr_parses_what_people_write) {
     }
 }
 
-TEST(addr_refuses_everything_else) {
+/* Each text is refused with the error, and leaves the address alone. */
+static void check_refused(const char *const *texts, size_t count, ptk_err err) {
+    for (size_t i = 0; i < count; i++) {
+        ptk_addr_t addr;
+        ptk_addr_t untouched;
+        memset(&addr, 0xa5, sizeof addr);
+        memset(&untouched, 0xa5, sizeof untouched);
+        ptk_err got = ptk_addr_parse(texts[i], &addr);
+        if (got != err) {
+            ptk_test_failed(__FILE__, __LINE__, "\"%s\": got %s, expected %s", texts[i], ptk_err_name(got),
+                            ptk_err_name(err));
+        }
+        CHECK_EQ(ptk_get_err(), err);
+        CHECK(memcmp(&addr, &untouched, sizeof addr) == 0);
+    }
+}
+
+TEST(addr_refuses_what_is_no_address) {
     static const char *const wrong[] = {
         "",
-        ":",
         "80",
-        "1.2.3.4",
-        "1.2.3.4:",
+        "1.2.3",
+        "::1",
+        "[::1",
+        "[",
+        "]",
+        "[]",
+        "[1.2.3.4]",
         "1.2.3.4:65536",
         "1.2.3.4:-1",
         "1.2.3.4:+1",
@@ -57,17 +78,17 @@ TEST(addr_refuses_everything_else) {
         "1.2.3.4:0x10",
         "1.2.3.4:99999999999999999999",
         "1.2.3.4:4294967376",
+        "example.com:65536",
+        "example.com:http",
         "1.2.3:80",
         "1.2.3.4.5:80",
         "1.2.3.256:80",
         " 1.2.3.4:80",
-        "example.com:80",
-        "LOCALHOST:80",
+        "exam ple:80",
+        "http://example.com:80",
         "**:80",
         "::1:80",
-        "[::1]",
         "[::1]80",
-        "[::1]:",
         "[::1:80",
         "::1]:80",
         "[]:80",
@@ -80,25 +101,39 @@ TEST(addr_refuses_everything_else) {
         "[::1]]:80",
         "[[::1]]:80",
         "[localhost]:80",
+        "[example.com]:80",
         "[*]:80",
         "[::1%an-interface-name-that-is-far-longer-than-any-interface-name-could-ever-be]:80",
         "1111111111111111111111111111111111111111111111111111111111111111111111111111:80",
         "[1111111111111111111111111111111111111111111111111111111111111111111111111]:80",
     };
-    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-        ptk_addr_t addr;
-        ptk_addr_t untouched;
-        memset(&addr, 0xa5, sizeof addr);
-        memset(&untouched, 0xa5, sizeof untouched);
-        if (ptk_addr_parse(wrong[i], &addr) != PTK_ERR_INVALID_PARAM) {
-            ptk_test_failed(__FILE__, __LINE__, "\"%s\" was taken for an address", wrong[i]);
-        }
-        CHECK_EQ(ptk_get_err(), PTK_ERR_INVALID_PARAM);
-        CHECK(memcmp(&addr, &untouched, sizeof addr) == 0);
-    }
+    check_refused(wrong, COUNT_OF(wrong), PTK_ERR_INVALID_PARAM);
     ptk_addr_t addr;
     CHECK_ERR(ptk_addr_parse(NULL, &addr), PTK_ERR_INVALID_PARAM);
     CHECK_ERR(ptk_addr_parse("1.2.3.4:80", NULL), PTK_ERR_INVALID_PARAM);
+}
+
+TEST(addr_distinguishes_a_host_name_from_an_address) {
+    static const char *const names[] = {
+        "example.com:80",
+        "LOCALHOST:80",
+        "localhost.:80",
+        "a:0",
+        "xn--bcher-kva.example:443",
+        "my_host:1",
+        "10.0.0.example:80",
+        "fe80:80",
+        "a-name-longer-than-any-numeric-address.with-several-labels.this-one-among-them.example:80",
+    };
+    check_refused(names, COUNT_OF(names), PTK_ERR_NOT_NUMERIC);
+}
+
+TEST(addr_without_a_port_is_refused_as_such) {
+    static const char *const portless[] = {
+        ":",      "1.2.3.4",     "1.2.3.4:",    "localhost",    "*", "*:", "[::1]",
+        "[::1]:", "[fe80::1%7]", "example.com", "example.com:",
+    };
+    check_refused(portless, COUNT_OF(portless), PTK_ERR_NO_PORT);
 }
 
 TEST(addr_has_the_exact_length_and_bytes_p56) {

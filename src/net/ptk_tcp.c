@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP listeners and connections from addresses in text form (layer 5).
+ *
+ * Both are short for calls of ptk_sock.h, and add no state of their own: a failure on the way closes the
+ * socket, and the error of the call that failed stays in the error slot, because a close that succeeds
+ * leaves the slot alone.
+ */
+#include <ptk_addr.h>
+#include <ptk_tcp.h>
+
+#include "base/ptk_thread.h"
+#include "platform/ptk_platform.h"
+
+static ptk_sock_t *open_tcp(ptk_event_loop_platform_t *loop, const ptk_addr_t *addr) {
+    return ptk_sock_open(loop, addr->storage.ss_family, SOCK_STREAM, IPPROTO_TCP);
+}
+
+static ptk_err listen_options_check(const ptk_tcp_listen_options_t *options,
+                                    ptk_tcp_listen_options_t *copy_out) {
+    *copy_out = (ptk_tcp_listen_options_t) PTK_TCP_LISTEN_OPTIONS_INIT;
+    if (options && ptk_options_copy(copy_out, sizeof *copy_out, options) != PTK_OK) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    if ((copy_out->flags & ~PTK_TCP_LISTEN_NO_REUSE) != 0 || copy_out->reserved != 0 ||
+        copy_out->backlog > INT32_MAX) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    return PTK_OK;
+}
+
+static ptk_err listen_at(ptk_sock_t *sock, const ptk_addr_t *addr, const ptk_tcp_listen_options_t *options) {
+    ptk_err err = PTK_OK;
+    if (options->flags & PTK_TCP_LISTEN_NO_REUSE) {
+        err = ptk_sock_set_reuse(sock, false);
+    }
+    if (err == PTK_OK) {
+        err = ptk_sock_bind(sock, ptk_addr_sockaddr(addr), addr->length);
+    }
+    return err == PTK_OK ? ptk_sock_listen(sock, (int) options->backlog) : err;
+}
+
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_tcp_listen
+ptk_sock_t *ptk_tcp_listen(ptk_event_loop_platform_t *loop, const char *address,
+                           const ptk_tcp_listen_options_t *options) {
+    ptk_tcp_listen_options_t copy;
+    ptk_addr_t addr;
+    if (listen_options_check(options, &copy) != PTK_OK || ptk_addr_parse(address, &addr) != PTK_OK) {
+        return NULL;
+    }
+    ptk_sock_t *sock = open_tcp(loop, &addr);
+    if (sock && listen_at(sock, &addr, &copy) != PTK_OK) {
+        ptk_sock_close(sock);
+        return NULL;
+    }
+    return sock;
+}
+
+ptk_sock_t *ptk_tcp_connect(const char *address, uint32_t timeout_ms) {
+    ptk_addr_t addr;
+    if (ptk_addr_parse(address, &addr) != PTK_OK) {
+        return NULL;
+    }
+    ptk_sock_t *sock = open_tcp(NULL, &addr);
+    if (sock && ptk_sock_connect(sock, ptk_addr_sockaddr(&addr), addr.length, timeout_ms) != PTK_OK) {
+        ptk_sock_close(sock);
+        return NULL;
+    }
+    return sock;
+}
