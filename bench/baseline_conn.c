@@ -20,7 +20,7 @@ int baseline_listen(load_t *load) {
 
 bool baseline_accept(const load_t *load, int listener, int epoll, void *conns, size_t conn_bytes) {
     int on = 1;
-    for (size_t index = 0; index < load->connections; index++) {
+    for (size_t index = 0; index < load->plan.connections; index++) {
         baseline_conn_t *conn = (baseline_conn_t *) (void *) ((char *) conns + index * conn_bytes);
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = conn};
         conn->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A connection of a bare server: non-blocking, registered once in epoll, edge-triggered for both directions,
- * its readiness remembered. A short receive means that the socket is drained, unless the peer has hung up,
- * and a short send that it is full; so an echo is one receive and one send.
+ * with its readiness remembered. A short receive means that the socket is drained, unless the peer has hung
+ * up, and a short send that it is full. So an echo is one receive and one send.
  */
 #pragma once
 
@@ -22,13 +22,14 @@ typedef struct baseline_conn {
     bool hung_up;
 } baseline_conn_t;
 
-/* A listener on a free port of 127.0.0.1, -1 on failure; the client is told. */
+/* Opens a listener on a free port of 127.0.0.1 and lets the client connect. -1: that failed. */
 int baseline_listen(load_t *load);
 
-/* All connections, accepted in turn and registered in `epoll`. `conns` are structs of `conn_bytes` that begin
-   with a baseline_conn_t; epoll's data points to them. False on failure. */
+/* Accepts all connections and registers them in `epoll`. `conns` are structs of `conn_bytes` that begin with
+   a baseline_conn_t; epoll's data points to them. False: that failed. */
 bool baseline_accept(const load_t *load, int listener, int epoll, void *conns, size_t conn_bytes);
 
+/* Stores the readiness that epoll reported. */
 static inline void baseline_conn_note(baseline_conn_t *conn, uint32_t events) {
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         conn->hung_up = true;
@@ -38,7 +39,7 @@ static inline void baseline_conn_note(baseline_conn_t *conn, uint32_t events) {
     conn->writable |= (events & EPOLLOUT) != 0;
 }
 
-/* Bytes, 0: not now, -1: the connection has ended. */
+/* Receives once. Returns the bytes, 0: it would block, -1: the connection has ended. */
 static inline ssize_t baseline_conn_recv(baseline_conn_t *conn, void *buffer, size_t length) {
     if (!conn->readable) {
         return 0;
@@ -55,7 +56,7 @@ static inline ssize_t baseline_conn_recv(baseline_conn_t *conn, void *buffer, si
     return -1;
 }
 
-/* Bytes, 0: not now, -1: the connection has ended. */
+/* Sends once. Returns the bytes, 0: it would block, -1: the connection has ended. */
 static inline ssize_t baseline_conn_send(baseline_conn_t *conn, const void *buffer, size_t length) {
     if (!conn->writable) {
         return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bare green threads on epoll: what is left of ptk's echo server when scheduler, timeouts, cancellation,
- * errors and checks are taken away. A connection's context receives and sends; when it cannot go on it
- * switches to the loop, which waits for events and switches to each context that an event is for.
+ * Bare green threads on epoll: ptk's echo server without scheduler, timeouts, cancellation, errors and
+ * checks. A connection's context receives and sends; when a call would block it switches to the loop, which
+ * waits for events and switches to the context of each.
  */
 #include "baseline_conn.h"
 #include "baseline_echo.h"
@@ -12,27 +12,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct server {
-    baseline_context_t home; /* the loop */
+typedef struct contexts_server {
+    baseline_context_t main_context; /* the loop */
     load_t *load;
     int epoll;
     size_t open;
-} server_t;
+} contexts_server_t;
 
 typedef struct fiber {
     baseline_conn_t conn; /* first: epoll's data points to it */
     baseline_context_t context;
-    server_t *server;
-    bool wants_read;
-    bool wants_write;
+    contexts_server_t *server;
+    bool waits_to_read;
+    bool waits_to_write;
 } fiber_t;
 
 static ssize_t fiber_recv(fiber_t *fiber, void *buffer, size_t length) {
     ssize_t received = baseline_conn_recv(&fiber->conn, buffer, length);
     while (received == 0) {
-        fiber->wants_read = true;
-        baseline_switch(&fiber->context, &fiber->server->home);
-        fiber->wants_read = false;
+        fiber->waits_to_read = true;
+        baseline_switch(&fiber->context, &fiber->server->main_context);
+        fiber->waits_to_read = false;
         received = baseline_conn_recv(&fiber->conn, buffer, length);
     }
     return received;
@@ -47,9 +47,9 @@ static bool fiber_send(fiber_t *fiber, const char *buffer, size_t length) {
         }
         done += (size_t) sent;
         if (sent == 0) {
-            fiber->wants_write = true;
-            baseline_switch(&fiber->context, &fiber->server->home);
-            fiber->wants_write = false;
+            fiber->waits_to_write = true;
+            baseline_switch(&fiber->context, &fiber->server->main_context);
+            fiber->waits_to_write = false;
         }
     }
     return true;
@@ -65,42 +65,43 @@ static void fiber_body(baseline_context_t *self) {
     }
     (void) close(fiber->conn.fd);
     fiber->server->open--;
-    baseline_switch(&fiber->context, &fiber->server->home);
+    baseline_switch(&fiber->context, &fiber->server->main_context);
 }
 
-static void run_loop(server_t *server) {
+static void run_fibers(contexts_server_t *server) {
     struct epoll_event events[LOAD_EVENTS];
     while (server->open > 0) {
         int count = epoll_wait(server->epoll, events, LOAD_EVENTS, -1);
         for (int index = 0; index < count; index++) {
             fiber_t *fiber = events[index].data.ptr;
             baseline_conn_note(&fiber->conn, events[index].events);
-            if ((fiber->wants_read && fiber->conn.readable) || (fiber->wants_write && fiber->conn.writable)) {
-                baseline_switch(&server->home, &fiber->context);
+            if ((fiber->waits_to_read && fiber->conn.readable) ||
+                (fiber->waits_to_write && fiber->conn.writable)) {
+                baseline_switch(&server->main_context, &fiber->context);
             }
         }
     }
 }
 
 bool baseline_echo_contexts(load_t *load) {
-    server_t server = {.load = load, .open = load->connections};
-    baseline_stacks_t stacks = baseline_stacks_map(load->connections);
-    fiber_t *fibers = aligned_alloc(64, load->connections * sizeof(*fibers));
+    contexts_server_t server = {.load = load, .open = load->plan.connections};
+    baseline_stacks_t stacks = baseline_stacks_map(load->plan.connections);
+    fiber_t *fibers = aligned_alloc(64, load->plan.connections * sizeof(*fibers));
     int listener = baseline_listen(load);
     server.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!stacks.base || !fibers || listener < 0 || server.epoll < 0) {
         return false;
     }
-    for (size_t index = 0; index < load->connections; index++) {
+    for (size_t index = 0; index < load->plan.connections; index++) {
         fibers[index] = (fiber_t) {.server = &server};
         baseline_prepare(&fibers[index].context, baseline_stacks_high(&stacks, index), fiber_body);
     }
     if (!baseline_accept(load, listener, server.epoll, fibers, sizeof(*fibers))) {
         return false;
     }
-    for (size_t index = 0; index < load->connections; index++) {
-        baseline_switch(&server.home, &fibers[index].context);
+    for (size_t index = 0; index < load->plan.connections; index++) {
+        baseline_switch(&server.main_context, &fibers[index].context);
     }
-    run_loop(&server);
+    run_fibers(&server);
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bare epoll: the echo server that somebody writes who has no green threads. Each connection is a buffer and
- * how much of it still has to go out; an event advances it as far as the socket allows.
+ * Bare epoll: an echo server without green threads. The state of a connection is a buffer and how much of it
+ * is still to be sent; an event advances it as far as the socket allows.
  */
 #include "baseline_conn.h"
 #include "baseline_echo.h"
@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct machine {
+typedef struct echo_machine {
     baseline_conn_t conn; /* first: epoll's data points to it */
     size_t held;          /* bytes in the buffer */
-    size_t sent;          /* of these */
+    size_t sent;          /* of the held ones */
     char buffer[LOAD_BUFFER_BYTES];
-} machine_t;
+} echo_machine_t;
 
-/* One step: answers what the socket did, as baseline_conn_recv and baseline_conn_send do. */
-static ssize_t send_held(machine_t *machine, load_meter_t *meter) {
+/* Sends what is left of the buffer. Returns what baseline_conn_send returned. */
+static ssize_t send_from_buffer(echo_machine_t *machine, load_meter_t *meter) {
     ssize_t sent =
         baseline_conn_send(&machine->conn, machine->buffer + machine->sent, machine->held - machine->sent);
     if (sent > 0) {
@@ -31,25 +31,26 @@ static ssize_t send_held(machine_t *machine, load_meter_t *meter) {
     return sent;
 }
 
-static ssize_t receive(machine_t *machine) {
+/* Receives into the empty buffer. Returns what baseline_conn_recv returned. */
+static ssize_t receive_into_buffer(echo_machine_t *machine) {
     ssize_t received = baseline_conn_recv(&machine->conn, machine->buffer, sizeof(machine->buffer));
     machine->held = received > 0 ? (size_t) received : 0;
     return received;
 }
 
-/* False: the connection has ended. */
-static bool advance(machine_t *machine, load_meter_t *meter) {
+/* Receives and sends until the socket would block. False: the connection has ended. */
+static bool advance_echo(echo_machine_t *machine, load_meter_t *meter) {
     ssize_t moved = 1;
     while (moved > 0) {
-        moved = machine->held > 0 ? send_held(machine, meter) : receive(machine);
+        moved = machine->held > 0 ? send_from_buffer(machine, meter) : receive_into_buffer(machine);
     }
     return moved == 0;
 }
 
 bool baseline_echo_epoll(load_t *load) {
     struct epoll_event events[LOAD_EVENTS];
-    size_t open = load->connections;
-    machine_t *machines = calloc(load->connections, sizeof(*machines));
+    size_t open = load->plan.connections;
+    echo_machine_t *machines = calloc(load->plan.connections, sizeof(*machines));
     int listener = baseline_listen(load);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!machines || listener < 0 || epoll < 0 ||
@@ -59,9 +60,9 @@ bool baseline_echo_epoll(load_t *load) {
     while (open > 0) {
         int count = epoll_wait(epoll, events, LOAD_EVENTS, -1);
         for (int index = 0; index < count; index++) {
-            machine_t *machine = events[index].data.ptr;
+            echo_machine_t *machine = events[index].data.ptr;
             baseline_conn_note(&machine->conn, events[index].events);
-            if (!advance(machine, &load->meter)) {
+            if (!advance_echo(machine, &load->meter)) {
                 (void) close(machine->conn.fd);
                 open--;
             }

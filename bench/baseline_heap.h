@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The barest heap of deadlines: 4-ary, keys in its own array, a back index in each timer, room fixed
- * beforehand. Four children fill one cache line exactly: entries are 16 bytes and the root stands at
- * BASELINE_HEAP_ROOT, so that the first child of any entry lies on a multiple of 64.
+ * A minimal heap of deadlines: 4-ary, with the keys in its own array, a back index in each timer, and a fixed
+ * capacity. Four children fill exactly one cache line: entries are 16 bytes and the root has the index
+ * BASELINE_HEAP_ROOT, so that the first child of each entry lies on a multiple of 64.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ typedef struct baseline_heap {
 bool baseline_heap_init(baseline_heap_t *heap, size_t capacity);
 void baseline_heap_fini(baseline_heap_t *heap);
 
-/* A parent's children begin at 4 * (parent - 2): 4 for the root at 3. */
+/* Returns the parent's index. The children of a parent begin at 4 * (parent - 2): at 4 for the root at 3. */
 static inline size_t baseline_heap_parent(size_t index) {
     return index / 4 + 2;
 }
@@ -98,7 +98,7 @@ static inline bool baseline_heap_empty(const baseline_heap_t *heap) {
     return heap->end == BASELINE_HEAP_ROOT;
 }
 
-/* The earliest deadline; the heap is not empty. */
+/* Returns the earliest deadline; the heap is not empty. */
 static inline uint64_t baseline_heap_first(const baseline_heap_t *heap) {
     return heap->entries[BASELINE_HEAP_ROOT].deadline;
 }

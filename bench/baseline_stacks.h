@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks for bare contexts: one mapping, cut into slots of 64 KiB, nothing touched and nothing guarded. Tops
- * are coloured: each starts up to 15 x 64 bytes lower, by index, so that the tops do not share a few cache
- * sets.
+ * Stacks for bare contexts: one mapping, divided into slots of 64 KiB, neither touched nor guarded. The tops
+ * are coloured: each stack starts up to 15 x 64 bytes lower, depending on its index, so that the tops do not
+ * compete for a few cache sets.
  */
 #pragma once
 

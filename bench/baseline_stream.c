@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection is a block and how far it has come; an event moves it as far as the socket allows. */
+/* The state of a connection is a block and its progress; an event advances it as far as the socket allows. */
 #include "baseline_stream.h"
 #include "baseline_conn.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct machine {
+typedef struct stream_machine {
     baseline_conn_t conn; /* first: epoll's data points to it */
     size_t moved;         /* of the block */
     char *block;
-} machine_t;
+} stream_machine_t;
 
-static ssize_t move_some(machine_t *machine, load_t *load) {
+/* Receives or sends a part of the block, once. */
+static ssize_t move_part_of_block(stream_machine_t *machine, load_t *load) {
     char *rest = machine->block + machine->moved;
-    size_t wanted = LOAD_BLOCK_BYTES - machine->moved;
-    ssize_t moved = load->kind == LOAD_SINK ? baseline_conn_recv(&machine->conn, rest, wanted)
-                                            : baseline_conn_send(&machine->conn, rest, wanted);
+    size_t left_bytes = LOAD_BLOCK_BYTES - machine->moved;
+    ssize_t moved = load->plan.kind == LOAD_SINK ? baseline_conn_recv(&machine->conn, rest, left_bytes)
+                                                 : baseline_conn_send(&machine->conn, rest, left_bytes);
     if (moved > 0) {
         machine->moved += (size_t) moved;
     }
@@ -27,25 +28,25 @@ static ssize_t move_some(machine_t *machine, load_t *load) {
     return moved;
 }
 
-/* False: the connection has ended, or a source may stop. */
-static bool advance(machine_t *machine, load_t *load) {
+/* Moves blocks until the socket would block. False: the connection has ended, or a source may stop. */
+static bool advance_stream(stream_machine_t *machine, load_t *load) {
     ssize_t moved = 1;
     while (moved > 0) {
-        if (load->kind == LOAD_SOURCE && machine->moved == 0 && load_is_done(&load->meter)) {
+        if (load->plan.kind == LOAD_SOURCE && machine->moved == 0 && load_is_done(&load->meter)) {
             return false;
         }
-        moved = move_some(machine, load);
+        moved = move_part_of_block(machine, load);
     }
     return moved == 0;
 }
 
-static void end(machine_t *machine) {
+static void end_stream(stream_machine_t *machine) {
     (void) close(machine->conn.fd);
     free(machine->block);
     machine->block = NULL;
 }
 
-static bool give_blocks(machine_t *machines, size_t count) {
+static bool allocate_blocks(stream_machine_t *machines, size_t count) {
     for (size_t index = 0; index < count; index++) {
         machines[index].block = calloc(1, LOAD_BLOCK_BYTES);
         if (!machines[index].block) {
@@ -57,21 +58,21 @@ static bool give_blocks(machine_t *machines, size_t count) {
 
 bool baseline_stream(load_t *load) {
     struct epoll_event events[LOAD_EVENTS];
-    size_t open = load->connections;
-    machine_t *machines = calloc(load->connections, sizeof(*machines));
+    size_t open = load->plan.connections;
+    stream_machine_t *machines = calloc(load->plan.connections, sizeof(*machines));
     int listener = baseline_listen(load);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!machines || !give_blocks(machines, open) || listener < 0 || epoll < 0 ||
+    if (!machines || !allocate_blocks(machines, open) || listener < 0 || epoll < 0 ||
         !baseline_accept(load, listener, epoll, machines, sizeof(*machines))) {
         return false;
     }
     while (open > 0) {
         int count = epoll_wait(epoll, events, LOAD_EVENTS, -1);
         for (int index = 0; index < count; index++) {
-            machine_t *machine = events[index].data.ptr;
+            stream_machine_t *machine = events[index].data.ptr;
             baseline_conn_note(&machine->conn, events[index].events);
-            if (!advance(machine, load)) {
-                end(machine);
+            if (!advance_stream(machine, load)) {
+                end_stream(machine);
                 open--;
             }
         }

@@ -3,6 +3,6 @@
 
 #include "bench_load.h"
 
-/* Bare epoll: a sink or a source of blocks, as the load says. Serves until every connection has ended; false:
+/* Serves a sink or a source of blocks with bare epoll, until every connection has ended. False: the server
    could not run. */
 bool baseline_stream(load_t *load);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The barest stack switch: what a yield costs when nothing but the switch is left.
+ * A minimal stack switch: the cost of a yield that does nothing but switch.
  *
- * It stores the stack pointer, the frame pointer and the address just behind itself, and jumps to the other
- * context's. All other registers, the vector registers too, are named as clobbered: the compiler keeps what
- * it needs on the stack. A fresh context begins in a function that gets the context as its argument, because
- * the switch leaves it in the first argument's register. On other processors swapcontext stands in, which is
- * no baseline to be proud of.
+ * It stores the stack pointer, the frame pointer and the address of the instruction behind itself, and jumps
+ * to that of the other context. All other registers, the vector registers too, are named as clobbered: the
+ * compiler saves what it needs on the stack. A fresh context begins in a function that gets the context as
+ * its argument, because the switch leaves it in the register of the first argument. Other processors use
+ * swapcontext, which is much slower and so a weak baseline.
  */
 #pragma once
 
@@ -58,7 +58,7 @@ static inline __attribute__((always_inline)) void baseline_switch(baseline_conte
 
 static inline void baseline_prepare(baseline_context_t *context, void *stack_high, baseline_entry_fn entry) {
     uintptr_t *top = (uintptr_t *) ((uintptr_t) stack_high & ~(uintptr_t) 15);
-    top[-1] = 0; /* where a call would have left its return address: ends a backtrace, and aligns the stack */
+    top[-1] = 0; /* a return address of 0 ends a backtrace; it also aligns the stack as a call does */
     context->program = (void *) (uintptr_t) entry;
     context->stack = top - 1;
     context->frame = NULL;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Echo over loopback: N connections, each with one message of 64 bytes under way. The figures are requests
- * per second of the server's processor time, beside both baselines (baseline_echo.h), and requests per second
- * of the clock. All servers use the same socket options, buffers and system calls per echo: one recv, one
- * send, and a share of an epoll_wait.
+ * Echo over loopback: N connections, each with one message of 64 bytes in flight. The figures are requests
+ * per second of the server's processor time, and per second of the clock, beside both baselines
+ * (baseline_echo.h). All servers use the same socket options and buffers, and the same system calls per echo:
+ * one recv, one send, and a share of an epoll_wait.
  */
+#include "bench_list.h"
 #include "bench_load.h"
 #include "bench_serve.h"
 #include "baseline_echo.h"
@@ -15,50 +16,50 @@
 
 enum { METRIC_PER_CPU_SECOND, METRIC_PER_SECOND };
 
-static load_t load;
+static load_t echo_load;
 
-/* --- ptk
- * -------------------------------------------------------------------------------------------------------- */
+/* --- ptk --- */
 
-static ptk_err serve(void *argument) {
+static ptk_err serve_echo(void *argument) {
     ptk_sock_t *sock = argument;
     char buffer[LOAD_BUFFER_BYTES];
     size_t received;
     while (ptk_sock_recv_some(sock, buffer, sizeof(buffer), &received, TIMEOUT_MS) == PTK_OK &&
            ptk_sock_send(sock, buffer, received, TIMEOUT_MS) == PTK_OK) {
-        load_count(&load.meter, 1);
+        load_count(&echo_load.meter, 1);
     }
     ptk_sock_close(sock);
     return PTK_OK;
 }
 
-/* --- all three
- * -------------------------------------------------------------------------------------------------- */
+/* --- all variants --- */
 
-static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
-    bool served = load_begin(&load, bench, LOAD_ECHO, quick) && bench_serve(&load, serve) && load_end(&load);
-    load_metrics(&load, 1, metrics_out);
+static bool measure_echo_ptk(const bench_t *bench, bool quick, double *metrics_out) {
+    bool served = load_begin(&echo_load, bench, LOAD_ECHO, quick) && bench_serve(&echo_load, serve_echo) &&
+                  load_end(&echo_load);
+    load_metrics(&echo_load, 1, metrics_out);
     return served;
 }
 
-static bool measure_contexts(const bench_t *bench, bool quick, double *metrics_out) {
-    bool served =
-        load_begin(&load, bench, LOAD_ECHO, quick) && baseline_echo_contexts(&load) && load_end(&load);
-    load_metrics(&load, 1, metrics_out);
+static bool measure_echo_contexts(const bench_t *bench, bool quick, double *metrics_out) {
+    bool served = load_begin(&echo_load, bench, LOAD_ECHO, quick) && baseline_echo_contexts(&echo_load) &&
+                  load_end(&echo_load);
+    load_metrics(&echo_load, 1, metrics_out);
     return served;
 }
 
-static bool measure_epoll(const bench_t *bench, bool quick, double *metrics_out) {
-    bool served = load_begin(&load, bench, LOAD_ECHO, quick) && baseline_echo_epoll(&load) && load_end(&load);
-    load_metrics(&load, 1, metrics_out);
+static bool measure_echo_epoll(const bench_t *bench, bool quick, double *metrics_out) {
+    bool served = load_begin(&echo_load, bench, LOAD_ECHO, quick) && baseline_echo_epoll(&echo_load) &&
+                  load_end(&echo_load);
+    load_metrics(&echo_load, 1, metrics_out);
     return served;
 }
 
 #define ECHO_VARIANTS                                                                                        \
     {                                                                                                        \
-        {"ptk", measure_ptk},                                                                                \
-        {"bare green threads", measure_contexts},                                                            \
-        {"bare epoll", measure_epoll},                                                                       \
+        {"ptk", measure_echo_ptk},                                                                           \
+        {"bare green threads", measure_echo_contexts},                                                       \
+        {"bare epoll", measure_echo_epoll},                                                                  \
     }
 #define ECHO_METRICS                                                                                         \
     {                                                                                                        \

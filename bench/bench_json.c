@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* All rounds as JSON, for machines. */
-#include "bench.h"
+/* Writes all rounds as JSON. */
+#include "bench_json.h"
+#include "bench_report.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ static void put_string_member(FILE *file, const char *name, const char *text) {
     put_string(file, text);
 }
 
-/* JSON has no NaN. */
+/* Writes null for what is not finite, because JSON has no NaN. */
 static void put_number(FILE *file, const char *name, double value) {
     if (isfinite(value)) {
         (void) fprintf(file, "\"%s\": %.9g", name, value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench_load.h"
+#include "bench_load_client.h"
+#include "bench_tools.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_LOOKED_AT 256
+#define LISTENER_FD_LIMIT 256
 
 void load_meter_mark(load_meter_t *meter) {
     uint32_t phase = atomic_load_explicit(&meter->page->phase, memory_order_acquire);
@@ -25,7 +25,7 @@ void load_meter_mark(load_meter_t *meter) {
     atomic_store_explicit(&meter->page->seen, phase, memory_order_release);
 }
 
-/* The client's first step: which port? */
+/* Waits for the port, then runs the client. */
 static _Noreturn void client_process(load_t *load) {
     uint16_t port = 0;
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -34,19 +34,19 @@ static _Noreturn void client_process(load_t *load) {
         _exit(1);
     }
     bench_pin_client();
-    load_client(load, port);
+    load_client(&load->plan, port);
 }
 
 bool load_begin(load_t *load, const bench_t *bench, load_kind_t kind, bool quick) {
-    *load = (load_t) {.kind = kind, .connections = bench->count};
-    load->warm_up_ns = quick ? 30000000 : 60000000;
-    load->measured_ns = quick ? 80000000 : 240000000;
+    *load = (load_t) {.plan = {.kind = kind, .connections = bench->count}};
+    load->plan.warm_up_ns = quick ? 30000000 : 60000000;
+    load->plan.measured_ns = quick ? 80000000 : 240000000;
     int flags = MAP_SHARED | MAP_ANONYMOUS;
-    load->page = mmap(NULL, sizeof(load_page_t), PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (load->page == MAP_FAILED || pipe(load->port_pipe) != 0) {
+    load->plan.page = mmap(NULL, sizeof(load_page_t), PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (load->plan.page == MAP_FAILED || pipe(load->port_pipe) != 0) {
         return false;
     }
-    load->meter.page = load->page;
+    load->meter.page = load->plan.page;
     load->client = fork();
     if (load->client == 0) {
         client_process(load);
@@ -55,17 +55,10 @@ bool load_begin(load_t *load, const bench_t *bench, load_kind_t kind, bool quick
     return load->client > 0;
 }
 
-bool load_tune(int fd) {
-    static const char reno[] = "reno";
-    int on = 1;
-    return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno) - 1) == 0 &&
-           setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0;
-}
-
-/* Tunes every listening socket of the process: there is one. */
+/* Tunes every listening socket of the process; there is one. */
 static bool tune_listener(void) {
     bool tuned = false;
-    for (int fd = 0; fd < DESCRIPTORS_LOOKED_AT; fd++) {
+    for (int fd = 0; fd < LISTENER_FD_LIMIT; fd++) {
         int listens = 0;
         socklen_t length = sizeof(listens);
         if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens) {
@@ -79,9 +72,9 @@ bool load_serve_at(load_t *load, uint16_t port) {
     if (!tune_listener()) {
         return false;
     }
-    bool told = write(load->port_pipe[1], &port, sizeof(port)) == (ssize_t) sizeof(port);
+    bool sent = write(load->port_pipe[1], &port, sizeof(port)) == (ssize_t) sizeof(port);
     (void) close(load->port_pipe[1]);
-    return told;
+    return sent;
 }
 
 bool load_end(load_t *load) {

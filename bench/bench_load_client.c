@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The client of a load: bare epoll, one process. It exits with 0 if all went well, also after the server has
- * closed its side; its own speed matters little, because what counts is the server's processor time.
+ * closed its side. Its own speed matters little, because the server's processor time is what is measured.
  */
-#include "bench_load.h"
+#include "bench_load_client.h"
+#include "bench_tools.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 typedef struct peer {
@@ -18,7 +20,7 @@ typedef struct peer {
 } peer_t;
 
 typedef struct client {
-    const load_t *load;
+    const load_plan_t *plan;
     peer_t *peers;
     char *block;
     int epoll;
@@ -43,17 +45,17 @@ static int connect_to(uint16_t port) {
 }
 
 static void connect_all(client_t *client, uint16_t port) {
-    static const uint32_t wanted[] = {
+    static const uint32_t interest[] = {
         [LOAD_ECHO] = EPOLLIN | EPOLLET, [LOAD_SINK] = EPOLLOUT, [LOAD_SOURCE] = EPOLLIN};
-    for (size_t index = 0; index < client->load->connections; index++) {
+    for (size_t index = 0; index < client->plan->connections; index++) {
         peer_t *peer = &client->peers[index];
         peer->fd = connect_to(port);
-        struct epoll_event event = {.events = wanted[client->load->kind], .data.ptr = peer};
+        struct epoll_event event = {.events = interest[client->plan->kind], .data.ptr = peer};
         if (epoll_ctl(client->epoll, EPOLL_CTL_ADD, peer->fd, &event) != 0) {
             fail();
         }
     }
-    client->open = client->load->connections;
+    client->open = client->plan->connections;
 }
 
 static void close_peer(client_t *client, peer_t *peer) {
@@ -97,7 +99,7 @@ static void source_step(client_t *client, peer_t *peer) {
 }
 
 static void step(client_t *client, peer_t *peer) {
-    switch (client->load->kind) {
+    switch (client->plan->kind) {
     case LOAD_ECHO:
         echo_step(client, peer);
         break;
@@ -110,48 +112,48 @@ static void step(client_t *client, peer_t *peer) {
     }
 }
 
-static void tick_phase(client_t *client, uint64_t now_ns) {
+static void advance_phase(client_t *client, uint64_t now_ns) {
     if (client->phase < LOAD_DONE && now_ns >= client->phase_ends_ns) {
         client->phase++;
-        client->phase_ends_ns = now_ns + client->load->measured_ns;
-        atomic_store_explicit(&client->load->page->phase, client->phase, memory_order_release);
+        client->phase_ends_ns = now_ns + client->plan->measured_ns;
+        atomic_store_explicit(&client->plan->page->phase, client->phase, memory_order_release);
     }
 }
 
-/* A source ends its connections itself; the others work on until the server has seen the end. */
+/* A source closes its connections itself; the other kinds go on until the server has seen the last phase. */
 static bool is_over(const client_t *client) {
-    bool seen = atomic_load_explicit(&client->load->page->seen, memory_order_acquire) == LOAD_DONE;
-    return client->load->kind == LOAD_SOURCE ? client->open == 0 : seen;
+    bool seen = atomic_load_explicit(&client->plan->page->seen, memory_order_acquire) == LOAD_DONE;
+    return client->plan->kind == LOAD_SOURCE ? client->open == 0 : seen;
 }
 
 static void drive(client_t *client) {
     struct epoll_event events[LOAD_EVENTS];
     uint64_t now_ns = bench_now_ns();
     uint64_t limit_ns = now_ns + LOAD_LIMIT_NS;
-    client->phase_ends_ns = now_ns + client->load->warm_up_ns;
+    client->phase_ends_ns = now_ns + client->plan->warm_up_ns;
     while (!is_over(client)) {
         int count = epoll_wait(client->epoll, events, LOAD_EVENTS, 1000);
         for (int index = 0; index < count; index++) {
             step(client, events[index].data.ptr);
         }
         now_ns = bench_now_ns();
-        tick_phase(client, now_ns);
+        advance_phase(client, now_ns);
         if (now_ns > limit_ns) {
             fail();
         }
     }
 }
 
-_Noreturn void load_client(const load_t *load, uint16_t port) {
-    client_t client = {.load = load};
-    client.peers = calloc(load->connections, sizeof(*client.peers));
+_Noreturn void load_client(const load_plan_t *plan, uint16_t port) {
+    client_t client = {.plan = plan};
+    client.peers = calloc(plan->connections, sizeof(*client.peers));
     client.block = calloc(1, LOAD_BLOCK_BYTES);
     client.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!client.peers || !client.block || client.epoll < 0) {
         fail();
     }
     connect_all(&client, port);
-    for (size_t index = 0; index < load->connections && load->kind == LOAD_ECHO; index++) {
+    for (size_t index = 0; index < plan->connections && plan->kind == LOAD_ECHO; index++) {
         send_message(&client, &client.peers[index]);
     }
     drive(&client);

@@ -2,11 +2,14 @@
 /*
  * ptk_bench [--json FILE] [--rounds N] [--quick] [--list] [NAME...]
  *
- * Runs the benches whose names begin with one of the NAMEs; without, all of them (with --quick: all but the
- * slow ones). The exit status is 0 even where ptk falls short of a target: a figure informs. It is 1 if a
- * bench could not run, 2 for a wrong command line.
+ * Runs the benches whose names begin with one of the NAMEs; without a NAME, all of them (with --quick: all
+ * but the slow ones). The exit status is 0 even where ptk falls short of a target, 1 if a bench could not
+ * run, and 2 for a wrong command line.
  */
-#include "bench.h"
+#include "bench_json.h"
+#include "bench_list.h"
+#include "bench_report.h"
+#include "bench_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +23,7 @@
 static const bench_t *const groups[] = {bench_yield,    bench_spawn, bench_alive,  bench_timeout,
                                         bench_sleepers, bench_echo,  bench_stream, bench_sim};
 
-static size_t collect(const bench_t **benches) {
+static size_t collect_benches(const bench_t **benches) {
     size_t count = 0;
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         for (const bench_t *bench = groups[group]; bench->name && count < BENCHES_MAX; bench++) {
@@ -30,7 +33,7 @@ static size_t collect(const bench_t **benches) {
     return count;
 }
 
-static size_t matches(const bench_t *const *benches, size_t count, const char *prefix) {
+static size_t count_matches(const bench_t *const *benches, size_t count, const char *prefix) {
     size_t found = 0;
     for (size_t index = 0; index < count; index++) {
         found += strncmp(benches[index]->name, prefix, strlen(prefix)) == 0;
@@ -47,29 +50,29 @@ static bool is_exact(const bench_t *const *benches, size_t count, const char *na
     return false;
 }
 
-/* A name that is a bench's own means that one alone, although others may begin with it. */
-static void choose(const bench_t *const *benches, size_t count, const char *name, bool *wanted) {
+/* Selects the bench of exactly this name, else all whose names begin with it. */
+static void select_benches(const bench_t *const *benches, size_t count, const char *name, bool *selected) {
     bool exact = is_exact(benches, count, name);
     for (size_t index = 0; index < count; index++) {
-        wanted[index] |=
-            exact ? strcmp(benches[index]->name, name) == 0 : matches(&benches[index], 1, name) != 0;
+        selected[index] |=
+            exact ? strcmp(benches[index]->name, name) == 0 : count_matches(&benches[index], 1, name) != 0;
     }
 }
 
-static void list(const bench_t *const *benches, size_t count) {
+static void list_benches(const bench_t *const *benches, size_t count) {
     for (size_t index = 0; index < count; index++) {
         (void) printf("%-16s %s\n", benches[index]->name, benches[index]->what);
     }
 }
 
-static int usage(const char *wrong) {
+static int fail_with_usage(const char *wrong) {
     (void) fprintf(
         stderr, "ptk_bench: %s\nusage: ptk_bench [--json FILE] [--rounds N] [--quick] [--list] [NAME...]\n",
         wrong);
     return 2;
 }
 
-/* A thousand connections need two thousand descriptors and a few. */
+/* A thousand connections need more than two thousand descriptors, client and server together. */
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -78,14 +81,14 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-static int run_wanted(const bench_t *const *benches, const bool *wanted, size_t count,
-                      const bench_options_t *options) {
+static int run_selected(const bench_t *const *benches, const bool *selected, size_t count,
+                        const bench_options_t *options) {
     static bench_result_t results[BENCHES_MAX];
     size_t done = 0;
     int status = 0;
     bench_table_head(options);
     for (size_t index = 0; index < count; index++) {
-        if (!wanted[index]) {
+        if (!selected[index]) {
             continue;
         }
         bench_run(benches[index], options, &results[done]);
@@ -106,7 +109,7 @@ static int run_wanted(const bench_t *const *benches, const bool *wanted, size_t 
 typedef struct command_line {
     bench_options_t options;
     bool list;
-    const char *wrong; /* NULL: all is well */
+    const char *wrong; /* NULL: nothing */
     char **names;
     size_t name_count;
 } command_line_t;
@@ -117,8 +120,8 @@ static size_t parse_rounds(const char *text) {
     return end && *end == '\0' && rounds <= BENCH_ROUNDS_MAX ? rounds : 0;
 }
 
-/* Options and names in any order; the names are moved to the front of argv. */
-static command_line_t parse(char **argv) {
+/* Reads options and names in any order; the names are moved to the front of argv. */
+static command_line_t parse_command_line(char **argv) {
     command_line_t line = {.names = argv};
     for (char **argument = argv + 1; *argument && !line.wrong; argument++) {
         if (strcmp(*argument, "--quick") == 0) {
@@ -146,25 +149,25 @@ static command_line_t parse(char **argv) {
 int main(int argc, char **argv) {
     (void) argc;
     const bench_t *benches[BENCHES_MAX];
-    bool wanted[BENCHES_MAX] = {false};
-    size_t count = collect(benches);
-    command_line_t line = parse(argv);
+    bool selected[BENCHES_MAX] = {false};
+    size_t count = collect_benches(benches);
+    command_line_t line = parse_command_line(argv);
     if (line.wrong) {
-        return usage(line.wrong);
+        return fail_with_usage(line.wrong);
     }
     for (size_t index = 0; index < line.name_count; index++) {
-        if (!matches(benches, count, line.names[index])) {
-            return usage("no such benchmark; --list names them");
+        if (!count_matches(benches, count, line.names[index])) {
+            return fail_with_usage("no such benchmark; --list shows them");
         }
-        choose(benches, count, line.names[index], wanted);
+        select_benches(benches, count, line.names[index], selected);
     }
     for (size_t index = 0; index < count && line.name_count == 0; index++) {
-        wanted[index] = !(line.options.quick && benches[index]->slow);
+        selected[index] = !(line.options.quick && benches[index]->slow);
     }
     if (line.list) {
-        list(benches, count);
+        list_benches(benches, count);
         return 0;
     }
     raise_descriptor_limit();
-    return run_wanted(benches, wanted, count, &line.options);
+    return run_selected(benches, selected, count, &line.options);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From rounds to figures, and the table for people. */
-#include "bench.h"
+#include "bench_report.h"
+#include "bench_tools.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ void bench_figure_name(const bench_t *bench, const bench_figure_t *figure, char 
     (void) snprintf(text_out, text_bytes, "%s%s%s", bench->name, *metric ? " " : "", metric);
 }
 
-/* The bad side is the low one where bigger is better. */
+/* Returns the quartile on the bad side, the lower one where bigger is better. */
 static double bad_quartile(double *values, size_t count, bool bigger_is_better) {
     return bench_quantile(values, count, bigger_is_better ? 0.25 : 0.75);
 }
@@ -60,7 +60,7 @@ void bench_table_head(const bench_options_t *options) {
                   "ratio", "quartile", "target");
 }
 
-/* A number in ten columns with three or more digits that count; k and M for big ones. */
+/* Writes a number in ten columns with at least three significant digits; large ones in k, M or G. */
 static void format_value(double value, char *text, size_t bytes) {
     if (isnan(value)) {
         (void) snprintf(text, bytes, "-");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rounds. Each measurement is a forked child that writes its metrics into a pipe. It leads a process group of
- * its own, which is killed when it takes too long; it dies with its parent.
+ * Each measurement is a forked child that writes its metrics into a pipe. The child leads a process group of
+ * its own, which is killed when the measurement takes too long. A child ends with its parent.
  */
-#include "bench.h"
+#include "bench_run.h"
+#include "bench_tools.h"
 
 #include <errno.h>
 #include <math.h>
@@ -36,7 +37,7 @@ size_t bench_metric_count(const bench_t *bench) {
     return count;
 }
 
-/* A figure of zeros ends the list, but the first one may be the plainest of all: metric 0, no baseline. */
+/* A figure of zeros ends the list; only the first may be metric 0 without a baseline. */
 size_t bench_figure_count(const bench_t *bench) {
     size_t count = 1;
     while (count < BENCH_FIGURES_MAX && (bench->figures[count].metric || bench->figures[count].baseline)) {
@@ -45,8 +46,8 @@ size_t bench_figure_count(const bench_t *bench) {
     return count;
 }
 
-/* The beginning of a report is enough: it may be about a million green threads. */
-static void report_sink(void *context, const char *line) {
+/* Prints the beginning of a report only: it may list a million green threads. */
+static void print_report_line(void *context, const char *line) {
     static int lines;
     (void) context;
     if (lines < REPORT_LINES) {
@@ -64,7 +65,7 @@ static _Noreturn void measure_in_child(const bench_t *bench, size_t variant, boo
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) signal(SIGPIPE, SIG_IGN);
     bench_pin_measured();
-    ptk_log_set_report_sink(report_sink, NULL);
+    ptk_log_set_report_sink(print_report_line, NULL);
     bool measured = bench->variants[variant].measure(bench, quick, metrics);
     if (measured && write(out, metrics, sizeof(metrics)) != (ssize_t) sizeof(metrics)) {
         measured = false;
@@ -72,18 +73,18 @@ static _Noreturn void measure_in_child(const bench_t *bench, size_t variant, boo
     _exit(measured ? 0 : 1);
 }
 
-/* What the child wrote, whole or not at all. */
+/* Reads what the child wrote. False: not all of it came within the limit. */
 static bool read_metrics(int in, double *metrics_out) {
-    struct pollfd waiting = {in, POLLIN, 0};
+    struct pollfd readable = {in, POLLIN, 0};
     int ready;
     do {
-        ready = poll(&waiting, 1, MEASUREMENT_LIMIT_MS);
+        ready = poll(&readable, 1, MEASUREMENT_LIMIT_MS);
     } while (ready < 0 && errno == EINTR);
     ssize_t size = (ssize_t) (BENCH_METRICS_MAX * sizeof(double));
     return ready == 1 && read(in, metrics_out, (size_t) size) == size;
 }
 
-static bool measure(const bench_t *bench, size_t variant, bool quick, double *metrics_out) {
+static bool measure_variant(const bench_t *bench, size_t variant, bool quick, double *metrics_out) {
     int pipes[2];
     if (pipe(pipes) != 0) {
         return false;
@@ -106,7 +107,7 @@ static bool measure(const bench_t *bench, size_t variant, bool quick, double *me
     return measured;
 }
 
-/* A variant that could not run leaves NAN behind; the others of the round are measured all the same. */
+/* Measures each variant once. A variant that could not run leaves NAN; the round goes on with the others. */
 static void run_round(bench_result_t *result, bool quick) {
     const bench_t *bench = result->bench;
     size_t variants = bench_variant_count(bench);
@@ -114,7 +115,7 @@ static void run_round(bench_result_t *result, bool quick) {
     for (size_t step = 0; step < variants; step++) {
         size_t variant = (round + step) % variants;
         double *metrics = result->values[round][variant];
-        if (!measure(bench, variant, quick, metrics)) {
+        if (!measure_variant(bench, variant, quick, metrics)) {
             result->status = BENCH_FAILED;
             (void) snprintf(result->reason, sizeof(result->reason), "%s could not run",
                             bench->variants[variant].name);

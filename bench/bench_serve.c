@@ -34,7 +34,7 @@ static bool listen_at_loopback(ptk_sock_t *listener, load_t *load) {
 
 bool bench_serve(load_t *load, ptk_green_fn serve) {
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    acceptor_t acceptor = {.connections = load->connections, .serve = serve};
+    acceptor_t acceptor = {.connections = load->plan.connections, .serve = serve};
     acceptor.listener = loop ? ptk_sock_open(loop, AF_INET, SOCK_STREAM, 0) : NULL;
     return acceptor.listener && listen_at_loopback(acceptor.listener, load) &&
            ptk_go(loop, accept_all, &acceptor) == PTK_OK && ptk_scheduler_run(loop) == PTK_OK;

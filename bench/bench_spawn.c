@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spawn, run and join: one green thread spawns another, which does nothing, and joins it, again and again.
- * The baseline takes a warm stack with its control block from a free list, prepares a context on it, switches
- * there and comes back.
+ * Spawn, run and join: one green thread repeatedly spawns another, which does nothing, and joins it. The
+ * baseline takes a warm stack with its context from a free list, prepares the context, switches to it and
+ * back.
  */
-#include "bench.h"
+#include "bench_list.h"
+#include "bench_tools.h"
 #include "baseline_stacks.h"
 #include "baseline_switch.h"
 
@@ -19,18 +20,17 @@ typedef struct spawner {
     bool failed;
 } spawner_t;
 
-/* --- ptk
- * -------------------------------------------------------------------------------------------------------- */
+/* --- ptk --- */
 
-static ptk_err ptk_nothing(void *argument) {
+static ptk_err spawned_green(void *argument) {
     *(volatile bool *) argument = true;
     return PTK_OK;
 }
 
-static bool ptk_spawn_and_join(size_t spawns) {
+static bool spawn_and_join_greens(size_t spawns) {
     bool ran = false;
     for (size_t spawn = 0; spawn < spawns; spawn++) {
-        ptk_green_t *green = ptk_green_spawn(NULL, NULL, ptk_nothing, &ran);
+        ptk_green_t *green = ptk_green_spawn(NULL, NULL, spawned_green, &ran);
         if (!green || ptk_green_join(green, NULL, PTK_TIMEOUT_INFINITE) != PTK_OK) {
             return false;
         }
@@ -38,103 +38,102 @@ static bool ptk_spawn_and_join(size_t spawns) {
     return ran;
 }
 
-static ptk_err ptk_spawner(void *argument) {
+static ptk_err green_spawner(void *argument) {
     spawner_t *spawner = argument;
-    spawner->failed = !ptk_spawn_and_join(spawner->spawns);
+    spawner->failed = !spawn_and_join_greens(spawner->spawns);
     for (size_t slice = 0; slice < BENCH_SLICES && !spawner->failed; slice++) {
         uint64_t began_ns = bench_now_ns();
-        spawner->failed = !ptk_spawn_and_join(spawner->spawns);
+        spawner->failed = !spawn_and_join_greens(spawner->spawns);
         spawner->slices[slice] = (double) (bench_now_ns() - began_ns) / (double) spawner->spawns;
     }
     return PTK_OK;
 }
 
-static bool measure_ptk(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_spawn_ptk(const bench_t *bench, bool quick, double *metrics_out) {
     (void) bench;
     (void) quick;
     spawner_t spawner = {.spawns = SPAWNS_PER_SLICE};
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    if (!loop || ptk_go(loop, ptk_spawner, &spawner) != PTK_OK || ptk_scheduler_run(loop) != PTK_OK) {
+    if (!loop || ptk_go(loop, green_spawner, &spawner) != PTK_OK || ptk_scheduler_run(loop) != PTK_OK) {
         return false;
     }
     metrics_out[0] = bench_median(spawner.slices, BENCH_SLICES);
     return !spawner.failed && ptk_event_loop_platform_destroy(loop) == PTK_OK;
 }
 
-/* --- baseline
- * ------------------------------------------------------------------------------------------------------ */
+/* --- baseline --- */
 
-#define BASELINE_TASKS 15
+#define SPAWNED_CONTEXTS 15
 
-typedef struct baseline_task {
+typedef struct spawned_context {
     baseline_context_t context; /* first: a context is its task */
     void *stack_high;
     baseline_context_t *parent;
-    struct baseline_task *next_free;
+    struct spawned_context *next_free;
     bool ran;
-} baseline_task_t;
+} spawned_context_t;
 
 /* The spawner is a bare context too, as ptk's is a green thread. */
-typedef struct baseline_spawner {
+typedef struct context_spawner {
     baseline_context_t context; /* first: a context is its spawner */
-    baseline_context_t home;
-    baseline_task_t tasks[BASELINE_TASKS];
-    baseline_task_t *free_tasks;
+    baseline_context_t main_context;
+    spawned_context_t tasks[SPAWNED_CONTEXTS];
+    spawned_context_t *free_contexts;
     spawner_t *spawner;
-} baseline_spawner_t;
+} context_spawner_t;
 
-static void baseline_nothing(baseline_context_t *self) {
-    baseline_task_t *task = (baseline_task_t *) self;
+static void spawned_context_body(baseline_context_t *self) {
+    spawned_context_t *task = (spawned_context_t *) self;
     task->ran = true;
     baseline_switch(&task->context, task->parent);
 }
 
-static bool baseline_spawn_and_join(baseline_spawner_t *self, size_t spawns) {
+static bool switch_to_and_back(context_spawner_t *self, size_t spawns) {
     bool ran = true;
     for (size_t spawn = 0; spawn < spawns; spawn++) {
-        baseline_task_t *task = self->free_tasks;
-        self->free_tasks = task->next_free;
+        spawned_context_t *task = self->free_contexts;
+        self->free_contexts = task->next_free;
         task->ran = false;
         task->parent = &self->context;
-        baseline_prepare(&task->context, task->stack_high, baseline_nothing);
+        baseline_prepare(&task->context, task->stack_high, spawned_context_body);
         baseline_switch(&self->context, &task->context);
         ran &= task->ran;
-        task->next_free = self->free_tasks;
-        self->free_tasks = task;
+        task->next_free = self->free_contexts;
+        self->free_contexts = task;
     }
     return ran;
 }
 
-static void baseline_spawner(baseline_context_t *context) {
-    baseline_spawner_t *self = (baseline_spawner_t *) context;
+static void context_spawner(baseline_context_t *context) {
+    context_spawner_t *self = (context_spawner_t *) context;
     spawner_t *spawner = self->spawner;
-    bool ran = baseline_spawn_and_join(self, spawner->spawns);
+    bool ran = switch_to_and_back(self, spawner->spawns);
     for (size_t slice = 0; slice < BENCH_SLICES; slice++) {
         uint64_t began_ns = bench_now_ns();
-        ran &= baseline_spawn_and_join(self, spawner->spawns);
+        ran &= switch_to_and_back(self, spawner->spawns);
         spawner->slices[slice] = (double) (bench_now_ns() - began_ns) / (double) spawner->spawns;
     }
     spawner->failed = !ran;
-    baseline_switch(&self->context, &self->home);
+    baseline_switch(&self->context, &self->main_context);
 }
 
-static bool measure_baseline(const bench_t *bench, bool quick, double *metrics_out) {
+static bool measure_spawn_contexts(const bench_t *bench, bool quick, double *metrics_out) {
     (void) bench;
     (void) quick;
-    static baseline_spawner_t baseline;
+    static context_spawner_t baseline;
     spawner_t spawner = {.spawns = SPAWNS_PER_SLICE};
-    baseline_stacks_t stacks = baseline_stacks_map(BASELINE_TASKS + 1);
+    baseline_stacks_t stacks = baseline_stacks_map(SPAWNED_CONTEXTS + 1);
     if (!stacks.base) {
         return false;
     }
     baseline.spawner = &spawner;
-    for (size_t index = 0; index < BASELINE_TASKS; index++) {
+    for (size_t index = 0; index < SPAWNED_CONTEXTS; index++) {
         baseline.tasks[index].stack_high = baseline_stacks_high(&stacks, index + 1);
-        baseline.tasks[index].next_free = baseline.free_tasks;
-        baseline.free_tasks = &baseline.tasks[index];
+        baseline.tasks[index].next_free = baseline.free_contexts;
+        baseline.free_contexts = &baseline.tasks[index];
     }
-    baseline_prepare(&baseline.context, baseline_stacks_high(&stacks, 0), baseline_spawner);
-    baseline_switch(&baseline.home, &baseline.context);
+    baseline_prepare(&baseline.context, baseline_stacks_high(&stacks, 0), context_spawner);
+    baseline_switch(&baseline.main_context, &baseline.context);
     metrics_out[0] = bench_median(spawner.slices, BENCH_SLICES);
     baseline_stacks_unmap(&stacks);
     return !spawner.failed;
@@ -144,7 +143,7 @@ const bench_t bench_spawn[] = {
     {.name = "spawn",
      .what = "spawn, run and join a green thread",
      .rounds_times = 4,
-     .variants = {{"ptk", measure_ptk}, {"prepare, switch, back", measure_baseline}},
+     .variants = {{"ptk", measure_spawn_ptk}, {"prepare, switch, back", measure_spawn_contexts}},
      .metrics = {{"", "ns", false}},
      .figures = {{0, 1, BENCH_GOAL_RATIO, 3.5}}},
     {.name = NULL},

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench.h"
+#include "bench_tools.h"
 
 #include <math.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static int compare_doubles(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* Linear between the two neighbours; NAN for none. */
+/* Interpolates linearly between the two neighbours. */
 double bench_quantile(double *values, size_t count, double quantile) {
     if (count == 0) {
         return NAN;
@@ -63,7 +64,7 @@ uint64_t bench_proc_kib(const char *path, const char *key) {
 }
 
 /* Pins the process to one of the processors that it was started on: the first, or the last. */
-static void pin(bool first) {
+static void pin_to_processor(bool first) {
     static cpu_set_t allowed;
     if (CPU_COUNT(&allowed) == 0 && sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
         return;
@@ -81,9 +82,9 @@ static void pin(bool first) {
 }
 
 void bench_pin_measured(void) {
-    pin(false);
+    pin_to_processor(false);
 }
 
 void bench_pin_client(void) {
-    pin(true);
+    pin_to_processor(true);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo_server --listen HOST:PORT: send back whatever comes, to any number of connections at once.
+ * echo_server --listen HOST:PORT: sends back all bytes that it receives, on any number of connections at
+ * once.
  *
- * One green thread accepts; each connection then has a green thread of its own, which is a loop of two calls.
- * There is no state to keep between events: it is on the stack. The end of the peer's stream is an ordinary
- * error of receive (PTK_ERR_CLOSED); by then all that came before it has been sent back.
+ * One green thread accepts; each connection has a green thread of its own, which is a loop of two calls. No
+ * state is kept between events, because it is on the stack. The end of the peer's stream is an ordinary error
+ * of receive (PTK_ERR_EOF); by then all bytes before it have been sent back.
  */
 #include "support/program.h"
 
@@ -17,15 +18,15 @@ static const char help[] =
     "usage: echo_server --listen HOST:PORT [options]\n"
     "  --listen HOST:PORT  where to listen; port 0 chooses a free one\n"
     "  --platform NAME     epoll or poll; the best one if not given\n"
-    "  --idle-ms N         close a connection that is silent for so long; 0: never (default)\n"
-    "SIGINT and SIGTERM end it; SIGUSR1 prints what every green thread is doing.\n";
+    "  --idle-ms N         close a connection that sends nothing for N ms; 0: never (default)\n"
+    "SIGINT and SIGTERM end it; SIGUSR1 prints the state of every green thread.\n";
 
 typedef struct options {
     ptk_addr_t address;
     const char *platform;
 } options_t;
 
-/* How long a connection may be silent: for all of them, set before the first. */
+/* How long a connection may send nothing; set before the first connection. */
 static uint32_t idle_ms = PTK_TIMEOUT_INFINITE;
 
 static ptk_err echo(void *arg) {
@@ -40,15 +41,18 @@ static ptk_err echo(void *arg) {
         }
     }
     ptk_sock_close(sock);
-    return PTK_OK; /* however a connection ends, it is no failure of the server */
+    program_report_end("connection", err);
+    return PTK_OK; /* the end of a connection is no failure of the server */
 }
 
 static ptk_err accept_all(void *arg) {
     ptk_sock_t *listener = arg;
     ptk_sock_t *sock;
     while ((sock = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE)) != NULL) {
-        if (ptk_go(NULL, echo, sock)) {
-            ptk_sock_reset(sock); /* no memory for it: the others go on */
+        ptk_err err = ptk_go(NULL, echo, sock);
+        if (err) {
+            ptk_sock_reset(sock); /* no memory for this connection; the others go on */
+            program_report_end("new connection", err);
         }
     }
     ptk_err err = ptk_get_err();
@@ -83,7 +87,7 @@ static options_t read_arguments(int argc, char **argv) {
         }
     }
     if (optind < argc || options.address.length == 0) {
-        program_bad_usage("echo_server: it takes --listen HOST:PORT and no other words");
+        program_bad_usage("echo_server: it takes --listen HOST:PORT and no other arguments");
     }
     return options;
 }
@@ -101,5 +105,5 @@ int main(int argc, char **argv) {
         program_loop_end(loop);
         return EXIT_FAILURE;
     }
-    return program_run(loop, accept_all, listener); /* until a signal stops it */
+    return program_run(loop, accept_all, listener); /* returns when a signal stops the loop */
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * modbus_client HOST:PORT COMMAND ...: one Modbus request from the command line; what is read is printed, one
- * value per line. With --repeat the requests follow each other on one connection, and one that times out does
- * not keep the next from being sent. The exit status is 0 if every request was done, 1 if not, 2 for a
- * mistake in the arguments.
+ * modbus_client HOST:PORT COMMAND ...: sends one Modbus request and prints the values that were read, one per
+ * line. With --repeat the requests follow each other on one connection; after one that timed out the next is
+ * still sent. The exit status is 0 if every request succeeded, 1 if not, 2 for a mistake in the arguments.
  */
 #include "modbus/modbus_client.h"
 #include "support/program.h"
@@ -17,7 +16,7 @@ static const char help[] =
     "usage: modbus_client HOST:PORT [options] COMMAND\n"
     "  --unit N         unit id (default 1)\n"
     "  --timeout-ms N   for connecting and for each request; 0: no limit (default 1000)\n"
-    "  --repeat N       send the request so many times, each after the last one's end\n"
+    "  --repeat N       send the request N times, each after the end of the last one\n"
     "  --platform NAME  epoll or poll; the best one if not given\n"
     "commands:\n"
     "  read-coils ADDR COUNT       write-coil ADDR 0|1\n"
@@ -49,7 +48,7 @@ typedef struct command {
     size_t most_words;
     uint16_t least_second;
     uint16_t most_second;
-    uint16_t most_rest; /* of the third and all after it */
+    uint16_t most_rest; /* of the third and all that follow */
 } command_t;
 
 typedef modbus_result_t (*read_bits_fn)(modbus_client_t *client, uint8_t unit, modbus_range_t range,

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * modbus_demo: a Modbus server in one process, and in another thousands of clients that talk to it all at
- * once. Each client is a green thread with a connection of its own, written as plain blocking code in
- * converse(); all of them share one OS thread, and so do the server's.
+ * modbus_demo: a Modbus server in one process, and in another one thousands of clients that use it at the
+ * same time. Each client is a green thread with a connection of its own, written as plain blocking code in
+ * converse(). All of them share one OS thread, and so do the green threads of the server.
  *
- * A conversation writes registers that are its own, reads them back, and compares, again and again. A
- * conversation that fails in any way ends and is an error. One more green thread, direct(), leads through
- * three acts:
+ * A conversation repeatedly writes registers of its own, reads them back and compares. A conversation that
+ * fails in any way ends and counts as an error. One more green thread, direct(), runs three phases:
  *
- *     ramp      start conversations, but so that only RAMP_WINDOW of them are without their first answer: the
- *               server's listen backlog never overflows. Who has the first answer waits at the starting line.
- *     measure   open the starting line and let them run for the given time; once a second, say how it goes.
- *     end       ask the server what it cost, and let every conversation end after its current round.
+ *     ramp      starts conversations. At most RAMP_WINDOW of them are without their first response, so the
+ *               server's listen backlog never overflows. After the first response a conversation waits for
+ * the start of the measurement. measure   starts the measurement and lets it run for the given time; prints a
+ * line each second. end       requests the server's report, and lets every conversation end after its current
+ * round.
  */
 #include "modbus/modbus_client.h"
 #include "modbus/server_process.h"
@@ -32,11 +32,11 @@
 #define ROUND_REGISTERS    10 /* written and read back in each round */
 #define NS_PER_SECOND      (1000 * PTK_NS_PER_MS)
 
-static const char help[] =
-    "usage: modbus_demo [--seconds N] [--conversations N] [--platform NAME]\n"
-    "  --seconds N        how long to measure (default 10)\n"
-    "  --conversations N  how many at once (default: as many as the descriptor limit allows, up to 10,000)\n"
-    "  --platform NAME    epoll or poll; the best one if not given\n";
+static const char help[] = "usage: modbus_demo [--seconds N] [--conversations N] [--platform NAME]\n"
+                           "  --seconds N        how long to measure (default 10)\n"
+                           "  --conversations N  how many at a time (default: as many as the descriptor "
+                           "limit allows, up to 10,000)\n"
+                           "  --platform NAME    epoll or poll; the best one if not given\n";
 
 typedef struct demo demo_t;
 
@@ -45,7 +45,7 @@ typedef struct conversation {
     uint32_t index;
 } conversation_t;
 
-/* Everything that the conversations share. They run on one OS thread, so there is nothing to lock. */
+/* Shared by all conversations. They run on one OS thread, so there is nothing to lock. */
 struct demo {
     uint32_t seconds;
     uint32_t conversations;
@@ -57,7 +57,7 @@ struct demo {
     ptk_waitable_t *settled_event; /* signalled whenever `settled` grows */
     ptk_waitable_t *starting_line; /* waits on it are aborted when the measurement begins */
     uint32_t started;
-    uint32_t settled; /* had their first round, well or not */
+    uint32_t settled; /* had their first round, successful or not */
     bool measuring;
     bool over;
     uint64_t begin_ns;
@@ -81,7 +81,7 @@ static void note_error(demo_t *demo, const char *text) {
     }
 }
 
-/* Count a request that began at `begin_ns` and has ended; did it end well? */
+/* Counts a request that began at `begin_ns` and has ended. Returns whether it succeeded. */
 static bool account(demo_t *demo, uint64_t begin_ns, modbus_result_t result) {
     if (!modbus_is_ok(result)) {
         note_error(demo, modbus_result_text(result));
@@ -94,7 +94,7 @@ static bool account(demo_t *demo, uint64_t begin_ns, modbus_result_t result) {
     return true;
 }
 
-/* Write registers, read them back, compare. The place and the values are this conversation's own. */
+/* Writes registers, reads them back and compares. Addresses and values are this conversation's own. */
 static bool run_round(const conversation_t *self, modbus_client_t *client, uint32_t round) {
     demo_t *demo = self->demo;
     uint8_t unit = (uint8_t) (1 + self->index % SERVER_PROCESS_UNITS);
@@ -149,9 +149,9 @@ static ptk_err converse(void *arg) {
     return PTK_OK;
 }
 
-/* --- the director -------------------------------------------------------------------------------- */
+/* --- the phases ---------------------------------------------------------------------------------- */
 
-/* A line of progress: over the last one on a terminal, under it elsewhere. */
+/* Prints a line of progress: on a terminal in place of the last one. */
 static void show(const char *line) {
     if (isatty(STDOUT_FILENO)) {
         printf("\r%-78s", line);
@@ -175,7 +175,7 @@ static void show_second(const demo_t *demo, uint32_t second, uint64_t requests_b
     show(line);
 }
 
-/* Start as many conversations as the window allows. */
+/* Starts as many conversations as the window allows. */
 static ptk_err start_some(demo_t *demo) {
     ptk_err err = PTK_OK;
     while (!err && demo->started < demo->conversations && demo->started - demo->settled < RAMP_WINDOW) {
@@ -212,7 +212,7 @@ static uint64_t own_switches(void) {
 }
 
 static ptk_err measure(demo_t *demo) {
-    ptk_err err = server_process_ask(&demo->server, &demo->server_begin, TIMEOUT_MS);
+    ptk_err err = server_process_report(&demo->server, &demo->server_begin, TIMEOUT_MS);
     demo->begin_switches = own_switches();
     demo->begin_ns = ptk_now_ns();
     demo->measuring = true;
@@ -228,7 +228,7 @@ static ptk_err measure(demo_t *demo) {
     demo->end_ns = ptk_now_ns();
     demo->end_switches = own_switches();
     demo->end_resident_bytes = process_resident_bytes();
-    return err ? err : server_process_ask(&demo->server, &demo->server_end, TIMEOUT_MS);
+    return err ? err : server_process_report(&demo->server, &demo->server_end, TIMEOUT_MS);
 }
 
 static ptk_err direct(void *arg) {
@@ -248,11 +248,12 @@ static ptk_err direct(void *arg) {
 
 /* --- the table ----------------------------------------------------------------------------------- */
 
-/* A whole number with commas between the thousands, in a buffer that lasts for the next few calls. */
+/* Formats a number with commas between the thousands, in a buffer that stays valid for the next three calls.
+ */
 static const char *commas(uint64_t value) {
     static char buffers[4][32];
-    static unsigned turn;
-    char *text = buffers[turn++ % 4];
+    static unsigned next;
+    char *text = buffers[next++ % 4];
     char digits[24];
     int count = snprintf(digits, sizeof digits, "%" PRIu64, value);
     char *at = text;
@@ -303,12 +304,12 @@ static void print_table(const demo_t *demo) {
 static void print_next_steps(const char *program) {
     const char *slash = strrchr(program, '/');
     int folder_length = slash ? (int) (slash - program) + 1 : 0;
-    printf("\nServer and client each ran on one OS thread. Every conversation always had a request under "
-           "way, so\n"
-           "the latency is mostly the wait for its turn.\n\n"
+    printf("\nServer and client each ran on one OS thread. Every conversation always had a request in "
+           "progress, so\n"
+           "the latency is mostly the wait behind the other requests.\n\n"
            "To try by hand: start the server in one terminal,\n\n"
            "  %.*smodbus_server --listen 127.0.0.1:1502\n\n"
-           "and in another talk to it with ptk's client, or with somebody else's:\n\n"
+           "and in another use ptk's client, or another one:\n\n"
            "  %.*smodbus_client 127.0.0.1:1502 write-registers 0 11 22 33\n"
            "  %.*smodbus_client 127.0.0.1:1502 read-holding 0 3\n"
            "  mbpoll -m tcp -p 1502 -a 1 -t 4 -r 1 -c 3 -1 127.0.0.1\n\n"
@@ -344,7 +345,7 @@ static void read_arguments(demo_t *demo, int argc, char **argv) {
         }
     }
     if (optind < argc) {
-        program_bad_usage("modbus_demo: it takes no other words");
+        program_bad_usage("modbus_demo: it takes no other arguments");
     }
 }
 
@@ -357,7 +358,7 @@ static void fit_descriptor_limit(demo_t *demo) {
     }
 }
 
-/* The client process, from its loop's creation to its end; false on failure. */
+/* Runs the client process, from the creation of its loop to its end. False: it failed. */
 static bool run_client(demo_t *demo) {
     demo->conversation_of = calloc(demo->conversations, sizeof *demo->conversation_of);
     ptk_event_loop_platform_t *loop = program_loop(demo->platform);
@@ -386,7 +387,7 @@ int main(int argc, char **argv) {
     }
     bool good = run_client(&demo);
     if (!server_process_stop(&demo.server)) {
-        note_error(&demo, "the server process did not end well");
+        note_error(&demo, "the server process failed");
     }
     print_table(&demo);
     print_next_steps(argv[0]);

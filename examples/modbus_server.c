@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * modbus_server --listen HOST:PORT: a Modbus/TCP server with as many units as wanted, for any number of
- * clients at once. The protocol is in modbus/; here are the arguments and the loop.
+ * modbus_server --listen HOST:PORT: a Modbus/TCP server with any set of units, for any number of clients at
+ * once. The protocol is in modbus/; this file has the arguments and the loop.
  */
 #include "modbus/modbus_server.h"
 #include "support/program.h"
@@ -17,10 +17,10 @@ static const char help[] =
     "  --listen HOST:PORT  where to listen; port 0 chooses a free one\n"
     "  --platform NAME     epoll or poll; the best one if not given\n"
     "  --units LIST        unit ids that exist, such as 1-10,20 (default 1-247,255)\n"
-    "  --idle-ms N         close a connection without a request for so long; 0: never (default)\n"
-    "  --request-ms N      close a connection whose request is not whole after so long; 0: never\n"
+    "  --idle-ms N         close a connection without a request for N ms; 0: never (default)\n"
+    "  --request-ms N      close a connection whose request is not complete after N ms; 0: never\n"
     "                      (default 5000)\n"
-    "SIGINT and SIGTERM end it; SIGUSR1 prints what every green thread is doing.\n";
+    "SIGINT and SIGTERM end it; SIGUSR1 prints the state of every green thread.\n";
 
 typedef struct options {
     ptk_addr_t address;
@@ -30,7 +30,7 @@ typedef struct options {
     uint32_t request_ms;
 } options_t;
 
-/* Add the units of one item of the list: a number, or two with a dash between them. */
+/* Adds the units of one item of the list: a number, or two with a dash between them. False: out of memory. */
 static bool add_units(modbus_store_t *store, char *item) {
     char *dash = strchr(item, '-');
     if (dash) {
@@ -45,7 +45,7 @@ static bool add_units(modbus_store_t *store, char *item) {
     return good;
 }
 
-/* The store with all units of the list; NULL: out of memory. */
+/* Returns a store with all units of the list; NULL: out of memory. */
 static modbus_store_t *create_store(const char *units) {
     char *list = strdup(units);
     modbus_store_t *store = modbus_store_create();
@@ -103,14 +103,15 @@ static options_t read_arguments(int argc, char **argv) {
         }
     }
     if (optind < argc || options.address.length == 0) {
-        program_bad_usage("modbus_server: it takes --listen HOST:PORT and no other words");
+        program_bad_usage("modbus_server: it takes --listen HOST:PORT and no other arguments");
     }
     return options;
 }
 
 int main(int argc, char **argv) {
     options_t options = read_arguments(argc, argv);
-    modbus_server_t server = {.idle_ms = options.idle_ms, .request_ms = options.request_ms};
+    modbus_server_t server = {
+        .idle_ms = options.idle_ms, .request_ms = options.request_ms, .report_end = program_report_end};
     server.store = create_store(options.units);
     if (!server.store) {
         return EXIT_FAILURE;
@@ -124,7 +125,7 @@ int main(int argc, char **argv) {
     server.listener = err ? NULL : program_listen(loop, &options.address);
     int status = EXIT_FAILURE;
     if (server.listener) {
-        status = program_run(loop, modbus_server_run, &server); /* until a signal stops it */
+        status = program_run(loop, modbus_server_run, &server); /* returns when a signal stops the loop */
     } else {
         program_loop_end(loop);
     }

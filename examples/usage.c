@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pattern that everything else here is made of: create a loop, start green threads, run the scheduler. In
- * a green thread every call that would block parks only that green thread, so a client and the server it
- * talks to run side by side on this one OS thread, and each is written as if it had the thread for itself.
+ * The pattern of all examples: create a loop, start green threads, run the scheduler. In a green thread every
+ * call that would block parks only that green thread, so a client and its server run side by side on this one
+ * OS thread, and each is written as if it had the thread for itself.
  */
 #include <ptk.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 static const char greeting[] = "hello, green thread";
 
-/* Take one connection and send back the bytes that come. */
+/* Takes one connection and sends back the bytes that come. */
 static ptk_err server(void *arg) {
     ptk_sock_t *listener = arg;
     ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, TIMEOUT_MS);
@@ -28,7 +28,7 @@ static ptk_err server(void *arg) {
     return err;
 }
 
-/* Connect, send a text, and read it back. */
+/* Connects, sends a text, and reads it back. */
 static ptk_err client(void *arg) {
     const char *address = arg;
     char text[sizeof greeting] = "";
@@ -47,14 +47,14 @@ static ptk_err client(void *arg) {
     return err;
 }
 
-/* The address of a listener as text. */
+/* Writes the address of a listener as text. */
 static ptk_err read_address(const ptk_sock_t *listener, char *text_out, size_t text_bytes) {
     ptk_addr_t address = {.length = sizeof address.storage};
     ptk_err err = ptk_sock_local_addr(listener, (struct sockaddr *) &address.storage, &address.length);
     return err ? err : ptk_addr_format(ptk_addr_sockaddr(&address), address.length, text_out, text_bytes);
 }
 
-/* A listener on a free port of 127.0.0.1, and a conversation with it. */
+/* Opens a listener on a free port of 127.0.0.1 and runs a conversation with it. */
 static ptk_err run_both(ptk_event_loop_platform_t *loop) {
     char address[PTK_ADDR_TEXT_BYTES];
     ptk_sock_t *listener = ptk_tcp_listen(loop, "127.0.0.1:0", NULL);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What layers.py and tidy.py both need to know of C text."""
+"""What layers.py, tidy.py and words.py need of C text."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -45,3 +46,13 @@ def blank(text: str, strings: bool = True) -> str:
 def line_of(text: str, offset: int) -> int:
     """The number of the line, from 1, in which the character stands."""
     return text.count("\n", 0, offset) + 1
+
+
+def comments_and_strings(text: str) -> Iterator[tuple[int, str]]:
+    """The comments and strings of a C text with the offset of each; the names of included files are none."""
+    for match in _TOKEN.finditer(text):
+        line_start = text.rfind("\n", 0, match.start()) + 1
+        if match.lastgroup in ("line", "block"):
+            yield match.start(), match.group()
+        elif match.lastgroup == "string" and not re.match(r"\s*#\s*include\b", text[line_start : match.start()]):
+            yield match.start(), match.group()

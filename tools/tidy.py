@@ -13,6 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from c_source import Violation, blank, line_of
+from words import check_first_verbs, check_words
+from words import FOLDERS as WORD_FOLDERS
+from words import SUFFIXES as WORD_SUFFIXES
 
 FOLDERS = ("src/", "sim/", "examples/", "tests/", "bench/")
 MAX_COLUMNS = 110
@@ -53,8 +56,14 @@ BANS = (
         "no floating point where runs must be the same everywhere: use integers"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
 )
-# Words that the sources do not speak, each with its cure.
-WORDS: tuple[Ban, ...] = ()
+# Folders and files, by the beginning of their paths, that the rules of language and of names do not hold yet: empty when
+# all are rewritten. `--words` shows their violations all the same.
+PENDING_FOLDERS = ("src/", "sim/", "tests/", "tools/", "docs/simulation.md")
+# Files that define the same names because a build takes one of them: one per group that the pattern distinguishes.
+ALTERNATIVES = (
+    re.compile(r"src/context/ptk_context_(aarch64|ucontext|x86_64_\w+)\.c"),
+    re.compile(r"src/(?:\w+/)?ptk_\w*?(linux|darwin|freebsd|windows)\w*\.c"),
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +179,7 @@ def check_lines(source: Source) -> Iterator[Violation]:
 
 
 def check_bans(source: Source) -> Iterator[Violation]:
-    for ban in BANS + WORDS:
+    for ban in BANS:
         if not source.path.startswith(ban.folders):
             continue
         for match in re.finditer(ban.pattern, source.text if ban.in_comments else source.code):
@@ -225,20 +234,107 @@ def check_documentation(source: Source) -> Iterator[Violation]:
             yield Violation(source.path, line, 'the comment does not say "Parks ..." or "Never parks": add it')
 
 
+def file_local_names(source: Source) -> Iterator[tuple[str, int]]:
+    """The static functions and variables, types and macros that a .c defines for itself, with their lines."""
+    undefined = set(re.findall(r"^[ \t]*#[ \t]*undef[ \t]+(\w+)", source.text, re.MULTILINE))
+    for match in re.finditer(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", blank(source.text), re.MULTILINE):
+        if match[1] not in undefined:
+            yield match[1], line_of(source.text, match.start())
+    outermost = blank_bodies(source.code)
+    for match in re.finditer(r"[^;{}]*[;{}]", outermost):
+        head = re.sub(r"__attribute__\s*\(\(.*?\)\)|\b_Alignas\s*\([^)]*\)", " ", match.group(), flags=re.DOTALL)
+        name = None
+        if re.search(r"\bstatic\b", head):
+            name = re.search(r"(\w+)\s*\(|(\w+)\s*(?:\[[^]]*\]\s*)*[=;{]", head)
+        elif head.endswith("{"):
+            name = re.search(r"\b(?:struct|union|enum)\s+(\w+)\s*{", head)
+        if name is not None and name[name.lastindex or 0] not in ("_Static_assert", "struct", "union", "enum"):
+            first = match.start() + len(match.group()) - len(match.group().lstrip())
+            yield name[name.lastindex or 0], line_of(source.code, first)
+    typedefs = r"} *(\w+);|^typedef\b[^;{]*?\(\*\s*(\w+)\)|^typedef\b[^;{(]*?(\w+);"
+    for match in re.finditer(typedefs, outermost, re.MULTILINE):
+        yield match[match.lastindex or 0], line_of(source.code, match.start())
+
+
+def blank_bodies(code: str) -> str:
+    """The code with what stands between the outermost braces blanked."""
+    result, depth = [], 0
+    for character in code:
+        depth -= character == "}"
+        result.append(character if depth == 0 or character == "\n" else " ")
+        depth += character == "{"
+    return "".join(result)
+
+
+def are_alternatives(one: str, other: str) -> bool:
+    for pattern in ALTERNATIVES:
+        matches = pattern.fullmatch(one), pattern.fullmatch(other)
+        if matches[0] and matches[1] and matches[0][1] != matches[1][1]:
+            return True
+    return False
+
+
+def check_names(sources: list[Source]) -> Iterator[Violation]:
+    """All .c of src may be compiled as one file, and all of sim: what each defines for itself has a name of its own."""
+    for folder in ("src/", "sim/"):
+        places: dict[str, list[tuple[str, int]]] = {}
+        for source in sources:
+            if source.path.startswith(folder) and source.path.endswith(".c"):
+                for name, line in dict(reversed(list(file_local_names(source)))).items():
+                    places.setdefault(name, []).append((source.path, line))
+        for name, found in sorted(places.items()):
+            for path, line in found:
+                others = [f"{other}:{other_line}" for other, other_line in found
+                          if other != path and not are_alternatives(path, other)]
+                if others:
+                    yield Violation(path, line,
+                                    f"{name} is defined in {' and '.join(others)} too: give it its module's noun")
+
+
+def check_language(source: Source) -> Iterator[Violation]:
+    yield from check_words(source.path, source.text)
+    yield from check_first_verbs(source.path, source.text)
+
+
 RULES: tuple[Callable[[Source], Iterator[Violation]], ...] = (
     check_lines, check_bans, check_choices, check_functions, check_length, check_documentation)
 
 
 # --- command ---------------------------------------------------------------------------------------------------------
-def list_files(root: Path) -> list[str]:
-    """What git tracks or would track; without git, everything."""
+def list_files(root: Path, folders: tuple[str, ...] = FOLDERS, suffixes: tuple[str, ...] = (".c", ".h")) -> list[str]:
+    """What git tracks or would track of these folders; without git, everything."""
     listing = subprocess.run(["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"],
                              capture_output=True, text=True) if (root / ".git").exists() else None
     if listing is not None and listing.returncode == 0:
         names = [name for name in listing.stdout.splitlines() if (root / name).is_file()]
     else:
-        names = [str(path.relative_to(root)) for folder in FOLDERS for path in (root / folder).rglob("*")]
-    return sorted(name for name in set(names) if name.startswith(FOLDERS) and name.endswith((".c", ".h")))
+        paths = [path for folder in folders for path in (root / folder, *(root / folder).rglob("*"))]
+        names = [str(path.relative_to(root)) for path in paths if path.is_file()]
+    return sorted(name for name in set(names) if name.startswith(folders) and name.endswith(suffixes))
+
+
+def read(root: Path, names: list[str]) -> list[Source]:
+    return [Source(name, (root / name).read_bytes().decode()) for name in names]
+
+
+def language_violations(root: Path) -> list[Violation]:
+    """What the rules of language and of names find, in pending folders too."""
+    sources = read(root, list_files(root, WORD_FOLDERS, WORD_SUFFIXES))
+    return sorted({violation for source in sources for violation in check_language(source)} | set(check_names(sources)))
+
+
+def print_words(root: Path, paths: list[str]) -> int:
+    """All violations of language and names below the paths, then how many there are per folder."""
+    found = [violation for violation in language_violations(root) if violation.file.startswith(tuple(paths or [""]))]
+    counts: dict[str, int] = {}
+    for violation in found:
+        print(violation)
+        folder = "/".join(violation.file.split("/")[:-1][:2]) or violation.file
+        counts[folder] = counts.get(folder, 0) + 1
+    for folder, count in sorted(counts.items()):
+        print(f"{count:5} {folder}", file=sys.stderr)
+    print(f"{len(found):5} in all", file=sys.stderr)
+    return 1 if found else 0
 
 
 def check(source: Source) -> list[Violation]:
@@ -260,17 +356,24 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--stats", action="store_true", help="also print the lengths of functions and files in src")
+    parser.add_argument("--words", action="store_true",
+                        help="print only what the rules of language and of names find, in pending folders too")
+    parser.add_argument("paths", nargs="*", help="with --words: only of files whose path begins so")
     options = parser.parse_args(arguments)
+    if options.words:
+        return print_words(options.root, options.paths)
 
-    sources = [Source(name, (options.root / name).read_bytes().decode()) for name in list_files(options.root)]
-    violations = sorted(violation for source in sources for violation in check(source))
+    sources = read(options.root, list_files(options.root))
+    violations = sorted([violation for source in sources for violation in check(source)] +
+                        [violation for violation in language_violations(options.root)
+                         if not violation.file.startswith(PENDING_FOLDERS)])
     for violation in violations:
         print(violation)
     if options.stats:
         print_stats(sources)
     if violations:
         return 1
-    print(f"tidy: {len(sources)} files, nothing to say")
+    print(f"tidy: {len(sources)} files, no violations")
     return 0
 
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All requests are cut from one pattern, and a table says which parts of it a function has:
+ * All requests have one form, and a table holds which parts of it a function has:
  *
  *     function [read address, read count] [write address [write count, byte count] [data]]
  *
- * A function that writes one thing has no counts, and data of a fixed size; one that writes many has them,
- * and the byte count must agree with the write count and with what is left of the PDU. A response either
- * repeats the start of the request (a function that only writes) or is a byte count and as many bytes of
- * values.
+ * A function that writes one value has no counts, and data of a fixed size. A function that writes several
+ * has counts, and the byte count must agree with the write count and with the rest of the PDU. A response
+ * either repeats the start of the request (a function that only writes) or is a byte count and that many
+ * bytes of values.
  */
 #include "modbus/modbus.h"
 
@@ -18,13 +18,13 @@
 #define COIL_ON         0xFF00
 #define COIL_OFF        0x0000
 
-/* What a function has and may ask for: V1.1b3, section 6. */
+/* The parts and limits of a function: V1.1b3, section 6. */
 typedef struct rule {
     uint8_t function;
     bool bits;           /* of bits, else of registers */
     uint16_t read_most;  /* 0: it does not read */
     uint16_t write_most; /* 0: it does not write */
-    uint8_t fixed_bytes; /* of the data of a function that writes one thing */
+    uint8_t fixed_bytes; /* of the data of a function that writes one value */
 } rule_t;
 
 static const rule_t rules[] = {
@@ -53,7 +53,7 @@ static bool has_write_count(const rule_t *rule) {
     return rule->write_most > 0 && rule->fixed_bytes == 0;
 }
 
-/* Everything before the data. */
+/* Returns the length of everything before the data. */
 static size_t head_bytes(const rule_t *rule) {
     size_t read = rule->read_most > 0 ? 4 : 0;
     size_t write = rule->write_most > 0 ? 2 : 0;
@@ -114,7 +114,7 @@ size_t modbus_request_encode(const modbus_request_t *request, uint8_t *pdu) {
     return head_bytes(rule) + data;
 }
 
-/* The parts before the data, which are known to be there. */
+/* Decodes the parts before the data; the caller has checked that the PDU has them. */
 static modbus_request_t decode_head(const rule_t *rule, const uint8_t *pdu) {
     modbus_request_t request = {.function = rule->function, .data = pdu + head_bytes(rule)};
     const uint8_t *at = pdu + 1;
@@ -156,7 +156,7 @@ size_t modbus_response_data_bytes(const modbus_request_t *request) {
     return values_bytes(find_rule(request->function), request->read.count);
 }
 
-/* How much of its request the response to a function that only writes repeats. */
+/* Returns how many bytes of the request are repeated by the response to a function that only writes. */
 static size_t echo_bytes(const modbus_request_t *request) {
     return request->function == MODBUS_MASK_WRITE_REGISTER ? 7 : 5;
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which answer belongs to which request? Each request has a transaction id, one more than the last, and the
- * answer repeats it. A frame that comes in is
+ * How responses are matched to requests: each request has a transaction id, one more than the last, and the
+ * response repeats it. A frame that is received is
  *
- *     the answer      its id is that of the request under way: then unit, function and length must be right,
- * too late            its id was sent earlier: it is thrown away, and the next frame is looked at nonsense
- * anything else: the connection is closed, because the stream cannot be trusted any more
+ *     the response   its id is that of the current request; unit, function and length must then be right
+ *     late           its id was sent earlier; the frame is dropped, and the next one is received
+ *     invalid        anything else; the connection is closed, because the rest of the stream is unusable
  *
- * Ids have 16 bits. Once a request has gone without an answer, its id must not come round again on this
- * connection, or the answer could after all be taken for another's: the connection ends after 65,535 more
+ * Ids have 16 bits. When a request got no response, its id must not be used again on this connection, because
+ * a late response could be taken for that of the new request. So the connection ends after 65,535 more
  * requests (ids_left).
  *
- * A timeout may strike in the middle of a frame. No byte is lost: ptk keeps the part of a receive that it cut
- * short for the next one, and has_header remembers that a header has been taken off the stream and its body
- * has not.
+ * A timeout may expire in the middle of a frame. No byte is lost: ptk keeps the unread bytes of the receive
+ * for the next one, and has_header records that a header has been received and its body has not.
  */
 #include "modbus/modbus_client.h"
 
@@ -24,7 +23,7 @@
 
 const char *modbus_result_text(modbus_result_t result) {
     if (result.err == PTK_ERR_NETWORK) {
-        return "a network failure, or an answer that makes no sense";
+        return "a network failure, or a response that does not fit the request";
     }
     return result.err ? ptk_err_text(result.err) : modbus_exception_text(result.exception);
 }
@@ -47,7 +46,7 @@ void modbus_client_close(modbus_client_t *client) {
     client->sock = NULL;
 }
 
-/* Give the request the next id; false if there is none left. */
+/* Gives the request the next id. False: none is left. */
 static bool take_id(modbus_client_t *client) {
     if (client->ids_left == 0) {
         return false;
@@ -91,8 +90,8 @@ static ptk_err receive_frame(modbus_client_t *client, uint64_t deadline_ns, modb
     return err;
 }
 
-/* Receive frames until one has the id of the request under way. */
-static ptk_err receive_answer(modbus_client_t *client, uint64_t deadline_ns, modbus_header_t *header_out) {
+/* Receives frames until one has the id of the current request. */
+static ptk_err receive_response(modbus_client_t *client, uint64_t deadline_ns, modbus_header_t *header_out) {
     for (;;) {
         ptk_err err = receive_frame(client, deadline_ns, header_out);
         if (err) {
@@ -106,33 +105,33 @@ static ptk_err receive_answer(modbus_client_t *client, uint64_t deadline_ns, mod
             return PTK_ERR_NETWORK; /* an id that was never sent */
         }
         if (deadline_left_ms(deadline_ns) == 0) {
-            return PTK_ERR_TIMEOUT; /* late answers may come for ever */
+            return PTK_ERR_TIMEOUT; /* late responses may come without end */
         }
     }
 }
 
-static modbus_result_t exchange_under_way(modbus_client_t *client, uint8_t unit,
-                                          const modbus_request_t *request) {
+static modbus_result_t exchange_frames(modbus_client_t *client, uint8_t unit,
+                                       const modbus_request_t *request) {
     modbus_result_t result = {PTK_OK, MODBUS_OK};
     modbus_header_t header = {0};
     uint64_t deadline_ns = deadline_after_ms(client->timeout_ms);
     result.err = send_request(client, unit, request, deadline_ns);
     if (!result.err) {
-        result.err = receive_answer(client, deadline_ns, &header);
+        result.err = receive_response(client, deadline_ns, &header);
     }
     if (result.err) {
         return result;
     }
-    bool is_answer =
+    bool is_response =
         modbus_response_check(request, client->request + MODBUS_HEADER_BYTES,
                               client->reply + MODBUS_HEADER_BYTES, header.pdu_bytes, &result.exception);
-    if (!is_answer || header.unit != unit) {
+    if (!is_response || header.unit != unit) {
         result.err = PTK_ERR_NETWORK;
     }
     return result;
 }
 
-/* Send a request and wait for its answer; the values of the answer are at answer_data(). */
+/* Sends a request and waits for its response; the values of the response are at response_data(). */
 static modbus_result_t exchange(modbus_client_t *client, uint8_t unit, const modbus_request_t *request) {
     modbus_result_t result = {PTK_ERR_INVALID_PARAM, MODBUS_OK};
     if (modbus_request_check(request)) {
@@ -140,7 +139,7 @@ static modbus_result_t exchange(modbus_client_t *client, uint8_t unit, const mod
     }
     result.err = PTK_ERR_CLOSED;
     if (client->sock && take_id(client)) {
-        result = exchange_under_way(client, unit, request);
+        result = exchange_frames(client, unit, request);
     }
     if (result.err == PTK_ERR_TIMEOUT || result.err == PTK_ERR_CANCELED) {
         client->ids_left = client->ids_left < IDS ? client->ids_left : IDS - 1;
@@ -150,7 +149,7 @@ static modbus_result_t exchange(modbus_client_t *client, uint8_t unit, const mod
     return result;
 }
 
-static const uint8_t *answer_data(const modbus_client_t *client) {
+static const uint8_t *response_data(const modbus_client_t *client) {
     return client->reply + MODBUS_HEADER_BYTES + MODBUS_RESPONSE_DATA;
 }
 
@@ -159,7 +158,7 @@ static modbus_result_t read_bits(modbus_client_t *client, uint8_t unit, uint8_t 
     modbus_request_t request = {.function = function, .read = range};
     modbus_result_t result = exchange(client, unit, &request);
     for (size_t i = 0; modbus_is_ok(result) && i < range.count; i++) {
-        values_out[i] = modbus_get_bit(answer_data(client), i);
+        values_out[i] = modbus_get_bit(response_data(client), i);
     }
     return result;
 }
@@ -168,7 +167,7 @@ static modbus_result_t exchange_registers(modbus_client_t *client, uint8_t unit,
                                           const modbus_request_t *request, uint16_t *values_out) {
     modbus_result_t result = exchange(client, unit, request);
     for (size_t i = 0; modbus_is_ok(result) && i < request->read.count; i++) {
-        values_out[i] = modbus_get_u16(answer_data(client) + 2 * i);
+        values_out[i] = modbus_get_u16(response_data(client) + 2 * i);
     }
     return result;
 }
@@ -219,7 +218,8 @@ modbus_result_t modbus_write_coils(modbus_client_t *client, uint8_t unit, modbus
     return exchange(client, unit, &request);
 }
 
-/* Registers in the protocol's form, as far as `data` has room: more than that the request's check refuses. */
+/* Writes registers in the protocol's form, as far as `data` has room; the check of the request refuses more.
+ */
 static void pack_registers(uint8_t data[2 * MODBUS_WRITE_REGISTERS_MAX], const uint16_t *values,
                            uint16_t count) {
     for (size_t i = 0; i < count && i < MODBUS_WRITE_REGISTERS_MAX; i++) {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection is three blocking steps in a loop: receive a request, answer it, send the response. Requests
- * that a client sends without waiting lie in the socket until their turn comes, so they are answered in
- * order.
+ * A connection is three blocking steps in a loop: receive a request, carry it out, send the response.
+ * Requests that a client sends without waiting stay in the socket, so the server responds to them in order.
  *
- * What can be wrong with a request, and what it gets:
+ * What can be wrong with a request, and the server's reaction:
  *
- *     the header is none (protocol id, length)        close: where the next frame begins is not known
- *     it does not come whole in request_ms            close
+ *     no valid header (protocol id, length)           close: the begin of the next frame is unknown
+ *     it is not complete after request_ms             close
  *     no such unit                                    exception 0B
  *     no such function                                exception 01
  *     counts over the limits, a length that does not
- *     fit the function, a byte count that lies        exception 03
+ *     fit the function, a wrong byte count            exception 03
  *     entries behind the end of a table               exception 02
  */
 #include "modbus/modbus_server.h"
@@ -25,15 +24,20 @@ typedef struct connection {
     ptk_sock_t *sock;
 } connection_t;
 
-/* Receive one frame. Its first byte may take as long as the connection may be idle, the rest request_ms. */
+/* Receives the rest of a request: the end of the stream is not expected there. */
+static ptk_err receive_rest(ptk_sock_t *sock, uint8_t *bytes, size_t count, uint64_t deadline_ns) {
+    ptk_err err = ptk_sock_recv(sock, bytes, count, deadline_left_ms(deadline_ns));
+    return err == PTK_ERR_EOF ? PTK_ERR_UNEXPECTED_EOF : err;
+}
+
+/* Receives one frame. Its first byte may take as long as the connection may be idle, the rest request_ms. */
 static ptk_err receive_request(const connection_t *connection, uint8_t *frame, modbus_header_t *header_out) {
     const modbus_server_t *server = connection->server;
     size_t have = 0;
     ptk_err err = ptk_sock_recv_some(connection->sock, frame, MODBUS_HEADER_BYTES, &have, server->idle_ms);
     uint64_t deadline_ns = deadline_after_ms(server->request_ms);
     if (!err && have < MODBUS_HEADER_BYTES) {
-        err = ptk_sock_recv(connection->sock, frame + have, MODBUS_HEADER_BYTES - have,
-                            deadline_left_ms(deadline_ns));
+        err = receive_rest(connection->sock, frame + have, MODBUS_HEADER_BYTES - have, deadline_ns);
     }
     if (err) {
         return err;
@@ -41,13 +45,12 @@ static ptk_err receive_request(const connection_t *connection, uint8_t *frame, m
     if (!modbus_header_decode(frame, header_out)) {
         return PTK_ERR_NETWORK;
     }
-    return ptk_sock_recv(connection->sock, frame + MODBUS_HEADER_BYTES, header_out->pdu_bytes,
-                         deadline_left_ms(deadline_ns));
+    return receive_rest(connection->sock, frame + MODBUS_HEADER_BYTES, header_out->pdu_bytes, deadline_ns);
 }
 
-/* Carry the request out and write the response's PDU; its length. */
-static size_t answer(modbus_store_t *store, const modbus_header_t *header, const uint8_t *request_pdu,
-                     uint8_t *pdu) {
+/* Carries the request out, writes the response's PDU and returns its length. */
+static size_t carry_out(modbus_store_t *store, const modbus_header_t *header, const uint8_t *request_pdu,
+                        uint8_t *pdu) {
     modbus_request_t request;
     modbus_exception_t exception = MODBUS_GATEWAY_TARGET_NO_RESPONSE;
     if (modbus_store_has_unit(store, header->unit)) {
@@ -60,14 +63,21 @@ static size_t answer(modbus_store_t *store, const modbus_header_t *header, const
                      : modbus_response_encode(&request, request_pdu, pdu);
 }
 
+/* Carries a request out and sends the response. */
 static ptk_err respond(const connection_t *connection, modbus_header_t header, const uint8_t *request) {
     uint8_t response[MODBUS_FRAME_MAX];
-    size_t pdu_bytes = answer(connection->server->store, &header, request + MODBUS_HEADER_BYTES,
-                              response + MODBUS_HEADER_BYTES);
-    header.pdu_bytes = (uint16_t) pdu_bytes; /* the rest of the header goes back as it came */
+    size_t pdu_bytes = carry_out(connection->server->store, &header, request + MODBUS_HEADER_BYTES,
+                                 response + MODBUS_HEADER_BYTES);
+    header.pdu_bytes = (uint16_t) pdu_bytes; /* the response repeats the rest of the header */
     modbus_header_encode(&header, response);
     return ptk_sock_send(connection->sock, response, MODBUS_HEADER_BYTES + pdu_bytes,
                          connection->server->request_ms);
+}
+
+static void report_end(const modbus_server_t *server, const char *what, ptk_err err) {
+    if (server->report_end) {
+        server->report_end(what, err);
+    }
 }
 
 static ptk_err serve(void *arg) {
@@ -83,7 +93,8 @@ static ptk_err serve(void *arg) {
         }
     }
     ptk_sock_close(connection.sock);
-    return PTK_OK; /* however a connection ends, it is no failure of the server */
+    report_end(connection.server, "connection", err);
+    return PTK_OK; /* the end of a connection is no failure of the server */
 }
 
 static ptk_err start_connection(const modbus_server_t *server, ptk_sock_t *sock) {
@@ -103,8 +114,10 @@ ptk_err modbus_server_run(void *arg) {
     const modbus_server_t *server = arg;
     ptk_sock_t *sock;
     while ((sock = ptk_sock_accept(server->listener, NULL, NULL, PTK_TIMEOUT_INFINITE)) != NULL) {
-        if (start_connection(server, sock)) {
-            ptk_sock_reset(sock); /* no memory for it: the others go on */
+        ptk_err err = start_connection(server, sock);
+        if (err) {
+            ptk_sock_reset(sock); /* no memory for this connection; the others go on */
+            report_end(server, "new connection", err);
         }
     }
     ptk_err err = ptk_get_err();

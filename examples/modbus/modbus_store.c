@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One block of memory per unit, zeroed by the allocator: pages that nobody writes to cost nothing, so a store
- * with all 256 units is as small as what is in use. Every check is made before the first change.
+ * One block of memory per unit, zeroed by the allocator: pages that are never written cost nothing, so a
+ * store with all 256 units takes only the memory of the pages in use. Every check precedes the first change.
  */
 #include "modbus/modbus_store.h"
 
@@ -20,7 +20,7 @@ typedef struct unit {
 } unit_t;
 
 struct modbus_store {
-    unit_t *units[UNITS]; /* NULL: there is no such unit */
+    unit_t *units[UNITS]; /* NULL: the unit does not exist */
 };
 
 modbus_store_t *modbus_store_create(void) {
@@ -108,7 +108,7 @@ modbus_exception_t modbus_store_apply(modbus_store_t *store, uint8_t unit_id, co
     case MODBUS_READ_INPUT_REGISTERS:
         read_registers(unit->input_registers, request->read, values_out);
         break;
-    case MODBUS_WRITE_COIL: /* FF 00 and 00 00: as a packed bit, the first byte says the same */
+    case MODBUS_WRITE_COIL: /* FF 00 and 00 00: the first byte is the same as a packed bit */
     case MODBUS_WRITE_COILS:
         write_bits(unit->coils, request->write, request->data);
         break;
@@ -118,7 +118,7 @@ modbus_exception_t modbus_store_apply(modbus_store_t *store, uint8_t unit_id, co
     case MODBUS_READ_HOLDING_REGISTERS:
     case MODBUS_WRITE_REGISTER:
     case MODBUS_WRITE_REGISTERS:
-    case MODBUS_READ_WRITE_REGISTERS: /* of these four, the one range or the other may be empty */
+    case MODBUS_READ_WRITE_REGISTERS: /* one of the two ranges may be empty */
         write_registers(unit->holding_registers, request->write, request->data);
         read_registers(unit->holding_registers, request->read, values_out);
         break;

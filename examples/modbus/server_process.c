@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The child is modbus_server with one more green thread, which waits for the control stream: a descriptor
- * that is none of ptk's, so it is a waitable. A byte asks for a report. The end of the stream means that the
- * parent is done, or gone: the child stops its loop either way, so it can never be left behind.
+ * that does not belong to ptk, so it is a waitable. A byte requests a report. The end of the stream means
+ * that the parent is done, or has ended: the child stops its loop in both cases, so it never outlives the
+ * parent.
  */
 #include "modbus/server_process.h"
 
@@ -44,25 +45,25 @@ static ptk_err send_report(const child_t *child) {
     ptk_err err = ptk_scheduler_counters(NULL, &counters);
     report.switches = err ? 0 : counters.switches;
     if (!err && send(child->control, &report, sizeof report, MSG_NOSIGNAL) != (ssize_t) sizeof report) {
-        err = PTK_ERR_CLOSED;
+        err = PTK_ERR_EOF;
     }
     return err;
 }
 
-static ptk_err report_when_asked(void *arg) {
+static ptk_err report_on_request(void *arg) {
     const child_t *child = arg;
-    ptk_waitable_t *asked = ptk_waitable_create(NULL, PTK_WAITABLE_SOCKET, PTK_HANDLE_FD(child->control));
-    ptk_err err = asked ? send_report(child) : ptk_get_err();
+    ptk_waitable_t *control = ptk_waitable_create(NULL, PTK_WAITABLE_SOCKET, PTK_HANDLE_FD(child->control));
+    ptk_err err = control ? send_report(child) : ptk_get_err();
     char byte;
     while (!err) {
-        err = ptk_waitable_wait(asked, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
+        err = ptk_waitable_wait(control, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
         if (!err) {
-            err = read(child->control, &byte, 1) == 1 ? send_report(child) : PTK_ERR_CLOSED;
+            err = read(child->control, &byte, 1) == 1 ? send_report(child) : PTK_ERR_EOF;
         }
     }
-    ptk_waitable_destroy(asked);
+    ptk_waitable_destroy(control);
     ptk_err stopped = ptk_scheduler_stop(NULL);
-    return err == PTK_ERR_CLOSED ? stopped : err;
+    return err == PTK_ERR_EOF ? stopped : err;
 }
 
 static bool prepare(child_t *child) {
@@ -75,10 +76,12 @@ static bool prepare(child_t *child) {
     return !err;
 }
 
-/* The child's main: its exit status. */
+/* The child's main; returns its exit status. */
 static int run_server(int control, const char *platform) {
     child_t child = {.control = control,
-                     .server = {.idle_ms = PTK_TIMEOUT_INFINITE, .request_ms = REQUEST_MS}};
+                     .server = {.idle_ms = PTK_TIMEOUT_INFINITE,
+                                .request_ms = REQUEST_MS,
+                                .report_end = program_report_end}};
     int status = EXIT_FAILURE;
     ptk_event_loop_platform_t *loop = program_loop(platform);
     ptk_err err = PTK_ERR_NO_RESOURCES;
@@ -87,7 +90,7 @@ static int run_server(int control, const char *platform) {
         err = ptk_sock_local_addr(child.server.listener, (struct sockaddr *) &child.address.storage,
                                   &child.address.length);
         if (!err) {
-            err = ptk_go(loop, report_when_asked, &child);
+            err = ptk_go(loop, report_on_request, &child);
         }
     }
     if (!err) {
@@ -134,20 +137,20 @@ bool server_process_start(server_process_t *process, const char *platform) {
     return true;
 }
 
-ptk_err server_process_ask(server_process_t *process, server_report_t *report_out, uint32_t timeout_ms) {
-    ptk_waitable_t *answered =
+ptk_err server_process_report(server_process_t *process, server_report_t *report_out, uint32_t timeout_ms) {
+    ptk_waitable_t *response =
         ptk_waitable_create(NULL, PTK_WAITABLE_SOCKET, PTK_HANDLE_FD(process->control));
-    ptk_err err = answered ? PTK_OK : ptk_get_err();
+    ptk_err err = response ? PTK_OK : ptk_get_err();
     if (!err && send(process->control, "?", 1, MSG_NOSIGNAL) != 1) {
-        err = PTK_ERR_CLOSED;
+        err = PTK_ERR_EOF;
     }
     if (!err) {
-        err = ptk_waitable_wait(answered, PTK_EVENT_READ, timeout_ms);
+        err = ptk_waitable_wait(response, PTK_EVENT_READ, timeout_ms);
     }
     if (!err && !receive_report(process, report_out)) {
-        err = PTK_ERR_CLOSED;
+        err = PTK_ERR_EOF;
     }
-    ptk_waitable_destroy(answered);
+    ptk_waitable_destroy(response);
     return err;
 }
 

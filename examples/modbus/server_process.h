@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file server_process.h
- * A Modbus server in a process of its own, which answers what it costs.
+ * A Modbus server in a process of its own, which reports its costs.
  */
 #pragma once
 
@@ -10,33 +10,33 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/** Units 1 to this one exist in the server. */
+/** The server has units 1 to this one. */
 #define SERVER_PROCESS_UNITS 247
 
-/** What the server process says about itself. */
+/** A report of the server process. */
 typedef struct server_report {
-    ptk_addr_t address;      /**< Where it listens. */
-    uint64_t resident_bytes; /**< Its memory; 0 if the system does not tell. */
-    uint64_t switches;       /**< Times it switched to a green thread. */
+    ptk_addr_t address;      /**< The address at which it listens. */
+    uint64_t resident_bytes; /**< Its memory; 0: unknown. */
+    uint64_t switches;       /**< Switches to a green thread. */
 } server_report_t;
 
 typedef struct server_process {
     pid_t pid;
-    int control; /**< A stream to the child: one byte asks for a report. */
+    int control; /**< A stream to the child: one byte requests a report. */
     server_report_t first;
 } server_process_t;
 
 /**
- * Start the server on a free port of 127.0.0.1 and wait for its first report. Blocks the OS thread, and
- * forks: call it before the thread has a loop. False on failure: it has been said.
+ * Starts the server on a free port of 127.0.0.1 and waits for its first report. Blocks the OS thread, and
+ * forks: it must be called before the thread has a loop. False: that failed, and the reason has been printed.
  */
 bool server_process_start(server_process_t *process, const char *platform);
 
-/** Ask for a report. Parks. PTK_ERR_CLOSED: the process is gone. */
-ptk_err server_process_ask(server_process_t *process, server_report_t *report_out, uint32_t timeout_ms);
+/** Requests a report. Parks. PTK_ERR_EOF: the process has ended. */
+ptk_err server_process_report(server_process_t *process, server_report_t *report_out, uint32_t timeout_ms);
 
-/** Let the server end, and wait for it. Blocks the OS thread. Did it end well? */
+/** Lets the server end, and waits for it. Blocks the OS thread. Returns whether it succeeded. */
 bool server_process_stop(server_process_t *process);
 
-/** Resident memory of this process; 0 if the system does not tell. */
+/** Returns the resident memory of this process; 0: unknown. */
 uint64_t process_resident_bytes(void);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values below 128 have a bucket each. Above, every doubling (128 to 255, 256 to 511, ...) is cut into 128
- * buckets of equal width: the bucket is found from the position of the highest bit and the seven bits after
- * it.
+ * Values below 128 have a bucket each. Above, every doubling (128 to 255, 256 to 511, ...) is divided into
+ * 128 buckets of equal width: the position of the highest bit and the seven bits after it select the bucket.
  */
 #include "support/histogram.h"
 
@@ -19,7 +18,7 @@ static size_t bucket_of(uint64_t value) {
     return shift * HISTOGRAM_STEPS + (size_t) (value >> shift);
 }
 
-/* The highest value that falls into a bucket. */
+/* Returns the highest value that falls into a bucket. */
 static uint64_t bucket_end(size_t bucket) {
     if (bucket < HISTOGRAM_STEPS) {
         return bucket;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing here waits except one green thread: it owns a waitable for SIGINT and one for SIGTERM, waits for
- * either, and stops the loop. Stopping cancels every green thread: each blocked call answers
- * PTK_ERR_CANCELED, the green thread closes what it owns and returns, and ptk_scheduler_run() comes back to
- * main. The waitables exist before anything is printed, so a signal that comes right after the first line is
- * not lost; they are gone before the loop is stopped, so a second signal ends the process as it always did.
- * The green thread is a daemon: a program that has nothing else left to do ends without a signal.
+ * One green thread waits for signals: it owns a waitable for SIGINT and one for SIGTERM, waits for either,
+ * and stops the loop. Stopping cancels every green thread: each blocked call returns PTK_ERR_CANCELED, the
+ * green thread closes what it owns and returns, and ptk_scheduler_run() returns to main. The waitables are
+ * created before anything is printed, so a signal that comes right after the first line is not lost. They are
+ * destroyed before the loop is stopped, so a second signal ends the process as usual. The green thread is a
+ * daemon: a program without other green threads ends without a signal.
  */
 #include "support/program.h"
 
@@ -24,7 +24,7 @@ void program_bad_usage(const char *format, ...) {
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    fputs("; --help tells more\n", stderr);
+    fputs("; see --help\n", stderr);
     exit(BAD_USAGE);
 }
 
@@ -99,7 +99,7 @@ ptk_sock_t *program_listen(ptk_event_loop_platform_t *loop, const ptk_addr_t *ad
     return listener;
 }
 
-/* The two waitables of wait_for_end(). A program has one of these. */
+/* The two waitables of wait_for_end(). A program calls it once. */
 static ptk_waitable_wait_item_t end_signals[2];
 
 static ptk_err wait_for_end(void *arg) {
@@ -125,6 +125,17 @@ ptk_err program_stop_on_signals(ptk_event_loop_platform_t *loop) {
     return green ? ptk_green_detach(green) : ptk_get_err();
 }
 
+void program_report_end(const char *what, ptk_err err) {
+    switch (err) {
+    case PTK_OK:
+    case PTK_ERR_EOF:
+    case PTK_ERR_CANCELED:
+        break;
+    default:
+        fprintf(stderr, "%s: %s\n", what, ptk_err_text(err));
+    }
+}
+
 void program_loop_end(ptk_event_loop_platform_t *loop) {
     ptk_err err = ptk_event_loop_platform_destroy(loop);
     if (err) {
@@ -134,17 +145,17 @@ void program_loop_end(ptk_event_loop_platform_t *loop) {
 }
 
 int program_run(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
-    ptk_err answer = PTK_OK;
+    ptk_err result = PTK_OK;
     ptk_green_t *green = ptk_green_spawn(loop, &PTK_GREEN_OPTIONS(.name = "main"), fn, arg);
     ptk_err err = green ? ptk_scheduler_run(loop) : ptk_get_err();
     if (!err) {
-        err = ptk_green_join(green, &answer, 0);
+        err = ptk_green_join(green, &result, 0);
     }
     program_loop_end(loop);
     if (err) {
         fprintf(stderr, "the event loop failed: %s\n", ptk_err_text(err));
     }
-    return err || (answer && answer != PTK_ERR_CANCELED) ? EXIT_FAILURE : EXIT_SUCCESS;
+    return err || (result && result != PTK_ERR_CANCELED) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 uint32_t program_raise_descriptor_limit(void) {

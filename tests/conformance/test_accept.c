@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting: who gets which connection, addresses, timeouts. */
+/* Accepting: the order of waiters, addresses, timeouts. */
 #include "test_sock.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static void end_both(ptk_sock_t *sock, int peer) {
 
 /* --- order --- */
 
-/* Which peer a task got is told by the peer's address. */
+/* The peer's address shows which connection a task received. */
 static void check_accepted(const sock_task_t *task, int peer) {
     ptk_addr_t addr = peer_local_addr(peer);
     CHECK(task->accepted != NULL);
@@ -67,7 +67,7 @@ TEST(p06_accept_serves_many_waiters_first_come_first_served_ipv6) {
     sock_in_green(one_by_one);
 }
 
-/* All connections are there when the waiters look: each gets one, in their order. */
+/* All connections have arrived when the waiters run: each receives one, in their order. */
 static ptk_err all_at_once(void *unused) {
     (void) unused;
     ptk_addr_t addr;
@@ -92,7 +92,7 @@ TEST(p01_accept_finds_every_connection_of_one_report) {
     sock_in_green(all_at_once);
 }
 
-/* Waiters that leave the queue take nothing with them; who is behind them gets the connection. */
+/* Waiters that leave the queue take nothing with them; the next waiter gets the connection. */
 static ptk_err some_leave(void *unused) {
     (void) unused;
     ptk_addr_t addr;
@@ -122,7 +122,7 @@ TEST(p46_accept_waiters_that_leave_take_no_connection_with_them) {
     sock_in_green(some_leave);
 }
 
-/* The head of the queue is cancelled just when the connection is there: somebody gets it. */
+/* The head of the queue is cancelled just when the connection has arrived: one of the waiters gets it. */
 static ptk_err cancel_the_head(void *unused) {
     (void) unused;
     ptk_addr_t addr;
@@ -209,7 +209,7 @@ TEST(accept_gives_the_address_that_there_is_room_for_ipv6) {
     sock_in_green(addresses);
 }
 
-/* The address goes to the caller's memory also when the caller was parked. */
+/* The address is written to the caller's memory also when the caller was parked. */
 static ptk_err parked_with_a_small_room(void *unused) {
     (void) unused;
     ptk_addr_t addr;
@@ -252,7 +252,8 @@ TEST(accept_gives_a_connection_whose_peer_has_closed_already) {
     sock_in_green(closed_peer);
 }
 
-/* Connections that are reset in the backlog are given with their reset, or not at all; the next is fine. */
+/* Connections that are reset in the backlog are accepted with their reset, or not at all; the next one is
+   intact. */
 static ptk_err reset_in_the_backlog(void *unused) {
     (void) unused;
     ptk_addr_t addr;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting when accept(2) fails: every errno, and descriptors that run out. */
+/* Accepting when accept(2) fails: every errno, and a shortage of descriptors. */
 #include "test_sock.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static void accept_one(ptk_sock_t *listener, const ptk_addr_t *addr) {
     CHECK_EQ(fd_close(peer), 0);
 }
 
-/* Errors of a connection that died in the backlog, or of the network beneath it: the same call goes on. */
+/* Errors of a connection that died in the backlog, or of the network beneath it: the same call continues. */
 static const int passing_errors[] = {ECONNABORTED, EINTR,      EPROTO,     ENETDOWN,
                                      ENOPROTOOPT,  EHOSTDOWN,  ENONET,     EHOSTUNREACH,
                                      ENETUNREACH,  EOPNOTSUPP, ECONNRESET, ETIMEDOUT};
@@ -58,8 +58,8 @@ TEST(p15_accept_skips_connections_that_died_in_the_backlog) {
     sock_in_green(passing_errors_are_skipped);
 }
 
-/* The waiter is parked when the errors come, and nothing else does: it goes on waiting, up to its deadline.
- */
+/* The waiter is parked when the errors come, and nothing else comes: it goes on waiting, up to its
+   deadline. */
 static ptk_err passing_errors_of_a_parked_waiter(void *unused) {
     (void) unused;
     ptk_addr_t addr;
@@ -90,7 +90,7 @@ TEST(p15_accept_retries_against_one_deadline) {
     sock_in_green(passing_errors_of_a_parked_waiter);
 }
 
-/* The others may end the call, but never the listener. */
+/* The other errors may end the call, but never the listener. */
 static ptk_err other_errors(void *unused) {
     (void) unused;
     static const int errors[] = {EPERM, EACCES,          EINVAL,          EFAULT, ENOTSOCK,
@@ -166,7 +166,7 @@ TEST(p15_accept_that_fails_without_end_starves_nobody) {
     sock_in_green(errors_without_end);
 }
 
-/* --- descriptors run out --- */
+/* --- a shortage of descriptors --- */
 
 static uint64_t saved_limit;
 
@@ -232,7 +232,7 @@ TEST(p14_accept_without_descriptors_waits_and_goes_on_when_a_socket_closes) {
     sock_in_green(wait_for_a_close);
 }
 
-/* Nothing of ptk's closes, but the limit rises again: it is found out by looking now and then. */
+/* No socket of ptk is closed, but the limit rises again: accept finds out by trying from time to time. */
 static ptk_err oscillate(void *unused) {
     (void) unused;
     for (int round = 0; round < 10; round++) {
@@ -276,7 +276,7 @@ TEST(p14_accept_without_descriptors_answers_no_resources_when_its_time_is_up) {
     sock_in_green(time_is_up);
 }
 
-/* The whole system's table is full, or its memory: these pass by themselves. */
+/* The table of the whole system is full, or its memory: accept retries until that has passed. */
 static ptk_err system_is_short(void *unused) {
     (void) unused;
     static const int errors[] = {ENFILE, ENOBUFS, ENOMEM, EMFILE};
@@ -293,8 +293,8 @@ static ptk_err system_is_short(void *unused) {
         CHECK(sock_world.calls[SOCK_CALL_POLL] - polls <= 60);
         fault_count = 3;
         ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
-        while (!sock &&
-               (errors[i] == ENOBUFS || errors[i] == ENOMEM)) { /* memory may also be reported at once */
+        while (!sock && (errors[i] == ENOBUFS ||
+                         errors[i] == ENOMEM)) { /* a shortage of memory may also be reported at once */
             CHECK_ERR(ptk_get_err(), PTK_ERR_NO_RESOURCES);
             sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
         }
@@ -336,8 +336,8 @@ TEST(p14_accept_in_a_shortage_can_be_cancelled_and_closed) {
     sock_in_green(leave_the_shortage);
 }
 
-/* Two listeners are short. Closing the second wakes its own waiter at once, whoever else is first in the
- * queue. */
+/* Two listeners are short of descriptors. Closing the second wakes its own waiter at once, although
+   another waiter is first in the queue. */
 static ptk_err close_the_second_listener(void *unused) {
     (void) unused;
     ptk_addr_t addr;

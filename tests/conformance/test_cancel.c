@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation: level-triggered, checked at entry, beaten by a result that is complete, and never losing one.
- */
+/* Cancellation: level-triggered, checked at entry, overruled by a result that is complete, and never
+   losing one. */
 #include "conformance.h"
 
 #include <signal.h>
@@ -8,7 +8,7 @@
 
 /* --- at every place where a green thread can park ------------------------------------------------------- */
 
-/* Everything that a green thread can wait for, and that will never come by itself. */
+/* All waits of a green thread that never end by themselves. */
 typedef struct places {
     ptk_waitable_t *user;
     ptk_waitable_t *other_user;
@@ -134,7 +134,7 @@ typedef struct parker {
     size_t park;
 } parker_t;
 
-/* Parks; after the cancel it tries all the others too: each must answer CANCELED at entry. */
+/* Parks; after the cancel it tries all the others too: each must return CANCELED at entry. */
 static ptk_err park_and_try_again(void *arg) {
     parker_t *parker = arg;
     CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_NONE);
@@ -201,7 +201,7 @@ static ptk_err cancel_before_the_first_step(void *arg) {
     return PTK_OK;
 }
 
-/* Ends at once, but says what it saw. */
+/* Ends at once and records what it saw. */
 static ptk_err tell_the_cause(void *arg) {
     *(ptk_cancel_cause_t *) arg = ptk_cancel_cause();
     return ptk_yield();
@@ -230,7 +230,8 @@ static ptk_err cancel_oneself_after_go(void *arg) {
     return PTK_OK;
 }
 
-/* What ptk_green_self() answers is valid while it runs, also for one that nobody holds a handle of. */
+/* The value that ptk_green_self() returns is valid while the green thread runs, also when no handle of it
+   is held. */
 TEST(cancel_oneself_after_go) {
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(cancel_oneself_after_go, NULL);
@@ -272,7 +273,7 @@ TEST(cancel_after_the_end_is_fine_and_changes_nothing) {
     test_loop_end(loop);
 }
 
-/* --- what is there already ------------------------------------------------------------------------------ */
+/* --- what has happened already -------------------------------------------------------------------------- */
 
 static ptk_err look_with_and_without_timeout(void *user) {
     CHECK_OK(ptk_green_cancel(ptk_green_self()));
@@ -375,12 +376,12 @@ static void make_signal_ready(places_t *places) {
     CHECK_EQ(test_raise(SIGUSR2), 0);
 }
 
-/* A wait, what ends it well, and how to see afterwards that nothing was lost. */
+/* A wait, what ends it with success, and a check that nothing was lost. */
 typedef struct race {
     ptk_err (*park)(places_t *places);
     void (*make_ready)(places_t *places);
     ptk_err (*look)(places_t *places);
-    bool is_level; /* readiness stays, whoever saw it */
+    bool is_level; /* readiness stays, also after a wait has seen it */
 } race_t;
 
 static ptk_err look_at_user(places_t *places) {
@@ -444,8 +445,8 @@ static void race_event_and_cancel(const race_t *race, bool event_first, bool pol
     places_fini(&places);
 }
 
-/* A wait_any that was cancelled may still find an event in its last look: it is taken once or kept, never
- * lost. */
+/* A wait_any that was cancelled may still find an event in its last look: the event is taken once or kept,
+   never lost. */
 static void race_any_and_cancel(void (*make_ready)(places_t *), ptk_err (*look)(places_t *),
                                 bool event_first) {
     places_t places;
@@ -490,7 +491,7 @@ TEST(cancel_before_the_first_step_at_every_wait) {
     test_in_green(cancel_before_the_first_step);
 }
 
-/* --- what is inherited, and lifetimes ------------------------------------------------------------------- */
+/* --- what is inherited, and deadlines of scopes --------------------------------------------------------- */
 
 static ptk_err yield_once(void *arg) {
     (void) arg;
@@ -522,7 +523,7 @@ static ptk_green_t *spawn_with_lifetime(uint32_t lifetime_ms, ptk_green_fn fn, v
     return test_check_spawned(ptk_green_spawn(NULL, &options, fn, arg));
 }
 
-/* The bug of the retry loop: if a lifetime's end were a TIMEOUT, this would spin for ever. */
+/* A retry loop: if the end of a lifetime were a TIMEOUT, this loop would never end. */
 static ptk_err retry_on_timeout(void *user) {
     ptk_err err = PTK_ERR_TIMEOUT;
     uint64_t rounds = 0;
@@ -606,7 +607,7 @@ TEST(cancel_by_lifetime_is_not_inherited) {
     test_clock_end();
 }
 
-/* A lifetime that ends while its green thread computes: the next call that may park sees it. */
+/* A lifetime that ends while its green thread computes: the next call that may park returns CANCELED. */
 static ptk_err compute_past_the_end(void *user) {
     test_yield();
     test_clock_advance(50 * PTK_NS_PER_MS);

@@ -101,7 +101,7 @@ static ptk_err nest(void *arg) {
     ptk_shield_t inner;
     CHECK_OK(ptk_shield_begin(&outer, 2));
     CHECK_OK(ptk_shield_begin(&inner, PTK_TIMEOUT_INFINITE));
-    CHECK_OK(ptk_sleep_ms(10)); /* the outer limit passes; the inner one hides it */
+    CHECK_OK(ptk_sleep_ms(10)); /* the outer limit passes; the inner shield hides it */
     CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_NONE);
     CHECK_OK(ptk_green_cancel(ptk_green_self()));
     CHECK_OK(ptk_yield());
@@ -227,7 +227,8 @@ TEST(shield_hides_the_end_of_a_lifetime) {
     test_clock_end();
 }
 
-/* Its function returns although two shields are open: their timers must go with its stack. */
+/* The function returns although two shields are open: their timers must be removed together with its
+   stack. */
 static ptk_err return_from_inside(void *arg) {
     (void) arg;
     ptk_shield_t outer;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting: success, every way to fail, and no success before its time. */
+/* Connecting: success, every failure, and no success too early. */
 #include "test_sock.h"
 
 #include <errno.h>
@@ -126,7 +126,7 @@ TEST(connect_with_timeout_0_then_a_wait_then_again) {
     sock_in_green(zero_then_wait);
 }
 
-/* A listener that is full answers nobody: an attempt that was started is still under way. */
+/* A full listener accepts no handshake: an attempt that was started stays in progress. */
 static ptk_err zero_to_nobody(void *unused) {
     (void) unused;
     peer_full_t full = peer_full_begin();
@@ -184,7 +184,7 @@ TEST(p13_connect_refused_ipv6) {
     sock_in_green(refused);
 }
 
-/* The poller tells of the refused connection by ERR and HUP only, by OUT only, and so on. */
+/* The poller reports the refused connection by ERR and HUP only, by OUT only, and so on. */
 static ptk_err refused_with_few_events(void *unused) {
     (void) unused;
     static const uint32_t shown[] = {EPOLLERR | EPOLLHUP, EPOLLERR, EPOLLHUP, EPOLLOUT, EPOLLOUT | EPOLLERR};
@@ -222,7 +222,7 @@ TEST(p13_connect_unreachable) {
     sock_in_green(unreachable);
 }
 
-/* Each errno at once, and as the outcome of a handshake. */
+/* Each errno at once, and as the result of a handshake. */
 typedef struct failure {
     int os_err;
     ptk_err err;
@@ -278,7 +278,7 @@ TEST(p13_connect_tells_every_failure_at_once_and_late) {
     sock_in_green(every_failure);
 }
 
-/* --- nobody answers --- */
+/* --- no response ------ */
 
 static void check_only_close_is_useful(ptk_sock_t *sock, const ptk_addr_t *addr) {
     char byte = 0;
@@ -297,7 +297,7 @@ static ptk_err nobody_answers(void *unused) {
     peer_full_t full = peer_full_begin();
     for (uint32_t timeout_ms = 1; timeout_ms <= 100; timeout_ms *= 10) {
         ptk_sock_t *sock = open_sock();
-        sock_settle(); /* whatever the kernel reports of an unconnected socket is known by now */
+        sock_settle(); /* by now the kernel has reported what it reports for an unconnected socket */
         uint64_t start = ptk_now_ns();
         CHECK_ERR(connect_to(sock, &full.addr, timeout_ms), PTK_ERR_TIMEOUT);
         CHECK(ptk_now_ns() - start >= timeout_ms * PTK_NS_PER_MS);
@@ -316,7 +316,7 @@ TEST(p12_connect_to_a_full_backlog_times_out_ipv6) {
     sock_in_green(nobody_answers);
 }
 
-/* The poller says "writable" although nobody has answered yet. */
+/* The poller reports "writable" although the peer has not responded yet. */
 static ptk_err early_writable(void *unused) {
     (void) unused;
     static const uint32_t events[] = {EPOLLOUT, EPOLLOUT | EPOLLHUP, EPOLLIN | EPOLLOUT, EPOLLHUP};
@@ -342,8 +342,7 @@ TEST(p12_connect_does_not_believe_an_early_writable) {
     sock_in_green(early_writable);
 }
 
-/* The listener gets room, and the handshake is tried again by the kernel a second later: connected after all.
- */
+/* The listener gets room, and the kernel repeats the handshake a second later: the attempt succeeds. */
 static ptk_err answered_late(void *unused) {
     (void) unused;
     peer_full_t full = peer_full_begin();
@@ -352,7 +351,7 @@ static ptk_err answered_late(void *unused) {
     sock_task_start(&task);
     sock_settle();
     CHECK(!task.ended);
-    full.client_count--; /* the last one is in nobody's backlog: it must not take the place that is made now
+    full.client_count--; /* the last client is in no backlog: it must not take the place that becomes free now
                           */
     CHECK_EQ(fd_close(full.clients[full.client_count]), 0);
     for (int i = 0; i < full.client_count; i++) {
@@ -417,7 +416,7 @@ TEST(p46_connect_that_is_cancelled_at_entry_starts_nothing) {
     sock_in_green(cancel_at_entry);
 }
 
-/* --- EINTR: the attempt may go on beneath it --- */
+/* --- EINTR: the attempt may continue in the kernel --- */
 
 static int interrupted_connects;
 

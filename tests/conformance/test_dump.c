@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the report says of the green thread `name`: from its line up to the next one's. Valid until the next
- * call. */
+/* Returns what the report contains about the green thread `name`: from its line up to that of the next.
+   Valid until the next call. */
 static const char *paragraph_of(const char *name) {
     static char text[8192];
     char quoted[64];
@@ -104,7 +104,7 @@ TEST(dump_from_outside_between_runs) {
     CHECK_OK(ptk_waitable_signal(user));
     test_run();
     size_t length = strlen(test_captured_report());
-    CHECK_OK(ptk_scheduler_dump(loop)); /* nobody is left */
+    CHECK_OK(ptk_scheduler_dump(loop)); /* no green thread is left */
     CHECK(strstr(test_captured_report() + length, "early bird") == NULL);
     ptk_waitable_destroy(user);
     test_loop_end(loop);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of {wait, timeout, cancel, destroy} against readiness, in the small.
+ * Every interleaving of {wait, timeout, cancel, destroy} against readiness, for a small number of steps.
  *
  * Three green threads take two steps each. At each step the oracle chooses what the green thread does: wait
  * (for at most 10 ms), make the waitable ready, cancel its neighbour, or destroy the waitable. The same
- * oracle chooses who runs next, when the loop polls, and the order and end of a batch of events. Time is the
- * test's own, so that a timeout happens when nothing else can. A run is one path down the tree of choices;
- * after each, nothing may be lost:
+ * oracle chooses which one runs next, when the loop polls, and the order and end of a batch of events. Time
+ * is the test's own, so that a timeout happens when nothing else can. A run is one path down the tree of
+ * choices; after each, nothing may be lost:
  *
- *     what was sent is what was taken, and what is left
+ *     events sent = events taken + events left
  *     each wait had one outcome, and a reason for it
  */
 #include "conformance.h"
@@ -35,7 +35,7 @@ typedef struct world {
     kind_t kind;
     ptk_choice_tree_t tree;
     outcomes_t seen; /* over all runs */
-    /* Of one run: */
+    /* of one run: */
     ptk_waitable_t *user;     /* USER, ANY */
     ptk_waitable_t *readable; /* DESCRIPTOR, ANY */
     int fds[2];
@@ -113,7 +113,7 @@ static void note_outcome(outcomes_t *seen, ptk_err err) {
     seen->busy += err == PTK_ERR_BUSY;
 }
 
-/* Wait, and hold the outcome against what happened before and meanwhile. */
+/* Waits, and checks the outcome against what happened before and meanwhile. */
 static void act_wait(actor_t *actor) {
     world_t *world = actor->world;
     bool was_canceled = world->canceled[actor->number];
@@ -156,7 +156,7 @@ static void act_cancel(const actor_t *actor) {
     world->canceled[victim] = true;
 }
 
-/* Take what is latched first: from then on an event that is lost was somebody's. */
+/* Takes the events that were counted so far: from then on every event that is lost had a waiter. */
 static void act_destroy(world_t *world) {
     if (world->destroyed) {
         return;
@@ -214,7 +214,7 @@ static void run_end(world_t *world) {
     expect(world, world->read + (uint64_t) (left > 0 ? left : 0) == world->written,
            "a byte was lost or came twice");
     expect(world, world->taken == world->sent, "an event was lost or came twice");
-    expect(world, test_counters().green_threads == 0, "somebody still lives");
+    expect(world, test_counters().green_threads == 0, "a green thread is still alive");
 }
 
 static void explore(kind_t kind, size_t depth) {
@@ -241,10 +241,10 @@ static void explore(kind_t kind, size_t depth) {
     test_clock_end();
 }
 
-/* A fiber of the thread sanitizer's takes a millisecond to make. */
+/* A fiber of the thread sanitizer takes a millisecond to create. */
 #define DEPTH ((size_t) (PTK_TEST_TSAN ? 7 : 10))
 
-/* How many decisions of a run branch: choices of the test and of the scheduler alike. */
+/* Returns how many decisions of a run have more than one choice: of the test and of the scheduler alike. */
 static size_t depth(void) {
     return ptk_test_is_long() ? DEPTH + 3 : DEPTH;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Coroutines of another library (libpcl): its own ones wait for ptk's waitables. That green threads which its
- * spawn hook makes behave like ptk's own is what the rest of the suite shows in the configuration with
- * PTK_TEST_FOREIGN=1.
+ * Coroutines of another library (libpcl): those that it creates itself wait for ptk's waitables. The rest of
+ * the suite, in the configuration with PTK_TEST_FOREIGN=1, shows that green threads created by its spawn hook
+ * behave like ptk's own.
  */
 #include "conformance.h"
 
@@ -24,14 +24,14 @@ static ptk_err answer_ok(void *arg) {
     return PTK_OK;
 }
 
-/* End a coroutine of the test's own: ptk forgets it, libpcl frees it. */
+/* Ends a coroutine of the test's own: ptk forgets it, libpcl frees it. */
 static void finish(void *coroutine) {
     CHECK(foreign_pcl_has_ended(coroutine));
     CHECK_OK(ptk_foreign_forget(coroutine));
     foreign_pcl_free(coroutine);
 }
 
-/* Poll until `coroutine` has ended. */
+/* Polls until `coroutine` has ended. */
 static void poll_until_ended(const void *coroutine) {
     while (!foreign_pcl_has_ended(coroutine)) {
         CHECK_OK(ptk_scheduler_poll(NULL, PTK_TIMEOUT_INFINITE, NULL));
@@ -106,7 +106,7 @@ TEST(foreign_hooks_after_the_first_green_thread_are_busy) {
     test_loop_end(loop);
 }
 
-/* --- coroutines that libpcl made ------------------------------------------------------------------------ */
+/* --- coroutines that libpcl created --------------------------------------------------------------------- */
 
 static void wait_for_all_kinds(void *arg) {
     int *fds = arg;

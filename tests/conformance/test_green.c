@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Green threads: the order in which they run, and what spawn takes. */
+/* Green threads: the order in which they run, and the arguments of spawn. */
 #include "conformance.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Notes its letter once. */
+/* Records its letter once. */
 static ptk_err note_once(void *letter) {
     test_note(*(const char *) letter);
     return PTK_OK;
 }
 
-/* Notes its letter three times, with a yield after each. */
+/* Records its letter three times, with a yield after each. */
 static ptk_err note_thrice(void *letter) {
     for (int i = 0; i < 3; i++) {
         test_note(*(const char *) letter);
@@ -246,7 +246,7 @@ TEST(green_names) {
     CHECK_STR(ptk_green_name(second), "answer_ok");
     CHECK_STR(ptk_green_name(third), "0123456789012345678901234567890");
     test_run();
-    CHECK_STR(ptk_green_name(first), "pump 7"); /* it has ended, but its handle is still there */
+    CHECK_STR(ptk_green_name(first), "pump 7"); /* it has ended, but its handle is still valid */
     CHECK_OK(ptk_green_detach(first));
     CHECK_STR(ptk_green_name(first), "");
     CHECK_OK(ptk_green_detach(second));
@@ -261,7 +261,7 @@ static void check_spawn_fails(const void *options, ptk_err expected) {
     CHECK_ERR(ptk_get_err(), expected);
 }
 
-/* A struct of a later version: one field more than this library knows. */
+/* A struct of a later version: it has one field more than this version of the library. */
 typedef struct longer_options {
     ptk_green_options_t known;
     uint64_t unknown;
@@ -285,7 +285,7 @@ TEST(green_options_of_an_earlier_version_are_fine) {
     ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
     options.struct_size = (uint32_t) offsetof(ptk_green_options_t, stack_bytes);
     options.name = "early";
-    options.stack_bytes = SIZE_MAX; /* beyond struct_size: not looked at */
+    options.stack_bytes = SIZE_MAX; /* beyond struct_size: not read */
     options.reserved = 7;
     ptk_green_t *green = ptk_green_spawn(loop, &options, answer_ok, NULL);
     CHECK(green != NULL);
@@ -312,7 +312,7 @@ TEST(green_options_that_make_no_sense_are_refused) {
     test_loop_end(loop);
 }
 
-/* --- errors belong to the green thread that met them ---------------------------------------------------- */
+/* --- errors belong to the green thread whose call failed ------------------------------------------------ */
 
 static ptk_err fail_and_look_after_a_yield(void *arg) {
     (void) arg;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Join and detach: who gets the result, and what becomes of the handle. */
+/* Join and detach: which caller gets the result, and what becomes of the handle. */
 #include "conformance.h"
 
 static ptk_err answer_short(void *arg) {
@@ -171,7 +171,8 @@ static ptk_err end_and_cancel_the_joiner_at_once(void *arg) {
     ptk_green_t *joiner = test_spawn(join_it, green);
     test_yield();
     CHECK_OK(ptk_waitable_signal(user));
-    test_yield(); /* the joined one has ended, so the joiner's result is complete; it runs after this */
+    test_yield(); /* the joined green thread has ended, so the joiner's result is complete; it runs after this
+                   */
     CHECK_OK(ptk_green_cancel(joiner));
     CHECK_OK(test_join(joiner));
     CHECK_ERR(ptk_green_join(green, NULL, 0), PTK_ERR_CLOSED);

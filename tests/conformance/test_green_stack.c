@@ -227,6 +227,6 @@ TEST(p42_overflow_names_the_green_thread_and_kills_the_process) {
         CHECK(strstr(output, "stack overflow") != NULL);
         CHECK(strstr(output, name) != NULL);
         CHECK(strstr(output, "test_green_stack.c:") != NULL);
-        CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) != 0); /* a sanitizer's handler leaves with a code */
+        CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) != 0); /* a sanitizer's handler exits with a code */
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls from where they may not be made: another OS thread, outside a green thread, a forked child. Each is a
- * clear error in every build, and leaves the object as it was.
+ * Calls from where they are not allowed: another OS thread, outside a green thread, a forked child. Each is a
+ * clear error in every build, and leaves the object unchanged.
  */
 #include "conformance.h"
 
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a loop owns, one of each. */
+/* One of each object that belongs to a loop. */
 typedef struct objects {
     ptk_event_loop_platform_t *loop;
     ptk_green_t *green; /* parked on `user` */
@@ -42,7 +42,7 @@ static void objects_init(objects_t *objects) {
     CHECK_OK(ptk_scheduler_poll(objects->loop, 0, NULL));
 }
 
-/* Nothing has happened to them: the green thread is still there, and woken by its own event. */
+/* The objects are unchanged: the green thread still exists, and its own event wakes it. */
 static void objects_fini(objects_t *objects) {
     ptk_err result = PTK_ERR_OS;
     CHECK_STR(ptk_green_name(objects->green), "wait_for");
@@ -62,9 +62,9 @@ static void objects_fini(objects_t *objects) {
     test_loop_end(objects->loop);
 }
 
-/* --- every public function with somebody else's object -------------------------------------------------- */
+/* --- every public function with an object of another loop ----------------------------------------------- */
 
-/* Answers what the call says; a call without an error answers ptk_get_err(). */
+/* Returns what the call returns; for a call without an error, ptk_get_err(). */
 typedef ptk_err (*misuse_t)(objects_t *objects);
 
 static ptk_err misuse_run(objects_t *objects) {
@@ -272,7 +272,7 @@ static const struct {
     {"ptk_waitable_signaler", misuse_signaler},
 };
 
-/* Every function must answer `expected`, and leave it in ptk_get_err(). */
+/* Every function must return `expected`, and leave it in ptk_get_err(). */
 static void misuse_all(objects_t *objects, ptk_err expected) {
     for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {
         ptk_err err = misuses[i].call(objects);
@@ -281,7 +281,7 @@ static void misuse_all(objects_t *objects, ptk_err expected) {
                             ptk_err_name(err), ptk_err_name(ptk_get_err()), ptk_err_name(expected));
         }
     }
-    ptk_waitable_destroy(objects->user); /* has no answer; must do nothing */
+    ptk_waitable_destroy(objects->user); /* returns nothing; must do nothing */
     ptk_waitable_destroy(objects->timer);
     ptk_waitable_destroy(objects->readable);
     CHECK_STR(ptk_green_name(objects->green), "");
@@ -382,7 +382,7 @@ TEST(misuse_parking_calls_outside_green_threads_are_not_green) {
     objects_fini(&objects);
 }
 
-/* Also where an event is there already: the check comes before the try. */
+/* Also where an event has come already: the check precedes the try. */
 TEST(misuse_not_green_is_said_before_trying) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
@@ -453,7 +453,7 @@ TEST(p52_a_forked_child_makes_a_loop_of_its_own) {
     objects_fini(&objects);
 }
 
-/* A fork in the middle of a green thread: the child cannot go on as one. */
+/* A fork in the middle of a green thread: the child cannot continue as that green thread. */
 static ptk_err fork_inside(void *arg) {
     objects_t *objects = arg;
     pid_t child = fork();
@@ -482,7 +482,7 @@ TEST(p52_fork_inside_a_green_thread) {
     objects_fini(&objects);
 }
 
-/* Forks at many points of a busy life; neither process disturbs the other. */
+/* Forks at many points of a busy loop; neither process disturbs the other. */
 static ptk_err fork_now_and_then(void *arg) {
     objects_t *objects = arg;
     for (int i = 0; i < 8; i++) {

@@ -379,7 +379,7 @@ TEST(p45_destroy_inside_destroy_is_busy) {
     CHECK_STR(test_notes(), "x");
 }
 
-/* A green thread that never ends: destroy gives up after its time, prints the dump and aborts. */
+/* A green thread that never ends: destroy gives up after its timeout, prints the dump and aborts. */
 static ptk_err refuse_to_end(void *arg) {
     (void) arg;
     ptk_shield_t shield;

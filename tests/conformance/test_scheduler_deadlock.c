@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The deadlock report: when there is one, and all that must keep it away. */
+/* The deadlock report: when there is one, and everything that must prevent it. */
 #include "conformance.h"
 
 #include <pthread.h>
@@ -93,7 +93,7 @@ TEST(deadlock_of_one_that_sleeps_for_ever) {
     test_capture_end();
 }
 
-/* --- what keeps it away (P51) --------------------------------------------------------------------------- */
+/* --- what prevents it (P51) ----------------------------------------------------------------------------- */
 
 /* Runs until the end of all green threads, without any report. */
 static void run_without_report(void) {
@@ -321,7 +321,8 @@ TEST(p51_no_deadlock_for_a_timer_that_has_fired_and_a_timeout) {
     test_loop_end(loop);
 }
 
-/* A daemon that waits for something real keeps no deadlock of the others away, nor does it hide it. */
+/* A daemon that waits for something real neither prevents the report of a deadlock of the others nor hides
+   it. */
 TEST(deadlock_with_a_daemon_parked_beside) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();

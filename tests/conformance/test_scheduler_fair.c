@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Fairness: a green thread that always has something to do lets the others run, and the loop poll. */
+/* Fairness: a green thread that always has work lets the others run, and the loop poll. */
 #include "conformance.h"
 
 #include <sys/resource.h>
 
 #define COLD_COUNT 999
-/* DESIGN: every operation that ends without parking spends one of a budget of 128. */
+/* every operation that ends without parking spends one of a budget of 128 */
 #define BUDGET 128
-/* DESIGN: the clock is read, and so a tick found due, at least once per 256 picks. */
+/* the clock is read, and so a tick found due, at least once per 256 picks */
 #define PICKS_PER_READING 256
 
 typedef struct hot_and_cold {
     ptk_waitable_t *hot;     /* always readable */
     uint64_t hot_operations; /* so far */
-    uint64_t largest_gap;    /* most hot operations between two steps of any cold one */
+    uint64_t largest_gap;    /* the most hot operations between two steps of any cold one */
     size_t cold_left;
 } hot_and_cold_t;
 
@@ -89,7 +89,7 @@ static ptk_err be_cold_at_a_descriptor(void *arg) {
     return PTK_OK;
 }
 
-/* Hot, and after its first operations the one that makes all the cold ones ready. */
+/* Hot; after its first operations it makes all the cold ones ready. */
 static ptk_err be_hot_and_feed(void *arg) {
     hot_and_cold_t *state = arg;
     test_let_poll();
@@ -146,7 +146,7 @@ TEST(p47_one_hot_and_999_that_wait_for_descriptors) {
     test_loop_end(loop);
 }
 
-/* Yielding in a ring never parks in the poller, yet what is ready must be polled for. */
+/* Yielding in a ring never parks in the poller, but what is ready must be polled for. */
 static ptk_err yield_until_told(void *told) {
     while (!*(volatile bool *) told) {
         test_yield();
@@ -189,7 +189,7 @@ TEST(p47_a_ring_of_yields_does_not_keep_the_loop_from_polling) {
     test_loop_end(loop);
 }
 
-/* Two that only signal each other are runnable for ever; timers must fire all the same. */
+/* Two green threads that only signal each other are always runnable; timers must expire nevertheless. */
 typedef struct player {
     ptk_waitable_t *mine;
     ptk_waitable_t *theirs;
@@ -258,7 +258,7 @@ TEST(p47_calls_with_timeout_zero_spend_the_budget_and_never_switch) {
     test_loop_end(loop);
 }
 
-/* One that signals itself for ever is always ready. */
+/* A green thread that always signals itself is always ready. */
 static ptk_err signal_oneself(void *arg) {
     hot_and_cold_t *state = arg;
     ptk_waitable_t *user = test_user();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk_scheduler_poll(), what it says about the next call, and the descriptor that embeds a loop in another
- * one. */
+/* ptk_scheduler_poll(), what it reports about the next call, and the descriptor that embeds a loop in
+   another one. */
 #include "conformance.h"
 
 #include <poll.h>
@@ -96,7 +96,7 @@ TEST(poll_waits_no_longer_than_it_may) {
     uint32_t ms = 50;
     uint32_t next_ms = 7;
     test_go(sleep_some_ms, &ms);
-    CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms)); /* starts it */
+    CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms)); /* starts the green thread */
     CHECK_EQ(ptk_now_ns(), 1000);
     CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms));
     CHECK_EQ(ptk_now_ns(), 1000 + 10 * PTK_NS_PER_MS);
@@ -167,7 +167,7 @@ TEST(poll_delivers_descriptors) {
 
 /* --- the loop's descriptor ------------------------------------------------------------------------------ */
 
-/* The loop's descriptor; leaves the test where there is none. */
+/* Returns the loop's descriptor; skips the test where there is none. */
 static int exposed(ptk_event_loop_platform_t *loop) {
     ptk_os_handle_t fd = ptk_event_loop_platform_fd(loop);
     if (strcmp(ptk_event_loop_platform_name(loop), "epoll") != 0) {
@@ -187,7 +187,8 @@ static bool is_readable(int fd, int timeout_ms) {
     return got == 1;
 }
 
-/* Drive the loop by its descriptor alone until no green thread is left; answers how many turns that took. */
+/* Drives the loop by its descriptor alone until no green thread is left; returns how many rounds that
+   took. */
 static size_t drive_by_descriptor(ptk_event_loop_platform_t *loop, int fd) {
     size_t turns = 0;
     do {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SIGNAL waitables: latched from create, heard by every subscriber, and gone without a trace. */
+/* SIGNAL waitables: they count from create on, every subscriber is notified, and none leaves a trace. */
 #include "conformance.h"
 
 #include <pthread.h>
@@ -68,9 +68,9 @@ TEST(p53_burst_of_signals_is_counted) {
     test_in_green(take_a_burst);
 }
 
-/* How long to wait at a time for a signal of another thread, and what to make of the answer. A thread
- * sanitizer holds a signal back that comes while a green thread runs until that very green thread calls a
- * function that it intercepts: there it must wake now and then, and call one. */
+/* How long to wait at a time for a signal of another thread, and how to judge the result. While a green
+   thread runs, a thread sanitizer holds a signal back until that green thread calls a function that the
+   sanitizer intercepts: there the waiter must wake from time to time, and call one. */
 #define A_WHILE_MS (PTK_TEST_TSAN ? 20 : PTK_TIMEOUT_INFINITE)
 
 static bool was_heard(ptk_err result) {
@@ -82,8 +82,7 @@ static bool was_heard(ptk_err result) {
     return true;
 }
 
-/* Bursts from outside, while the loop sleeps in its poller and while it runs: none is lost that was
- * delivered. */
+/* Bursts from outside, while the loop sleeps in its poller and while it runs: no delivered signal is lost. */
 static atomic_bool burst_over;
 
 static void *send_a_burst(void *thread) {
@@ -114,7 +113,7 @@ static ptk_err hear_a_burst(void *arg) {
     if (test_wait(burst, 1) == PTK_OK) { /* the last ones may have been noted after the end */
         total += ptk_waitable_count();
     }
-    CHECK(total >= 1 && total <= 200); /* the kernel merges those that are pending */
+    CHECK(total >= 1 && total <= 200); /* the kernel merges pending signals */
     ptk_waitable_destroy(burst);
     ptk_waitable_destroy(end);
     return PTK_OK;
@@ -155,7 +154,7 @@ typedef struct listener {
 static ptk_err listen_once(void *arg) {
     listener_t *listener = arg;
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
-    pthread_barrier_wait(listener->barrier); /* everybody has subscribed */
+    pthread_barrier_wait(listener->barrier); /* all threads have subscribed */
     CHECK_OK(test_wait(signal, PTK_TIMEOUT_INFINITE));
     listener->heard = ptk_waitable_count();
     ptk_waitable_destroy(signal);
@@ -257,7 +256,7 @@ static ptk_err start_anew(void *arg) {
     ptk_waitable_t *keeper = signal_waitable(SIGUSR1);
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
     CHECK_EQ(test_raise(SIGUSR1), 0);
-    ptk_waitable_destroy(signal); /* with an arrival that nobody has taken */
+    ptk_waitable_destroy(signal); /* with an arrival that no wait has taken */
     CHECK_ERR(test_wait(signal, 0), PTK_ERR_CLOSED);
     CHECK_ERR(ptk_waitable_signal(keeper), PTK_ERR_INVALID_PARAM);
     signal = signal_waitable(SIGUSR1);
@@ -324,7 +323,8 @@ TEST(p11_signal_on_another_thread_and_in_the_middle_of_the_sleep) {
     test_in_green(hear_another_thread);
 }
 
-/* A sleep that is interrupted by a signal that the program handles itself goes on, and is not early. */
+/* A sleep that is interrupted by a signal that the program handles itself continues, and does not end
+   early. */
 static void *disturb(void *thread) {
     for (int i = 0; i < 50; i++) {
         CHECK_EQ(pthread_kill(*(pthread_t *) thread, SIGUSR1), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Signalers: other threads and signal handlers wake a USER waitable, and never touch one that is gone. */
+/* Signalers: other threads and signal handlers wake a USER waitable, and never touch one that was
+   destroyed. */
 #include "conformance.h"
 
 #include <pthread.h>
@@ -95,8 +96,8 @@ TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
     test_loop_end(loop);
 }
 
-/* Bursts of two, the second at any moment while the first is delivered: it is in the same count, or it wakes
- * again. */
+/* Bursts of two, the second at any point of the delivery of the first: it is in the same count, or wakes
+   again. */
 #define BURSTS (ptk_test_is_long() ? 300000u : 3000u)
 
 static void *serve_bursts(void *arg) {
@@ -140,7 +141,7 @@ TEST(p50_no_signal_is_lost_while_another_is_delivered) {
     test_loop_end(loop);
 }
 
-/* --- one thread: what signal promises ------------------------------------------------------------------- */
+/* --- one thread: what signal guarantees ----------------------------------------------------------------- */
 
 static ptk_err wait_and_note(void *user) {
     ptk_err err = test_wait(user, PTK_TIMEOUT_INFINITE);
@@ -212,8 +213,8 @@ static ptk_err hear_the_handler(void *user) {
     return PTK_OK;
 }
 
-/* An interval timer of the system: the handler strikes anywhere in the scheduler, and in the poller's sleep.
- */
+/* An interval timer of the system: the handler runs at any point of the scheduler, and during the poller's
+   sleep. */
 static ptk_err hear_an_interval_timer(void *user) {
     struct itimerval interval = {{0, 300}, {0, 300}};
     uint64_t total = 0;
@@ -354,7 +355,7 @@ static ptk_err take_some_and_destroy(void *user) {
     return PTK_OK;
 }
 
-/* Destroying the waitable, or the whole loop, while two threads signal as fast as they can. */
+/* Destroys the waitable, or the whole loop, while two threads signal as fast as they can. */
 static void race_signal_and_destroy(bool with_loop) {
     pthread_barrier_t barrier;
     pthread_t threads[2];

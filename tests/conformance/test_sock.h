@@ -9,7 +9,7 @@
  * is what it then calls itself.
  *
  * A *peer* is a plain non-blocking descriptor of the test's own. What is written to it has arrived at ptk's
- * end when the call returns, so nothing depends on how fast the kernel is.
+ * end when the call returns, so nothing depends on the speed of the kernel.
  *
  * A *task* is one socket call on a green thread of its own, with its outcome.
  */
@@ -61,7 +61,7 @@ typedef struct sock_world {
     int fake_fd;
     uint32_t fake_events;
     int fakes;
-    /* Events that the poller keeps for itself when it reports about `masked_fd` (-1: none). */
+    /* Events that the poller hides when it reports about `masked_fd` (-1: none). */
     int masked_fd;
     uint32_t masked_events;
     /* Closing a descriptor that epoll still watches fails the test (P04). */
@@ -73,13 +73,13 @@ typedef struct sock_world {
 
 extern sock_world_t sock_world;
 
-/* Put the world below this thread; before test_loop(). */
+/* Puts the world below this thread; before test_loop(). */
 void sock_world_begin(void);
 
 /* fn in a green thread of a loop in the world, as test_in_green(). */
 void sock_in_green(ptk_green_fn fn);
 
-/* From a green thread: let everything happen that can. */
+/* Lets everything happen that can. From a green thread. */
 void sock_settle(void);
 
 /* --- addresses and listeners --- */
@@ -87,20 +87,20 @@ void sock_settle(void);
 /* The family that pairs and listeners use; AF_INET at first. */
 extern int sock_family;
 
-/* sock_family becomes AF_INET6; skips the test where there is no ::1. */
+/* Sets sock_family to AF_INET6; skips the test where there is no ::1. */
 void sock_use_ipv6(void);
 
-/* The loopback address of sock_family with port 0. */
+/* Returns the loopback address of sock_family with port 0. */
 ptk_addr_t sock_loopback(void);
 
-/* Do two addresses have the same host and port? */
+/* Returns whether two addresses have the same host and port. */
 bool sock_same_addr(const ptk_addr_t *a, const ptk_addr_t *b);
 
-/* A listening ptk socket on a port of its own. */
+/* Returns a listening ptk socket on a port of its own. */
 ptk_sock_t *sock_listener(int backlog, ptk_addr_t *addr_out);
 
-/* The same as a plain descriptor; and one that answers nobody, because its backlog is full (peer_full_end
- * ends it). */
+/* The same as a plain descriptor; and one that accepts no handshake, because its backlog is full
+   (peer_full_end ends it). */
 int peer_listener(int backlog, ptk_addr_t *addr_out);
 typedef struct peer_full {
     ptk_addr_t addr;
@@ -111,22 +111,23 @@ typedef struct peer_full {
 peer_full_t peer_full_begin(void);
 void peer_full_end(peer_full_t *full);
 
-/* A plain non-blocking TCP descriptor; the address it is bound to; one that is connected to `addr`. */
+/* Return a plain non-blocking TCP descriptor; the address to which it is bound; one that is connected to
+   `addr`. */
 int peer_open(void);
 ptk_addr_t peer_local_addr(int fd);
 int peer_connect(const ptk_addr_t *addr);
 
-/* The next connection of a plain listener, blocking the thread until it is there. */
+/* Returns the next connection of a plain listener; blocks the thread until there is one. */
 int peer_accept(int listener);
 
-/* Wait (blocking the thread) until the kernel reports one of `events` for `fd`. */
+/* Waits (and blocks the thread) until the kernel reports one of `events` for `fd`. */
 void peer_await(int fd, short events);
 
 /* --- pairs --- */
 
 typedef struct sock_pair {
     ptk_sock_t *sock;
-    int fd;   /* the descriptor beneath `sock`, to look at only */
+    int fd;   /* the descriptor beneath `sock`, only to look at */
     int peer; /* the other end; -1 once it is closed */
 } sock_pair_t;
 
@@ -137,7 +138,7 @@ sock_pair_t sock_pair_narrow(void);
 /* Two ptk sockets. From a green thread. */
 void sock_pair_green(ptk_sock_t *ends_out[2]);
 
-/* Close what is open. */
+/* Closes what is open. */
 void sock_pair_end(sock_pair_t *pair);
 
 /* The peer sends bytes; ends its stream; resets the connection. It has arrived when the call returns. */
@@ -145,25 +146,25 @@ void peer_write(const sock_pair_t *pair, const void *bytes, size_t count);
 void peer_finish(const sock_pair_t *pair);
 void peer_reset(sock_pair_t *pair);
 
-/* Read what is there now, at most `count`; -1: an error, which is in errno. Read exactly `count`, blocking
- * the thread. */
+/* Read what has arrived, at most `count` (-1: an error, which is in errno), or exactly `count`, blocking
+   the thread. */
 ssize_t peer_read_now(int fd, void *buffer, size_t count);
 void peer_read(int fd, void *buffer, size_t count);
 
-/* Fill an empty stream towards the peer until nothing more goes in, and nothing that is on its way can change
-   that. How many bytes it was. */
+/* Fills an empty stream towards the peer until it takes no more, and no byte in transit can change that.
+   Returns how many bytes it was. */
 size_t sock_fill_stream(const sock_pair_t *pair);
 
 /* A green thread takes what arrives at the peer until it has `count` bytes; between looks it lets others run.
  */
 void peer_drain(int fd, void *buffer, size_t count);
 
-/* Has the peer's stream ended here (false: it is open; bytes and errors fail the test)? */
+/* Returns whether the peer's stream has ended (false: it is open; bytes and errors fail the test). */
 bool peer_at_end(int fd);
 
-/* --- bytes that can be told apart --- */
+/* --- bytes that show their place ---- */
 
-/* `count` bytes of the pattern from `start` on; are they that? */
+/* `count` bytes of the pattern from `start` on; and a check that bytes are those. */
 void sock_fill(void *buffer, size_t count, size_t start);
 bool sock_is_filled(const void *buffer, size_t count, size_t start);
 
@@ -187,7 +188,7 @@ typedef struct sock_task {
     uint32_t events;        /* WAIT: on the socket's own waitable */
     const ptk_addr_t *addr; /* CONNECT */
     uint32_t timeout_ms;
-    /* What came of it. */
+    /* The outcome of a task. */
     ptk_green_t *green;
     bool ended;
     uint32_t order; /* 1: the first task that ended */
@@ -198,12 +199,12 @@ typedef struct sock_task {
     ptk_addr_t accepted_addr;
 } sock_task_t;
 
-/* Make the call on the calling green thread. */
+/* Makes the call on the calling green thread. */
 ptk_err sock_task_call(sock_task_t *task);
 
-/* Start it on a green thread of its own (it runs when the caller parks). Join: its error. */
+/* Starts it on a green thread of its own (it runs when the caller parks). Join returns its error. */
 void sock_task_start(sock_task_t *task);
 ptk_err sock_task_join(sock_task_t *task);
 
-/* Every verb that takes a timeout answers `err`. */
+/* Checks that every verb that takes a timeout returns `err`. */
 void sock_check_all_calls(ptk_sock_t *sock, uint32_t timeout_ms, ptk_err err);

@@ -2,7 +2,7 @@
 /*
  * Between the wake and the run: a waiter's event has come, but before the waiter runs, another green thread
  * that woke in the same batch cancels it, or closes its socket, and takes away what it was woken for. It must
- * not go back to wait.
+ * not wait again.
  */
 #include "test_sock.h"
 
@@ -22,7 +22,7 @@ typedef enum victim_kind {
 typedef struct between {
     sock_pair_t first; /* the culprit waits for this one, which is reported first */
     sock_pair_t pair;  /* the victim's */
-    ptk_sock_t *spare; /* takes the place that setting the first one up left free, so that the victim comes
+    ptk_sock_t *spare; /* takes the place that setting up the first one left free, so that the victim comes
                           after it */
     ptk_addr_t addr;   /* ACCEPT: of its listener */
     victim_kind_t kind;
@@ -43,7 +43,7 @@ static ptk_err wait_any_main(void *unused) {
     return PTK_OK;
 }
 
-/* Take away what the victim was woken for. */
+/* Takes away what the victim was woken for. */
 static void steal(void) {
     switch (between.kind) {
     case VICTIM_RECV:
@@ -106,7 +106,7 @@ static void start_victim(void) {
     }
 }
 
-/* What the victim waits for comes, but is not all that it wants. */
+/* A part of what the victim waits for comes. */
 static void bring_event(void) {
     if (between.kind == VICTIM_SEND) {
         while (fd_recv(between.pair.peer, junk, sizeof junk) > 0) {
@@ -173,7 +173,7 @@ TEST(p05_close_between_the_wake_and_the_run_of_a_socket_call) {
     sock_in_green(close_between);
 }
 
-/* --- a turn that is handed over to somebody who is cancelled before it runs --- */
+/* --- a gate that is handed over to a waiter that is cancelled before it runs --- */
 
 typedef struct handover {
     sock_pair_t pair;

@@ -17,7 +17,7 @@ typedef struct flow {
     bool exact;
 } flow_t;
 
-/* FNV-1a over what passes. */
+/* FNV-1a over the bytes that pass */
 static uint64_t add_to_sum(uint64_t sum, const unsigned char *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
         sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
@@ -167,7 +167,7 @@ TEST(sock_500_connections_echo_at_once_ipv6) {
     many_connections();
 }
 
-/* --- many short connections: nothing is left behind --- */
+/* --- many short connections leave nothing behind ------ */
 
 static ptk_err short_ones(void *unused) {
     (void) unused;

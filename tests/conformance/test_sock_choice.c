@@ -2,14 +2,14 @@
 /*
  * Every order of {readiness, timeout, cancel, close} around one socket call, enumerated depth first.
  *
- * Three green threads: one makes the call; one disturbs it (not at all, by a cancel, by a close) at a time;
- * one brings the event that the call waits for (or a part of it, or its failure) at a time. Those times are
- * before the call's deadline, at the same nanosecond, and after it. Six decisions make a scenario: timeout,
- * disturbance, its time, event, its time, and the order in which the three start, which decides who is first
- * at equal times. In the second driver everything happens in the same nanosecond, and the scheduler's own
- * picks are decisions, too.
+ * Three green threads: one makes the call; one disturbs it (not at all, by a cancel, by a close) at some
+ * time; one brings the event that the call waits for (or a part of it, or its failure) at some time. These
+ * times are before the call's deadline, at the same nanosecond, and after it. Six decisions make a scenario:
+ * timeout, disturbance, its time, event, its time, and the order in which the three start, which decides the
+ * order at equal times. In the second driver everything happens in the same nanosecond, and the scheduler's
+ * own picks are decisions, too.
  *
- * What must hold: what happens strictly first decides the outcome; of what happens together, one does; bytes
+ * What must hold: what happens strictly first decides the outcome; of simultaneous things, one does; bytes
  * out are bytes in, and no connection is lost.
  */
 #include "test_sock.h"
@@ -21,7 +21,7 @@
 #define START_MS    2
 #define DEADLINE_MS 4
 #define LATE_MS     6
-#define END_MS      10 /* who waits still is cancelled then */
+#define END_MS      10 /* remaining waiters are cancelled then */
 #define MESSAGE     8
 #define BIG         60000 /* far more than a narrow pair takes, also after a part was read */
 #define PART        8000
@@ -30,19 +30,19 @@
 typedef enum disturbance { DISTURB_NOT, DISTURB_CANCEL, DISTURB_CLOSE, DISTURBANCES } disturbance_t;
 typedef enum event { EVENT_NONE, EVENT_GOOD, EVENT_FAILURE, EVENT_PART, EVENT_END } event_t;
 
-/* What the call is, and what its events mean. */
+/* The kind of the call, and the meaning of its events. */
 typedef struct subject {
     const char *name;
     uint32_t events;
     void (*begin)(void);               /* a socket, and the task's call on it */
     void (*act)(event_t event);        /* not EVENT_NONE */
-    ptk_err (*outcome)(event_t event); /* NO_OUTCOME: the call goes on */
-    void (*check)(ptk_err err);        /* nothing is lost; gives back what begin made, except the socket */
+    ptk_err (*outcome)(event_t event); /* NO_OUTCOME: the call continues */
+    void (*check)(ptk_err err);        /* nothing is lost; frees what begin made, except the socket */
 } subject_t;
 
 typedef struct scenario {
     const subject_t *subject;
-    sock_pair_t pair; /* its sock is the one that the call is made on */
+    sock_pair_t pair; /* its sock is the one on which the call is made */
     sock_task_t task;
     char buffer[BIG];
     uint64_t start_ns;
@@ -228,9 +228,9 @@ static void accept_check(ptk_err err) {
     ptk_sock_close(scenario.task.accepted);
 }
 
-/* --- connect: to one that never answers, but for what the test makes ptk believe --- */
+/* --- connect: to a peer that never responds; the test makes ptk see another result --- */
 
-static int handshake; /* 1: under way; 0: done; negative: it failed so */
+static int handshake; /* 1: in progress; 0: done; negative: it failed so */
 
 static int handshake_error(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length) {
     int err = sock_world.below.get_option(handle, level, name, value, length);
@@ -305,8 +305,8 @@ static ptk_err disturber_main(void *unused) {
     return PTK_OK;
 }
 
-/* Of a socket that is closed there is nothing to wait for; only connect's event comes all the same, for a
- * stale place. */
+/* There is nothing to wait for on a closed socket; only connect's event comes nevertheless, for a stale
+   registration. */
 static ptk_err event_main(void *unused) {
     (void) unused;
     CHECK_OK(ptk_sleep_until(moment(scenario.event_ms)));
@@ -316,7 +316,7 @@ static ptk_err event_main(void *unused) {
     return PTK_OK;
 }
 
-/* May the call have ended so? Only by what happened first. */
+/* Returns whether the call may have had this outcome: only what happened first decides. */
 static bool is_legal(ptk_err err) {
     static const ptk_err disturbances[] = {NO_OUTCOME, PTK_ERR_CANCELED, PTK_ERR_CLOSED};
     const struct {

@@ -22,7 +22,8 @@ static ptk_err write_then_be_busy(void *arg) {
     return PTK_OK;
 }
 
-/* What the receiver got and what is left are the eight bytes, in their order; its outcome. */
+/* Checks that what the receiver got and what is left are the eight bytes, in their order. Returns its
+   outcome. */
 static ptk_err run_race(race_t *race, sock_verb_t verb) {
     char got[16] = {0};
     char left[16] = {0};
@@ -62,7 +63,7 @@ static ptk_err all_boundaries(void *unused) {
         CHECK_OK(run_race(&race, verb));
         race.write_at_ns = LIMIT_NS;
         ptk_err tie = run_race(&race, verb);
-        CHECK(tie == PTK_OK || (race.late && tie == PTK_ERR_TIMEOUT)); /* who came first is woken first */
+        CHECK(tie == PTK_OK || (race.late && tie == PTK_ERR_TIMEOUT)); /* the first to park is woken first */
         race.write_at_ns = LIMIT_NS + 1;
         CHECK_ERR(run_race(&race, verb), PTK_ERR_TIMEOUT);
         sock_pair_end(&race.pair);
@@ -140,7 +141,7 @@ TEST(p23_room_that_has_come_beats_the_deadline_of_send) {
     sock_in_green(late_look_of_send);
 }
 
-/* Bytes trickle in just before each deadline would pass: the limit is the whole call's, not one wait's. */
+/* Bytes arrive just before each deadline would pass: the timeout is the whole call's, not one wait's. */
 static ptk_err trickle(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
@@ -167,7 +168,7 @@ TEST(p23_recv_timeout_is_the_whole_calls_not_one_waits) {
     sock_in_green(trickle);
 }
 
-/* Each time that the poller is asked there is a little more, and a millisecond has passed. */
+/* At each poll there is a little more data, and a millisecond has passed. */
 static sock_pair_t flowing;
 static bool flows;
 static char flowed[1 << 20];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Three ways to end a connection: shutdown, close, abort; who is woken, and what a stale pointer finds. */
+/* Three ways to end a connection: shutdown, close, reset; which waiters are woken, and what a stale
+   pointer refers to. */
 #include "test_sock.h"
 
 #include <errno.h>
@@ -156,7 +157,7 @@ TEST(sock_abort_resets_the_connection) {
 
 /* --- close while others wait --- */
 
-/* One waiter of each kind, two where many may wait; all parked on sockets that nothing happens to. */
+/* One waiter of each kind, two where many may wait; all parked on sockets on which nothing happens. */
 typedef struct waiters {
     sock_pair_t pair; /* a receiver, two senders */
     sock_pair_t some; /* a receiver of some, a sender of some */
@@ -251,7 +252,7 @@ TEST(p05_abort_wakes_recv_send_accept_connect_and_waits) {
     sock_in_green(abort_under_waiters);
 }
 
-/* The loop goes while green threads wait on sockets that nobody closed. */
+/* The loop is destroyed while green threads wait on sockets that are still open. */
 TEST(p45_loop_that_ends_cancels_waits_and_closes_sockets) {
     sock_world_begin();
     ptk_event_loop_platform_t *loop = test_loop();
@@ -330,8 +331,7 @@ static int refuse_to_spin(sock_call_t call, int fd) {
     return 0;
 }
 
-/* A duplicate (a forked child's, say) keeps the connection open, and what happens to it is nobody's any more.
- */
+/* A duplicate (of a forked child, say) keeps the connection open; ptk no longer cares what happens to it. */
 static ptk_err duplicate_outlives(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
@@ -380,7 +380,7 @@ typedef struct batch {
 static int placeholders[64];
 static int placeholder_count;
 
-/* Take every free descriptor below `fd`, which is itself in use. */
+/* Takes every free descriptor below `fd`, which is itself in use. */
 static void use_up_below(int fd) {
     for (placeholder_count = 0; placeholder_count < 64; placeholder_count++) {
         int taken = fd_event();

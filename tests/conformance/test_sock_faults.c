@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the system does to sockets: interrupted calls, wakes for nothing, events between any two steps, resets
- * unseen. */
+/* What the system does to sockets: interrupted calls, spurious wakes, events between any two steps, resets
+   that no call sees. */
 #include "test_sock.h"
 
 #include <errno.h>
@@ -63,7 +63,8 @@ TEST(p11_sock_calls_go_on_after_interruptions) {
     sock_in_green(converse_interrupted);
 }
 
-/* close(2) that answers EINTR has closed: made again it would hit somebody else's descriptor. */
+/* close(2) has closed the descriptor when it returns EINTR: a second call could close a descriptor of
+   another owner. */
 static int closes_of[SOCK_WORLD_FDS];
 
 static int interrupted_close(ptk_os_handle_t handle) {
@@ -93,7 +94,7 @@ TEST(p11_sock_close_is_never_retried) {
     sock_in_green(close_interrupted);
 }
 
-/* --- wakes for nothing --- */
+/* --- spurious wakes ------ */
 
 static void wake_for_nothing(int fd, uint32_t events, int times) {
     sock_world.fake_fd = fd;
@@ -206,8 +207,8 @@ TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_wake_for_nothing) {
 /* --- an event between any two steps --- */
 
 /*
- * A step is a moment just before or just after a call that ptk makes. `happen` is called at step number
- * `happen_at`, and every wait that is under way must see it; if fewer steps were made, it happens when all
+ * A step is a point just before or just after a call that ptk makes. `happen` is called at step number
+ * `happen_at`, and every wait that is in progress must see it; if fewer steps were made, it happens when all
  * green threads are parked.
  */
 static int steps;
@@ -240,8 +241,7 @@ static void step_after(sock_call_t call, int fd, intptr_t result) {
     step();
 }
 
-/* Run `task` with `what` happening at step `at`. False: the task was parked before so many steps were made.
- */
+/* Runs `task`; `what` happens at step `at`. False: the task was parked before that many steps were made. */
 static bool run_with_event_at(sock_task_t *task, void (*what)(void), int at) {
     steps = 0;
     happen_at = at;
@@ -345,7 +345,7 @@ TEST(p02_send_sees_room_that_comes_between_any_two_steps) {
     sock_in_green(send_at_every_step);
 }
 
-/* --- resets and hang-ups that nobody waits for --- */
+/* --- resets and hang-ups without a waiter -------- */
 
 static int refuse_to_spin(sock_call_t call, int fd) {
     (void) fd;
@@ -388,7 +388,7 @@ TEST(p08_reset_and_hangup_that_nobody_waits_for_do_not_spin) {
     sock_in_green(unseen_ends);
 }
 
-/* One direction waits, and the event that nobody asked for comes for the whole socket. */
+/* One direction has a waiter, and an event that was not requested comes for the whole socket. */
 static ptk_err reset_under_a_sender(void *unused) {
     (void) unused;
     static char big[1 << 20];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One call that moves much in small pieces: others get their turn all the same, and a cancel, a close and the
- * call's deadline hold in the middle of it, although there is always something to move.
+ * One call that moves much data in small pieces: other green threads run meanwhile, and a cancel, a close and
+ * the call's deadline end it in the middle, although there is always something to move.
  *
- * Receiving, the stream has ended behind the data, so a short receive does not mean that no more is there
- * (where the poller tells of it; else each piece is waited for).
+ * When receiving, the stream has ended behind the data, so a short receive does not mean that no more has
+ * arrived (where the poller reports the end; otherwise each piece is waited for).
  */
 #include "test_sock.h"
 
@@ -28,14 +28,14 @@ typedef struct long_call {
     sock_pair_t pair;
     sock_task_t task;
     ending_t ending;
-    size_t turns; /* of somebody else, while the call was under way */
+    size_t turns; /* of another green thread, while the call was in progress */
 } long_call_t;
 
 static char bytes[LENGTH];
 static char got[LENGTH];
 static long_call_t call;
 
-/* Runs whenever the call lets it, and after a few turns ends it. */
+/* Runs whenever the call lets it, and ends the call after a few rounds. */
 static ptk_err bystander(void *unused) {
     (void) unused;
     while (!call.task.ended) {
@@ -83,7 +83,7 @@ static void end_long(void) {
 
 /* --- receiving --- */
 
-/* What was received so far is kept, and the rest is where it was. */
+/* What was received so far is kept, and the rest is still in the stream. */
 static void check_all_is_there(void) {
     size_t kept = ptk_sock_pending(call.pair.sock);
     CHECK(kept > 0 && kept < LENGTH);
@@ -95,7 +95,7 @@ static ptk_err long_receives(void *unused) {
     (void) unused;
     CHECK_OK(run_long(SOCK_RECV, END_WHOLE));
     CHECK(memcmp(got, bytes, LENGTH) == 0);
-    CHECK(call.turns >= 20); /* 3,750 pieces, and a budget of 128 per turn */
+    CHECK(call.turns >= 20); /* 3,750 pieces, and a budget of 128 per tick */
     end_long();
     CHECK_ERR(run_long(SOCK_RECV, END_CANCEL), PTK_ERR_CANCELED);
     check_all_is_there();
@@ -142,7 +142,7 @@ TEST(p47_one_long_send_lets_others_run_and_can_be_ended) {
     sock_in_green(long_sends);
 }
 
-/* With timeout 0 a call never lets anybody run: it takes what is there. */
+/* With timeout 0 a call never lets another green thread run: it takes what has arrived. */
 static ptk_err long_calls_at_once(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();

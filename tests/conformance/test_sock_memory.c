@@ -19,7 +19,7 @@ static void in_green_with_scarce_memory(ptk_green_fn fn) {
     test_in_green(fn);
 }
 
-/* --- no memory for the carry --- */
+/* --- no memory for unread bytes --- */
 
 static ptk_err no_memory_for_the_carry(void *unused) {
     (void) unused;
@@ -50,7 +50,8 @@ TEST(sock_recv_without_memory_for_the_carry_leaves_the_bytes_with_the_caller) {
     in_green_with_scarce_memory(no_memory_for_the_carry);
 }
 
-/* A cancelled one, too, and one that has an older carry: all of it goes to the caller, and is told once. */
+/* The same for a cancelled receive, and for one that has older unread bytes: all go to the caller, and are
+   counted once. */
 static ptk_err no_memory_for_an_older_carry(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
@@ -70,7 +71,7 @@ static ptk_err no_memory_for_an_older_carry(void *unused) {
     sock_settle();
     memory_is_short = false;
     ptk_err err = sock_task_join(&task);
-    if (err == PTK_ERR_CANCELED) { /* the older carry's memory was used again */
+    if (err == PTK_ERR_CANCELED) { /* the memory of the older unread bytes was used again */
         CHECK_EQ(ptk_sock_pending(pair.sock), 8);
         CHECK_OK(ptk_sock_recv(pair.sock, got, 8, 0));
     } else {
@@ -89,7 +90,7 @@ TEST(sock_recv_without_memory_for_an_older_carry_loses_nothing) {
 
 /* --- the waiting path --- */
 
-/* Everything but the carry works without a single allocation. */
+/* Everything but unread bytes works without a single allocation. */
 static ptk_err talk_without_memory(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
@@ -118,7 +119,7 @@ TEST(sock_calls_wait_without_allocating) {
 
 /* --- no memory for sockets --- */
 
-/* Open sockets until there is no memory for another. */
+/* Opens sockets until there is no memory for another. */
 static size_t open_all(ptk_sock_t *socks[MANY]) {
     size_t count = 0;
     memory_is_short = true;
@@ -137,7 +138,7 @@ static void close_all(ptk_sock_t *const socks[MANY], size_t count) {
     }
 }
 
-/* The socket is reserved before the connection is taken, so the connection is still there. */
+/* The socket is reserved before the connection is taken, so the connection stays in the backlog. */
 static ptk_err no_memory_for_accept(void *unused) {
     (void) unused;
     static ptk_sock_t *socks[MANY];
@@ -192,7 +193,7 @@ TEST(p55_sock_waitable_without_memory) {
     in_green_with_scarce_memory(no_memory_for_waitables);
 }
 
-/* --- a kernel that is short --- */
+/* --- a kernel that is short of memory --- */
 
 static sock_call_t failing_call;
 static int failing_errno;
@@ -234,7 +235,7 @@ TEST(sock_open_that_fails_in_the_middle_leaves_no_descriptor) {
     sock_in_green(open_fails_in_the_middle);
 }
 
-/* The poller has no room for another socket: the call says so, and works once there is room. */
+/* The poller has no room for another socket: the call fails, and works once there is room. */
 static ptk_err no_room_in_the_poller(void *unused) {
     (void) unused;
     char got[4];
@@ -259,7 +260,7 @@ TEST(sock_calls_say_that_the_poller_has_no_room) {
     sock_in_green(no_room_in_the_poller);
 }
 
-/* recv(2) and send(2) fail for want of memory in the middle of a message. */
+/* recv(2) and send(2) fail for lack of memory in the middle of a message. */
 static ptk_err no_kernel_memory(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening, binding, listening; options and addresses; whose calls are refused. */
+/* Opening, binding, listening; options and addresses; callers whose calls are refused. */
 #include "test_sock.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ static int option_of(int fd, int level, int name) {
 }
 
 static void check_connection_options(int fd) {
-    if (!test_is_simulated()) { /* where there are no such flags */
+    if (!test_is_simulated()) { /* where these flags do not exist */
         CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
         CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends that are cut short: how many bytes went out, that nothing follows, and that send_some can resume. */
+/* Sends that are cut short: how many bytes were sent, that nothing follows, and that send_some can resume. */
 #include "test_sock.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 /*
  * The limit: the kernel takes `left` more bytes of a message, `piece` at a time, and then is full: so full
  * that it will report room later as it always does, because the rest of its buffer holds filler, which the
- * peer throws away.
+ * peer discards.
  */
 typedef struct limit {
     bool on;
@@ -53,8 +53,8 @@ static void limit_begin(size_t bytes, size_t piece) {
     sock_world.table.send = limited_send;
 }
 
-/* The peer gets what was taken of the message, which begins the pattern at `start`, and throws the filler
- * away. */
+/* The peer gets what was taken of the message, which begins the pattern at `start`, and discards the
+   filler. */
 static void limit_end(const sock_pair_t *pair, size_t start) {
     static char taken[1 << 16];
     limit.on = false;
@@ -65,8 +65,8 @@ static void limit_end(const sock_pair_t *pair, size_t start) {
 
 #define MESSAGE 6000
 
-/* A send of MESSAGE bytes of which `bytes` are taken ends by `ending`; then all that DESIGN says of PARTIAL
- * holds. */
+/* A send of MESSAGE bytes of which `bytes` are taken ends by `ending`; then all guarantees of PARTIAL
+   hold. */
 static void cut_send(const sock_pair_t *pair, size_t bytes, size_t piece, ptk_err ending) {
     static char message[MESSAGE];
     static char rest[MESSAGE];
@@ -87,7 +87,7 @@ static void cut_send(const sock_pair_t *pair, size_t bytes, size_t piece, ptk_er
     limit_end(pair, bytes);
     CHECK_ERR(ptk_sock_send(pair->sock, "next frame", 10, SOCK_FOREVER), PTK_ERR_BROKEN);
     CHECK_EQ(ptk_get_count(), 0);
-    for (size_t at = bytes; at < MESSAGE;) { /* in three goes: broken until the frame is whole */
+    for (size_t at = bytes; at < MESSAGE;) { /* in three parts: broken until the frame is whole */
         size_t count = 0;
         size_t most = (MESSAGE - bytes) / 3 + 1;
         CHECK_ERR(ptk_sock_send(pair->sock, "next frame", 10, 0), PTK_ERR_BROKEN);
@@ -134,7 +134,7 @@ TEST(p24_partial_send_then_cancel_says_how_many) {
     sock_in_green(cancel_at_many_counts);
 }
 
-/* Pieces of every size are one message all the same. */
+/* Pieces of every size form one message. */
 static ptk_err short_sends(void *unused) {
     (void) unused;
     static char message[200];
@@ -157,7 +157,7 @@ TEST(p24_send_puts_short_pieces_together) {
     sock_in_green(short_sends);
 }
 
-/* With timeout 0 the part that fits goes out, and that is PARTIAL as well. */
+/* With timeout 0 the part that fits is sent, and the result is PARTIAL as well. */
 static ptk_err partial_at_once(void *unused) {
     (void) unused;
     static char message[1 << 20];
@@ -217,7 +217,7 @@ TEST(p24_queued_sends_are_broken_by_a_partial_one) {
     sock_in_green(broken_queue);
 }
 
-/* A send_some that is cut short said all there is to say, so it breaks nothing. */
+/* A send_some that is cut short has returned its count, so it breaks nothing. */
 static ptk_err some_breaks_nothing(void *unused) {
     (void) unused;
     static char message[1 << 20];
@@ -266,7 +266,7 @@ TEST(p24_broken_stream_can_still_be_read) {
     sock_in_green(broken_but_readable);
 }
 
-/* What comes before the break is the peer's: a close, too, sends no more than that. */
+/* The peer receives what was sent before the break; a close sends no more than that. */
 static ptk_err close_after_partial(void *unused) {
     (void) unused;
     static char message[1 << 20];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Receiving: exactly `len` bytes, however they come; ends of the stream; one receiver at a time. */
+/* Receiving: exactly `len` bytes, in any pieces; ends of the stream; one receiver at a time. */
 #include "test_sock.h"
 
 #include <string.h>
@@ -71,7 +71,7 @@ TEST(p01_recv_takes_messages_in_every_composition_of_pieces) {
     sock_in_green(every_composition);
 }
 
-/* 40 bytes come at once and are never notified again: whatever is left over must be found. */
+/* 40 bytes come at once and are never notified again: bytes that are left over must be found. */
 static ptk_err every_partial_read(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
@@ -167,7 +167,7 @@ TEST(p09_end_of_stream_at_every_byte_of_a_recv) {
     sock_in_green(end_at_every_offset);
 }
 
-/* Data and the end have both arrived before anybody looks: nothing of it may be taken for a close. */
+/* Data and the end have both arrived before the first look: no data may be dropped because of the end. */
 static ptk_err end_behind_messages(void *unused) {
     (void) unused;
     for (size_t size = 1; size <= MESSAGE / 2; size++) {

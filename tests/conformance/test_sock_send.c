@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending: whole messages, first come first served; a closed peer; what a send leaves when nothing went out.
- */
+/* Sending: whole messages, first come first served; a closed peer; the state after a send of which nothing
+   was sent. */
 #include "test_sock.h"
 
 #include <signal.h>
@@ -70,7 +70,7 @@ TEST(p06_several_sends_go_out_whole_and_in_their_order_ipv6) {
     sock_in_green(several_senders);
 }
 
-/* A timeout 0 send does not overtake who waits already. */
+/* A send with timeout 0 does not overtake waiting senders. */
 static ptk_err no_overtaking(void *unused) {
     (void) unused;
     crowd_t crowd;
@@ -137,7 +137,7 @@ TEST(p46_queued_send_that_leaves_breaks_nothing) {
     sock_in_green(queued_ones_leave);
 }
 
-/* The stream is full and not a byte of the next message went out: it may be tried again. */
+/* The stream is full and not a byte of the next message was sent: the send may be repeated. */
 static ptk_err nothing_went_out(void *unused) {
     (void) unused;
     static char taken[1 << 20];
@@ -166,7 +166,7 @@ TEST(p24_send_timeout_before_the_first_byte_breaks_nothing) {
     sock_in_green(nothing_went_out);
 }
 
-/* A parked sender goes on when the peer makes room, as often as it takes. */
+/* A parked sender continues when the peer makes room, as often as needed. */
 static ptk_err slow_reader(void *unused) {
     (void) unused;
     static char big[300000];
@@ -195,7 +195,7 @@ TEST(p01_send_goes_on_for_a_reader_that_takes_little) {
     sock_in_green(slow_reader);
 }
 
-/* --- the peer is gone --- */
+/* --- the peer has closed --- */
 
 static void use_default_sigpipe(void) {
     sigset_t pipe_only;
@@ -224,7 +224,7 @@ TEST(p16_send_to_a_reset_connection_answers_reset_and_no_sigpipe) {
     sock_in_green(send_to_a_reset_connection);
 }
 
-/* The peer closed: the first bytes are refused with a reset, which the next send sees. */
+/* The peer closed: it refuses the first bytes with a reset, which the next send reports. */
 static ptk_err send_to_a_closed_peer(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();

@@ -106,7 +106,8 @@ int peer_accept(int listener) {
     return fd;
 }
 
-/* The loopback device answers within connect(2), so a client without an answer after it gets none. */
+/* The loopback device completes a handshake within connect(2), so a client that has no connection
+   afterwards never gets one. */
 peer_full_t peer_full_begin(void) {
     peer_full_t full = {.client_count = 0};
     full.listener = peer_listener(0, &full.addr);
@@ -181,7 +182,7 @@ void sock_pair_green(ptk_sock_t *ends_out[2]) {
     ptk_sock_close(listener);
 }
 
-/* The peer goes first and with a reset, so that thousands of pairs leave no port in TIME_WAIT. */
+/* The peer closes first and with a reset, so that thousands of pairs leave no port in TIME_WAIT. */
 void sock_pair_end(sock_pair_t *pair) {
     if (pair->peer >= 0) {
         close_with_reset(pair->peer);
@@ -207,11 +208,11 @@ void peer_finish(const sock_pair_t *pair) {
 void peer_reset(sock_pair_t *pair) {
     close_with_reset(pair->peer);
     pair->peer = -1;
-    peer_await(pair->fd, 0); /* POLLERR and POLLHUP come unasked */
+    peer_await(pair->fd, 0); /* POLLERR and POLLHUP need not be requested */
 }
 
-/* Until the sender knows of all that the peer has: an acknowledgement that comes later would make room. On a
- * simulated host it knows at once. */
+/* Waits until the sender has an acknowledgement of everything that the peer has: a later one would make
+   room. On a simulated host that is so at once. */
 static void acknowledge(const sock_pair_t *pair, size_t total) {
     while ((size_t) fd_unacknowledged(pair->fd) + (size_t) fd_unread(pair->peer) != total) {
         CHECK(!test_is_simulated());
@@ -261,7 +262,7 @@ void peer_read(int fd, void *buffer, size_t count) {
     }
 }
 
-/* On a simulated host nothing is on its way for so many rounds. */
+/* On a simulated host nothing is in transit after so many rounds. */
 #define IDLE_MOST 10000
 
 void peer_drain(int fd, void *buffer, size_t count) {
@@ -284,7 +285,7 @@ bool peer_at_end(int fd) {
     return got == 0;
 }
 
-/* --- bytes that can be told apart --- */
+/* --- bytes that show their place ---- */
 
 static unsigned char pattern(size_t index) {
     return (unsigned char) (index * 37 + index / 251 + index / 65521 * 3 + 11);

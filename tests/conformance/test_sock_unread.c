@@ -9,7 +9,7 @@
 
 /* --- a timeout in the middle --- */
 
-/* What a receive left behind in `pair` after `kept` of MESSAGE bytes is whole once the rest has come. */
+/* What a receive left unread in `pair` after `kept` of MESSAGE bytes is whole once the rest has come. */
 static void rest_comes_and_all_is_there(const sock_pair_t *pair, const unsigned char *bytes, size_t kept) {
     unsigned char got[MESSAGE] = {0};
     CHECK_EQ(ptk_sock_pending(pair->sock), kept);
@@ -38,7 +38,7 @@ TEST(p23_recv_timeout_after_every_byte_keeps_what_came) {
     sock_in_green(timeout_after_every_count);
 }
 
-/* The receiver is parked when the part comes, and again when its time is up. */
+/* The receiver is parked when the part comes, and again when its timeout expires. */
 static ptk_err timeout_while_parked(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();
@@ -84,7 +84,7 @@ TEST(p23_recv_carry_grows_over_many_timeouts) {
     sock_in_green(timeout_after_each_byte);
 }
 
-/* Keeps `kept` bytes in the carry of `pair`; the stream's next byte is bytes[kept]. */
+/* Leaves `kept` unread bytes in `pair`; the stream's next byte is bytes[kept]. */
 static void make_carry(const sock_pair_t *pair, const unsigned char *bytes, size_t kept) {
     unsigned char got[MESSAGE];
     peer_write(pair, bytes, kept);
@@ -207,7 +207,7 @@ TEST(p46_recv_cancelled_after_every_byte_keeps_what_came) {
     sock_in_green(cancel_after_every_count);
 }
 
-/* The message is whole when the cancel comes: either it is delivered, or it is all still there. */
+/* The message is complete when the cancel comes: either it is delivered, or all of it is still unread. */
 static ptk_err cancel_behind_the_data(void *unused) {
     (void) unused;
     sock_pair_t pair = sock_pair();

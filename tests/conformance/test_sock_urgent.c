@@ -27,7 +27,7 @@ static void write_with_urgent_byte(const sock_pair_t *pair, const unsigned char 
     }
 }
 
-/* The receiver is parked, or comes when everything is there; the sender makes pauses, or none. */
+/* The receiver is parked, or comes when everything has arrived; the sender pauses, or does not. */
 static void receive_across(const sock_pair_t *pair, size_t at, bool parked, bool pause) {
     unsigned char bytes[MESSAGE];
     unsigned char got[MESSAGE] = {0};
@@ -150,8 +150,8 @@ static ptk_err hot_receiver(void *unused) {
     return PTK_OK;
 }
 
-/* A thousand operations is the budget of a turn, plus the picks between two readings of the clock, with room.
- */
+/* A thousand operations is the budget of a tick, plus the picks between two readings of the clock, with
+   room. */
 static ptk_err others_progress(void *unused) {
     (void) unused;
     crowd.hot = sock_pair();
@@ -187,7 +187,7 @@ TEST(p47_always_ready_socket_lets_others_receive) {
     sock_in_green(others_progress);
 }
 
-/* A timer beside the hot socket, too: it is late by a bounded number of its operations. */
+/* With a timer beside the hot socket: it is late by a bounded number of the socket's operations. */
 static ptk_err timers_progress(void *unused) {
     (void) unused;
     crowd.hot = sock_pair();

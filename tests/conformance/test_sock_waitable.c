@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A socket's own waitable: a hint that consumes nothing, and takes the direction like a call. */
+/* A socket's own waitable: a hint that consumes nothing, and enters the gate of the direction like a call. */
 #include "test_sock.h"
 
 #include <string.h>
@@ -100,7 +100,7 @@ TEST(sock_waitable_for_writing) {
     sock_in_green(writable);
 }
 
-/* The end of the stream, and a reset, are things to read. */
+/* The end of the stream, and a reset, make it readable. */
 static ptk_err ends(void *unused) {
     (void) unused;
     for (int with_reset = 0; with_reset < 2; with_reset++) {
@@ -127,7 +127,7 @@ TEST(p09_sock_waitable_is_ready_at_the_end_of_the_stream_and_after_a_reset) {
     sock_in_green(ends);
 }
 
-/* --- it takes the direction --- */
+/* --- it enters the gate of the direction --- */
 
 static ptk_err beside_a_receive(void *unused) {
     (void) unused;
@@ -174,7 +174,7 @@ TEST(p06_receive_is_busy_beside_a_wait_for_reading) {
     sock_in_green(receive_beside);
 }
 
-/* For writing it waits its turn in the queue of sends. */
+/* For writing it waits in the queue of sends. */
 static ptk_err beside_a_send(void *unused) {
     (void) unused;
     static char big[200000];
@@ -208,7 +208,7 @@ TEST(p06_sock_waitable_for_writing_queues_behind_a_send) {
     sock_in_green(beside_a_send);
 }
 
-/* Waiters of a listener: a hint takes nothing, so who is behind it in the queue is woken as well. */
+/* Waiters of a listener: a hint takes nothing, so the next one in the queue is woken as well. */
 static ptk_err of_a_listener(void *unused) {
     (void) unused;
     ptk_addr_t addr;
@@ -262,7 +262,7 @@ TEST(p46_sock_waitable_waits_can_be_cancelled_and_aborted) {
     sock_in_green(leave);
 }
 
-/* --- the carry --- */
+/* --- unread bytes --- */
 
 static ptk_err carry(void *unused) {
     (void) unused;
@@ -332,7 +332,7 @@ static ptk_err wait_any_main(void *arg) {
     return PTK_OK;
 }
 
-/* Of three sockets, each in turn becomes ready; the other two are as they were. */
+/* Of three sockets, each in turn becomes ready; the other two are unchanged. */
 static ptk_err one_of_three(void *unused) {
     (void) unused;
     sock_pair_t pairs[3] = {sock_pair(), sock_pair(), sock_pair()};

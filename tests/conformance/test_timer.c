@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeps and timeouts: never early, in order, any length, and no busy loop meanwhile. */
+/* Sleeps and timeouts: never early, in order, of any length, and no busy loop meanwhile. */
 #include "conformance.h"
 
 /* --- in real time: a lower bound ------------------------------------------------------------------------ */
@@ -179,7 +179,7 @@ TEST(p20_a_poller_that_returns_early_is_asked_again_but_not_in_a_spin) {
     test_go(sleep_some_ms, &ms);
     test_run();
     CHECK_EQ(ptk_now_ns(), START_NS + 1000 * PTK_NS_PER_MS);
-    CHECK(test_counters().polls <= 40); /* 1 s halved down to 1 ns takes 30 */
+    CHECK(test_counters().polls <= 40); /* 1 s halved down to 1 ns takes 30 steps */
     test_loop_end(loop);
     test_clock_end();
 }
@@ -424,8 +424,8 @@ TEST(p23_deadline_against_a_signal_of_a_user_waitable) {
     }
 }
 
-/* The loop is late: when it looks, the deadline has passed and the event is there too. The event wins, bytes
- * are kept. */
+/* The loop is late: when it looks, the deadline has passed and the event has come too. The event wins,
+   bytes are kept. */
 static ptk_err be_late(void *arg) {
     meeting_t *meeting = arg;
     test_yield();
@@ -460,8 +460,8 @@ TEST(p23_readiness_seen_together_with_the_deadline_wins) {
     meet_late(false);
 }
 
-/* Nothing is there when the deadline passes; a byte comes before the one that waits runs again. Its last look
- * finds it. */
+/* Nothing has come when the deadline passes; a byte comes before the waiter runs again. Its last look
+   finds the byte. */
 static ptk_err write_at_the_deadline(void *arg) {
     meeting_t *meeting = arg;
     CHECK_OK(ptk_sleep_until(START_NS + 10 * PTK_NS_PER_MS));
@@ -485,7 +485,7 @@ TEST(p23_readiness_between_the_deadline_and_the_wake_wins) {
     test_clock_end();
 }
 
-/* Many exchanges with a timeout that often strikes: every byte that was written is read, and none twice. */
+/* Many exchanges with a timeout that often expires: every byte that was written is read, and none twice. */
 typedef struct stream {
     int fds[2];
     ptk_waitable_t *readable;
@@ -547,8 +547,8 @@ static void ring(void *fd) {
     CHECK_EQ(fd_event_add(*(int *) fd), 0);
 }
 
-/* Descriptor and timer come in the same tick, over and over: each wait ends once, and the next one
- * starts clean. */
+/* Descriptor and timer come in the same tick, repeatedly: each wait ends once, and the next one starts
+   clean. */
 static ptk_err count_wakes(void *arg) {
     int fd = *(int *) arg;
     ptk_waitable_t *readable = test_fd_waitable(fd);
@@ -575,7 +575,8 @@ TEST(p07_descriptor_and_timer_at_once_wake_once) {
     test_go(count_wakes, &fd);
     uint64_t switches = test_counters().switches;
     test_run();
-    CHECK(test_counters().switches - switches <= 2 * (3 * WAKE_ROUNDS + 1)); /* to it and away, per park */
+    CHECK(test_counters().switches - switches <=
+          2 * (3 * WAKE_ROUNDS + 1)); /* a switch to it and one away, per park */
     CHECK_EQ(fd_close(fd), 0);
     test_loop_end(loop);
     test_clock_end();
@@ -583,8 +584,8 @@ TEST(p07_descriptor_and_timer_at_once_wake_once) {
 
 /* --- the base of a timeout ------------------------------------------------------------------------------ */
 
-/* Time passes while a green thread computes; what it asks for afterwards counts from its call, not from the
- * last turn. */
+/* Time passes while a green thread computes; a timeout that it then starts counts from its call, not from
+   the last tick. */
 static ptk_err ask_after_computing(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
@@ -615,7 +616,7 @@ TEST(timer_counts_from_the_call_and_not_from_the_last_turn) {
     test_clock_end();
 }
 
-/* Woken for nothing twice, a wait parks again, and still ends at its first deadline. */
+/* Woken without an event twice, a wait parks again, and still ends at its first deadline. */
 typedef struct tease {
     int fds[2];
     int times;

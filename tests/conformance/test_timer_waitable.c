@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TIMER waitables: first and period without drift, latched counts, many waiters. */
+/* TIMER waitables: first and period without drift, counts without a waiter, many waiters. */
 #include "conformance.h"
 
 #define START_NS UINT64_C(987654321)
@@ -123,7 +123,7 @@ TEST(p18_timer_waitable_far_away_does_not_wrap) {
     test_clock_end();
 }
 
-/* A period of one nanosecond: counted by division, not one by one. */
+/* A period of one nanosecond: expiries are counted by division, not one by one. */
 static ptk_err count_nanoseconds(void *arg) {
     (void) arg;
     ptk_timer_spec_t spec = {.first_ns = 1, .period_ns = 1};
@@ -238,7 +238,7 @@ TEST(p05_timer_waitable_abort_and_destroy_wake_waiters) {
     test_clock_end();
 }
 
-/* Nobody waits, the loop polls: an armed timer must not make it spin. */
+/* No waiter, and the loop polls: an armed timer must not make it spin. */
 static ptk_err sleep_a_while(void *arg) {
     (void) arg;
     return ptk_sleep_ms(100);

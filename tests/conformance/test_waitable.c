@@ -79,7 +79,7 @@ typedef struct waiter {
     char letter;
 } waiter_t;
 
-/* Notes its letter, in capitals if it was not woken by an event. */
+/* Records its letter, in capitals if it was not woken by an event. */
 static ptk_err wait_and_note(void *arg) {
     const waiter_t *waiter = arg;
     ptk_err err = test_wait(waiter->user, waiter->timeout_ms);
@@ -141,7 +141,7 @@ TEST(user_waiter_that_timed_out_takes_no_event) {
     test_in_green(signal_around_a_timeout);
 }
 
-/* Who comes when a waiter was already woken gets in line behind nobody: the count that is latched. */
+/* A waiter that comes when another one has already been woken finds an empty queue and an empty count. */
 static ptk_err come_between_wake_and_run(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
@@ -190,7 +190,7 @@ TEST(user_relay_of_fifty_green_threads) {
     }
     CHECK_OK(ptk_waitable_signal(stations[0]));
     test_run();
-    CHECK_OK(test_wait(stations[0], 0)); /* the token that went round a hundred times */
+    CHECK_OK(test_wait(stations[0], 0)); /* the token that circulated a hundred times */
     for (size_t i = 0; i < 50; i++) {
         ptk_waitable_destroy(stations[i]);
     }
@@ -233,7 +233,7 @@ static ptk_err abort_after_signal(void *arg) {
     CHECK_OK(test_join(first));
     CHECK_ERR(test_join(second), PTK_ERR_ABORTED);
     CHECK_OK(ptk_waitable_signal(user));
-    CHECK_OK(ptk_waitable_abort(user)); /* keeps what is latched */
+    CHECK_OK(ptk_waitable_abort(user)); /* keeps the counted events */
     CHECK_OK(test_wait(user, 0));
     ptk_waitable_destroy(user);
     return PTK_OK;
@@ -292,7 +292,7 @@ TEST(p46_destroy_takes_nothing_from_a_wait_that_is_complete) {
     test_in_green(destroy_after_signal);
 }
 
-/* The one that is woken destroys what the other still waits for, on its way out of the wait. */
+/* The waiter that is woken destroys what the other one still waits for, on its way out of the wait. */
 static ptk_err wait_and_destroy(void *user) {
     CHECK_OK(test_wait(user, PTK_TIMEOUT_INFINITE));
     ptk_waitable_destroy(user);

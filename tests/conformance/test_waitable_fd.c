@@ -124,7 +124,7 @@ static ptk_err see_eventfd(void *arg) {
     test_let_poll();
     CHECK_EQ(fd_event_add(fd), 0);
     CHECK_OK(test_join(reader));
-    CHECK_OK(test_wait(waitable, 1)); /* level: nobody has read it */
+    CHECK_OK(test_wait(waitable, 1)); /* level-triggered: the bytes are still unread */
     CHECK_EQ(fd_event_take(fd, &value), 0);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
     ptk_waitable_destroy(waitable);
@@ -264,7 +264,7 @@ static ptk_err see_a_broken_pipe(void *arg) {
     CHECK_OK(test_join(writer));
     CHECK_OK(ptk_waitable_wait(waitable, PTK_EVENT_WRITE, 0));
     CHECK((ptk_waitable_ready() & PTK_EVENT_ERROR) != 0);
-    CHECK_OK(test_wait(waitable, 1)); /* reported whether asked for or not */
+    CHECK_OK(test_wait(waitable, 1)); /* reported whether requested or not */
     CHECK((ptk_waitable_ready() & PTK_EVENT_ERROR) != 0);
     ptk_waitable_destroy(waitable);
     CHECK_EQ(fd_close(fds[1]), 0);
@@ -376,7 +376,7 @@ static ptk_err see_what_is_there_by_now(void *arg) {
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     for (int i = 0; i < 3; i++) {
         CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
-        test_write(pair[1], 1); /* the poller has not been asked since */
+        test_write(pair[1], 1); /* there was no poll since */
         ptk_scheduler_counters_t before = test_counters();
         CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
         CHECK_EQ(test_counters().switches, before.switches);

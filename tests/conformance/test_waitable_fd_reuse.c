@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors that their owner closes, duplicates and reopens behind the loop's back. */
+/* Descriptors that their owner closes, duplicates and reopens without a call of ptk. */
 #include "conformance.h"
 
 #include <fcntl.h>
@@ -10,7 +10,7 @@ static ptk_err wait_readable(void *waitable) {
     return test_wait(waitable, PTK_TIMEOUT_INFINITE);
 }
 
-/* Make `fd` mean what `other` means; `other` is closed. The number stays. */
+/* Makes `fd` refer to what `other` refers to; `other` is closed. The number stays. */
 static void replace(int fd, int other) {
     CHECK_EQ(fd_duplicate_to(other, fd), fd);
     CHECK_EQ(fd_close(other), 0);
@@ -44,8 +44,7 @@ TEST(p60_descriptor_closed_and_reopened_under_the_same_number) {
     test_in_green(reopen_the_number);
 }
 
-/* As above, but the first description is kept alive by a duplicate, so the kernel keeps its registration too.
- */
+/* As above, but a duplicate keeps the first description alive, so the kernel keeps its registration too. */
 static ptk_err reopen_with_a_duplicate_alive(void *arg) {
     (void) arg;
     int first[2];
@@ -56,7 +55,7 @@ static ptk_err reopen_with_a_duplicate_alive(void *arg) {
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_TIMEOUT);
     int duplicate = fd_duplicate(first[0]);
     replace(first[0], second[0]);
-    test_write(first[1], 1); /* readable for ever, by the duplicate */
+    test_write(first[1], 1); /* always readable, by the duplicate */
     ptk_scheduler_counters_t before = test_counters();
     CHECK_ERR(test_wait(waitable, 20), PTK_ERR_TIMEOUT);
     CHECK_OK(ptk_sleep_ms(20));
@@ -108,7 +107,7 @@ TEST(p04_destroy_after_the_owner_closed_a_descriptor_with_a_duplicate) {
     test_in_green(destroy_after_the_close);
 }
 
-/* Destroyed while somebody waits for it and its descriptor is closed already, with a duplicate alive. */
+/* Destroyed while it has a waiter and its descriptor is closed already, with a duplicate alive. */
 static ptk_err close_under_a_waiter(void *arg) {
     (void) arg;
     int first[2];
@@ -219,7 +218,7 @@ TEST(p03_stale_event_of_the_same_batch_after_close_and_reuse) {
     test_in_green(make_a_batch);
 }
 
-/* Many times over, so that every order of numbers in the poller's table occurs. */
+/* Repeated many times, so that every order of numbers in the poller's table occurs. */
 static ptk_err churn(void *arg) {
     (void) arg;
     ptk_test_random_t random = {5};
@@ -269,7 +268,7 @@ static ptk_err share_with_a_child(void *arg) {
     CHECK(child >= 0);
     if (child == 0) {
         fd_close(hold[1]);
-        _exit(fd_read(hold[0], (char[1]) {0}, 1) == 0 ? 0 : 1); /* until the parent lets go */
+        _exit(fd_read(hold[0], (char[1]) {0}, 1) == 0 ? 0 : 1); /* until the parent lets it go on */
     }
     ptk_waitable_destroy(waitable);
     CHECK_EQ(fd_close(fds[0]), 0);

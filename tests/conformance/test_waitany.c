@@ -10,7 +10,7 @@
 
 typedef ptk_waitable_wait_item_t item_t;
 
-/* Spoil what the call must set. */
+/* Overwrites what the call must set. */
 static void spoil(item_t *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         items[i].ready_out = 99;
@@ -163,7 +163,7 @@ TEST(waitany_over_both_directions_of_one_waitable) {
     test_in_green(wait_for_directions);
 }
 
-/* The descriptor and the timer come in one batch: one is reported, the other is still there. */
+/* The descriptor and the timer come in one batch: one is reported, the other can still be taken. */
 static ptk_err take_both_of_a_batch(void *arg) {
     (void) arg;
     int fds[2];
@@ -191,7 +191,7 @@ TEST(p07_waitany_descriptor_and_timer_at_once) {
     test_clock_end();
 }
 
-/* The same, but both strike while the green thread is parked: the loop's turn finds them together. */
+/* The same, but both come while the green thread is parked: one tick of the loop finds them together. */
 typedef struct both {
     int fds[2];
     item_t items[3];
@@ -259,7 +259,7 @@ static ptk_err end_the_wait(void *arg) {
     CHECK_ERR(test_join(green), PTK_ERR_CLOSED);
     CHECK_EQ(waiter.index, 1);
     CHECK_OK(ptk_waitable_signal(users[0]));
-    CHECK_OK(test_wait(users[0], 0)); /* nobody is queued there any more */
+    CHECK_OK(test_wait(users[0], 0)); /* no waiter is queued any more */
     ptk_waitable_destroy(users[0]);
     ptk_waitable_destroy(users[2]);
     return PTK_OK;
@@ -382,7 +382,7 @@ static ptk_err time_out(void *arg) {
     CHECK_EQ(ptk_now_ns() - start, 7 * PTK_NS_PER_MS);
     CHECK_OK(ptk_waitable_signal(users[0]));
     CHECK_OK(ptk_waitable_signal(users[1]));
-    CHECK_OK(test_wait(users[1], 0)); /* nobody is queued any more */
+    CHECK_OK(test_wait(users[1], 0)); /* no waiter is queued any more */
     CHECK_OK(test_wait(users[0], 0));
     ptk_waitable_destroy(users[0]);
     ptk_waitable_destroy(users[1]);
@@ -466,7 +466,7 @@ static ptk_err repeat_a_descriptor(void *arg) {
     item_t items[] = {ITEM(readable), ITEM(readable)};
     ptk_err err = ptk_waitable_wait_any(items, 2, &index, 2);
     CHECK(err == PTK_ERR_BUSY || err == PTK_ERR_TIMEOUT || err == PTK_ERR_INVALID_PARAM);
-    CHECK_ERR(test_wait(readable, 1), PTK_ERR_TIMEOUT); /* whatever it was, the direction is free */
+    CHECK_ERR(test_wait(readable, 1), PTK_ERR_TIMEOUT); /* in any case the direction is free */
     test_write(fds[1], 1);
     CHECK_OK(ptk_waitable_wait_any(items, 2, &index, 0));
     CHECK_EQ(index, 0);

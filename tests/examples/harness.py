@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the examples share: checks that print what they checked, programs that never outlive the test."""
+"""Shared by the tests of the examples: checks that print what they checked, programs that never outlive the test."""
 
 import atexit
 import os
@@ -39,7 +39,7 @@ def need(*programs: str) -> None:
 
 
 def check(condition: bool, what: str) -> None:
-    """End the test unless the condition holds."""
+    """Ends the test unless the condition holds."""
     if not condition:
         print(f"FAILED: {what}", flush=True)
         sys.exit(1)
@@ -58,7 +58,7 @@ def example(name: str) -> str:
 
 
 def run(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[str]:
-    """Run a program to its end: status, standard output and standard error as text."""
+    """Runs a program to its end; returns status, standard output and standard error as text."""
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     running.append(process)
     try:
@@ -72,7 +72,7 @@ def run(*words: str, data: bytes = b"") -> subprocess.CompletedProcess[str]:
 
 
 def read_line(stream: object) -> str:
-    """The next line of an unbuffered pipe, "" at its end."""
+    """Returns the next line of an unbuffered pipe, "" at its end."""
     line = b""
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
@@ -105,7 +105,7 @@ class Server:
         return socket.create_connection((self.host, self.port))
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end: the exit status."""
+        """Sends a signal and waits for the end; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
         try:
@@ -123,7 +123,7 @@ class Server:
 
 
 def receive_all(sock: socket.socket) -> bytes:
-    """Everything until the end of the stream."""
+    """Returns everything until the end of the stream."""
     parts = []
     while part := sock.recv(65536):
         parts.append(part)
@@ -131,7 +131,7 @@ def receive_all(sock: socket.socket) -> bytes:
 
 
 def receive_exactly(sock: socket.socket, count: int) -> bytes:
-    """`count` bytes, or fewer if the stream ends."""
+    """Returns `count` bytes, or fewer if the stream ends."""
     data = b""
     while len(data) < count:
         part = sock.recv(count - len(data))

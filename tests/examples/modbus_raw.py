@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Modbus/TCP frames as bytes, right and wrong ones."""
+"""Modbus/TCP frames as bytes, correct and wrong ones."""
 
 import socket
 import struct
@@ -8,12 +8,12 @@ from harness import receive_exactly
 
 
 def frame(transaction: int, unit: int, pdu: bytes, protocol: int = 0, length: int | None = None) -> bytes:
-    """A frame; with `length` its header lies."""
+    """Returns a frame; `length` replaces the length in its header."""
     return struct.pack(">HHHB", transaction, protocol, len(pdu) + 1 if length is None else length, unit) + pdu
 
 
 def receive_frame(sock: socket.socket) -> tuple[int, int, bytes] | None:
-    """Transaction id, unit id and PDU of the next frame; None if the stream ends or is reset."""
+    """Returns transaction id, unit id and PDU of the next frame; None if the stream ends or is reset."""
     try:
         header = receive_exactly(sock, 7)
         if len(header) < 7:
@@ -27,7 +27,7 @@ def receive_frame(sock: socket.socket) -> tuple[int, int, bytes] | None:
 
 
 def is_closed(sock: socket.socket) -> bool:
-    """Does the peer end the stream, or reset it, without another byte?"""
+    """Returns whether the peer ends the stream, or resets it, without another byte."""
     try:
         return sock.recv(1) == b""
     except ConnectionError:

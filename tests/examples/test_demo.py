@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The demonstration, small: it ends well, without errors, and shows its table."""
+"""A small run of the demonstration ends without errors and shows its table."""
 
 import os
 import pty
@@ -14,7 +14,7 @@ ROWS = ("conversations at once", "requests answered and verified", "requests per
 
 
 def table_of(output: str) -> dict[str, float]:
-    """The numbers of the table by what stands before them."""
+    """Returns the numbers of the table by their labels."""
     found = {}
     for name, number in re.findall(r"^  (\w[\w ]*?)  +([\d,.]+)(?: ms)?$", output, re.MULTILINE):
         found[name] = float(number.replace(",", ""))
@@ -37,7 +37,7 @@ def check_demo(platform: str) -> None:
 
 
 def check_terminal() -> None:
-    """On a terminal the line of progress is rewritten in its place."""
+    """On a terminal the line of progress is rewritten in place."""
     try:
         ours, theirs = pty.openpty()
     except OSError as error:
@@ -51,7 +51,7 @@ def check_terminal() -> None:
     try:
         while part := os.read(ours, 4096):
             output += part
-    except OSError:  # how Linux says that the last writer is gone
+    except OSError:  # Linux reports so that the last writer has closed
         pass
     check_equal(process.wait(LIMIT_S), 0, "it ends well on a terminal")
     lines = output.replace(b"\r\n", b"\n").split(b"\n")

@@ -22,7 +22,7 @@ def start(*options: str, listen: str = "127.0.0.1:0", errors: int | None = None)
 
 
 def exchange(server: Server, data: bytes) -> bytes:
-    """Send everything while receiving, half-close, and take what comes until the end."""
+    """Sends everything while receiving, half-closes, and returns what comes until the end."""
     with server.connect() as sock:
         def send() -> None:
             sock.sendall(data)
@@ -57,12 +57,12 @@ def check_parallel(server: Server) -> None:
 
 
 def check_resets(server: Server) -> None:
-    """Peers that reset while the server has much to send them."""
+    """Peers reset while the server has much to send to them."""
     for _ in range(10):
         with server.connect() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.sendall(LARGE)
-    check_equal(exchange(server, b"still there"), b"still there", "it answers after ten resets")
+    check_equal(exchange(server, b"still there"), b"still there", "it echoes after ten resets")
 
 
 def check_socat(server: Server) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A server that answers late, twice, or something else: the client takes only what answers its own request."""
+"""A server that responds late, twice, or wrongly: the client accepts only the response to its own request."""
 
 import socket
 import struct
@@ -14,19 +14,19 @@ from modbus_raw import frame, is_closed, receive_frame
 UNIT = 1
 WRONG, RIGHT = 111, 222
 GOOD = f"0: {RIGHT}"
-NO_ANSWER = "modbus_client: a network failure, or an answer that makes no sense"
+NO_ANSWER = "modbus_client: a network failure, or a response that does not fit the request"
 TIMEOUT = "modbus_client: the call's own timeout passed"
 
 Script = Callable[[socket.socket], None]
 
 
 def answer(transaction: int, value: int, unit: int = UNIT, function: int = 3) -> bytes:
-    """The answer to the question for one holding register."""
+    """Returns the response to a request for one holding register."""
     return frame(transaction, unit, bytes([function, 2]) + struct.pack(">H", value))
 
 
 def ask(script: Script, *options: str, platform: str) -> tuple[int, list[str], list[str]]:
-    """Let the client read a register from the script: exit status, lines of output, lines of errors."""
+    """Lets the client read a register from the script; returns exit status, lines of output, lines of errors."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         words = [example("modbus_client"), address, "--platform", platform, *options, "read-holding", "0", "1"]
@@ -43,13 +43,13 @@ def ask(script: Script, *options: str, platform: str) -> tuple[int, list[str], l
 
 
 def next_id(sock: socket.socket) -> int | None:
-    """The id of the next request; None when the client has none left."""
+    """Returns the id of the next request; None when the client sends no more."""
     request = receive_frame(sock)
     return request[0] if request else None
 
 
 def ids(sock: socket.socket, count: int) -> Iterator[list[int]]:
-    """Requests in groups. That a second one is there says that the first has timed out."""
+    """Requests in groups. When a second request has come, the first one has timed out."""
     while len(group := [i for i in (next_id(sock) for _ in range(count)) if i is not None]) == count:
         yield group
 
@@ -75,7 +75,7 @@ def very_late(sock: socket.socket) -> None:
 
 
 def cut_late(after: int) -> Script:
-    """The timeout strikes when `after` bytes of the answer are there."""
+    """The timeout expires when `after` bytes of the response have come."""
     def script(sock: socket.socket) -> None:
         while (first := next_id(sock)) is not None:
             late_answer = answer(first, WRONG)
@@ -87,7 +87,7 @@ def cut_late(after: int) -> Script:
 
 
 def then_closed(make: Callable[[int], bytes]) -> Script:
-    """Answer with what `make` makes of the id; the client must close."""
+    """Responds with what `make` makes of the id; the client must close."""
     def script(sock: socket.socket) -> None:
         sock.sendall(make(next_id(sock) or 0))
         check(is_closed(sock), "  the client closes the connection")

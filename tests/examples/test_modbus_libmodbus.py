@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""libmodbus, an implementation that is not ours, as client of our server and as server of our client."""
+"""libmodbus, another implementation, as client of the example server and as server of the example client."""
 
 import signal
 import tempfile

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Frames that are wrong in every way: the server answers with the right exception, or closes, and goes on."""
+"""Frames that are wrong in every way: the server responds with the right exception, or closes, and goes on."""
 
 import errno
 import os
@@ -54,7 +54,7 @@ def check_truncation(server: Server) -> None:
 
 
 def check_half_sent(platform: str) -> None:
-    """Half a request, and then nothing: the connection does not stay."""
+    """Half a request, and then nothing: the server closes the connection."""
     with start(platform, "--request-ms", "50") as server:
         for cut in (1, 6, 7, 8, len(GOOD) - 1):
             with server.connect() as sock:
@@ -161,7 +161,7 @@ def check_pieces(server: Server) -> None:
 
 
 def garbage(generator: random.Random) -> bytes:
-    """Pure noise, or frames with noise in them."""
+    """Random bytes, or frames that contain random bytes."""
     if generator.random() < 0.3:
         return generator.randbytes(generator.randrange(1, 600))
     data = b""
@@ -182,7 +182,7 @@ def check_garbage(server: Server, seed: int) -> None:
                     sock.shutdown(socket.SHUT_WR)
                     receive_all(sock)
             except OSError as error:
-                if error.errno not in CLOSED:  # it may close in the middle, and rightly
+                if error.errno not in CLOSED:  # it may close in the middle
                     raise
     check_alive(server, f"500 connections with garbage, seed {seed}")
 

@@ -12,7 +12,7 @@ COILS, DISCRETE_INPUTS, INPUT_REGISTERS, HOLDING_REGISTERS = "0", "1", "3", "4"
 
 def mbpoll(server: Server, unit: int, table: str, first: int, *values: int,
            count: int = 1) -> subprocess.CompletedProcess[str]:
-    """Poll once; with values, write. Addresses begin at 0."""
+    """Polls once; with values, writes. Addresses begin at 0."""
     words = ["mbpoll", "-m", "tcp", "-0", "-1", "-o", "10", "-p", str(server.port), "-a", str(unit), "-t", table,
              "-r", str(first)]
     if not values:

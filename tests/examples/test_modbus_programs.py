@@ -51,7 +51,7 @@ def check_units() -> None:
 
 
 def check_limits() -> None:
-    """The most that one request may carry, there and back."""
+    """The largest requests and the largest responses."""
     with Server(example("modbus_server"), *LISTEN) as server:
         def ours(*words: str) -> str:
             done = run(example("modbus_client"), server.address, "--timeout-ms", "20000", *words)
@@ -82,7 +82,7 @@ def check_nobody_there() -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))  # taken, but it does not listen
         done = run(example("modbus_client"), f"127.0.0.1:{sock.getsockname()[1]}", "read-coils", "0", "1")
-        check_equal((done.returncode, done.stderr), (1, "modbus_client: connection refused\n"), "nobody listens: 1")
+        check_equal((done.returncode, done.stderr), (1, "modbus_client: connection refused\n"), "no listener: 1")
 
 
 def main() -> None:

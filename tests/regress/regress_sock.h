@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-/* A loop on `platform`, whatever the environment says. */
+/* Returns a loop on `platform`, whatever the environment selects. */
 static inline ptk_event_loop_platform_t *regress_loop(const char *platform) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     options.platform = platform;
@@ -26,7 +26,7 @@ static inline void regress_in_green(const char *platform, ptk_green_fn fn) {
     test_loop_end(loop);
 }
 
-/* A listening socket on a port of its own. */
+/* Returns a listening socket on a port of its own. */
 static inline ptk_sock_t *regress_listener(ptk_addr_t *addr_out) {
     ptk_sock_t *listener = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
     CHECK_OK(ptk_addr_parse("127.0.0.1:0", addr_out));
@@ -36,7 +36,8 @@ static inline ptk_sock_t *regress_listener(ptk_addr_t *addr_out) {
     return listener;
 }
 
-/* A socket that accepted `peer_out`, a plain blocking descriptor; never waited on. From a green thread. */
+/* Returns a socket that accepted `peer_out`, a plain blocking descriptor; it was never waited on. From a
+   green thread. */
 static inline ptk_sock_t *regress_pair(int *peer_out) {
     ptk_addr_t addr;
     ptk_sock_t *listener = regress_listener(&addr);
@@ -53,7 +54,7 @@ static inline void regress_pair_end(ptk_sock_t *sock, int peer) {
     CHECK_EQ(close(peer), 0);
 }
 
-/* A green thread that yields until it is cancelled, and counts its turns. */
+/* A green thread that yields until it is cancelled, and counts its rounds. */
 static inline ptk_err regress_count_ticks(void *arg) {
     size_t *turns = arg;
     while (ptk_yield() == PTK_OK) {

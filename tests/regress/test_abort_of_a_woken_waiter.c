@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whoever waits for a descriptor is woken to look again. An abort that came between the wake and that look
- * was lost: if somebody had taken the data meanwhile, the waiter found nothing and went back to wait.
+ * A waiter of a descriptor is woken to look again. An abort between the wake and that look was lost: if
+ * another green thread had taken the data meanwhile, the waiter found nothing and waited again.
  */
 #include "conformance.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that neither parked nor moved data through the kernel spent no budget: a loop of receives that were
- * BUSY, of receives out of what ptk held, or of empty sends never let anybody else run.
+ * Calls that neither parked nor moved data through the kernel spent no budget: a loop of receives that
+ * returned BUSY, of receives of unread bytes, or of empty sends never let another green thread run.
  */
 #include "regress_sock.h"
 

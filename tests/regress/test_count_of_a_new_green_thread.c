@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk_waitable_count() of a green thread that had not waited yet told what the one before it, in the same
- * control block, had taken. */
+/* ptk_waitable_count() of a green thread that had not waited yet returned what the one before it, in the
+   same task, had taken. */
 #include "conformance.h"
 
 static ptk_err take_five(void *user) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The last signaler was released without a signal, and run slept for ever instead of reporting the deadlock.
- */
+/* The last signaler was released without a signal, and run slept without end instead of reporting the
+   deadlock. */
 #include "conformance.h"
 
 #include <pthread.h>
@@ -31,7 +31,7 @@ TEST(deadlock_after_the_last_signaler_was_released_here) {
     check_deadlock(loop, user);
 }
 
-/* Over and over: the loop looks between the release and its end. */
+/* Repeatedly: the loop looks between the release and its end. */
 TEST(deadlock_after_the_last_signaler_was_released_by_a_thread) {
     for (int i = 0; i < 300; i++) {
         ptk_event_loop_platform_t *loop = test_loop();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* run ended with DEADLOCK in the middle of a stop and left the stop on: whoever was started afterwards was
- * cancelled from birth. */
+/* run ended with DEADLOCK in the middle of a stop and left the stop on: every green thread that was
+   started afterwards was cancelled from the beginning. */
 #include "conformance.h"
 
 static ptk_err wait_shielded(void *user) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A platform handle beyond the range of int was cut to a valid descriptor, and memory for a table that large
- * was asked for. */
+/* A platform handle beyond the range of int was cut to a valid descriptor, and memory for a table of that
+   size was requested. */
 #include "conformance.h"
 
 TEST(descriptor_wider_than_int_is_invalid) {

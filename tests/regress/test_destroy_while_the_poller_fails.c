@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Destroy gave up, and ended the process, at the first failure of the poller: poll(2) without memory for a
- * moment was enough, although those that it had cancelled needed no poller to end.
+ * Destroy gave up, and ended the process, at the first failure of the poller: one poll(2) that failed for
+ * lack of memory was enough, although the green threads that it had cancelled needed no poller to end.
  */
 #include "regress_sock.h"
 

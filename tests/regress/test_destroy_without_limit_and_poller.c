@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without a limit of time, destroy went round and round at full speed, and for ever, when the poller failed
- * for good and nobody but the poller could have woken those that were left.
+ * Without a timeout, destroy looped at full speed without end, when the poller failed for good and only the
+ * poller could have woken the remaining green threads.
  */
 #include "regress_sock.h"
 
@@ -43,7 +43,7 @@ static void take_the_poller_away(void) {
     ptk_thread()->sys = &poor_system;
 }
 
-/* --- those that are left --- */
+/* --- the remaining green threads --- */
 
 static ptk_waitable_t *event;
 

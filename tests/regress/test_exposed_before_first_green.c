@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop's descriptor was asked for before anything was spawned, and then never showed work or deadlines.
- */
+/* The loop's descriptor was requested before the first spawn, and then never showed work or deadlines. */
 #include "conformance.h"
 
 #include <poll.h>

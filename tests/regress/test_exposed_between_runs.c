@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The loop's descriptor showed only what the last ptk_scheduler_poll() had left behind: not a TIMER waitable
- * that was made outside the loop, and, after run had returned, neither a new green thread nor a signal.
+ * that was created outside the loop, and, after run had returned, neither a new green thread nor a signal.
  */
 #include "regress_sock.h"
 
@@ -18,7 +18,7 @@ static bool shows(int fd, int timeout_ms) {
     return poll(&entry, 1, timeout_ms) == 1;
 }
 
-/* A loop that others watch; it has been run, and nothing is due. */
+/* A loop that is watched from outside; it has been run, and nothing is due. */
 static ptk_event_loop_platform_t *watched_loop(int *fd_out) {
     ptk_event_loop_platform_t *loop = regress_loop("epoll");
     *fd_out = (int) ptk_event_loop_platform_fd(loop);
@@ -28,7 +28,7 @@ static ptk_event_loop_platform_t *watched_loop(int *fd_out) {
     while (shows(*fd_out, 0)) {
         CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_DONE);
     }
-    test_run(); /* run is what came last */
+    test_run(); /* run was the last call */
     CHECK(!shows(*fd_out, 0));
     return loop;
 }

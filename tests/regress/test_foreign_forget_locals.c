@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk_foreign_forget() dropped a coroutine's green-local values: their destructors did not run, and the
- * memory that held them stayed. */
+/* ptk_foreign_forget() dropped the local values of a coroutine: their destructors did not run, and the
+   memory that held them was not freed. */
 #include "conformance.h"
 
 #ifdef PTK_TEST_HAVE_PCL

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ptk_foreign_forget() for a coroutine that the spawn hook had made: before its first turn it ended a green
- * thread that was still in the run queue, and after its end it ended it once more, through a slot that still
- * led to the freed control block.
+ * ptk_foreign_forget() for a coroutine that the spawn hook had created: before the coroutine first ran, it
+ * ended a green thread that was still in the run queue, and after its end it ended it once more, through a
+ * slot that still led to the freed task.
  */
 #include "conformance.h"
 
@@ -10,7 +10,7 @@
 
 #define COROUTINES 8
 
-/* Over the adapter for libpcl: slots that outlive the coroutines, which the adapter frees at their end. */
+/* Wraps the adapter for libpcl: slots that outlive the coroutines, which the adapter frees at their end. */
 typedef struct outliving {
     void *coroutine;
     void *slot;
@@ -26,7 +26,7 @@ static void *spawn_and_note(void *context, void (*fn)(void *arg), void *arg) {
     return known[known_count++].coroutine;
 }
 
-/* The newest of that address: a freed one's may be used again. */
+/* Returns the newest of that address: the address of a freed one may be used again. */
 static void **find_slot(void *context, void *coroutine) {
     (void) context;
     size_t i = known_count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The owner of a foreign descriptor closed it before its waitable was destroyed, and a ptk socket got the
- * number. Destroying the waitable then took the socket's registration away: its receive never woke.
+ * number. Destroying the waitable then removed the socket's registration: its receive never woke.
  */
 #include "regress_sock.h"
 
@@ -29,7 +29,7 @@ static ptk_err destroy_late(void *unused) {
     ptk_sock_t *peer = ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE);
     ptk_green_t *receiver = test_spawn(receive_one, sock);
     test_let_poll();
-    CHECK(test_wait(foreign, 0) != PTK_OK); /* nor does it see what is the socket's */
+    CHECK(test_wait(foreign, 0) != PTK_OK); /* nor does it see the socket's events */
     ptk_waitable_destroy(foreign);
     CHECK_OK(ptk_sock_send(peer, "x", 1, PTK_TIMEOUT_INFINITE));
     CHECK_OK(test_join(receiver));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll(2) takes no more entries than the process may have descriptors. The poll platform handed it one per
+ * poll(2) takes no more entries than the process may have descriptors. The poll platform passed one per
  * registration, idle or not: once the limit was below that, run failed with INVALID_PARAM and destroy
  * aborted.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A green thread that returned with a shield still open left the loop with a scope, and its timer, in a frame
- * that was gone: whoever ran next wrote over them.
+ * that no longer existed: the next green thread on that stack overwrote them.
  */
 #include "conformance.h"
 
@@ -28,7 +28,7 @@ static ptk_err start_many(void *count) {
     for (int i = 0; i < 20; i++) {
         CHECK_OK(test_join(test_spawn(leave_shields_open, count)));
     }
-    CHECK_OK(ptk_sleep_ms(20)); /* the shields' limits pass, and nobody is there to hear of it */
+    CHECK_OK(ptk_sleep_ms(20)); /* the shields' limits pass without a green thread */
     return PTK_OK;
 }
 

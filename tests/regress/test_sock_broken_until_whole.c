@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A send that was cut short leaves half a frame in the stream, and the socket BROKEN. One byte more by
- * send_some counted as the end of that: the next whole send went out in the middle of the cut frame.
+ * send_some counted as the end of that: the next whole send was sent in the middle of the cut frame.
  */
 #include "regress_sock.h"
 
@@ -12,7 +12,7 @@
 static char frame[FRAME_BYTES];
 static char sink[1 << 20];
 
-/* Take what has arrived. */
+/* Takes what has arrived. */
 static size_t drain(int peer) {
     size_t total = 0;
     ssize_t got;
@@ -23,7 +23,7 @@ static size_t drain(int peer) {
     return total;
 }
 
-/* Send exactly `bytes` of the frame's rest. */
+/* Sends exactly `bytes` of the frame's rest. */
 static void resume(ptk_sock_t *sock, int peer, size_t bytes) {
     while (bytes > 0) {
         size_t sent = 0;

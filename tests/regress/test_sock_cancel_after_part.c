@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A receive that was cancelled while it was parked, and then found a part of its message on its last try,
- * went back to wait as if nothing had happened: the cancel was lost, and without a timeout it waited for
- * ever.
+ * waited again as if nothing had happened: the cancel was lost, and without a timeout it waited without end.
  */
 #include "conformance.h"
 
@@ -21,7 +20,7 @@ static ptk_err receive_eight(void *arg) {
     return PTK_OK;
 }
 
-/* A ptk socket that accepted `peer_out`, a plain descriptor. */
+/* Returns a ptk socket that accepted `peer_out`, a plain descriptor. */
 static ptk_sock_t *open_pair(int *peer_out) {
     ptk_addr_t addr;
     CHECK_OK(ptk_addr_parse("127.0.0.1:0", &addr));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connect whose socket the poller calls hung up, although no connection has failed, was tried again and
- * again without a pause: after a shutdown of what was not connected yet (the system refuses it, and remembers
- * it all the same), and after a connection that had come about and ended between two calls of connect.
+ * A connect was repeated without a pause when the poller reported its socket as hung up although no
+ * connection had failed: after a shutdown of a socket that was not connected yet (the system refuses it, and
+ * remembers it nevertheless), and after a connection that was established and ended between two calls of
+ * connect.
  */
 #include "regress_sock.h"
 
@@ -14,7 +15,7 @@ static void connect_plain(int fd, const ptk_addr_t *addr) {
     CHECK_EQ(connect(fd, ptk_addr_sockaddr(addr), addr->length), 0);
 }
 
-/* A listener whose backlog is full: nobody answers. */
+/* A listener whose backlog is full: it accepts no handshake. */
 static ptk_err connect_to_silence_after_shutdown(void *unused) {
     (void) unused;
     ptk_addr_t addr;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accept skips connections that died in the backlog. Where accept4(2) answers such an error each time,
- * without taking a connection (a policy that forbids it does), it tried again for ever without looking at its
- * deadline or letting others run.
+ * accept skips connections that died in the backlog. Where accept4(2) returns such an error each time,
+ * without taking a connection (as under a policy that forbids it), it repeated the call without end and
+ * without checking its deadline or letting others run.
  */
 #include "conformance.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A receive into a huge buffer, from a peer that never stops sending, did not end at its deadline: as long as
- * there was data it went on, and while the data was there at once nobody else ran.
+ * there was data it continued, and while the data had already arrived no other green thread ran.
  */
 #include "regress_sock.h"
 
@@ -30,7 +30,7 @@ static intptr_t receive_piece(ptk_os_handle_t handle, void *memory, size_t bytes
     return PIECE_BYTES;
 }
 
-/* There is something as soon as the loop looks, a tenth of a millisecond after the last. */
+/* There is data as soon as the loop polls, a tenth of a millisecond after the last. */
 static void write_piece(void) {
     static const char zeros[PIECE_BYTES];
     if (peer >= 0 && writes < MOST_WRITES) {
@@ -66,7 +66,7 @@ static ptk_err receive_one(void *sock) {
     return ptk_sock_recv(sock, &byte, 1, PTK_TIMEOUT_INFINITE);
 }
 
-/* Its turns take time too, or a receive that only waits would never end. */
+/* Its rounds take time too, or a receive that only waits would never end. */
 static ptk_err count_ticks(void *arg) {
     size_t *turns = arg;
     while (ptk_yield() == PTK_OK) {
@@ -92,7 +92,7 @@ static ptk_err receive_without_parking(void *unused) {
     CHECK_ERR(ptk_sock_recv(sock, buffer, BUFFER_BYTES, 50), PTK_ERR_TIMEOUT);
     table.recv = below.recv;
     CHECK(turns > 0);
-    CHECK(pieces >= 100 && pieces < 2000); /* at most 500, and what is left of a turn's budget */
+    CHECK(pieces >= 100 && pieces < 2000); /* at most 500, and the rest of a tick's budget */
     CHECK_EQ(ptk_sock_pending(sock), pieces * PIECE_BYTES);
     regress_cancel(other);
     regress_pair_end(sock, end);

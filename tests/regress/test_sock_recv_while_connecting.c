@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A receive, while a connect that was started with timeout 0 was under way, waited for the connection and
- * took its error: the connect that was to find it never did.
+ * A receive during a connect that was started with timeout 0 waited for the connection and took its error:
+ * the connect that should have returned the error never did.
  */
 #include "regress_sock.h"
 
 #include <errno.h>
 
-/* A client of a full listener: it gets no answer until the listener is gone, and a refusal then. */
+/* A client of a full listener: it gets no response until the listener is closed, and a refusal then. */
 static int open_client(const ptk_addr_t *addr) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     CHECK(connect(fd, ptk_addr_sockaddr(addr), addr->length) == 0 || errno == EINPROGRESS);

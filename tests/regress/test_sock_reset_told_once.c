@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system tells only once that a connection was reset. When a send had heard it, a receive answered
- * CLOSED, as if the peer had ended the stream in good order.
+ * The system reports a reset of a connection only once. When a send had consumed the report, a receive
+ * returned CLOSED, as if the peer had ended the stream normally.
  */
 #include "regress_sock.h"
 

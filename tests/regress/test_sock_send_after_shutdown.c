@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A send after the caller's own shutdown of that direction answered RESET, as if the peer had done it. */
+/* A send after the caller's own shutdown of that direction returned RESET, as if the peer had reset the
+   connection. */
 #include "regress_sock.h"
 
 static ptk_err send_after_shutdown(void *unused) {

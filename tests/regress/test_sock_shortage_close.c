@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who accepts while descriptors are short waits in one queue of the whole loop. Closing a listener woke the
- * first in that queue, whosever it was, and the closed listener's own waiter learned of it only when its
- * pause was over.
+ * Accepts that wait while descriptors are short wait in one queue of the whole loop. Closing a listener woke
+ * the first in that queue, of any listener, and the closed listener's own waiter returned only when its pause
+ * was over.
  */
 #include "conformance.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An accept that had waited out a shortage of descriptors, and then failed for another reason, still told the
- * shortage's errno. */
+/* An accept that had waited during a shortage of descriptors, and then failed for another reason, still
+   reported the shortage's errno. */
 #include "regress_sock.h"
 #include "ptk_test_faults.h"
 #include <errno.h>

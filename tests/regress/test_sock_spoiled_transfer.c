@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * After a connect that timed out only close is useful; send and recv waited for the connection that their
- * caller had given up, without end if they had no timeout. On a socket that was never connected send answered
+ * caller had given up, without end if they had no timeout. On a socket that was never connected send returned
  * RESET.
  */
 #include "conformance.h"

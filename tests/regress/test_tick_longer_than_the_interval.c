@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Under an oracle each pick of a green thread looks at the clock first, and a tick is due when one has
- * passed the interval since the last. The interval was reckoned from before the poll: where a poll without
- * sleep took longer than that, the next turn was due at once, and nobody ever ran.
+ * Under an oracle each pick of a green thread reads the clock first, and a tick is due when the interval
+ * since the last one has passed. The interval was measured from before the poll: where a poll without sleep
+ * took longer than that, the next tick was due at once, and no green thread ever ran.
  */
 #include "conformance.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two waitables of one descriptor share a registration. When an event for one of them had used it up and it
- * could not be armed again, the failure was dropped: the other waited on without anybody watching.
+ * could not be armed again, the failure was dropped: the other wait continued without a registration.
  */
 #include "regress_sock.h"
 
@@ -23,7 +23,8 @@ static ptk_err wait_to_write(void *arg) {
     return PTK_OK;
 }
 
-/* A reader and a writer wait; the reader is woken, and what follows for the writer fails. Its answer. */
+/* A reader and a writer wait; the reader is woken, and re-arming for the writer fails. Returns the
+   writer's result. */
 static ptk_err fail_to_arm_again(ptk_test_fault_span_t span) {
     int fds[2];
     test_socketpair(fds);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wait_any took a descriptor that the kernel refuses to watch for one that became ready in between: it looked
- * and armed in turns for ever, past its timeout, and nobody else ran. Now the item's error ends the call.
+ * and armed alternately without end, past its timeout, and no other green thread ran. Now the item's error
+ * ends the call.
  */
 #include "regress_sock.h"
 
 #include "ptk_test_faults.h"
 #include <errno.h>
 
-/* Wait for `waitable` behind another that can be watched; the answer must be `expected` and name it. */
+/* Waits for `waitable` behind another that can be watched; the result must be `expected` and name it. */
 static void check_refused(ptk_waitable_t *waitable, ptk_err expected) {
     ptk_waitable_t *user = test_user();
     ptk_waitable_wait_item_t items[] = {
@@ -20,7 +21,7 @@ static void check_refused(ptk_waitable_t *waitable, ptk_err expected) {
     CHECK_ERR(ptk_waitable_wait_any(items, 2, &index, 50), expected);
     CHECK_EQ(index, 1);
     CHECK_ERR(ptk_waitable_wait_any(items, 2, &index, PTK_TIMEOUT_INFINITE), expected);
-    CHECK_OK(ptk_waitable_signal(user)); /* nobody is left in its queue */
+    CHECK_OK(ptk_waitable_signal(user)); /* no waiter is left in its queue */
     CHECK_OK(ptk_waitable_wait_any(items, 2, &index, PTK_TIMEOUT_INFINITE));
     CHECK_EQ(index, 0);
     ptk_waitable_destroy(user);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* wait_any with timeout 0 outside of run looked at the latches only: not at what signalers had sent, nor at
- * timers that had fallen due. */
+/* wait_any with timeout 0 outside of run looked at the event counters only: not at what signalers had
+   sent, nor at timers that were due. */
 #include "conformance.h"
 
 TEST(waitany_with_timeout_zero_sees_signals_and_timers_outside_run) {

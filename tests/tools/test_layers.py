@@ -15,7 +15,7 @@ import layers  # noqa: E402
 
 CLEAN = {
     "src/ptk_time.h": "unsigned ptk_now(void);\n",
-    "src/ptk_time.c": '#include <ptk_time.h>\n#include "sys/ptk_sys.h"\n'
+    "src/base/ptk_time.c": '#include <ptk_time.h>\n#include "sys/ptk_sys.h"\n'
                       'unsigned ptk_now(void) { return ptk_sys(); }\n',
     "src/sys/ptk_sys.h": "unsigned ptk_sys(void);\n",
     "src/sys/ptk_sys_linux.c": '#include "ptk_sys.h"\n#ifdef __linux__\nextern int getpid(void);\n#endif\n'
@@ -72,7 +72,7 @@ class LayersTest(unittest.TestCase):
     def test_graph(self) -> None:
         code, output = self.check({}, "--graph")
         self.assertEqual(code, 0)
-        self.assertIn("5 src/ptk_sock.c\n    0 src/ptk_time.c: ptk_now\n", output)
+        self.assertIn("5 src/ptk_sock.c\n    0 src/base/ptk_time.c: ptk_now\n", output)
 
     def test_no_objects_is_an_error(self) -> None:
         code, output = self.check({}, "--build", str(self.root / "elsewhere"))
@@ -91,8 +91,10 @@ class LayersTest(unittest.TestCase):
 
     def test_include_cycle(self) -> None:
         self.assert_caught(
-            {"src/ptk_op.h": "#pragma once\n#include <ptk_park.h>\n", "src/ptk_park.h": "#include <ptk_op.h>\n"},
-            "src/ptk_op.h:2: cycle: src/ptk_op.h -> src/ptk_park.h (#include); src/ptk_park.h -> src/ptk_op.h")
+            {"src/sched/ptk_op.h": "#pragma once\n#include \"ptk_park.h\"\n",
+             "src/sched/ptk_park.h": "#include \"ptk_op.h\"\n"},
+            "src/sched/ptk_op.h:2: cycle: src/sched/ptk_op.h -> src/sched/ptk_park.h (#include); "
+            "src/sched/ptk_park.h -> src/sched/ptk_op.h")
 
     def test_commented_include_does_not_count(self) -> None:
         code, output = self.check({"src/base/ptk_list.h": "/*\n#include <ptk_sock.h>\n*/\n", "src/ptk_sock.h": "\n"})
@@ -100,32 +102,33 @@ class LayersTest(unittest.TestCase):
 
     def test_upward_symbol(self) -> None:
         self.assert_caught(
-            {"src/ptk_op.c": "extern int ptk_sock();\nint ptk_op(void) { return ptk_sock(); }\n"},
-            "src/ptk_op.c:1: layer 3 needs ptk_sock of src/ptk_sock.c, layer 5")
+            {"src/sched/ptk_op.c": "extern int ptk_sock();\nint ptk_op(void) { return ptk_sock(); }\n"},
+            "src/sched/ptk_op.c:1: layer 3 needs ptk_sock of src/ptk_sock.c, layer 5")
 
     def test_symbol_cycle(self) -> None:
         self.assert_caught(
-            {"src/ptk_op.c": "int b(void);\nint c(void) { return b(); }\n",
-             "src/ptk_park.c": "int a(void);\nint b(void) { return a(); }\n",
-             "src/ptk_green.c": "int c(void);\nint a(void) { return c(); }\n"},
-            "src/ptk_green.c:1: cycle: src/ptk_green.c -> src/ptk_op.c (c); src/ptk_op.c -> src/ptk_park.c (b); "
-            "src/ptk_park.c -> src/ptk_green.c (a)")
+            {"src/sched/ptk_op.c": "int b(void);\nint c(void) { return b(); }\n",
+             "src/sched/ptk_park.c": "int a(void);\nint b(void) { return a(); }\n",
+             "src/sched/ptk_green.c": "int c(void);\nint a(void) { return c(); }\n"},
+            "src/sched/ptk_green.c:1: cycle: src/sched/ptk_green.c -> src/sched/ptk_op.c (c); "
+            "src/sched/ptk_op.c -> src/sched/ptk_park.c (b); "
+            "src/sched/ptk_park.c -> src/sched/ptk_green.c (a)")
 
     def test_data_makes_edges_too(self) -> None:
         self.assert_caught(
-            {"src/ptk_op.c": "extern int park; int *op(void) { return &park; }\n",
-             "src/ptk_park.c": "extern int *op(void); int park; int *all(void) { return op(); }\n"},
-            "cycle: src/ptk_op.c -> src/ptk_park.c (park)")
+            {"src/sched/ptk_op.c": "extern int park; int *op(void) { return &park; }\n",
+             "src/sched/ptk_park.c": "extern int *op(void); int park; int *all(void) { return op(); }\n"},
+            "cycle: src/sched/ptk_op.c -> src/sched/ptk_park.c (park)")
 
     def test_os_symbol(self) -> None:
-        self.assert_caught({"src/ptk_green.c": "extern int getpid();\nint green(void) { return getpid(); }\n"},
-                           "src/ptk_green.c:1: needs getpid")
+        self.assert_caught({"src/sched/ptk_green.c": "extern int getpid();\nint green(void) { return getpid(); }\n"},
+                           "src/sched/ptk_green.c:1: needs getpid")
 
     def test_context_may_use_swapcontext_and_nobody_else(self) -> None:
         user = "extern int swapcontext();\nint NAME(void) { return swapcontext(); }\n"
         self.assert_caught({"src/context/ptk_context_ucontext.c": user.replace("NAME", "one"),
-                            "src/ptk_green.c": user.replace("NAME", "two")},
-                           "src/ptk_green.c:1: needs swapcontext")
+                            "src/sched/ptk_green.c": user.replace("NAME", "two")},
+                           "src/sched/ptk_green.c:1: needs swapcontext")
 
     def test_runtime_symbols(self) -> None:
         for symbol in ("memcpy", "strlen", "__memcpy_chk", "__asan_init", "__tsan_func_entry", "__stack_chk_fail",
@@ -138,8 +141,8 @@ class LayersTest(unittest.TestCase):
         for condition in ("#ifdef __linux__", "#if defined(_WIN32)", "#ifndef __x86_64__", "#if 1 && \\\n    __APPLE__",
                           "#if 0\n#elif defined(__GLIBC__)"):
             with self.subTest(condition):
-                self.assert_caught({"src/ptk_op.h": f"{condition}\n#endif\n"}, "#if on ")
-        code, output = self.check({"src/ptk_op.h": "#if __STDC_VERSION__ // not __linux__\n#endif\n"})
+                self.assert_caught({"src/sched/ptk_op.h": f"{condition}\n#endif\n"}, "#if on ")
+        code, output = self.check({"src/sched/ptk_op.h": "#if __STDC_VERSION__ // not __linux__\n#endif\n"})
         self.assertEqual(code, 0, output)
 
     def test_descriptor_above_the_platform(self) -> None:
@@ -152,8 +155,8 @@ class LayersTest(unittest.TestCase):
         self.assertEqual(code, 0, output)
 
     def test_object_of_a_removed_source_is_ignored(self) -> None:
-        self.check({"src/ptk_green.c": "extern int getpid();\nint green(void) { return getpid(); }\n"})
-        (self.root / "src/ptk_green.c").unlink()
+        self.check({"src/sched/ptk_green.c": "extern int getpid();\nint green(void) { return getpid(); }\n"})
+        (self.root / "src/sched/ptk_green.c").unlink()
         code, output = self.check({})
         self.assertEqual(code, 0, output)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Sees each rule of tools/tidy.py fail on a text that breaks it, and hold its peace on one that does not."""
+"""Sees each rule of tools/tidy.py fail on a text that breaks it, and pass one that does not."""
 
 import contextlib
 import io
@@ -8,6 +8,7 @@ import re
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -146,7 +147,82 @@ __attribute__((noinline)) static void seven(int a) { }
         for path in ("src/ptk_a_impl.h", "src/ptk_event_source.h", "src/base/ptk_b.h", "src/ptk_a.c"):
             self.assert_clean("PTK_API int a(void);\n", path)
 
+    # --- names ---
+    def names_found(self, *files: tuple[str, str]) -> list[str]:
+        return [str(violation) for violation in tidy.check_names([tidy.Source(path, FIRST + text) for path, text in files])]
+
+    def test_a_name_means_one_thing(self) -> None:
+        for one, other in (("static void leave(int a) {\n}\n", "static int *leave(void);\n"),
+                           ("#define leave 1\n", "#  define leave(x) 2\n"),
+                           ("static int leave;\n", "static const int leave[] = {1, 2};\n"),
+                           ("typedef struct a { int a; } leave;\n", "typedef int leave;\n"),
+                           ("struct leave {\n    int a;\n};\n", "enum leave { B };\n"),
+                           ("__attribute__((noinline)) static void leave(void) {\n}\n", "#define leave\n")):
+            for folder in ("src", "sim"):
+                with self.subTest(one, folder=folder):
+                    found = self.names_found((f"{folder}/a/ptk_a.c", one), (f"{folder}/ptk_b.c", "\n" + other))
+                    self.assertEqual(len(found), 2, found)
+                    self.assertIn(f"{folder}/a/ptk_a.c:2: leave is defined in {folder}/ptk_b.c:3 too", found[0])
+
+    def test_names_that_do_not_meet(self) -> None:
+        body = "static void a%d(void) {\n    static int b;\n    leave(c, leave);\n}\n"
+        self.assertEqual(self.names_found(("src/ptk_a.c", body % 1), ("src/ptk_b.c", body % 2)), [])
+        leave = "static void leave(void) {\n}\n"
+        self.assertEqual(self.names_found(("src/ptk_a.c", "static void leave(void);\n" + leave)), [])
+        self.assertEqual(self.names_found(("src/ptk_a.c", leave), ("sim/ptk_b.c", leave), ("tests/c.c", leave)), [])
+        self.assertEqual(self.names_found(("src/ptk_a.c", leave), ("src/ptk_b.h", leave)), [])
+        unnamed = "static struct {\n    int a;\n} leave%d;\nstatic const struct {\n    int a;\n} stay%d[] = {{1}};\n"
+        self.assertEqual(self.names_found(("src/ptk_a.c", unnamed % (1, 2)), ("src/ptk_b.c", unnamed % (3, 4))), [])
+        macro = "#define LEAVE 1\n#undef LEAVE\n"
+        self.assertEqual(self.names_found(("src/ptk_a.c", macro), ("src/ptk_b.c", macro)), [])
+
+    def test_one_of_alternatives_is_built(self) -> None:
+        leave = "static void leave(void) {\n}\n"
+        for one, other in (("context/ptk_context_aarch64", "context/ptk_context_ucontext"),
+                           ("sys/ptk_sys_linux_net", "sys/ptk_sys_darwin")):
+            self.assertEqual(self.names_found((f"src/{one}.c", leave), (f"src/{other}.c", leave)), [])
+        for one, other in (("context/ptk_context", "context/ptk_context_ucontext"),
+                           ("sys/ptk_sys_linux_net", "sys/ptk_sys_linux"),
+                           ("platform/ptk_event_loop_platform_epoll", "platform/ptk_event_loop_platform_poll")):
+            self.assertEqual(len(self.names_found((f"src/{one}.c", leave), (f"src/{other}.c", leave))), 2)
+
     # --- command ---
+    def run_on(self, files: dict[str, str], *arguments: str) -> tuple[int, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(FIRST + text if name.endswith((".c", ".h")) else text)
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                code = tidy.main(["--root", folder, *arguments])
+        return code, output.getvalue()
+
+    def test_words_and_names_are_rules(self) -> None:
+        files = {"src/a/ptk_a.c": "static int told; // told\n", "src/ptk_b.c": "static int told;\n",
+                 "sim/ptk_sim_a.h": "/* Free it. */\nvoid a(void);\n", "README.md": "Somebody.\n"}
+        with unittest.mock.patch.object(tidy, "PENDING_FOLDERS", ()):
+            code, output = self.run_on(files)
+        self.assertEqual(code, 1)
+        for expected in ("src/a/ptk_a.c:2: \"told\"", "src/a/ptk_a.c:2: told is defined in src/ptk_b.c:2 too",
+                         "src/ptk_b.c:2: told is", "sim/ptk_sim_a.h:2: \"Free ...\"", "README.md:1: \"Somebody\""):
+            self.assertIn(expected, output)
+
+    def test_pending_folders_are_shown_on_demand(self) -> None:
+        files = {"src/a/ptk_a.c": "// told\n", "docs/b.md": "Somebody.\n"}
+        with unittest.mock.patch.object(tidy, "PENDING_FOLDERS", ("src/a/",)):
+            code, output = self.run_on(files)
+            self.assertEqual((code, output.count("\n")), (1, 1), output)
+            self.assertIn("docs/b.md:1", output)
+            code, output = self.run_on(files, "--words")
+            self.assertEqual(code, 1)
+            self.assertIn("src/a/ptk_a.c:2", output)
+            self.assertIn("docs/b.md:1", output)
+            self.assertRegex(output, r" 1 docs\n +1 src/a\n +2 in all\n")
+            code, output = self.run_on(files, "--words", "docs", "sim/")
+            self.assertNotIn("src/a", output)
+            self.assertEqual(self.run_on(files, "--words", "sim/")[0], 0)
+
     def test_command(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for name, text in (("src/ptk_a.c", FIRST + "int a(void) {\n}\n"), ("bench/b.h", FIRST + "\t\n"),
@@ -162,7 +238,7 @@ __attribute__((noinline)) static void seven(int a) { }
         self.assertEqual((code, clean), (1, 0))
         self.assertIn("bench/b.h:2: tab", output.getvalue())
         self.assertIn("src: 1 files, 1 functions, median 2 lines, longest 2", output.getvalue())
-        self.assertIn("tidy: 1 files, nothing to say", output.getvalue())
+        self.assertIn("tidy: 1 files, no violations", output.getvalue())
         self.assertNotIn("other/", output.getvalue())
 
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The demonstration's histogram: exact where it is small, and to 1 % everywhere. */
+/* The demonstration's histogram: exact for small values, and to 1 % for all others. */
 #include "ptk_test.h"
 #include "support/histogram.h"
 
 static histogram_t histogram;
 
-/* What comes out for a value that went in alone. */
+/* Returns what comes out for a value that was recorded alone. */
 static uint64_t through(uint64_t value) {
     histogram = (histogram_t) {0};
     histogram_add(&histogram, value);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The Modbus client's transaction ids: they come round, but never to one that may still be answered. */
+/* The Modbus client's transaction ids: they are reused, but never while a response to the old request may
+   still come. */
 #include "modbus/modbus_client.h"
 #include "ptk_test.h"
 
@@ -47,7 +48,7 @@ static void open_fake(fake_t *fake, ptk_event_loop_platform_t *loop) {
                                  &fake->address.length));
 }
 
-/* Run a client against a fake server. */
+/* Runs a client against a fake server. */
 static void run_against(fake_t *fake, ptk_green_fn client) {
     ptk_err answer = PTK_ERR_CANCELED;
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();

@@ -31,7 +31,7 @@ static const shape_t shapes[] = {
 };
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
-/* What a request of each shape writes: FF 00 first, which is a good value for everything. */
+/* What a request of each shape writes: FF 00 first, which is a valid value for all. */
 static const uint8_t values[256] = {0xFF, 0x00, 0xA5, 0x5A, 0x12, 0x34};
 
 static modbus_request_t request_of(const shape_t *shape, uint16_t read_count, uint16_t write_count) {
@@ -45,7 +45,7 @@ static modbus_request_t full_request(const shape_t *shape) {
     return request_of(shape, shape->read_most, shape->write_most);
 }
 
-/* Decode from memory that is exactly as long as the PDU, so that a sanitizer sees any byte too many. */
+/* Decodes from memory that is exactly as long as the PDU, so that a sanitizer sees any byte too many. */
 static modbus_exception_t decode_exact(const uint8_t *pdu, size_t pdu_bytes, modbus_request_t *request_out) {
     uint8_t *exact = malloc(pdu_bytes);
     CHECK(exact);
@@ -175,7 +175,7 @@ TEST(garbage_is_refused_or_means_itself) {
     CHECK(understood > 100);
 }
 
-/* The right response to a request: its values, if it reads, are all 1. */
+/* Returns the correct response to a request: its values, if it reads, are all 1. */
 static size_t respond(const modbus_request_t *request, const uint8_t *request_pdu, uint8_t *pdu) {
     memset(pdu + MODBUS_RESPONSE_DATA, 1, modbus_response_data_bytes(request));
     return modbus_response_encode(request, request_pdu, pdu);
@@ -216,7 +216,7 @@ TEST(an_exception_is_believed_only_for_its_function) {
         CHECK_EQ(exception, MODBUS_ILLEGAL_DATA_ADDRESS);
         CHECK(!modbus_response_check(&request, request_pdu, pdu, 1, &exception));
         CHECK(!modbus_response_check(&request, request_pdu, pdu, 3, &exception));
-        pdu[1] = 0; /* an exception that is none */
+        pdu[1] = 0; /* an exception that does not exist */
         CHECK(!modbus_response_check(&request, request_pdu, pdu, 2, &exception));
         modbus_exception_encode((uint8_t) (shapes[i].function + 1), MODBUS_ILLEGAL_DATA_ADDRESS, pdu);
         CHECK(!modbus_response_check(&request, request_pdu, pdu, 2, &exception));

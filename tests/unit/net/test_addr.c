@@ -218,7 +218,7 @@ TEST(addr_port) {
     CHECK_EQ(ptk_addr_port(NULL, 0), 0);
 }
 
-/* Texts made of the pieces that a grammar could trip over: what is accepted must survive a round trip. */
+/* Texts made of pieces at which a grammar could fail: what is accepted must survive a round trip. */
 TEST(addr_random_texts_round_trip_p56) {
     static const char *const pieces[] = {"[",     "]", ":",    "::",        "%",         "1",  "0",
                                          "255",   ".", "fe80", "localhost", "*",         "lo", "65535",

@@ -29,7 +29,7 @@ static void exec_self(void *argument) {
     SKIP("an emulated program cannot run itself");
 }
 
-/* Run this program with the given argument; its exit code, -1 if it did not exit. */
+/* Runs this program with the given argument; returns its exit code, -1 if it did not exit. */
 static int run_self(const char *test, const char *mischief, char *output, size_t output_bytes) {
     self_t self = {test, mischief};
     int status = ptk_test_in_child(exec_self, &self, output, output_bytes);
@@ -48,7 +48,7 @@ static void check_at_end(void) {
     CHECK(!is_mischief("end"));
 }
 
-/* Does nothing, unless the environment asks for some mischief. */
+/* Does nothing, unless the environment selects a failure. */
 TEST(subject) {
     int zero = 0;
     if (is_mischief("check")) {

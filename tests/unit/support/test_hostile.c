@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hostile kernel does bend things, loses no byte, and reports again what a cut receive has left. */
+/* The hostile kernel does change results, loses no byte, and reports again what a cut receive has left. */
 #include "ptk_test_hostile.h"
 
 #include "base/ptk_thread.h"
@@ -25,7 +25,7 @@ static void end(void) {
     ptk_thread()->sys = NULL;
 }
 
-/* Wait until the kernel reports `handle`, through whatever it does instead. */
+/* Waits until the kernel reports `handle`, through whatever it does instead. */
 static void await_report(ptk_os_handle_t epoll, int handle) {
     struct epoll_event event = {.events = 0};
     int count = 0;
