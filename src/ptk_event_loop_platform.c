@@ -2,48 +2,38 @@
 /*
  * Creating and destroying the loop of a thread (layer 2).
  *
- * A thread has at most one live loop, and the thread block points at it: that pointer is the whole of
- * ownership. `object->loop == ptk_thread()->loop` is the owner check of every public call. A fork leaves the
- * child with a cleared pointer and a mark, so the child's use of the parent's objects is refused without
- * looking into them.
+ * A thread has at most one live loop, and the thread block points at it. That pointer is the only record of
+ * ownership: `object->loop == ptk_thread()->loop` is the owner check of every public call. In the child of a
+ * fork the pointer is cleared and a mark is set, so that the child's use of the parent's objects is refused
+ * without reading them.
  *
- * The loop knows nothing of green threads: the scheduler hangs itself on as the attachment, and its `detach`
- * is asked first when the loop is destroyed.
+ * A loop holds no green threads itself: the scheduler registers as the attachment, and its `detach` is called
+ * first when the loop is destroyed.
  */
-#include "platform/ptk_platform.h"
+#include "platform/ptk_event_loop_platform_impl.h"
 
+#include "base/ptk_log_impl.h"
 #include "base/ptk_loop_tag.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_report.h"
+#include "base/ptk_options.h"
 #include "context/ptk_overflow.h"
+#include "platform/ptk_event_loop_platform_epoll.h"
+#include "platform/ptk_event_loop_platform_poll.h"
 #include <errno.h>
 #include <string.h>
 
-static const ptk_platform_ops_t *const platforms[] = {&ptk_platform_epoll, &ptk_platform_poll};
+/* All platforms, best first. */
+static const ptk_platform_ops_t *const loop_platforms[] = {&ptk_platform_epoll, &ptk_platform_poll};
 
-#define PLATFORM_COUNT             (sizeof(platforms) / sizeof(platforms[0]))
-#define DESTROY_TIMEOUT_DEFAULT_MS 5000
-
-ptk_err ptk_options_copy(void *copy_out, size_t known_bytes, const void *options) {
-    uint32_t given_bytes;
-    memcpy(&given_bytes, options, sizeof given_bytes);
-    if (given_bytes < sizeof given_bytes) {
-        return PTK_ERR_INVALID_PARAM;
-    }
-    for (size_t i = known_bytes; i < given_bytes; i++) {
-        if (((const unsigned char *) options)[i] != 0) {
-            return PTK_ERR_INVALID_PARAM;
-        }
-    }
-    memset(copy_out, 0, known_bytes);
-    memcpy(copy_out, options, given_bytes < known_bytes ? given_bytes : known_bytes);
-    return PTK_OK;
-}
+#define LOOP_PLATFORM_COUNT             (sizeof(loop_platforms) / sizeof(loop_platforms[0]))
+#define LOOP_DESTROY_TIMEOUT_DEFAULT_MS 5000
 
 ptk_err ptk_loop_refusal(void) {
     return ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_WRONG_THREAD;
 }
 
+/* The pointer that the caller passed is compared and never dereferenced: it may be stale, or belong to
+ * another thread. */
 ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platform_t **loop_out) {
     const ptk_thread_block_t *block = ptk_thread();
     if (!loop && !block->loop) {
@@ -56,9 +46,9 @@ ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platfor
     return PTK_OK;
 }
 
-/* The child of a fork has the thread that forked and no other; its loop shares kernel objects with the
- * parent's. */
-static void poison_after_fork(void) {
+/* Runs in the child of a fork, on the only thread that it has. A loop in its block is the parent's: it shares
+ * the poller and the sockets with the parent, so the child must not use it. */
+static void loop_poison_after_fork(void) {
     ptk_thread_block_t *block = ptk_thread();
     block->forked = block->forked || block->loop != NULL;
     block->loop = NULL;
@@ -68,36 +58,40 @@ static void poison_after_fork(void) {
     block->locate = NULL;
 }
 
-static void register_fork_handler(void) {
+/* Registers the fork handler once per process. A failure is tried again with the next loop. */
+static void loop_watch_forks(void) {
     static atomic_bool registered;
-    if (!atomic_exchange(&registered, true) && ptk_sys_real.at_fork_child(poison_after_fork) != 0) {
+    if (!atomic_exchange(&registered, true) && ptk_sys_real.at_fork_child(loop_poison_after_fork) != 0) {
         atomic_store(&registered, false);
-        ptk_log(PTK_LOG_WARNING, "cannot register for forks; do not use a loop in a forked child");
+        ptk_log(PTK_LOG_WARNING, "cannot register a fork handler; do not use a loop in a forked child");
     }
 }
 
-static const ptk_platform_ops_t *find_platform(const char *name) {
-    for (size_t i = 0; i < PLATFORM_COUNT; i++) {
-        if (strcmp(platforms[i]->name, name) == 0) {
-            return platforms[i];
+/* Returns the platform of that name, NULL if there is none. */
+static const ptk_platform_ops_t *loop_find_platform(const char *name) {
+    for (size_t i = 0; i < LOOP_PLATFORM_COUNT; i++) {
+        if (strcmp(loop_platforms[i]->name, name) == 0) {
+            return loop_platforms[i];
         }
     }
     return NULL;
 }
 
-static void free_loop(ptk_event_loop_platform_t *loop) {
+/* Producers that still hold a reference find the inbox closed. */
+static void loop_free(ptk_event_loop_platform_t *loop) {
     ptk_inbox_close(loop->inbox);
     ptk_inbox_unref(loop->inbox);
     ptk_free(loop);
 }
 
-/* A loop on one platform; NULL with the reason set. */
-static ptk_event_loop_platform_t *open_loop(const ptk_platform_ops_t *ops) {
+/* Returns an open loop on one platform, NULL with the reason recorded. */
+static ptk_event_loop_platform_t *loop_open(const ptk_platform_ops_t *ops) {
     ptk_event_loop_platform_t *loop = ptk_allocate_zeroed(ops->loop_bytes);
     int os_err = ENOMEM;
     if (!loop) {
         goto no_loop;
     }
+    ptk_assert(ops->loop_bytes >= sizeof *loop);
     loop->ops = ops;
     loop->inbox = ptk_inbox_create(&os_err);
     if (!loop->inbox) {
@@ -107,7 +101,7 @@ static ptk_event_loop_platform_t *open_loop(const ptk_platform_ops_t *ops) {
     if (os_err == 0) {
         return loop;
     }
-    free_loop(loop);
+    loop_free(loop);
     goto no_loop;
 no_inbox:
     ptk_free(loop);
@@ -116,9 +110,11 @@ no_loop:
     return NULL;
 }
 
-static ptk_event_loop_platform_t *open_best_loop(void) {
-    for (size_t i = 0; i < PLATFORM_COUNT; i++) {
-        ptk_event_loop_platform_t *loop = open_loop(platforms[i]);
+/* Returns a loop on the first platform that works here. A lack of resources is not passed over: the next
+ * platform would only hide it. */
+static ptk_event_loop_platform_t *loop_open_best(void) {
+    for (size_t i = 0; i < LOOP_PLATFORM_COUNT; i++) {
+        ptk_event_loop_platform_t *loop = loop_open(loop_platforms[i]);
         if (loop || ptk_get_err() != PTK_ERR_NOT_SUPPORTED) {
             return loop;
         }
@@ -126,20 +122,22 @@ static ptk_event_loop_platform_t *open_best_loop(void) {
     return NULL;
 }
 
-static ptk_event_loop_platform_t *open_chosen_loop(const char *option) {
+/* Returns a loop on the platform that the thread block, the option or $PTK_PLATFORM names, in this order;
+ * else on the best one. */
+static ptk_event_loop_platform_t *loop_open_chosen(const char *option) {
     if (ptk_thread()->platform) {
-        return open_loop(ptk_thread()->platform);
+        return loop_open(ptk_thread()->platform);
     }
     const char *name = option ? option : ptk_sys()->environment("PTK_PLATFORM");
     if (!name || name[0] == '\0') {
-        return open_best_loop();
+        return loop_open_best();
     }
-    const ptk_platform_ops_t *ops = find_platform(name);
+    const ptk_platform_ops_t *ops = loop_find_platform(name);
     if (!ops) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
     }
-    return open_loop(ops);
+    return loop_open(ops);
 }
 
 /* Callers use the macro of the same name, which fills in struct_size. */
@@ -155,25 +153,26 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         ptk_fail(PTK_ERR_BUSY);
         return NULL;
     }
-    ptk_event_loop_platform_t *loop = open_chosen_loop(copy.platform);
+    ptk_event_loop_platform_t *loop = loop_open_chosen(copy.platform);
     if (!loop) {
         return NULL;
     }
     loop->tag = ptk_loop_tag_take(&loop->first_generation);
     if (loop->tag == PTK_LOOP_TAG_NONE) {
-        loop->ops->shut(loop);
-        free_loop(loop);
+        loop->ops->close(loop);
+        loop_free(loop);
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
     loop->last_generation = loop->first_generation;
-    register_fork_handler();
+    loop_watch_forks();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
     if (loop->options.destroy_timeout_ms == 0) {
-        loop->options.destroy_timeout_ms = DESTROY_TIMEOUT_DEFAULT_MS;
+        loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }
-    loop->overflow_cookie = ptk_overflow_enter();
+    ptk_assert(!ptk_thread()->loop && !loop->attachment.data);
+    loop->overflow_cookie = ptk_overflow_thread_init();
     ptk_thread()->loop = loop;
     ptk_thread()->loop_tag = loop->tag;
     return loop;
@@ -183,6 +182,8 @@ ptk_event_loop_platform_t *ptk_event_loop_platform_create(void) {
     return ptk_event_loop_platform_create_with(NULL);
 }
 
+/* The scheduler is detached first: it drains its green threads, which still need the platform. The block's
+ * pointer is cleared before the memory is freed, so that no owner check can match it any more. */
 ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     if (!loop) {
         return PTK_OK;
@@ -196,12 +197,13 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
             return ptk_fail(err);
         }
     }
-    loop->ops->shut(loop);
-    ptk_overflow_leave(loop->overflow_cookie);
+    ptk_assert(ptk_thread()->loop == loop);
+    loop->ops->close(loop);
+    ptk_overflow_thread_fini(loop->overflow_cookie);
     ptk_thread()->loop = NULL;
     ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
     ptk_loop_tag_free(loop->tag, loop->last_generation);
-    free_loop(loop);
+    loop_free(loop);
     return PTK_OK;
 }
 
@@ -220,8 +222,8 @@ const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t *loop) 
     return mine->ops->name;
 }
 
-/* The platform's own descriptor, with the attachment told that somebody outside watches it now. */
-static ptk_err expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
+/* Writes the platform's own descriptor to *handle_out and notifies the attachment that it is lent out. */
+static ptk_err loop_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
     if (!loop->ops->expose) {
         return ptk_fail(PTK_ERR_NOT_SUPPORTED);
     }
@@ -229,6 +231,7 @@ static ptk_err expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_o
     if (os_err != 0) {
         return ptk_fail_errno(os_err);
     }
+    ptk_assert(*handle_out != PTK_OS_HANDLE_NONE);
     loop->is_exposed = true;
     if (loop->attachment.exposed) {
         loop->attachment.exposed(loop);
@@ -244,5 +247,5 @@ ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_platform_t *loop) {
         ptk_fail(err);
         return PTK_OS_HANDLE_NONE;
     }
-    return expose(mine, &handle) == PTK_OK ? handle : PTK_OS_HANDLE_NONE;
+    return loop_expose(mine, &handle) == PTK_OK ? handle : PTK_OS_HANDLE_NONE;
 }

@@ -138,7 +138,7 @@ static ptk_err start_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spe
 static void signal_arrived(ptk_inbox_node_t *node) {
     ptk_signal_subscription_t *subscription = ptk_container_of(node, ptk_signal_subscription_t, node);
     ptk_waitable_t *waitable = ptk_container_of(subscription, ptk_waitable_t, u.subscription);
-    ptk_inbox_node_taken(node);
+    ptk_inbox_node_dequeued(node);
     ptk_event_counter_add(&waitable->counter, atomic_exchange(&subscription->count, 0));
 }
 

@@ -24,7 +24,7 @@
 void ptk_sim_kernel_init(ptk_sim_kernel_t *kernel, ptk_sim_node_t *node, const ptk_sys_t *sys,
                          ptk_choice_oracle_t *oracle) {
     *kernel = (ptk_sim_kernel_t) {
-        .block = {.sys = sys, .oracle = oracle, .kernel = kernel},
+        .block = {.sys = sys, .oracle = oracle, .host = kernel},
         .node = node,
         .net = node->net,
         .descriptor_limit = DEFAULT_DESCRIPTOR_LIMIT,

@@ -89,7 +89,7 @@ extern const ptk_sys_t ptk_sim_sys;
 
 /* Returns the kernel of the host that executes, NULL outside any host. */
 static inline ptk_sim_kernel_t *ptk_sim_kernel_here(void) {
-    return ptk_thread()->kernel;
+    return ptk_thread()->host;
 }
 
 /* Initialises the kernel of a host that boots. `sys` is ptk_sim_sys, or a table over it. */

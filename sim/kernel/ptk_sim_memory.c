@@ -4,7 +4,7 @@
  */
 #include "sim/kernel/ptk_sim_memory.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "sys/ptk_sys.h"
 #include <string.h>
 

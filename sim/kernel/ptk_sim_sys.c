@@ -106,10 +106,6 @@ static int sim_guard_install(void *memory, size_t bytes) {
     return ptk_sys_real.guard_install(memory, bytes);
 }
 
-static int sim_discard(void *memory, size_t bytes) {
-    return ptk_sys_real.discard(memory, bytes);
-}
-
 static int sim_resident(void *memory, size_t bytes, unsigned char *vector) {
     return ptk_sys_real.resident(memory, bytes, vector);
 }
@@ -458,7 +454,6 @@ const ptk_sys_t ptk_sim_sys = {
     .unmap = sim_unmap,
     .protect_none = sim_protect_none,
     .guard_install = sim_guard_install,
-    .discard = sim_discard,
     .resident = sim_resident,
     .is_readable = sim_is_readable,
     .page_bytes = sim_page_bytes,

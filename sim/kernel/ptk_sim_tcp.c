@@ -32,7 +32,7 @@ int ptk_sim_tcp_accept(ptk_sim_tcp_t *listener, ptk_sim_tcp_t **accepted_out) {
     if (parent->state != PTK_SIM_TCP_LISTEN) {
         return -EINVAL;
     }
-    ptk_list_node_t *node = ptk_list_take_first(&parent->accept_queue);
+    ptk_list_node_t *node = ptk_list_pop(&parent->accept_queue);
     if (!node) {
         return -EAGAIN;
     }

@@ -38,7 +38,7 @@ static void tcp_table_grow(ptk_sim_tcp_table_t *table) {
         ptk_list_init(&table->buckets[i]);
     }
     for (uint32_t i = 0; i < old_capacity; i++) {
-        for (ptk_list_node_t *node; (node = ptk_list_take_first(&old[i]));) {
+        for (ptk_list_node_t *node; (node = ptk_list_pop(&old[i]));) {
             tcp_table_link(table, ptk_container_of(node, ptk_sim_tcp_link_t, node));
         }
     }

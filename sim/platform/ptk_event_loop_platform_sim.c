@@ -8,6 +8,7 @@
  */
 #include "sim/platform/ptk_event_loop_platform_sim.h"
 
+#include "platform/ptk_posix_sock.h"
 #include "platform/ptk_readiness.h"
 #include "sim/kernel/ptk_sim_kernel.h"
 #include "sim/kernel/ptk_sim_site.h"
@@ -35,7 +36,7 @@ static uint32_t sim_ready_bits(uint32_t events) {
     const uint32_t broken = POLLHUP | POLLERR | POLLNVAL;
     return (events & (POLLIN | POLLPRI | POLLRDHUP | broken) ? PTK_READY_READ : 0) |
            (events & (POLLOUT | broken) ? PTK_READY_WRITE : 0) | (events & broken ? PTK_READY_ERROR : 0) |
-           (events & (POLLPRI | POLLRDHUP | broken) ? PTK_READY_UNSURE : 0);
+           (events & (POLLPRI | POLLRDHUP | broken) ? PTK_READY_EXCEPTIONAL : 0);
 }
 
 /* Returns the PTK_READY_* bits of a registration; a closed descriptor is an error. */
@@ -101,14 +102,14 @@ static int sim_platform_open(ptk_event_loop_platform_t *loop) {
     if (!ptk_sim_kernel_here()) {
         return -ENOSYS;
     }
-    ptk_readiness_open(readiness);
-    readiness->interest = sim_platform_interest;
-    readiness->forget = sim_platform_forget;
+    ptk_readiness_init(readiness);
+    readiness->set_interest = sim_platform_interest;
+    readiness->remove = sim_platform_forget;
     return 0;
 }
 
 static void sim_platform_shut(ptk_event_loop_platform_t *loop) {
-    ptk_readiness_shut(ptk_container_of(loop, ptk_readiness_t, loop));
+    ptk_readiness_fini(ptk_container_of(loop, ptk_readiness_t, loop));
 }
 
 /* There is no descriptor for other loops to watch (`expose`), and so no alarm either. */
@@ -116,7 +117,7 @@ const ptk_platform_ops_t ptk_platform_sim = {
     .name = "sim",
     .loop_bytes = sizeof(ptk_readiness_t),
     .open = sim_platform_open,
-    .shut = sim_platform_shut,
+    .close = sim_platform_shut,
     .attach = ptk_readiness_attach,
     .detach = ptk_readiness_detach,
     .set_handle = ptk_readiness_set_handle,

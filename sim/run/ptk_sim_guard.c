@@ -7,7 +7,7 @@
  * the list). Outside a host they call the C library; on a host they end the process with a backtrace. Calls
  * inside the C library are not seen.
  */
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_backtrace.h"
 #include "sim/world/ptk_sim_impl.h"
 

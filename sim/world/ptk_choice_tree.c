@@ -7,7 +7,7 @@
 #include "sim/world/ptk_choice_tree.h"
 
 #include "base/ptk_assert.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 
 /* Reports a decision that differs from the same one of the run before, and aborts. */
 static _Noreturn void choice_tree_not_deterministic(const ptk_choice_tree_t *tree, uint32_t site,

@@ -14,7 +14,7 @@
  */
 #include "sim/world/ptk_sim_impl.h"
 
-#include "platform/ptk_platform.h"
+#include "base/ptk_options.h"
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include <string.h>
@@ -151,7 +151,7 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
         ptk_sim_host_free(sim->hosts[i]);
     }
     ptk_list_node_t *node;
-    while ((node = ptk_list_take_first(&sim->timed_partitions)) != NULL) {
+    while ((node = ptk_list_pop(&sim->timed_partitions)) != NULL) {
         ptk_sim_timed_partition_t *parting = ptk_container_of(node, ptk_sim_timed_partition_t, link);
         ptk_sim_event_queue_cancel(&sim->net.events, &parting->end);
         ptk_sim_free(parting);

@@ -79,7 +79,7 @@ static void green_trace(const ptk_sim_greens_t *greens, const ptk_sim_green_reco
                                                          .host = greens->host->kernel.node->index});
 }
 
-/* The observer's `goes_on`: a green thread executes; an unknown one starts. */
+/* The observer's `resumes`: a green thread executes; an unknown one starts. */
 static void green_observe_resume(ptk_observer_t *observer, const void *green, const char *name,
                                  ptk_err code) {
     ptk_sim_greens_t *greens = ptk_container_of(observer, ptk_sim_greens_t, observer);
@@ -95,7 +95,7 @@ static void green_observe_resume(ptk_observer_t *observer, const void *green, co
     record->waits = false;
 }
 
-/* The observer's `leaves`: a green thread waits, yields or ends. */
+/* The observer's `suspends`: a green thread waits, yields or ends. */
 static void green_observe_suspend(ptk_observer_t *observer, const void *green, ptk_observed_t how,
                                   const char *what) {
     static const ptk_sim_green_t does[] = {[PTK_OBSERVED_WAIT] = PTK_SIM_GREEN_WAITS,
@@ -116,7 +116,7 @@ static void green_observe_suspend(ptk_observer_t *observer, const void *green, p
 /* Called at each boot: the numbers go on over the host's processes, and the records start empty. */
 void ptk_sim_greens_watch(ptk_sim_host_t *host) {
     host->greens.observer =
-        (ptk_observer_t) {.goes_on = green_observe_resume, .leaves = green_observe_suspend};
+        (ptk_observer_t) {.resumes = green_observe_resume, .suspends = green_observe_suspend};
     host->greens.host = host;
     host->greens.count = 0; /* none remains of an earlier process */
     host->kernel.block.observer = &host->greens.observer;

@@ -115,7 +115,7 @@ void ptk_sim_host_continue(ptk_sim_host_t *host) {
     ptk_thread_in_use = &sim->block;
     if (host->state == PTK_SIM_HOST_ENDED && host->stack) {
         ptk_context_fini(&host->context);
-        ptk_stack_give(&sim->stacks, host->stack);
+        ptk_stack_free(&sim->stacks, host->stack);
         host->stack = NULL;
     }
 }
@@ -157,7 +157,7 @@ void ptk_sim_host_start(ptk_sim_host_t *host) {
     host_init_kernel(host);
     host->has_begun = false;
     host->label = (ptk_stack_label_t) {host->name, __FILE__, __LINE__};
-    host->stack = ptk_stack_take(&host->sim->stacks, HOST_STACK_BYTES, &host->label, &os_err);
+    host->stack = ptk_stack_alloc(&host->sim->stacks, HOST_STACK_BYTES, &host->label, &os_err);
     ptk_assert(host->stack && "no memory for the stack of a host");
     ptk_context_make(&host->context, host->stack->low, host->stack->high, host_main, host);
     host_trace(host, PTK_SIM_TRACE_HOST, 1, 0);
@@ -194,7 +194,7 @@ static void host_stop_loop(ptk_sim_host_t *host) {
 /* Ends a host whose main has not been entered yet. */
 static void host_discard_start(ptk_sim_host_t *host) {
     ptk_context_fini(&host->context);
-    ptk_stack_give(&host->sim->stacks, host->stack);
+    ptk_stack_free(&host->sim->stacks, host->stack);
     host->stack = NULL;
     host->result = PTK_OK;
     host->state = PTK_SIM_HOST_ENDED;

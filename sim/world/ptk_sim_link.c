@@ -7,7 +7,7 @@
  */
 #include "sim/world/ptk_sim_impl.h"
 
-#include "platform/ptk_platform.h"
+#include "base/ptk_options.h"
 #include "sim/kernel/ptk_sim_site.h"
 
 #define LINK_LATENCY_NS      UINT64_C(100000) /* the least latency of a link by default */

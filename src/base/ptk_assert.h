@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Assertions on ptk's own invariants, on in release builds too (layer 0). User input never reaches one.
- * ptk_assert_debug is for checks that cost more than a compare on a hot path.
+ * Assertions on ptk's own invariants (layer 0).
+ *
+ * They are on in release builds too, state what holds before and after a transition, and are never reachable
+ * by the arguments of a user: a wrong argument is a ptk_err. ptk_assert_debug is for checks that cost more
+ * than a compare on a hot path; it is compiled into checked builds alone.
  */
 #pragma once
 
-/* Reports the broken invariant on the report sink and aborts. */
+/* Writes the broken invariant to the report sink and aborts the process. Any thread. */
 _Noreturn void ptk_assert_failed(const char *file, int line, const char *condition);
 
 #define ptk_assert(condition)                                                                                \
@@ -19,5 +22,7 @@ _Noreturn void ptk_assert_failed(const char *file, int line, const char *conditi
 
 #define ptk_likely(condition)   __builtin_expect(!!(condition), 1)
 #define ptk_unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* The object of `type` whose `member` is at `pointer`. */
 #define ptk_container_of(pointer, type, member)                                                              \
     ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))

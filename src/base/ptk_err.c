@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
+/* The public view of the error table and of the error slot. The slot itself is ptk_thread.c's. */
 #include <ptk_err.h>
 
 #include "base/ptk_thread.h"
 
-#define CASE_TEXT(name, value, text)                                                                         \
+#define ERR_CASE_TEXT(name, value, text)                                                                     \
     case value:                                                                                              \
         return text;
-#define CASE_NAME(name, value, text)                                                                         \
+#define ERR_CASE_NAME(name, value, text)                                                                     \
     case value:                                                                                              \
         return #name;
 
 const char *ptk_err_text(ptk_err err) {
     switch (err) {
-        PTK_ERR_TABLE(CASE_TEXT)
+        PTK_ERR_TABLE(ERR_CASE_TEXT)
     default:
         return "unknown error";
     }
@@ -20,12 +21,13 @@ const char *ptk_err_text(ptk_err err) {
 
 const char *ptk_err_name(ptk_err err) {
     switch (err) {
-        PTK_ERR_TABLE(CASE_NAME)
+        PTK_ERR_TABLE(ERR_CASE_NAME)
     default:
         return "unknown error";
     }
 }
 
+/* These four read one slot, which the next failing call of the same green thread overwrites. */
 ptk_err ptk_get_err(void) {
     return ptk_error_slot()->err;
 }

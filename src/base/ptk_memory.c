@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The allocator hook: one process-wide allocator, the system's heap until somebody replaces it, and a count
- * of what is live, so that the allocator cannot be changed under a living allocation and tests can find
- * leaks.
+ * The allocator hook: one process-wide allocator, which is the heap of the system table until ptk_alloc_set
+ * replaces it, and a count of live blocks. The count keeps the allocator from being changed while a block of
+ * the old one is live, and lets tests find leaks. It is relaxed: it orders no other memory.
  */
 #include "base/ptk_memory.h"
 
@@ -11,38 +11,41 @@
 #include <stdatomic.h>
 #include <string.h>
 
-static void *system_reallocate(void *context, void *memory, size_t size) {
+static void *memory_system_reallocate(void *context, void *memory, size_t size) {
     (void) context;
     return ptk_sys()->heap_reallocate(memory, size);
 }
 
-static void system_free(void *context, void *memory) {
+static void memory_system_free(void *context, void *memory) {
     (void) context;
     ptk_sys()->heap_free(memory);
 }
 
-static const ptk_allocator_t system_allocator = {system_reallocate, system_free, NULL};
+static const ptk_allocator_t memory_system_allocator = {memory_system_reallocate, memory_system_free, NULL};
 
-static ptk_allocator_t allocator_in_use = {system_reallocate, system_free, NULL};
-static atomic_size_t live;
+static ptk_allocator_t memory_allocator = {memory_system_reallocate, memory_system_free, NULL};
+static atomic_size_t memory_live;
 
+/* The count is checked and the allocator replaced without a lock: the caller guarantees that no other thread
+ * uses ptk yet. */
 ptk_err ptk_alloc_set(const ptk_allocator_t *allocator) {
-    const ptk_allocator_t *chosen = allocator ? allocator : &system_allocator;
+    const ptk_allocator_t *chosen = allocator ? allocator : &memory_system_allocator;
     if (!chosen->reallocate || !chosen->release) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     if (ptk_allocations_live() != 0) {
         return ptk_fail(PTK_ERR_BUSY);
     }
-    allocator_in_use = *chosen;
+    memory_allocator = *chosen;
     return PTK_OK;
 }
 
+/* Only a block that is new changes the count; one that moves does not. */
 void *ptk_reallocate(void *memory, size_t bytes) {
     ptk_assert(bytes != 0);
-    void *fresh = allocator_in_use.reallocate(allocator_in_use.context, memory, bytes);
+    void *fresh = memory_allocator.reallocate(memory_allocator.context, memory, bytes);
     if (fresh && !memory) {
-        atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&memory_live, 1, memory_order_relaxed);
     }
     return fresh;
 }
@@ -63,11 +66,11 @@ void ptk_free(void *memory) {
     if (!memory) {
         return;
     }
-    size_t before = atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+    size_t before = atomic_fetch_sub_explicit(&memory_live, 1, memory_order_relaxed);
     ptk_assert(before != 0);
-    allocator_in_use.release(allocator_in_use.context, memory);
+    memory_allocator.release(memory_allocator.context, memory);
 }
 
 size_t ptk_allocations_live(void) {
-    return atomic_load_explicit(&live, memory_order_relaxed);
+    return atomic_load_explicit(&memory_live, memory_order_relaxed);
 }

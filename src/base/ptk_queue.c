@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* The operations of the queue that walk it. They run only where an oracle chooses the order. */
 #include "base/ptk_queue.h"
 
-ptk_queue_node_t *ptk_queue_take(ptk_queue_t *queue, size_t index) {
+ptk_queue_node_t *ptk_queue_remove_at(ptk_queue_t *queue, size_t index) {
     ptk_queue_node_t *before = NULL;
     ptk_queue_node_t *node = queue->first;
     for (size_t i = 0; i < index && node; i++) {
@@ -15,6 +16,7 @@ ptk_queue_node_t *ptk_queue_take(ptk_queue_t *queue, size_t index) {
         queue->first = node->next;
     }
     if (queue->last == node) {
+        ptk_assert(node->next == NULL);
         queue->last = before;
     }
     return node;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slab of equal-sized objects (layer 0). Its memory is type-stable: it goes back only with the whole slab.
+ * A slab of equal-sized objects (layer 0). One thread. Its memory is type-stable: it is freed only with the
+ * whole slab, so a stale pointer always points at an object of the same type.
  *
- * Last in, first out, for objects that should be warm when they are reused. The first pointer-sized word of a
- * free object is the slab's; all else stays as the owner left it.
+ * Reuse is last in, first out, for objects that should be in the cache. The first pointer-sized word of a
+ * free object is the slab's; all other bytes stay as the owner left them.
  */
 #pragma once
 
@@ -14,43 +15,47 @@
 typedef struct ptk_slab_chunk ptk_slab_chunk_t;
 
 typedef struct ptk_slab {
-    ptk_slab_chunk_t *chunks;
-    ptk_queue_t freed; /* objects given back (ptk_queue_node_t at their start) */
-    char *fresh;       /* the rest of the newest chunk, never used yet */
+    ptk_slab_chunk_t *chunks; /* newest first */
+    ptk_queue_t freed;        /* free objects (ptk_queue_node_t at their start) */
+    char *fresh;              /* first object of the newest chunk that was never allocated */
     char *fresh_end;
     uint32_t object_bytes;
     uint32_t freed_count;
     uint32_t live_count;
 } ptk_slab_t;
 
-/* object_bytes is rounded up to a multiple of 64; objects are 64-byte aligned. Allocates nothing. */
+/* Makes an empty slab. object_bytes is rounded up to a multiple of 64, and objects are 64-byte aligned.
+ * Allocates nothing. */
 void ptk_slab_init(ptk_slab_t *slab, size_t object_bytes);
 
-/* Free all chunks, and with them whatever is still live. */
+/* Frees all chunks, and with them the objects that are still live. The slab is then as after ptk_slab_init.
+ */
 void ptk_slab_fini(ptk_slab_t *slab);
 
-/* An object, or NULL: out of memory. Fresh memory is zeroed; a reused object is as it was but for its first
- * word. */
-void *ptk_slab_take(ptk_slab_t *slab);
+/* Returns an object, NULL if there is no memory. A fresh object is zeroed; a reused one has its old content
+ * but for the first word. */
+void *ptk_slab_alloc(ptk_slab_t *slab);
 
-/* Was `object` ever handed out by this slab (live or free)? Walks the chunks: for reports and checks. */
+/* Returns whether this slab ever returned `object`, live or free. Walks the chunks: for reports and checks.
+ */
 bool ptk_slab_contains(const ptk_slab_t *slab, const void *object);
 
-/* One that was given back before, or NULL: none may be reused yet. The one after it is brought into the
- * cache. */
-static inline void *ptk_slab_take_freed(ptk_slab_t *slab) {
+/* Returns an object that was freed before, NULL if there is none. Prefetches the next one, which the
+ * next call will write. */
+static inline void *ptk_slab_alloc_freed(ptk_slab_t *slab) {
     if (slab->freed_count == 0) {
         return NULL;
     }
     slab->freed_count--;
     slab->live_count++;
     void *object = ptk_queue_pop(&slab->freed);
+    ptk_assert_debug(object != NULL && (slab->freed_count > 0) == (slab->freed.first != NULL));
     __builtin_prefetch(slab->freed.first, 1);
     return object;
 }
 
-/* Give an object back. */
-static inline void ptk_slab_give(ptk_slab_t *slab, void *object) {
+/* Frees a live object of this slab. */
+static inline void ptk_slab_free(ptk_slab_t *slab, void *object) {
     ptk_queue_node_t *node = (ptk_queue_node_t *) object;
     ptk_assert(slab->live_count > 0);
     ptk_assert_debug(ptk_slab_contains(slab, object));
@@ -64,6 +69,9 @@ static inline void ptk_slab_give(ptk_slab_t *slab, void *object) {
     }
 }
 
-/* Walk every object that was ever handed out, live or free; the owner tells them apart. */
+/* Called for one object; `context` is that of ptk_slab_visit. */
 typedef void (*ptk_slab_visitor_t)(void *context, void *object);
+
+/* Calls `visitor` for every object that was ever returned, live or free; the owner tells them apart by a
+ * mark. */
 void ptk_slab_visit(const ptk_slab_t *slab, ptk_slab_visitor_t visitor, void *context);

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where code is built with frame pointers, each frame begins with two words: the caller's frame and the
- * address to return to. A walk follows them upward; it believes no word: a frame must be aligned, inside the
- * stack, and above the one before. On a stack whose bounds are unknown the kernel is asked whether the words
- * can be read at all, and a step must be of a plausible size. On CPUs with another layout a walk is the
- * program counter alone.
+ * return address. A walk follows them towards the top of the stack and checks each word before it is used: a
+ * frame must be aligned, inside the stack, and above the frame before it. Where the bounds of the stack are
+ * unknown, the kernel checks that the words can be read, and a step must have a plausible size. On CPUs with
+ * another layout a walk returns the program counter alone.
  */
 #include "context/ptk_backtrace.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_sanitizer.h"
 #include "sys/ptk_sys.h"
 
 #if defined(__x86_64__) || defined(__aarch64__) || defined(__i386__)
-#define FRAMES_ARE_PAIRS 1
+#define BACKTRACE_FRAMES_ARE_PAIRS 1
 #else
-#define FRAMES_ARE_PAIRS 0
+#define BACKTRACE_FRAMES_ARE_PAIRS 0
 #endif
 
-#define PLAUSIBLE_STEP_BYTES ((uintptr_t) 1024 * 1024)
+#define BACKTRACE_STEP_BYTES_MAX ((uintptr_t) 1024 * 1024)
 
-typedef struct frame_words {
+typedef struct backtrace_frame {
     uintptr_t caller_frame;
     uintptr_t return_address;
-} frame_words_t;
+} backtrace_frame_t;
 
-typedef struct bounds {
+typedef struct backtrace_bounds {
     uintptr_t low;
     uintptr_t high; /* 0: unknown */
-} bounds_t;
+} backtrace_bounds_t;
 
-/* A return address as it is, without a signature that the CPU may have put into it. */
-static uintptr_t without_signature(uintptr_t address) {
+/* Returns a return address without the signature that pointer authentication may have put into it. */
+static uintptr_t backtrace_strip_signature(uintptr_t address) {
 #if defined(__aarch64__)
     register uintptr_t link __asm__("x30") = address;
     __asm__("hint #7" : "+r"(link)); /* xpaclri */
@@ -41,63 +41,71 @@ static uintptr_t without_signature(uintptr_t address) {
 #endif
 }
 
-static bool is_readable(uintptr_t frame) {
+/* The first and the last byte are enough: a frame of two words crosses one page boundary at most. */
+static bool backtrace_is_readable(uintptr_t frame) {
     return ptk_sys_real.is_readable((const void *) frame) &&
-           ptk_sys_real.is_readable((const void *) (frame + sizeof(frame_words_t) - 1));
+           ptk_sys_real.is_readable((const void *) (frame + sizeof(backtrace_frame_t) - 1));
 }
 
-/* May a frame lie at `frame`, if the one before lies at `previous`? */
-static bool is_plausible(const bounds_t *bounds, uintptr_t previous, uintptr_t frame) {
+/* Returns whether a frame can be at `frame` if the frame below it is at `previous`. */
+static bool backtrace_is_plausible(const backtrace_bounds_t *bounds, uintptr_t previous, uintptr_t frame) {
     if (frame <= previous || frame % sizeof(uintptr_t) != 0) {
         return false;
     }
     if (bounds->high == 0) {
-        return frame - previous <= PLAUSIBLE_STEP_BYTES && is_readable(frame);
+        return frame - previous <= BACKTRACE_STEP_BYTES_MAX && backtrace_is_readable(frame);
     }
-    return frame >= bounds->low && frame < bounds->high && bounds->high - frame >= sizeof(frame_words_t);
+    return frame >= bounds->low && frame < bounds->high && bounds->high - frame >= sizeof(backtrace_frame_t);
 }
 
-/* Not memcpy: a sanitizer's would mind whose memory this is. */
-PTK_SANITIZER_BLIND static frame_words_t read_words(uintptr_t frame) {
-    const volatile frame_words_t *words = (const volatile frame_words_t *) frame;
-    frame_words_t copy = {words->caller_frame, words->return_address};
+/* Reads a frame of another context. Without memcpy, because a sanitizer's version of it would check the
+ * access. */
+PTK_SANITIZER_BLIND static backtrace_frame_t backtrace_read_frame(uintptr_t frame) {
+    const volatile backtrace_frame_t *words = (const volatile backtrace_frame_t *) frame;
+    backtrace_frame_t copy = {words->caller_frame, words->return_address};
     return copy;
 }
 
-static size_t walk(const bounds_t *bounds, uintptr_t previous, uintptr_t frame, const void **frames,
-                   size_t capacity) {
+/* Writes the return addresses of the frames from `frame` upward, up to `capacity`, and returns their number.
+ */
+static size_t backtrace_walk(const backtrace_bounds_t *bounds, uintptr_t previous, uintptr_t frame,
+                             const void **frames, size_t capacity) {
     size_t count = 0;
-    while (FRAMES_ARE_PAIRS && count < capacity && is_plausible(bounds, previous, frame)) {
-        frame_words_t words = read_words(frame);
+    while (BACKTRACE_FRAMES_ARE_PAIRS && count < capacity &&
+           backtrace_is_plausible(bounds, previous, frame)) {
+        backtrace_frame_t words = backtrace_read_frame(frame);
         if (words.return_address == 0) {
             break;
         }
-        frames[count++] = (const void *) without_signature(words.return_address);
+        frames[count++] = (const void *) backtrace_strip_signature(words.return_address);
         previous = frame;
         frame = words.caller_frame;
     }
     return count;
 }
 
+/* `frame - 1` makes the first frame pass the test that frames ascend. */
 size_t ptk_backtrace_walk(const void *pc, const void *frame, const void *low, const void *high,
                           const void **frames, size_t capacity) {
-    bounds_t bounds = {(uintptr_t) low, (uintptr_t) high};
+    backtrace_bounds_t bounds = {(uintptr_t) low, (uintptr_t) high};
     if (!pc || capacity == 0) {
         return 0;
     }
     frames[0] = pc;
-    return 1 + walk(&bounds, (uintptr_t) frame - 1, (uintptr_t) frame, frames + 1, capacity - 1);
+    return 1 + backtrace_walk(&bounds, (uintptr_t) frame - 1, (uintptr_t) frame, frames + 1, capacity - 1);
 }
 
+/* Not inlined, so that frame 0 is this function's and the first return address is the caller's. */
 __attribute__((noinline)) size_t ptk_backtrace_here(const void *low, const void *high, const void **frames,
                                                     size_t capacity) {
-    bounds_t bounds = {(uintptr_t) low, (uintptr_t) high};
+    backtrace_bounds_t bounds = {(uintptr_t) low, (uintptr_t) high};
     uintptr_t frame = (uintptr_t) __builtin_frame_address(0);
-    return walk(&bounds, frame - 1, frame, frames, capacity);
+    return backtrace_walk(&bounds, frame - 1, frame, frames, capacity);
 }
 
-/* A return address may lie behind the end of its function, so its name is looked up one byte earlier. */
-static void report_frame(size_t number, const void *address, uintptr_t back) {
+/* Reports one line. A return address can lie behind the end of its function, if the call was the last
+ * instruction; so its name is looked up `back` bytes earlier. */
+static void backtrace_report_frame(size_t number, const void *address, uintptr_t back) {
     ptk_sys_symbol_t symbol;
     uintptr_t place = (uintptr_t) address;
     if (!ptk_sys_real.symbolize((const void *) (place - back), &symbol)) {
@@ -115,6 +123,6 @@ static void report_frame(size_t number, const void *address, uintptr_t back) {
 
 void ptk_backtrace_report(const void *const *frames, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        report_frame(i, frames[i], i == 0 ? 0 : 1);
+        backtrace_report_frame(i, frames[i], i == 0 ? 0 : 1);
     }
 }

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking a suspended stack by its frame pointers (layer 1), never outside the stack's bounds. */
+/*
+ * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds. Not async-signal-safe
+ * where the bounds are unknown.
+ */
 #pragma once
 
 #include <stddef.h>
 
-/* Fills `frames` with the program counters of the calls that are open, innermost first; answers how many. */
+/* Writes the program counters of a suspended context's open calls to `frames`, innermost first, and returns
+ * their number. `pc` and `frame` come from ptk_context_position; the stack is [low, high). Returns 0 if `pc`
+ * is NULL. */
 size_t ptk_backtrace_walk(const void *pc, const void *frame, const void *low, const void *high,
                           const void **frames, size_t capacity);
 
-/* The caller's own stack; `low` and `high` may be NULL for a thread's own stack: then only plausible steps
-   are taken. */
+/* Does the same for the caller's own stack. `low` and `high` are NULL for a thread's own stack, whose bounds
+ * are not known: then only steps of a plausible size are followed. */
 size_t ptk_backtrace_here(const void *low, const void *high, const void **frames, size_t capacity);
 
-/* One line per frame on the report sink: "    #0 name+0x12 (module)". */
+/* Writes one line per frame to the report sink: "    #0 name+0x12 (module)". */
 void ptk_backtrace_report(const void *const *frames, size_t count);

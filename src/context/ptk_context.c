@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is the same for every way of switching. A context is its registers and what a sanitizer wants to know
- * of it; the registers of the context that runs are meaningless until it leaves, so adopting one writes none.
+ * The part that all stack switches share. A context consists of its registers and of a sanitizer's record.
+ * The registers are valid only while the context is suspended, so adopting the running one writes none.
  */
 #include "context/ptk_context.h"
 
@@ -14,6 +14,8 @@ void ptk_context_adopt(ptk_context_t *context) {
     ptk_sanitizer_adopt(&context->sanitizer);
 }
 
+/* The sanitizer's record comes first: ptk_context_prepare writes to the stack, which the record may declare
+ * accessible. */
 void ptk_context_make(ptk_context_t *context, void *stack_low, void *stack_high, void (*entry)(void *),
                       void *argument) {
     ptk_sanitizer_make(&context->sanitizer, stack_low, stack_high);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One stack switch (layer 1): the ABI's inline assembly, or ucontext; sanitizers and Valgrind know of every
- * switch.
+ * The stack switch (layer 1): inline assembly per ABI, or ucontext. Sanitizers and Valgrind are notified of
+ * every switch.
  *
- *     ptk_context_t          where a suspended context goes on: small, in the owner's memory
- *     ptk_context_make       a fresh context on a stack
- *     ptk_context_switch     leave `from`, continue `to`; comes back when somebody switches to `from`
- *     ptk_context_switch_end the same for a context that will never run again
+ * A context is running, suspended, or ended. The running one was adopted (a thread's own stack) or was
+ * switched to; a switch suspends it and runs another. ptk_context_t holds the resume point of a suspended
+ * context: a few words in the owner's memory. All contexts that switch to each other belong to one OS thread.
  *
- * A switch names every register as clobbered, so the compiler saves just what lives across it. It keeps no
- * signal mask and no floating-point control words (see ptk_fp_words_t).
+ * A switch declares every register as clobbered, so the compiler saves exactly what is live across it. It
+ * keeps neither the signal mask nor the floating-point control words (see ptk_fp.h).
  */
 #pragma once
 
@@ -25,39 +24,47 @@
 #elif defined(__aarch64__)
 #include "context/ptk_context_aarch64.h"
 #endif
-/* Each of these defines:
-     ptk_context_t           { ptk_context_registers_t registers; PTK_SANITIZER_MEMBER }
-     ptk_fp_words_t, ptk_fp_save(), ptk_fp_load(): the control words alone, without status bits
-     static inline void ptk_context_jump(ptk_context_registers_t *from, ptk_context_registers_t *to);
-     void ptk_context_prepare(registers, stack_low, stack_high, entry, argument); */
+/*
+ * A port to another ABI adds one header and one .c, which define:
+ *     ptk_context_t          { ptk_context_registers_t registers; PTK_SANITIZER_MEMBER }
+ *     ptk_context_jump       void (ptk_context_registers_t *from, ptk_context_registers_t *to): the switch
+ * itself ptk_context_prepare    void (registers, stack_low, stack_high, entry, argument): a resume point
+ * whose first jump calls entry(argument) with a zero frame pointer and an undefined return address
+ *     ptk_context_position   see below
+ */
 
-/* The context that is running now and was not made by ptk_context_make (a thread's own stack). */
+/* Initialises `context` as the running one, which was not made by ptk_context_make (a thread's own stack). */
 void ptk_context_adopt(ptk_context_t *context);
 
-/* A fresh context that will call entry(argument) on [stack_low, stack_high). entry must never return. Cheap:
-   it is part of every spawn. */
+/* Initialises `context` as a suspended one that will call entry(argument) on the stack [stack_low,
+ * stack_high). entry must never return; if it does, the process traps. A few instructions, because every
+ * spawn runs it. */
 void ptk_context_make(ptk_context_t *context, void *stack_low, void *stack_high, void (*entry)(void *),
                       void *argument);
 
-/* A context that will not run any more: sanitizers forget it. Not on the context itself. */
+/* Releases a sanitizer's record of a context that will not run any more. Not called on the context itself. */
 void ptk_context_fini(ptk_context_t *context);
 
-/* First thing in every `entry`. */
+/* Completes the first switch to `self`. The first statement of every `entry`. */
 static inline void ptk_context_entered(ptk_context_t *self) {
     ptk_sanitizer_arrived(&self->sanitizer);
     (void) self;
 }
 
+/* Suspends `from`, which is the running context, and runs `to`. Returns when another context switches to
+ * `from`. */
 static inline void ptk_context_switch(ptk_context_t *from, ptk_context_t *to) {
     ptk_sanitizer_leaving(&from->sanitizer, &to->sanitizer);
     ptk_context_jump(&from->registers, &to->registers);
     ptk_sanitizer_arrived(&from->sanitizer);
 }
 
+/* The same for a context that will never run again; does not return. */
 static inline void ptk_context_switch_end(ptk_context_t *from, ptk_context_t *to) {
     ptk_sanitizer_ending(&from->sanitizer, &to->sanitizer);
     ptk_context_jump(&from->registers, &to->registers);
 }
 
-/* Where a *suspended* context stands, for backtraces: program counter and frame pointer. */
+/* Returns the program counter and the frame pointer of a suspended context, for backtraces; NULL if unknown.
+ */
 void ptk_context_position(const ptk_context_t *context, void **pc_out, void **frame_out);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a fresh context begins. The stack holds entry and argument. Frame pointer and link register are zero
+ * The start of a fresh context. The stack holds entry and argument. Frame pointer and link register are zero
  * and the return address is undefined for the unwinder, so that every kind of stack walk ends here. An entry
- * that returns is a broken promise and traps.
+ * must not return; one that does traps.
  */
 #include "context/ptk_context.h"
 
-_Static_assert(sizeof(ptk_context_registers_t) == 24, "the assembly knows these offsets");
+_Static_assert(sizeof(ptk_context_registers_t) == 24, "the assembly uses these offsets");
 
 __asm__(".pushsection .text\n"
         ".balign 16\n"
@@ -26,6 +26,7 @@ __asm__(".pushsection .text\n"
         ".size ptk_context_start, .-ptk_context_start\n"
         ".popsection\n");
 
+/* A suspended context's registers are its whole resume point. */
 void ptk_context_position(const ptk_context_t *context, void **pc_out, void **frame_out) {
     *pc_out = context->registers.program;
     *frame_out = context->registers.frame;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch for aarch64, AAPCS64 (layer 1). See ptk_context.h and, for the idea, ptk_context_x86_64_sysv.h.
+ * The switch for aarch64, AAPCS64 (layer 1). The contract is in ptk_context.h, the principle in
+ * ptk_context_x86_64_sysv.h.
  *
- * The switch leaves x18 as it is. Where the platform does not own it, compilers use it like any scratch
- * register, so there it counts as overwritten too. The place that is jumped to begins with a landing pad for
- * branch target identification, which older processors take as a no-operation.
+ * The switch does not change x18. Where the platform does not reserve that register, compilers use it as a
+ * scratch register, so there it is declared as clobbered too. The resume point begins with a landing pad for
+ * branch target identification, which older processors execute as a no-operation.
  */
 #pragma once
 
@@ -60,10 +61,10 @@ static inline __attribute__((always_inline)) void ptk_context_jump(ptk_context_r
                        "v31" PTK_CONTEXT_CLOBBERS_PLATFORM PTK_CONTEXT_CLOBBERS_WIDE);
 }
 
-/* The first instructions of every fresh context. */
+/* The first instructions of every fresh context: assembly, never called from C. */
 void ptk_context_start(void);
 
-/* A fresh context finds its entry and its argument at the top of its stack. */
+/* Writes entry and argument to the top of the stack, where ptk_context_start reads them. */
 static inline void ptk_context_prepare(ptk_context_registers_t *registers, void *stack_low, void *stack_high,
                                        void (*entry)(void *), void *argument) {
     uintptr_t *top = (uintptr_t *) ((uintptr_t) stack_high & ~(uintptr_t) 15);

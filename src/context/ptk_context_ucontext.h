@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch through swapcontext, where there is no better one (layer 1). See ptk_context.h.
+ * The switch through swapcontext(3), for ABIs without a switch in assembly (layer 1). The contract is in
+ * ptk_context.h.
  *
- * Unlike the assembly it keeps the signal mask, at the price of a system call, and on some systems the
- * floating-point control words too.
+ * Unlike the assembly it keeps the signal mask, which costs a system call per switch, and on some systems the
+ * floating-point control words.
  */
 #pragma once
 
@@ -19,6 +20,7 @@ typedef struct ptk_context {
     PTK_SANITIZER_MEMBER
 } ptk_context_t;
 
+/* The two functions of a port; see ptk_context.h. */
 void ptk_context_jump(ptk_context_registers_t *from, ptk_context_registers_t *to);
 void ptk_context_prepare(ptk_context_registers_t *registers, void *stack_low, void *stack_high,
                          void (*entry)(void *), void *argument);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a fresh context begins. The stack holds entry and argument; once they are popped it is aligned as a
- * call wants it. The frame pointer is zero and the return address is undefined for the unwinder, so that
- * frame-pointer walkers, debuggers and C++ unwinding all end here. An entry that returns is a broken promise
- * and traps.
+ * The start of a fresh context. The stack holds entry and argument; once they are popped it has the alignment
+ * that a call requires. The frame pointer is zero and the return address is undefined for the unwinder, so
+ * that walks by frame pointers, debuggers and C++ unwinding all end here. An entry must not return; one that
+ * does traps.
  */
 #include "context/ptk_context.h"
 
-_Static_assert(sizeof(ptk_context_registers_t) == 24, "the assembly knows these offsets");
+_Static_assert(sizeof(ptk_context_registers_t) == 24, "the assembly uses these offsets");
 
 __asm__(".pushsection .text\n"
         ".balign 16\n"
@@ -26,6 +26,7 @@ __asm__(".pushsection .text\n"
         ".size ptk_context_start, .-ptk_context_start\n"
         ".popsection\n");
 
+/* A suspended context's registers are its whole resume point. */
 void ptk_context_position(const ptk_context_t *context, void **pc_out, void **frame_out) {
     *pc_out = context->registers.program;
     *frame_out = context->registers.frame;

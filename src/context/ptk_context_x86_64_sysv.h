@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch for x86-64, System V ABI (layer 1). See ptk_context.h.
+ * The switch for x86-64, System V ABI (layer 1). The contract is in ptk_context.h.
  *
- * The switch is inlined into its caller. It stores stack pointer, frame pointer and the address just behind
- * itself, and jumps to the other's; every other register counts as overwritten, so the compiler keeps what it
- * needs on the stack. It pushes nothing, so the red zone is safe; it jumps instead of returning, so that no
- * return is mispredicted.
+ * The switch is inlined into its caller. It stores the stack pointer, the frame pointer and the address
+ * behind itself, and loads those of the other context; every other register is declared as clobbered, so the
+ * compiler saves what is live on the stack. It pushes nothing, so the red zone stays valid. It jumps and does
+ * not return: a return to another stack would be mispredicted.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ typedef struct ptk_context {
 #define PTK_CONTEXT_CLOBBERS_WIDE
 #endif
 
-/* rbp cannot stand in a clobber list where frame pointers are kept, so it is saved by hand. */
+/* rbp is not allowed in a clobber list where frame pointers are kept, so the assembly saves it. */
 static inline __attribute__((always_inline)) void ptk_context_jump(ptk_context_registers_t *from,
                                                                    ptk_context_registers_t *to) {
     __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
@@ -52,10 +52,10 @@ static inline __attribute__((always_inline)) void ptk_context_jump(ptk_context_r
                        "mm6", "mm7" PTK_CONTEXT_CLOBBERS_WIDE);
 }
 
-/* The first instructions of every fresh context. */
+/* The first instructions of every fresh context: assembly, never called from C. */
 void ptk_context_start(void);
 
-/* A fresh context finds its entry and its argument at the top of its stack. */
+/* Writes entry and argument to the top of the stack, where ptk_context_start pops them. */
 static inline void ptk_context_prepare(ptk_context_registers_t *registers, void *stack_low, void *stack_high,
                                        void (*entry)(void *), void *argument) {
     uintptr_t *top = (uintptr_t *) ((uintptr_t) stack_high & ~(uintptr_t) 15);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The floating-point control words of this CPU (layer 1): rounding mode, exception masks, flush-to-zero. A
- * switch does not keep them; who changes them in one context alone saves and loads them around each switch.
+ * switch does not keep them; a context that has words of its own saves and loads them around each switch.
  *
- *     ptk_fp_words_t     the words, without status bits
- *     ptk_fp_save(out)   read them
- *     ptk_fp_load(words) set them; status bits stay as they are
- *     ptk_fp_equal(a, b) are they the same?
+ *     ptk_fp_words_t     the control words, without status bits
+ *     ptk_fp_save(out)   reads the CPU's words
+ *     ptk_fp_load(words) sets them; status bits are unchanged
+ *     ptk_fp_equal(a, b) returns whether two sets of words are the same
  */
 #pragma once
 
@@ -60,7 +60,7 @@ static inline bool ptk_fp_equal(const ptk_fp_words_t *left, const ptk_fp_words_t
     return left->fpcr == right->fpcr;
 }
 
-#else /* no words that ptk knows of */
+#else /* a CPU whose words ptk does not handle: they are shared by all contexts */
 
 typedef struct ptk_fp_words {
     uint32_t none;

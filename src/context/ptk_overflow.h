@@ -4,14 +4,16 @@
  *
  *     ptk: stack overflow in green thread "NAME" (stack of N bytes, spawned at FILE:LINE)
  *
- * when the faulting address lies in a guard page of ptk's, and then lets the process die as it would have: an
- * earlier handler is called, else the default disposition acts on the same fault. Other faults go straight to
- * the earlier one.
+ * when the faulting address is in a guard page of ptk's, and then lets the process end as it would have ended
+ * without it: an earlier handler is called, else the default disposition acts on the same fault. Other faults
+ * are passed to the earlier handler without a report.
  */
 #pragma once
 
-/* For a thread that is to run green threads: the process-wide handler (first time only), and this thread's
-   alternate stack. Answers a cookie for ptk_overflow_leave (NULL is a valid cookie). Failing to install is
-   logged, not fatal. */
-void *ptk_overflow_enter(void);
-void ptk_overflow_leave(void *cookie);
+/* Installs the process-wide handler, the first time, and this thread's alternate stack. Called on a thread
+ * that is to run green threads. Returns a cookie for ptk_overflow_thread_fini; NULL is a valid cookie. A
+ * failure is logged: the loop works without the report. */
+void *ptk_overflow_thread_init(void);
+
+/* Removes this thread's alternate stack. The handler stays installed for the process. */
+void ptk_overflow_thread_fini(void *cookie);

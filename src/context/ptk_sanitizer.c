@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that are not part of a switch. AddressSanitizer tells the bounds of a thread's own stack only to
- * somebody who leaves it, so adopting one plays two switches that go nowhere: the first learns the bounds,
- * the second puts them back. Valgrind must know every stack, or it takes a switch for a huge frame; it is
- * asked only where its header was at hand, and then costs a few instructions that do nothing outside of it.
+ * The calls that are not part of a switch. AddressSanitizer returns the bounds of a thread's own stack only
+ * when that stack is left, so adopting one makes two switches to the same place: the first returns the
+ * bounds, the second restores them. Valgrind needs every stack registered, or it takes a switch for a huge
+ * frame. Its requests are compiled in where its header exists, and are a few instructions without effect
+ * outside of Valgrind.
  */
 #include "context/ptk_sanitizer.h"
 

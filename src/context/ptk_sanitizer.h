@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What sanitizers and Valgrind are told about stacks (layer 1); all of it in this one header.
+ * The notes about stacks for sanitizers and Valgrind (layer 1); all of them are in this header.
  *
- *     ptk_sanitizer_leaving(from, to)   just before a switch; `from` comes back later
- *     ptk_sanitizer_ending(from, to)    just before a switch; `from` never comes back
- *     ptk_sanitizer_arrived(self)       first thing after a switch, on the stack that was switched to
+ *     ptk_sanitizer_leaving(from, to)   just before a switch; `from` will be switched to again
+ *     ptk_sanitizer_ending(from, to)    just before a switch; `from` will never run again
+ *     ptk_sanitizer_arrived(self)       first statement after a switch, on the stack that was switched to
  *
- * AddressSanitizer keeps a fake stack and the bounds of the real one per context; ThreadSanitizer a fiber per
- * context. In a plain build the hooks do not evaluate their arguments and PTK_SANITIZER_MEMBER declares
- * nothing.
+ * AddressSanitizer keeps a fake stack and the bounds of the real one per context; ThreadSanitizer keeps a
+ * fiber per context. In a plain build the hooks do not evaluate their arguments and PTK_SANITIZER_MEMBER
+ * declares nothing.
  */
 #pragma once
 
@@ -29,7 +29,7 @@
 #define PTK_SANITIZER_THREAD 1
 #endif
 
-/* For functions that read stack memory which is none of their own. */
+/* For functions that read stack memory of other contexts. */
 #define PTK_SANITIZER_BLIND __attribute__((no_sanitize("address", "thread")))
 
 #if defined(PTK_SANITIZER_ADDRESS)
@@ -77,10 +77,10 @@ static inline void ptk_sanitizer_leaving(ptk_sanitizer_t *from, const ptk_saniti
 
 #define PTK_SANITIZER_MEMBER ptk_sanitizer_t sanitizer;
 
-/* The context that runs now, on a thread's own stack. */
+/* Initialises the record of the running context, which is on a thread's own stack. */
 void ptk_sanitizer_adopt(ptk_sanitizer_t *self);
 
-/* A fresh context on [low, high), and its end. */
+/* Initialises the record of a fresh context on [low, high), and releases it. */
 void ptk_sanitizer_make(ptk_sanitizer_t *self, const void *low, const void *high);
 void ptk_sanitizer_fini(ptk_sanitizer_t *self);
 
@@ -96,15 +96,15 @@ void ptk_sanitizer_fini(ptk_sanitizer_t *self);
 
 #endif
 
-/* Does anybody want to hear of stacks that change hands: a sanitizer, or Valgrind around this process? Slow:
-   ask once. */
+/* Returns whether the three functions below have an effect: under a sanitizer, or if Valgrind runs this
+ * process. Slow: the caller keeps the result. */
 int ptk_sanitizer_watches_stacks(void);
 
-/* Valgrind: [low, high) is a stack from now on; the number is for the end. Must come before the first switch
-   to it. */
+/* Registers [low, high) as a stack with Valgrind, before the first switch to it. Returns a number for
+ * ptk_sanitizer_stack_end. */
 unsigned ptk_sanitizer_stack_begin(const void *low, const void *high);
 void ptk_sanitizer_stack_end(unsigned number);
 
-/* Nobody's frames are in [low, high) any more: AddressSanitizer lifts its marks, Valgrind takes it as
-   uninitialised. */
+/* Declares that no frame is left in [low, high): AddressSanitizer removes its marks, Valgrind treats the
+ * memory as uninitialised. */
 void ptk_sanitizer_stack_reset(void *low, void *high);

@@ -10,6 +10,7 @@
 #include <ptk_tcp.h>
 
 #include "base/ptk_thread.h"
+#include "base/ptk_options.h"
 #include "platform/ptk_platform.h"
 
 static ptk_sock_t *open_tcp(ptk_event_loop_platform_t *loop, const ptk_addr_t *addr) {

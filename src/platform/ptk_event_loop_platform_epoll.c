@@ -3,188 +3,232 @@
  * Linux epoll (layer 2): the platform contract over epoll(7).
  *
  * ptk's own sockets are added once, edge-triggered in both directions, at the first operation that pends: an
- * ADD reports what is ready at that moment, so nothing that came earlier is missed. Foreign handles are
+ * ADD reports what is ready at that time, so nothing that arrived earlier is missed. Foreign handles are
  * level-triggered and one-shot: a MOD (an ADD where the owner closed and reopened the number) before each
- * park, nothing afterwards. What epoll hands back is place and generation of a registration, never a
- * descriptor: epoll watches open file descriptions, which can outlive the descriptor that was added.
+ * park, nothing afterwards. `armed` of a registration is 1 once the kernel has it, for both kinds.
  *
- * The token of the inbox's wake is all ones, that of the alarm one less: the alarm is a timerfd that exists
- * once somebody outside watches the epoll descriptor.
+ * The token of an event is index and generation of a registration, never a descriptor: epoll watches open
+ * file descriptions, which can outlive the descriptor that was added. The token of the inbox's wake is all
+ * ones, that of the alarm one less; no registration has either. The alarm is a timerfd that exists once the
+ * epoll descriptor was lent out.
  */
-#include "platform/ptk_readiness.h"
+#include "platform/ptk_event_loop_platform_epoll.h"
 
+#include "base/ptk_thread.h"
+#include "platform/ptk_posix_sock.h"
+#include "platform/ptk_readiness.h"
 #include <errno.h>
 #include <sys/epoll.h>
 
-#define TOKEN_WAKE  UINT64_MAX
-#define TOKEN_ALARM (UINT64_MAX - 1)
-#define BATCH       256
+#define EPOLL_TOKEN_WAKE  UINT64_MAX
+#define EPOLL_TOKEN_ALARM (UINT64_MAX - 1)
+#define EPOLL_BATCH       256 /* events per system call */
 
 typedef struct epoll_loop {
     ptk_readiness_t readiness;
     ptk_os_handle_t epoll;
-    ptk_os_handle_t alarm;
-    struct epoll_event batch[BATCH];
+    ptk_os_handle_t alarm; /* PTK_OS_HANDLE_NONE until the loop is exposed */
+    struct epoll_event batch[EPOLL_BATCH];
 } epoll_loop_t;
 
-static epoll_loop_t *epoll_loop(ptk_event_loop_platform_t *loop) {
+static epoll_loop_t *epoll_loop_of(ptk_event_loop_platform_t *loop) {
     return ptk_container_of(loop, epoll_loop_t, readiness.loop);
 }
 
-static uint32_t epoll_bits(uint32_t interest) {
+/* Returns the epoll events for an interest. EPOLLHUP and EPOLLERR are always reported and need no bit. */
+static uint32_t epoll_interest_bits(uint32_t interest) {
     return (interest & PTK_READY_READ ? (uint32_t) EPOLLIN : 0) |
            (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0);
 }
 
-static uint32_t ready_bits(uint32_t events) {
+/* A hang-up or an error makes both directions ready: the system call returns the reason. */
+static uint32_t epoll_ready_bits(uint32_t events) {
     const uint32_t broken = EPOLLHUP | EPOLLERR;
     return (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_READ : 0) |
            (events & (EPOLLOUT | broken) ? PTK_READY_WRITE : 0) | (events & broken ? PTK_READY_ERROR : 0) |
-           (events & (EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_UNSURE : 0);
+           (events & (EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_EXCEPTIONAL : 0);
 }
 
-/* A foreign registration is for one report. The owner may have closed the number, reopened it, or both. */
-static int arm_foreign(epoll_loop_t *self, ptk_registration_t *registration, struct epoll_event *event) {
+/* Returns the token of a registration. The assertion holds because generation and index never both reach
+ * their maximum. */
+static uint64_t epoll_token(const ptk_registration_t *registration, uint32_t index) {
+    uint64_t token = (uint64_t) registration->generation << 32 | index;
+    ptk_assert(token < EPOLL_TOKEN_ALARM);
+    return token;
+}
+
+/* Registers a foreign handle for one report. Its owner may have closed the number, reopened it, or both, so
+ * the kernel may have no registration where `armed` is set, and the other way round. */
+static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index,
+                             uint32_t interest) {
     const ptk_sys_t *sys = ptk_sys();
+    struct epoll_event event = {.events = epoll_interest_bits(interest) | EPOLLONESHOT};
+    event.data.u64 = epoll_token(registration, index);
     int result = sys->epoll_ctl(self->epoll, registration->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
-                                registration->handle, event);
+                                registration->handle, &event);
     if (result == -ENOENT) {
-        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, event);
+        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
     } else if (result == -EEXIST) {
-        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_MOD, registration->handle, event);
+        result = sys->epoll_ctl(self->epoll, EPOLL_CTL_MOD, registration->handle, &event);
     }
     registration->armed = registration->armed || result == 0;
     return result;
 }
 
-static int arm_owned(epoll_loop_t *self, ptk_registration_t *registration, struct epoll_event *event) {
-    if (registration->armed) {
-        return 0;
-    }
-    event->events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
-    int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, event);
+/* Adds an owned handle, once, for both directions: later edges arrive without a system call. EPOLLPRI reports
+ * urgent bytes, EPOLLRDHUP the peer's end of the stream; after either of them a short receive no longer means
+ * an empty queue. */
+static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index) {
+    ptk_assert(registration->handle != PTK_OS_HANDLE_NONE && !registration->superseded);
+    ptk_assert(!registration->sources->next);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET};
+    event.data.u64 = epoll_token(registration, index);
+    int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
     registration->armed = result == 0;
     return result;
 }
 
-static int epoll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
+/* Interest 0 needs no call: an edge without a waiter only sets a bit, and a one-shot report without a waiter
+ * is dropped. Neither does an owned registration that the kernel has. */
+static int epoll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     ptk_registration_t *registration = &readiness->registrations[index];
     if (interest == 0) {
-        return 0; /* an edge that nobody waits for only sets a bit; a one-shot report that comes now is
-                     dropped */
+        return 0;
     }
-    struct epoll_event event = {.events = epoll_bits(interest) | EPOLLONESHOT};
-    event.data.u64 = (uint64_t) registration->generation << 32 | index;
-    bool foreign = registration->sources->mode == PTK_SOURCE_FOREIGN;
-    return foreign ? arm_foreign(self, registration, &event) : arm_owned(self, registration, &event);
+    if (registration->sources->mode == PTK_SOURCE_FOREIGN) {
+        return epoll_arm_foreign(self, registration, index, interest);
+    }
+    return registration->armed ? 0 : epoll_arm_owned(self, registration, index);
 }
 
-static void epoll_forget(ptk_readiness_t *readiness, uint32_t index) {
+/* The result of DEL is ignored: the owner of a foreign handle may have closed it, which removed the
+ * registration. */
+static void epoll_remove(ptk_readiness_t *readiness, uint32_t index) {
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     const ptk_registration_t *registration = &readiness->registrations[index];
     struct epoll_event unused = {0};
+    ptk_assert(!registration->sources);
     if (registration->armed) {
         (void) ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_DEL, registration->handle, &unused);
     }
 }
 
-static void deliver(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
+/* Delivers an event of a registration, unless the registration was freed since the kernel queued the event.
+ */
+static void epoll_deliver_source(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
     ptk_readiness_t *readiness = &self->readiness;
     uint32_t index = (uint32_t) event->data.u64;
     uint32_t generation = (uint32_t) (event->data.u64 >> 32);
     if (index >= readiness->count || readiness->registrations[index].generation != generation) {
         return;
     }
-    ptk_readiness_deliver(readiness, index, ready_bits(event->events), finished);
+    ptk_readiness_deliver(readiness, index, epoll_ready_bits(event->events), finished);
 }
 
-static void deliver_any(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
-    if (event->data.u64 == TOKEN_WAKE) {
+/* Handles one event. The wake and the alarm are level-triggered and must be reset here, or the next wait
+ * returns at once. */
+static void epoll_deliver(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
+    if (event->data.u64 == EPOLL_TOKEN_WAKE) {
         (void) ptk_sys()->wake_drain(self->readiness.loop.inbox->wake);
-    } else if (event->data.u64 == TOKEN_ALARM) {
+    } else if (event->data.u64 == EPOLL_TOKEN_ALARM) {
+        ptk_assert(self->alarm != PTK_OS_HANDLE_NONE);
         (void) ptk_sys()->timer_set(self->alarm, UINT64_MAX);
     } else {
-        deliver(self, event, finished);
+        epoll_deliver_source(self, event, finished);
     }
 }
 
+/* Takes one batch. Events beyond it remain queued in the kernel for the next tick, so that events cannot
+ * starve green threads. EINTR counts as an early return. */
 static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                       ptk_list_t *finished) {
-    epoll_loop_t *self = epoll_loop(loop);
+    epoll_loop_t *self = epoll_loop_of(loop);
     loop->polls++;
-    int count =
-        ptk_sys()->epoll_wait(self->epoll, self->batch, BATCH, ptk_readiness_timeout(now_ns, deadline_ns));
+    int count = ptk_sys()->epoll_wait(self->epoll, self->batch, EPOLL_BATCH,
+                                      ptk_readiness_timeout(now_ns, deadline_ns));
     if (count < 0) {
         return count == -EINTR ? 0 : count;
     }
+    ptk_assert(count <= EPOLL_BATCH);
     for (int i = 0; i < count; i++) {
-        deliver_any(self, &self->batch[i], finished);
+        epoll_deliver(self, &self->batch[i], finished);
     }
     return 0;
 }
 
-static int watch_internal(epoll_loop_t *self, ptk_os_handle_t handle, uint64_t token) {
+/* Adds a descriptor of the loop itself, level-triggered. */
+static int epoll_watch_internal(epoll_loop_t *self, ptk_os_handle_t handle, uint64_t token) {
     struct epoll_event event = {.events = EPOLLIN};
     event.data.u64 = token;
     return ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, handle, &event);
 }
 
+/* A wake that was kicked before this call is level-triggered and so not missed. */
 static int epoll_open(ptk_event_loop_platform_t *loop) {
-    epoll_loop_t *self = epoll_loop(loop);
-    ptk_readiness_open(&self->readiness);
-    self->readiness.interest = epoll_interest;
-    self->readiness.forget = epoll_forget;
+    epoll_loop_t *self = epoll_loop_of(loop);
+    ptk_readiness_init(&self->readiness);
+    self->readiness.set_interest = epoll_set_interest;
+    self->readiness.remove = epoll_remove;
     self->alarm = PTK_OS_HANDLE_NONE;
     int result = ptk_sys()->epoll_create(&self->epoll);
     if (result != 0) {
         return result;
     }
-    result = watch_internal(self, loop->inbox->wake, TOKEN_WAKE);
+    result = epoll_watch_internal(self, loop->inbox->wake, EPOLL_TOKEN_WAKE);
     if (result != 0) {
         ptk_sys()->close(self->epoll);
     }
     return result;
 }
 
-static void epoll_shut(ptk_event_loop_platform_t *loop) {
-    epoll_loop_t *self = epoll_loop(loop);
+/* Closing the epoll descriptor removes the registrations; their sources were detached before. */
+static void epoll_close(ptk_event_loop_platform_t *loop) {
+    epoll_loop_t *self = epoll_loop_of(loop);
     if (self->alarm != PTK_OS_HANDLE_NONE) {
         ptk_sys()->close(self->alarm);
     }
     ptk_sys()->close(self->epoll);
-    ptk_readiness_shut(&self->readiness);
+    ptk_readiness_fini(&self->readiness);
 }
 
-static int epoll_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
-    epoll_loop_t *self = epoll_loop(loop);
-    if (self->alarm == PTK_OS_HANDLE_NONE) {
-        ptk_os_handle_t alarm = PTK_OS_HANDLE_NONE;
-        int result = ptk_sys()->timer_open(&alarm);
-        if (result == 0) {
-            result = watch_internal(self, alarm, TOKEN_ALARM);
-        }
-        if (result != 0) {
-            if (alarm != PTK_OS_HANDLE_NONE) {
-                ptk_sys()->close(alarm);
-            }
-            return result;
-        }
-        self->alarm = alarm;
+/* Opens the alarm; 0 or -errno. The alarm stays NONE on failure. */
+static int epoll_open_alarm(epoll_loop_t *self) {
+    ptk_os_handle_t alarm = PTK_OS_HANDLE_NONE;
+    int result = ptk_sys()->timer_open(&alarm);
+    if (result != 0) {
+        return result;
     }
-    *handle_out = self->epoll;
+    result = epoll_watch_internal(self, alarm, EPOLL_TOKEN_ALARM);
+    if (result != 0) {
+        ptk_sys()->close(alarm);
+        return result;
+    }
+    self->alarm = alarm;
     return 0;
 }
 
+/* An epoll descriptor is itself readable when it has an event; only deadlines need the alarm in addition. */
+static int epoll_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
+    epoll_loop_t *self = epoll_loop_of(loop);
+    int result = self->alarm == PTK_OS_HANDLE_NONE ? epoll_open_alarm(self) : 0;
+    if (result == 0) {
+        *handle_out = self->epoll;
+    }
+    return result;
+}
+
+/* A failure is ignored: the embedding program then wakes late, and no error could be returned to it. */
 static void epoll_set_alarm(ptk_event_loop_platform_t *loop, uint64_t deadline_ns) {
-    (void) ptk_sys()->timer_set(epoll_loop(loop)->alarm, deadline_ns);
+    ptk_assert(epoll_loop_of(loop)->alarm != PTK_OS_HANDLE_NONE);
+    (void) ptk_sys()->timer_set(epoll_loop_of(loop)->alarm, deadline_ns);
 }
 
 const ptk_platform_ops_t ptk_platform_epoll = {
     .name = "epoll",
     .loop_bytes = sizeof(epoll_loop_t),
     .open = epoll_open,
-    .shut = epoll_shut,
+    .close = epoll_close,
     .attach = ptk_readiness_attach,
     .detach = ptk_readiness_detach,
     .set_handle = ptk_readiness_set_handle,

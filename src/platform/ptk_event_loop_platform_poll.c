@@ -2,38 +2,45 @@
 /*
  * poll(2) (layer 2): the platform contract on any POSIX system.
  *
- * One pollfd per registration, at the same index. The kernel gets the inbox's wake and those entries that
- * somebody waits for: a hang-up is reported whether it was asked for or not, and would spin the loop. poll is
- * level-triggered, so a registration is interested exactly while an operation pends.
+ * There is one pollfd per registration, at the same index; its descriptor is -1 while no operation pends.
+ * Each poll copies the inbox's wake and the entries with a descriptor into `batch`. The others are left out
+ * because a hang-up is reported whether it was requested or not, and would keep the loop spinning. poll is
+ * level-triggered, so a registration has interest exactly while an operation pends.
  */
-#include "platform/ptk_readiness.h"
+#include "platform/ptk_event_loop_platform_poll.h"
 
 #include "base/ptk_memory.h"
+#include "base/ptk_thread.h"
+#include "platform/ptk_posix_sock.h"
+#include "platform/ptk_readiness.h"
 #include <errno.h>
 #include <poll.h>
 
-#define FRONT 1 /* entries before those of registrations: the wake */
+#define POLL_BATCH_FIRST 1 /* index in the batch of the first registration: the wake is at 0 */
 
 typedef struct poll_loop {
     ptk_readiness_t readiness;
-    struct pollfd *entries; /* by registration; descriptor -1: nobody waits for it */
-    struct pollfd *batch;   /* what poll(2) gets: the wake, then the entries that somebody waits for */
-    uint32_t *places;       /* batch index -> registration */
+    struct pollfd *entries; /* by registration; descriptor -1: no interest */
+    struct pollfd *batch;   /* what poll(2) gets: the wake, then the entries with interest */
+    uint32_t *batch_index;  /* batch index -> registration */
 } poll_loop_t;
 
-static poll_loop_t *poll_loop(ptk_readiness_t *readiness) {
-    return ptk_container_of(readiness, poll_loop_t, readiness);
+static poll_loop_t *poll_loop_of(ptk_event_loop_platform_t *loop) {
+    return ptk_container_of(loop, poll_loop_t, readiness.loop);
 }
 
+/* Each array that could be grown keeps its new size even if another could not: the old pointer is gone. */
 static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
-    poll_loop_t *self = poll_loop(readiness);
+    poll_loop_t *self = poll_loop_of(&readiness->loop);
+    size_t batch_capacity = POLL_BATCH_FIRST + (size_t) capacity;
+    ptk_assert(capacity > readiness->count);
     struct pollfd *entries = ptk_reallocate(self->entries, capacity * sizeof *entries);
     self->entries = entries ? entries : self->entries;
-    struct pollfd *batch = ptk_reallocate(self->batch, (FRONT + (size_t) capacity) * sizeof *batch);
+    struct pollfd *batch = ptk_reallocate(self->batch, batch_capacity * sizeof *batch);
     self->batch = batch ? batch : self->batch;
-    uint32_t *places = ptk_reallocate(self->places, (FRONT + (size_t) capacity) * sizeof *places);
-    self->places = places ? places : self->places;
-    if (!entries || !batch || !places) {
+    uint32_t *batch_index = ptk_reallocate(self->batch_index, batch_capacity * sizeof *batch_index);
+    self->batch_index = batch_index ? batch_index : self->batch_index;
+    if (!entries || !batch || !batch_index) {
         return false;
     }
     for (uint32_t i = readiness->count; i < capacity; i++) {
@@ -42,42 +49,52 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
     return true;
 }
 
-static int poll_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
-    struct pollfd *entry = &poll_loop(readiness)->entries[index];
+/* Changes memory only, so it cannot fail; the kernel gets the entry with the next poll. */
+static int poll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
+    struct pollfd *entry = &poll_loop_of(&readiness->loop)->entries[index];
+    ptk_assert(index < readiness->count && readiness->registrations[index].sources);
     entry->fd = interest ? (int) readiness->registrations[index].handle : -1;
     entry->events =
         (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0));
     return 0;
 }
 
-static void poll_forget(ptk_readiness_t *readiness, uint32_t index) {
-    poll_loop(readiness)->entries[index].fd = -1;
+/* Nothing pends on a registration that is removed, so it has no interest any more. */
+static void poll_remove(ptk_readiness_t *readiness, uint32_t index) {
+    const poll_loop_t *self = poll_loop_of(&readiness->loop);
+    ptk_assert(self->entries[index].fd == -1);
+    self->entries[index].events = 0;
 }
 
-static uint32_t ready_bits(short revents) {
+/* POLLNVAL counts as an error: the system call of the next try returns EBADF. */
+static uint32_t poll_ready_bits(short revents) {
     const int broken = POLLHUP | POLLERR | POLLNVAL;
     return (revents & (POLLIN | broken) ? PTK_READY_READ : 0) |
            (revents & (POLLOUT | broken) ? PTK_READY_WRITE : 0) | (revents & broken ? PTK_READY_ERROR : 0) |
-           (revents & broken ? PTK_READY_UNSURE : 0);
+           (revents & broken ? PTK_READY_EXCEPTIONAL : 0);
 }
 
-/* The entries that somebody waits for, and whose they are: the kernel takes no more entries than a process
-   may have descriptors, and there can be more registrations than that. */
-static size_t collect(poll_loop_t *self) {
-    size_t count = FRONT;
+/* Fills the batch with the entries that have interest and returns its length. poll(2) takes no more entries
+ * than a process may have descriptors, and there can be more registrations than that. */
+static size_t poll_collect(poll_loop_t *self) {
+    size_t count = POLL_BATCH_FIRST;
     for (uint32_t i = 0; i < self->readiness.count; i++) {
         if (self->entries[i].fd >= 0) {
-            self->places[count] = i;
+            ptk_assert(self->entries[i].events != 0 && self->readiness.registrations[i].sources);
+            self->batch_index[count] = i;
             self->batch[count++] = self->entries[i];
         }
     }
+    ptk_assert(count <= POLL_BATCH_FIRST + (size_t) self->readiness.capacity);
     return count;
 }
 
+/* Takes one round. The batch is copied before the wait, so registrations that operations add later do not
+ * move it. */
 static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                      ptk_list_t *finished) {
-    poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
-    size_t entries = collect(self);
+    poll_loop_t *self = poll_loop_of(loop);
+    size_t entries = poll_collect(self);
     loop->polls++;
     int count = ptk_sys()->poll(self->batch, entries, ptk_readiness_timeout(now_ns, deadline_ns));
     if (count <= 0) {
@@ -86,22 +103,23 @@ static int poll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t 
     if (self->batch[0].revents) {
         (void) ptk_sys()->wake_drain(loop->inbox->wake);
     }
-    for (size_t i = FRONT; i < entries; i++) {
+    for (size_t i = POLL_BATCH_FIRST; i < entries; i++) {
         if (self->batch[i].revents) {
-            ptk_readiness_deliver(&self->readiness, self->places[i], ready_bits(self->batch[i].revents),
-                                  finished);
+            ptk_readiness_deliver(&self->readiness, self->batch_index[i],
+                                  poll_ready_bits(self->batch[i].revents), finished);
         }
     }
     return 0;
 }
 
+/* The batch has room for the wake from the start; poll_grow adds the registrations. */
 static int poll_open(ptk_event_loop_platform_t *loop) {
-    poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
-    ptk_readiness_open(&self->readiness);
-    self->readiness.interest = poll_interest;
-    self->readiness.forget = poll_forget;
+    poll_loop_t *self = poll_loop_of(loop);
+    ptk_readiness_init(&self->readiness);
+    self->readiness.set_interest = poll_set_interest;
+    self->readiness.remove = poll_remove;
     self->readiness.grow = poll_grow;
-    self->batch = ptk_allocate(FRONT * sizeof *self->batch);
+    self->batch = ptk_allocate(POLL_BATCH_FIRST * sizeof *self->batch);
     if (!self->batch) {
         return -ENOMEM;
     }
@@ -109,19 +127,20 @@ static int poll_open(ptk_event_loop_platform_t *loop) {
     return 0;
 }
 
-static void poll_shut(ptk_event_loop_platform_t *loop) {
-    poll_loop_t *self = ptk_container_of(loop, poll_loop_t, readiness.loop);
+/* All sources were detached before. */
+static void poll_close(ptk_event_loop_platform_t *loop) {
+    poll_loop_t *self = poll_loop_of(loop);
     ptk_free(self->entries);
     ptk_free(self->batch);
-    ptk_free(self->places);
-    ptk_readiness_shut(&self->readiness);
+    ptk_free(self->batch_index);
+    ptk_readiness_fini(&self->readiness);
 }
 
 const ptk_platform_ops_t ptk_platform_poll = {
     .name = "poll",
     .loop_bytes = sizeof(poll_loop_t),
     .open = poll_open,
-    .shut = poll_shut,
+    .close = poll_close,
     .attach = ptk_readiness_attach,
     .detach = ptk_readiness_detach,
     .set_handle = ptk_readiness_set_handle,

@@ -1,30 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The platform contract (layer 2, internal): what a port to another operating system fills in.
+ * The platform contract (layer 2, internal): everything that a port to another operating system implements.
  *
- * A platform is one table of functions over one loop structure, which embeds `struct ptk_event_loop_platform`
- * first. Nothing here parks and nothing calls up: poll appends finished operations to a list and returns. All
- * of it runs on the owner thread; only the inbox is for others.
+ * A port consists of, in the order of writing it:
+ *   1. a system table, `ptk_sys_real` (src/sys/ptk_sys.h): every call to the operating system;
+ *   2. the socket verbs, a ptk_platform_socket_ops_t; a POSIX system uses ptk_posix_sock.h;
+ *   3. a loop structure that embeds `struct ptk_event_loop_platform` as its first member, and a
+ *      ptk_platform_ops_t for it. Where the system reports readiness (epoll, kqueue, poll), ptk_readiness.h
+ *      implements attach, detach, set_handle, submit and cancel, and the port adds open, close, poll and
+ * three hooks. Where the system completes operations (io_uring, IOCP), the port implements all of them;
+ *   4. one entry in the list at the top of ptk_event_loop_platform.c, in the order of preference.
  *
- * Who owns what: the caller owns sources, operations, buffers. A source is attached before its first
- * operation (all memory for it is reserved then, so that submitting cannot run out of it) and detached before
- * its handle is closed, with nothing pending.
+ * Rules:
+ *   - nothing here parks and nothing calls a higher layer: poll appends finished operations to a list and
+ * returns;
+ *   - all functions run on the thread that owns the loop; only the inbox is for other threads;
+ *   - the caller owns sources, operations and buffers. A source is attached before its first operation: all
+ * memory that it will ever need is reserved then, so that submit cannot run out of it. It is detached with
+ * nothing pending and before its handle is closed;
+ *   - an operation completes exactly once; its states are in ptk_event_source.h;
+ *   - failures are negative errno values.
  */
 #pragma once
 
 #include "base/ptk_inbox.h"
 #include "base/ptk_list.h"
-#include "base/ptk_thread.h"
 #include "ptk_event_source.h"
 #include <ptk_event_loop_platform.h>
 
-/* The immediate verbs of sockets: none waits. All answer 0 or a negative errno. */
+/* The immediate socket verbs. None waits. All return 0 or a negative errno value. */
 typedef struct ptk_platform_socket_ops {
+    /* Opens a non-blocking socket; of a stream, urgent bytes stay in line and small writes are sent at once.
+     */
     int (*open)(int family, int type, int protocol, ptk_os_handle_t *handle_out);
+
     int (*bind)(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
+
+    /* Listens; `backlog` <= 0 is the system's maximum. */
     int (*listen)(ptk_os_handle_t handle, int backlog);
+
+    /* Ends one or both directions; at least one flag is set. */
     int (*shutdown)(ptk_os_handle_t handle, bool read, bool write);
+
+    /* Closes; `reset` discards what is not sent and resets the connection. The handle is gone whatever it
+     * returns. */
     int (*close)(ptk_os_handle_t handle, bool reset);
+
     int (*local_addr)(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen);
     int (*peer_addr)(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen);
     int (*set_nodelay)(ptk_os_handle_t handle, bool on);
@@ -32,73 +53,66 @@ typedef struct ptk_platform_socket_ops {
 } ptk_platform_socket_ops_t;
 
 typedef struct ptk_platform_ops {
-    const char *name;
-    size_t loop_bytes;
+    const char *name;  /* of the option `platform` and of $PTK_PLATFORM */
+    size_t loop_bytes; /* size of the port's loop structure */
 
-    /* Ready the platform's part of a zeroed loop whose inbox stands; 0 or -errno (-ENOSYS: does not work
-     * here). */
+    /* Initialises the port's part of a zeroed loop whose `ops` and `inbox` are set, and watches the inbox's
+     * wake. -ENOSYS: does not work on this system. On failure nothing remains open. */
     int (*open)(ptk_event_loop_platform_t *loop);
-    void (*shut)(ptk_event_loop_platform_t *loop);
 
-    /* Reserve everything that `source` will need; 0 or -errno. Detach drops the registration. */
+    /* Releases what open made. No source is attached. */
+    void (*close)(ptk_event_loop_platform_t *loop);
+
+    /* Reserves everything that `source` will need, and makes it attached; its handle may be NONE (OWNED
+     * only). */
     int (*attach)(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
+
+    /* Removes the registration. Nothing is pending on the source, and its handle is still open. */
     void (*detach)(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 
-    /* Give an OWNED source that was attached without a handle its handle: cannot fail. */
+    /* Sets the handle of an OWNED source that was attached without one. Cannot fail. */
     void (*set_handle)(ptk_event_loop_platform_t *loop, ptk_event_source_t *source, ptk_os_handle_t handle);
 
-    /* DONE or PENDING; see ptk_event_source.h. */
+    /* Tries an IDLE operation, and makes it pend if it would block and `nowait` is false. Returns its new
+     * state, DONE or PENDING. */
     ptk_event_op_state_t (*submit)(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 
-    /* Take a PENDING or RETRY operation back. True: it is IDLE. False (completing platforms): it will come
-     * from poll. */
+    /* Takes a PENDING or RETRY operation back, also out of the list of finished ones. True: it is IDLE, and
+     * has had no effect since. False (completing platforms only): it will come from poll. */
     bool (*cancel)(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 
-    /* Wait until an operation is finished, the inbox is kicked, or `deadline_ns` of a clock that reads
-       `now_ns` has passed; not at all if deadline_ns <= now_ns. May come back early. Appends to `finished`. 0
-       or -errno. */
+    /* Waits until an operation is finished, the inbox is kicked, or the clock, which reads `now_ns`, passes
+     * `deadline_ns`; does not wait if deadline_ns <= now_ns, and may return early. Appends finished
+     * operations to `finished`, and drains the inbox's wake. A failure is the poller's own, not that of an
+     * operation. */
     int (*poll)(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns, ptk_list_t *finished);
 
-    /* For ptk_event_loop_platform_fd(): the handle, and from then on its alarm; NULL: not supported. */
+    /* Returns the handle for ptk_event_loop_platform_fd(), readable whenever poll has something to return.
+     * NULL: not supported, and set_alarm is NULL too. */
     int (*expose)(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out);
+
+    /* Makes that handle readable at `deadline_ns`; PTK_TIME_NEVER disarms. Only after expose has succeeded.
+     */
     void (*set_alarm)(ptk_event_loop_platform_t *loop, uint64_t deadline_ns);
 
     const ptk_platform_socket_ops_t *sockets;
 } ptk_platform_ops_t;
 
+/* The part of a loop that all platforms have. */
 struct ptk_event_loop_platform {
     const ptk_platform_ops_t *ops;
     ptk_inbox_t *inbox;
     struct {
         void *data;                                         /* the scheduler's */
-        ptk_err (*detach)(ptk_event_loop_platform_t *loop); /* drain and free it, or refuse */
-        void (*exposed)(
-            ptk_event_loop_platform_t *loop); /* the loop's descriptor is being watched from now on */
-    } attachment;
+        ptk_err (*detach)(ptk_event_loop_platform_t *loop); /* drains and frees it, or refuses */
+        void (*exposed)(ptk_event_loop_platform_t *loop); /* called once the loop's descriptor is lent out */
+    } attachment;                                         /* all NULL until the scheduler attaches itself */
     ptk_event_loop_platform_options_t options;
-    void *overflow_cookie;
+    void *overflow_cookie;     /* of ptk_overflow_thread_init */
     uint32_t tag;              /* in every token of the loop's objects */
     uint32_t first_generation; /* its tokens begin above this generation */
     uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */
-    bool is_exposed;
-    uint64_t polls;
-    uint64_t events;
+    bool is_exposed;           /* the loop's descriptor was lent out */
+    uint64_t polls;            /* calls of poll */
+    uint64_t events;           /* reports of the system's poller about sources */
 };
-
-extern const ptk_platform_ops_t ptk_platform_epoll;
-extern const ptk_platform_ops_t ptk_platform_poll;
-
-/* OK if the calling thread owns `loop` (NULL: its current one), and then *loop_out is it. Else WRONG_THREAD,
-   FORKED or NO_LOOP. Never looks into a loop that is not the thread's own. */
-ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platform_t **loop_out);
-
-/* Why `loop` is not the calling thread's: WRONG_THREAD or FORKED. */
-ptk_err ptk_loop_refusal(void);
-
-static inline bool ptk_loop_is_mine(const ptk_event_loop_platform_t *loop) {
-    return ptk_likely(ptk_thread()->loop == loop);
-}
-
-/* Does a public option struct of `known_bytes` fit `options`? INVALID_PARAM for size 0 or an unknown non-zero
-   tail; copies what there is over the zeroed *copy_out. */
-ptk_err ptk_options_copy(void *copy_out, size_t known_bytes, const void *options);

@@ -2,55 +2,64 @@
 /*
  * The socket verbs of every POSIX platform (layer 2), over the system table.
  *
- * EINTR is retried here, at the one place where it can be: every call is non-blocking, so a retry cannot
- * wait. close is never retried: on Linux the descriptor is gone even if it answers EINTR.
+ * EINTR is retried here and nowhere else: every call is non-blocking, so a retry cannot wait. close is never
+ * retried: on Linux the descriptor is gone even if it returns EINTR.
  *
- * A connect is started once; from then on each try asks SO_ERROR, and believes its 0 only if the socket has a
- * peer: an early "writable" proves nothing.
+ * A connect is started once; each later try reads SO_ERROR, and takes its 0 for success only if the socket
+ * has a peer: "writable" can be reported before the handshake has ended.
  */
-#include "platform/ptk_readiness.h"
+#include "platform/ptk_posix_sock.h"
 
+#include "base/ptk_thread.h"
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 
-static intptr_t try_recv(const ptk_event_op_t *op) {
+/* Returns the bytes received, 0 at the end of the stream. */
+static intptr_t posix_sock_try_recv(const ptk_event_op_t *op) {
     intptr_t result;
     do {
         result = ptk_sys()->recv(op->source->handle, op->at.buffer, op->bytes);
     } while (result == -EINTR);
+    ptk_assert(result <= 0 || (size_t) result <= op->bytes);
     return result;
 }
 
-static intptr_t try_send(const ptk_event_op_t *op) {
+/* Returns the bytes accepted by the kernel, which may be fewer than requested. */
+static intptr_t posix_sock_try_send(const ptk_event_op_t *op) {
     intptr_t result;
     do {
         result = ptk_sys()->send(op->source->handle, op->at.data, op->bytes);
     } while (result == -EINTR);
+    ptk_assert(result <= 0 || (size_t) result <= op->bytes);
     return result;
 }
 
-static intptr_t try_accept(const ptk_event_op_t *op) {
+/* Returns the new handle. Errors of a connection that ended in the queue (ECONNABORTED and others) are passed
+ * on: the accepting layer skips them. */
+static intptr_t posix_sock_try_accept(const ptk_event_op_t *op) {
     ptk_os_handle_t accepted = PTK_OS_HANDLE_NONE;
     int result;
     do {
         result = ptk_sys()->accept(op->source->handle, op->at.addr, op->addrlen, &accepted);
     } while (result == -EINTR);
+    ptk_assert(result != 0 || accepted != PTK_OS_HANDLE_NONE);
     return result == 0 ? accepted : result;
 }
 
-/* Without a peer and without an error: the handshake is under way, or the connection came about and has ended
-   since. */
-static intptr_t connection_end(const ptk_event_op_t *op) {
+/* Returns the result of a connect whose socket has no peer and no error: -EAGAIN while the handshake is under
+ * way, -ECONNABORTED if the connection was established and has ended since, which poll(2) reports as a
+ * hang-up without "writable". */
+static intptr_t posix_sock_connection_end(const ptk_event_op_t *op) {
     struct pollfd entry = {.fd = (int) op->source->handle};
     int count = ptk_sys()->poll(&entry, 1, 0);
     return count == 1 && entry.revents == POLLHUP ? -ECONNABORTED : -EAGAIN;
 }
 
-/* A handshake is under way: how did it end? */
-static intptr_t connect_result(const ptk_event_op_t *op) {
+/* Returns the result of a started connect, -EAGAIN while the handshake is under way. */
+static intptr_t posix_sock_connect_result(const ptk_event_op_t *op) {
     int error = 0;
     socklen_t length = sizeof error;
     int result = ptk_sys()->get_option(op->source->handle, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -63,34 +72,39 @@ static intptr_t connect_result(const ptk_event_op_t *op) {
     if (result != -ENOTCONN) {
         return result;
     }
-    return connection_end(op);
+    return posix_sock_connection_end(op);
 }
 
-static intptr_t try_connect(ptk_event_op_t *op) {
+/* Starts the handshake, or reads the result of one that was started. An interrupted connect(2) goes on in the
+ * kernel, so the repeated call returns EALREADY or EISCONN, and both are no failures. */
+static intptr_t posix_sock_try_connect(ptk_event_op_t *op) {
     if (op->started) {
-        return connect_result(op);
+        return posix_sock_connect_result(op);
     }
     int result;
     bool interrupted = false;
     while ((result = ptk_sys()->connect(op->source->handle, op->at.target, (socklen_t) op->bytes)) ==
            -EINTR) {
-        interrupted = true; /* it may have begun or not: ask again */
+        interrupted = true; /* the handshake may have begun or not: the next call returns which */
     }
     if (interrupted && result == -EISCONN) {
         return 0;
     }
     bool under_way = result == -EINPROGRESS || result == -EALREADY;
+    ptk_assert(!op->started);
     op->started = under_way;
     return under_way ? -EAGAIN : result;
 }
 
-static uint32_t ready_bits(unsigned revents) {
+/* Returns the ready bits for what poll(2) reported. A hang-up or an error makes both directions ready. */
+static uint32_t posix_sock_ready_bits(unsigned revents) {
     return (revents & (POLLIN | POLLHUP | POLLERR) ? PTK_READY_READ : 0) |
            (revents & (POLLOUT | POLLHUP | POLLERR) ? PTK_READY_WRITE : 0) |
            (revents & (POLLHUP | POLLERR) ? PTK_READY_ERROR : 0);
 }
 
-static intptr_t try_ready(const ptk_event_op_t *op) {
+/* The handle of a foreign source is checked here, at its first operation: it comes from the program. */
+static intptr_t posix_sock_try_ready(const ptk_event_op_t *op) {
     if (op->source->handle < 0 || op->source->handle > INT_MAX) {
         return -EBADF;
     }
@@ -107,50 +121,51 @@ static intptr_t try_ready(const ptk_event_op_t *op) {
     if (entry.revents & POLLNVAL) {
         return -EBADF;
     }
-    uint32_t ready = ready_bits((unsigned) entry.revents) & (op->events | PTK_READY_ERROR);
+    uint32_t ready = posix_sock_ready_bits((unsigned) entry.revents) & (op->events | PTK_READY_ERROR);
     return ready ? (intptr_t) ready : -EAGAIN;
 }
 
 intptr_t ptk_posix_sock_try(ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
     case PTK_OP_RECV:
-        return try_recv(op);
+        return posix_sock_try_recv(op);
     case PTK_OP_SEND:
-        return try_send(op);
+        return posix_sock_try_send(op);
     case PTK_OP_ACCEPT:
-        return try_accept(op);
+        return posix_sock_try_accept(op);
     case PTK_OP_CONNECT:
-        return try_connect(op);
+        return posix_sock_try_connect(op);
     case PTK_OP_READY:
         break;
     }
-    return try_ready(op);
+    return posix_sock_try_ready(op);
 }
 
-static int set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
+/* Sets a socket option of type int to 0 or 1. */
+static int posix_sock_set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
     int value = on;
     return ptk_sys()->set_option(handle, level, name, &value, sizeof value);
 }
 
-static int sock_set_nodelay(ptk_os_handle_t handle, bool on) {
-    return set_flag(handle, IPPROTO_TCP, TCP_NODELAY, on);
+static int posix_sock_set_nodelay(ptk_os_handle_t handle, bool on) {
+    return posix_sock_set_flag(handle, IPPROTO_TCP, TCP_NODELAY, on);
 }
 
-static int sock_set_reuse(ptk_os_handle_t handle, bool on) {
-    return set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
+static int posix_sock_set_reuse(ptk_os_handle_t handle, bool on) {
+    return posix_sock_set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
 }
 
-/* A stream of its own kind: urgent bytes stay in line, small writes go out at once. Accepted sockets inherit
- * both. */
-static int sock_open(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
+/* Urgent bytes stay in line, which the readiness model needs, and small writes are sent at once. Accepted
+ * sockets inherit both options from their listener. */
+static int posix_sock_open(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
     ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
     int result = ptk_sys()->socket(family, type, protocol, &handle);
     if (result != 0) {
         return result;
     }
-    result = set_flag(handle, SOL_SOCKET, SO_OOBINLINE, true);
+    result = posix_sock_set_flag(handle, SOL_SOCKET, SO_OOBINLINE, true);
     if (result == 0) {
-        result = sock_set_nodelay(handle, true);
+        result = posix_sock_set_nodelay(handle, true);
     }
     if (result != 0) {
         ptk_sys()->close(handle);
@@ -160,19 +175,22 @@ static int sock_open(int family, int type, int protocol, ptk_os_handle_t *handle
     return 0;
 }
 
-static int sock_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+static int posix_sock_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
     return ptk_sys()->bind(handle, addr, addrlen);
 }
 
-static int sock_listen(ptk_os_handle_t handle, int backlog) {
+/* A backlog above the system's limit is cut by the kernel. */
+static int posix_sock_listen(ptk_os_handle_t handle, int backlog) {
     return ptk_sys()->listen(handle, backlog > 0 ? backlog : SOMAXCONN);
 }
 
-static int sock_shutdown(ptk_os_handle_t handle, bool read, bool write) {
+/* The caller guarantees that one of the flags is set. */
+static int posix_sock_shutdown(ptk_os_handle_t handle, bool read, bool write) {
     return ptk_sys()->shutdown(handle, read && write ? SHUT_RDWR : (read ? SHUT_RD : SHUT_WR));
 }
 
-static int sock_close(ptk_os_handle_t handle, bool reset) {
+/* Linger with timeout 0 makes close send a reset. A failure to set it is ignored: the close must happen. */
+static int posix_sock_close(ptk_os_handle_t handle, bool reset) {
     if (reset) {
         struct linger linger = {.l_onoff = 1, .l_linger = 0};
         (void) ptk_sys()->set_option(handle, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -180,22 +198,22 @@ static int sock_close(ptk_os_handle_t handle, bool reset) {
     return ptk_sys()->close(handle);
 }
 
-static int sock_local_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+static int posix_sock_local_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     return ptk_sys()->local_name(handle, addr, addrlen);
 }
 
-static int sock_peer_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
+static int posix_sock_peer_addr(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
     return ptk_sys()->peer_name(handle, addr, addrlen);
 }
 
 const ptk_platform_socket_ops_t ptk_posix_sock_ops = {
-    .open = sock_open,
-    .bind = sock_bind,
-    .listen = sock_listen,
-    .shutdown = sock_shutdown,
-    .close = sock_close,
-    .local_addr = sock_local_addr,
-    .peer_addr = sock_peer_addr,
-    .set_nodelay = sock_set_nodelay,
-    .set_reuse = sock_set_reuse,
+    .open = posix_sock_open,
+    .bind = posix_sock_bind,
+    .listen = posix_sock_listen,
+    .shutdown = posix_sock_shutdown,
+    .close = posix_sock_close,
+    .local_addr = posix_sock_local_addr,
+    .peer_addr = posix_sock_peer_addr,
+    .set_nodelay = posix_sock_set_nodelay,
+    .set_reuse = posix_sock_set_reuse,
 };

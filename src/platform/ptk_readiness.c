@@ -1,39 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Readiness platforms (layer 2): an operation is a system call that is tried, and tried again when the kernel
- * says so.
+ * reports its direction.
  *
- * submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
- * blocked and nothing has been reported since. Would it block, the bit is cleared and the operation pends: it
- * is the source's one pending operation in that direction, and the kernel is asked to report the direction. A
- * report takes the operation off the source and hands it back as RETRY; what happens then happens on the
- * waiter's own stack. Readiness is a hint everywhere.
+ * Submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
+ * blocked and nothing has been reported since. If it would block, the bit is cleared and the operation pends:
+ * it becomes the source's one pending operation in that direction, and the kernel is requested to report the
+ * direction. A report takes the operation off the source and returns it from poll as RETRY; the next try is
+ * made on the waiter's own stack. Readiness is a hint everywhere: no report is believed before a system call
+ * has confirmed it.
+ *
+ * Invariants:
+ *   - source->inbound and source->outbound are exactly the PENDING operations of that source;
+ *   - an operation in a list of finished ones is RETRY, and no source points at it;
+ *   - a registration is free (no source, nothing armed) or in use (at least one source).
  *
  * OWNED sources (ptk's own sockets) keep one registration for life and remember readiness: bits are set by
- * reports and cleared by EAGAIN, or by a receive that got less than it asked for. The latter only for
- * internet streams with SO_OOBINLINE on which no hang-up, error or urgent mark was ever reported: there, and
- * only there, a short receive means that the queue was empty, and a byte that comes later is reported as
- * news.
+ * reports and cleared by EAGAIN, or by a receive that returned less than was requested. The latter holds only
+ * for internet streams with SO_OOBINLINE on which no hang-up, error or urgent mark was ever reported: there,
+ * and only there, a short receive means that the queue was empty, and a byte that arrives later is reported
+ * as a new edge.
  *
- * FOREIGN sources belong to somebody who reads behind our back, so nothing is remembered: each submission
- * asks poll(2) first, and each pend is a registration for one report. Sources on the same handle share the
+ * FOREIGN sources belong to other code that reads the same handle, so nothing is remembered: each submission
+ * calls poll(2) first, and each pend registers for one report. Sources on the same handle share the
  * registration, because the kernel has one per handle.
  *
- * A registration's place is reused only under a new generation. What the kernel hands back names place and
+ * An entry of the table is reused only under a new generation. The kernel's events carry index and
  * generation, so an event of a socket that was closed earlier in the same batch is dropped.
  */
 #include "platform/ptk_readiness.h"
 
 #include "base/ptk_memory.h"
+#include "platform/ptk_posix_sock.h"
 #include <errno.h>
 
-#define FIRST_CAPACITY 64
+#define READINESS_FIRST_CAPACITY 64
 
-void ptk_readiness_open(ptk_readiness_t *self) {
+void ptk_readiness_init(ptk_readiness_t *self) {
+    ptk_assert(self->count == 0 && self->capacity == 0);
     self->first_free = PTK_REGISTRATION_NONE;
 }
 
-void ptk_readiness_shut(ptk_readiness_t *self) {
+void ptk_readiness_fini(ptk_readiness_t *self) {
     ptk_free(self->registrations);
     ptk_free(self->by_handle);
 }
@@ -46,14 +54,16 @@ int64_t ptk_readiness_timeout(uint64_t now_ns, uint64_t deadline_ns) {
     return left > INT64_MAX ? INT64_MAX : (int64_t) left;
 }
 
-static ptk_readiness_t *readiness(ptk_event_loop_platform_t *loop) {
+static ptk_readiness_t *readiness_of(ptk_event_loop_platform_t *loop) {
     return ptk_container_of(loop, ptk_readiness_t, loop);
 }
 
-/* --- places --- */
+/* --- the table of registrations --- */
 
-static bool grow_registrations(ptk_readiness_t *self) {
-    uint32_t capacity = self->capacity ? self->capacity * 2 : FIRST_CAPACITY;
+/* Doubles the table. The hook runs first: a table that is larger than the port's arrays must never exist.
+ * Returns false if there is no memory; the table is then unchanged. */
+static bool readiness_grow(ptk_readiness_t *self) {
+    uint32_t capacity = self->capacity ? self->capacity * 2 : READINESS_FIRST_CAPACITY;
     if (self->grow && !self->grow(self, capacity)) {
         return false;
     }
@@ -66,24 +76,34 @@ static bool grow_registrations(ptk_readiness_t *self) {
     return true;
 }
 
-/* A free place, with its generation as the last user left it; NONE: out of memory. */
-static uint32_t take_place(ptk_readiness_t *self) {
+/* Returns whether an entry is in the state that the free list requires. */
+static bool readiness_is_free(const ptk_registration_t *registration) {
+    return !registration->sources && !registration->armed && !registration->superseded;
+}
+
+/* Returns the index of a free entry, whose generation differs from those of all its earlier uses; NONE if
+ * there is no memory. */
+static uint32_t readiness_alloc_registration(ptk_readiness_t *self) {
     uint32_t index = self->first_free;
     if (index != PTK_REGISTRATION_NONE) {
+        ptk_assert(index < self->count && readiness_is_free(&self->registrations[index]));
         self->first_free = self->registrations[index].next_free;
         return index;
     }
-    if (self->count == self->capacity && !grow_registrations(self)) {
+    if (self->count == self->capacity && !readiness_grow(self)) {
         return PTK_REGISTRATION_NONE;
     }
+    ptk_assert(self->count < self->capacity);
     index = self->count++;
     self->registrations[index] = (ptk_registration_t) {.generation = 1};
     return index;
 }
 
-static void free_place(ptk_readiness_t *self, uint32_t index) {
+/* Frees an entry without sources. Its new generation makes events that the kernel has already queued for it
+ * stale. */
+static void readiness_free_registration(ptk_readiness_t *self, uint32_t index) {
     ptk_registration_t *registration = &self->registrations[index];
-    registration->sources = NULL;
+    ptk_assert(index < self->count && !registration->sources);
     registration->generation++;
     registration->armed = 0;
     registration->superseded = false;
@@ -91,10 +111,8 @@ static void free_place(ptk_readiness_t *self, uint32_t index) {
     self->first_free = index;
 }
 
-/* --- sources --- */
-
-/* Room in the table of foreign handles. */
-static bool know_handle(ptk_readiness_t *self, size_t handle) {
+/* Makes room for `handle` in the table of foreign handles. Returns false if there is no memory. */
+static bool readiness_reserve_handle(ptk_readiness_t *self, size_t handle) {
     size_t count = self->by_handle_count;
     if (handle < count) {
         return true;
@@ -112,24 +130,18 @@ static bool know_handle(ptk_readiness_t *self, size_t handle) {
     return true;
 }
 
-/* The registration that other sources on the same handle have already, NONE if there is none. */
-static uint32_t shared_place(const ptk_readiness_t *self, const ptk_event_source_t *source) {
+/* --- sources --- */
+
+/* Returns the registration that other sources on the same handle have already, NONE if there is none. */
+static uint32_t readiness_find_shared(const ptk_readiness_t *self, const ptk_event_source_t *source) {
     return source->mode == PTK_SOURCE_FOREIGN ? self->by_handle[source->handle] : PTK_REGISTRATION_NONE;
 }
 
-int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
-    ptk_readiness_t *self = readiness(loop);
-    if (source->mode == PTK_SOURCE_FOREIGN && !know_handle(self, (size_t) source->handle)) {
-        return -ENOMEM;
-    }
-    uint32_t index = shared_place(self, source);
-    if (index == PTK_REGISTRATION_NONE) {
-        index = take_place(self);
-    }
-    if (index == PTK_REGISTRATION_NONE) {
-        return -ENOMEM;
-    }
+/* Adds `source` to the registration at `index`. A fresh source counts as ready in both directions, so that
+ * its first operation is tried. */
+static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_event_source_t *source) {
     ptk_registration_t *registration = &self->registrations[index];
+    ptk_assert(!registration->sources || registration->handle == source->handle);
     registration->handle = source->handle;
     source->next = registration->sources;
     registration->sources = source;
@@ -138,64 +150,95 @@ int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *so
     source->outbound = NULL;
     source->ready = PTK_READY_READ | PTK_READY_WRITE;
     source->attached = true;
+}
+
+/* The only step that allocates. An entry that was reserved in by_handle before a failure stays empty, which
+ * is harmless. */
+int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
+    ptk_readiness_t *self = readiness_of(loop);
+    ptk_assert(!source->attached);
+    if (source->mode == PTK_SOURCE_FOREIGN && !readiness_reserve_handle(self, (size_t) source->handle)) {
+        return -ENOMEM;
+    }
+    uint32_t index = readiness_find_shared(self, source);
+    if (index == PTK_REGISTRATION_NONE) {
+        index = readiness_alloc_registration(self);
+    }
+    if (index == PTK_REGISTRATION_NONE) {
+        return -ENOMEM;
+    }
+    readiness_link_source(self, index, source);
     if (source->mode == PTK_SOURCE_FOREIGN) {
         self->by_handle[source->handle] = index;
     }
     return 0;
 }
 
-/*
- * ptk got a number that a foreign registration stands for: its owner has closed it behind our back, and what
- * the kernel knows under that number is ptk's now. The foreign one is superseded for as long.
- */
-static void set_superseded(ptk_readiness_t *self, ptk_os_handle_t handle, bool superseded) {
+/* Marks the foreign registration of `handle`, if there is one, as superseded or as valid again. ptk received
+ * a number that a foreign registration stands for: the owner of that registration has closed the descriptor
+ * without detaching, and the kernel's registration under that number is ptk's now. While that lasts,
+ * operations of the foreign one fail with EBADF. */
+static void readiness_set_superseded(ptk_readiness_t *self, ptk_os_handle_t handle, bool superseded) {
     uint32_t index =
         (size_t) handle < self->by_handle_count ? self->by_handle[handle] : PTK_REGISTRATION_NONE;
     if (index != PTK_REGISTRATION_NONE) {
+        ptk_assert(index < self->count && self->registrations[index].sources);
         self->registrations[index].superseded = superseded;
         self->registrations[index].armed = 0;
-        (void) self->interest(self, index, 0);
+        (void) self->set_interest(self, index, 0);
     }
 }
 
+/* The registration exists already, so nothing can fail here, after the system call that made the handle. */
 void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
                               ptk_os_handle_t handle) {
-    ptk_readiness_t *self = readiness(loop);
+    ptk_readiness_t *self = readiness_of(loop);
+    ptk_assert(source->attached && source->mode == PTK_SOURCE_OWNED && source->handle == PTK_OS_HANDLE_NONE);
+    ptk_assert(!self->registrations[source->registration].armed && !source->inbound && !source->outbound);
     source->handle = handle;
     self->registrations[source->registration].handle = handle;
-    set_superseded(self, handle, true);
+    readiness_set_superseded(self, handle, true);
 }
 
-static void unlink_source(ptk_registration_t *registration, ptk_event_source_t *source) {
+/* Removes `source` from its registration's list. The list has more than one entry only where sources share a
+ * foreign handle. */
+static void readiness_unlink_source(ptk_registration_t *registration, ptk_event_source_t *source) {
     ptk_event_source_t **link = &registration->sources;
     while (*link != source) {
+        ptk_assert(*link != NULL);
         link = &(*link)->next;
     }
     *link = source->next;
     source->next = NULL;
 }
 
+/* The registration is removed with its last source. ptk closes an owned handle afterwards, so a foreign
+ * registration of the same number, if there is one, is no longer superseded. */
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
-    ptk_readiness_t *self = readiness(loop);
+    ptk_readiness_t *self = readiness_of(loop);
     ptk_assert(source->attached && !source->inbound && !source->outbound);
+    ptk_assert(source->registration < self->count);
     ptk_registration_t *registration = &self->registrations[source->registration];
     source->attached = false;
-    unlink_source(registration, source);
+    readiness_unlink_source(registration, source);
     if (registration->sources) {
         return;
     }
-    self->forget(self, source->registration);
+    self->remove(self, source->registration);
     if (source->mode == PTK_SOURCE_FOREIGN) {
+        ptk_assert(self->by_handle[source->handle] == source->registration);
         self->by_handle[source->handle] = PTK_REGISTRATION_NONE;
     } else if (source->handle != PTK_OS_HANDLE_NONE) {
-        set_superseded(self, source->handle, false);
+        readiness_set_superseded(self, source->handle, false);
     }
-    free_place(self, source->registration);
+    readiness_free_registration(self, source->registration);
 }
 
 /* --- operations --- */
 
-static uint32_t directions(const ptk_event_op_t *op) {
+/* Returns the directions (PTK_READY_READ and WRITE) that an operation waits for; never 0. A READY operation
+ * may wait for both. */
+static uint32_t readiness_directions(const ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
     case PTK_OP_RECV:
     case PTK_OP_ACCEPT:
@@ -209,122 +252,149 @@ static uint32_t directions(const ptk_event_op_t *op) {
     return op->events & (PTK_READY_READ | PTK_READY_WRITE);
 }
 
-static uint32_t source_interest(const ptk_event_source_t *source) {
+/* Returns the directions in which an operation pends on the source. */
+static uint32_t readiness_source_interest(const ptk_event_source_t *source) {
     return (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
 }
 
-/* Tell the kernel what all sources of a registration wait for. */
-static int update_interest(ptk_readiness_t *self, uint32_t index) {
+/* Gives the kernel the interest of all sources of a registration. */
+static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
     uint32_t interest = 0;
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        interest |= source_interest(source);
+        interest |= readiness_source_interest(source);
     }
-    return self->registrations[index].superseded ? -EBADF : self->interest(self, index, interest);
+    return self->registrations[index].superseded ? -EBADF : self->set_interest(self, index, interest);
 }
 
-static void finish(ptk_event_op_t *op, intptr_t result) {
+/* Returns whether `op` is pending on its source. */
+static bool readiness_is_hooked(const ptk_event_op_t *op) {
+    return op->source->inbound == op || op->source->outbound == op;
+}
+
+/* IDLE -> DONE. Submit has asserted the state before: this is on the path of every call. */
+static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
+    ptk_assert_debug(op->state == PTK_OP_IDLE && !readiness_is_hooked(op));
     op->result = result;
     op->state = PTK_OP_DONE;
 }
 
-/* Take `op` off its source. */
-static void unhook(ptk_event_op_t *op) {
+/* Removes `op` from its source. */
+static void readiness_unhook(ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
-    if (source->inbound == op) {
+    bool is_inbound = source->inbound == op;
+    bool is_outbound = source->outbound == op;
+    ptk_assert(is_inbound || is_outbound);
+    if (is_inbound) {
         source->inbound = NULL;
     }
-    if (source->outbound == op) {
+    if (is_outbound) {
         source->outbound = NULL;
     }
 }
 
-static ptk_event_op_state_t pend(ptk_readiness_t *self, ptk_event_op_t *op) {
+/* IDLE -> PENDING, or DONE with the reason if the kernel refuses the registration. */
+static ptk_event_op_state_t readiness_pend(ptk_readiness_t *self, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
-    uint32_t wanted = directions(op);
+    uint32_t wanted = readiness_directions(op);
+    ptk_assert(wanted != 0 && source->attached);
     ptk_assert(!(wanted & PTK_READY_READ) || !source->inbound);
     ptk_assert(!(wanted & PTK_READY_WRITE) || !source->outbound);
     source->inbound = wanted & PTK_READY_READ ? op : source->inbound;
     source->outbound = wanted & PTK_READY_WRITE ? op : source->outbound;
-    int err = update_interest(self, source->registration);
-    if (err != 0) {
-        unhook(op);
-        finish(op, err);
+    int err = readiness_update_interest(self, source->registration);
+    if (ptk_unlikely(err != 0)) {
+        readiness_unhook(op);
+        ptk_assert(!readiness_is_hooked(op));
+        readiness_complete(op, err);
         return PTK_OP_DONE;
     }
     op->state = PTK_OP_PENDING;
     return PTK_OP_PENDING;
 }
 
-/* Was the queue empty after this receive? Then the next one need not be tried before the kernel reports news.
- */
-static bool is_drained(const ptk_event_op_t *op, intptr_t result) {
+/* Returns whether the queue was empty after this receive, so that the next one need not be tried before the
+ * kernel reports a new edge. */
+static bool readiness_is_drained(const ptk_event_op_t *op, intptr_t result) {
     const ptk_event_source_t *source = op->source;
     return op->kind == PTK_OP_RECV && result > 0 && (size_t) result < op->bytes &&
-           source->short_means_drained && !(source->ready & PTK_READY_UNSURE);
+           source->short_means_drained && !(source->ready & PTK_READY_EXCEPTIONAL);
 }
 
+/* A source that is not attached yet may be tried with `nowait`, which is how the handle of a foreign waitable
+ * is checked. A superseded registration fails after the try and not before it: the try itself is harmless,
+ * and only the wait would be for another descriptor. */
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
-    uint32_t wanted = directions(op);
+    ptk_assert(op->state == PTK_OP_IDLE && !ptk_list_is_linked(&op->link));
+    uint32_t wanted = readiness_directions(op);
     bool tries = op->nowait || source->mode == PTK_SOURCE_FOREIGN || (source->ready & wanted) != 0;
     intptr_t result = tries ? ptk_posix_sock_try(op) : -EAGAIN;
-    if (source->attached && readiness(loop)->registrations[source->registration].superseded) {
+    if (source->attached && readiness_of(loop)->registrations[source->registration].superseded) {
         result = -EBADF;
     }
     if (result == -EAGAIN) {
         source->ready &= (uint8_t) ~wanted;
-    } else if (is_drained(op, result)) {
+    } else if (readiness_is_drained(op, result)) {
         source->ready &= (uint8_t) ~PTK_READY_READ;
     }
     if (result == -EAGAIN && !op->nowait) {
-        return pend(readiness(loop), op);
+        return readiness_pend(readiness_of(loop), op);
     }
-    finish(op, result);
+    readiness_complete(op, result);
     return PTK_OP_DONE;
 }
 
+/* PENDING or RETRY -> IDLE. A failure to update the interest of the others is not lost: the next report for
+ * the registration makes all of them submit again. */
 bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
+    ptk_assert(op->state == PTK_OP_PENDING || op->state == PTK_OP_RETRY);
     if (op->state == PTK_OP_RETRY && ptk_list_is_linked(&op->link)) {
         ptk_list_remove(&op->link);
     }
     if (op->state == PTK_OP_PENDING) {
-        ptk_readiness_t *self = readiness(loop);
-        unhook(op);
-        (void) update_interest(self,
-                               op->source->registration); /* the others' next report tells of a failure */
+        ptk_readiness_t *self = readiness_of(loop);
+        ptk_assert(!ptk_list_is_linked(&op->link));
+        readiness_unhook(op);
+        (void) readiness_update_interest(self, op->source->registration);
     }
+    ptk_assert_debug(!readiness_is_hooked(op));
     op->state = PTK_OP_IDLE;
     return true;
 }
 
-/* Hand `op` back, if there is one. */
-static void let_go(ptk_event_op_t *op, ptk_list_t *finished) {
+/* PENDING -> RETRY, for the operation of one direction, if there is one. */
+static void readiness_retry(ptk_event_op_t *op, ptk_list_t *finished) {
     if (op) {
-        unhook(op);
+        ptk_assert(op->state == PTK_OP_PENDING && !ptk_list_is_linked(&op->link));
+        readiness_unhook(op);
         op->state = PTK_OP_RETRY;
         ptk_list_append(finished, &op->link);
     }
 }
 
-/* Hand back what waits for any of `ready`. */
-static void let_go_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
+/* Sets the ready bits of all sources of a registration, and releases the operations that wait for any of
+ * `ready`. An operation that pends in both directions is released by the first: `outbound` is read after
+ * that. */
+static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_UNSURE));
+        source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_EXCEPTIONAL));
         if (ready & PTK_READY_READ) {
-            let_go(source->inbound, finished);
+            readiness_retry(source->inbound, finished);
         }
         if (ready & PTK_READY_WRITE) {
-            let_go(source->outbound, finished);
+            readiness_retry(source->outbound, finished);
         }
     }
 }
 
-/* What goes on waiting is told to the kernel again: a report may have used the registration up. If that
-   fails, all submit again and see why. */
+/* The interest of the operations that remain is set again, because a report may have used up the
+ * registration. If that fails, all of them are released: they submit again, and their submit returns the
+ * reason. */
 void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
+    ptk_assert(index < self->count && self->registrations[index].sources);
     self->loop.events++;
-    let_go_all(self, index, ready, finished);
-    if (update_interest(self, index) != 0) {
-        let_go_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
+    readiness_retry_all(self, index, ready, finished);
+    if (readiness_update_interest(self, index) != 0) {
+        readiness_retry_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
     }
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What readiness platforms share (layer 2): registrations, and operations as "try, else wait for readiness".
- * The model stands at the top of ptk_readiness.c.
+ * The part that readiness platforms share (layer 2): a table of registrations, and operations as "try, else
+ * wait for readiness". The model stands at the top of ptk_readiness.c.
+ *
+ * A port embeds ptk_readiness_t as the first member of its loop structure, calls ptk_readiness_init in its
+ * open and sets the hooks; its poll calls ptk_readiness_deliver for each report of the kernel.
  */
 #pragma once
 
@@ -9,15 +12,15 @@
 
 #define PTK_REGISTRATION_NONE UINT32_MAX
 
-/* One handle as the kernel's poller knows it. */
+/* One handle as it is registered with the kernel's poller. */
 typedef struct ptk_registration {
     ptk_event_source_t *sources; /* one if OWNED; all that share the handle if FOREIGN; NULL: free */
     ptk_os_handle_t handle;
-    uint32_t generation; /* changes when the place is freed: a stale event of an earlier user is seen and
-                            dropped */
-    uint32_t next_free;
-    bool superseded; /* FOREIGN: its owner closed the number, and ptk has it now */
-    uint32_t armed;  /* interest that the kernel has now; what the bits mean is the platform's */
+    uint32_t generation; /* grows when the entry is freed, so that a stale event of an earlier user is
+                            recognised */
+    uint32_t next_free;  /* while free */
+    bool superseded;     /* FOREIGN: the handle was closed by its owner and reopened by ptk */
+    uint32_t armed;      /* interest that the kernel has now; the meaning of the bits is the port's */
 } ptk_registration_t;
 
 typedef struct ptk_readiness ptk_readiness_t;
@@ -25,22 +28,27 @@ typedef struct ptk_readiness ptk_readiness_t;
 struct ptk_readiness {
     struct ptk_event_loop_platform loop;
     ptk_registration_t *registrations;
-    uint32_t count; /* places ever used */
+    uint32_t count; /* entries ever used */
     uint32_t capacity;
     uint32_t first_free;
     uint32_t *by_handle; /* FOREIGN: handle -> registration, PTK_REGISTRATION_NONE if none */
     size_t by_handle_count;
-    /* The platform's part: tell the kernel what `registration` is interested in now; drop it; room for
-     * `capacity`. */
-    int (*interest)(ptk_readiness_t *self, uint32_t index, uint32_t interest);
-    void (*forget)(ptk_readiness_t *self, uint32_t index);
+
+    /* The hooks of the port. set_interest gives the kernel the interest (PTK_READY_READ and WRITE) of all
+     * sources of a registration, 0 or -errno; interest 0 cannot fail. remove ends a registration before it is
+     * freed. grow, which may be NULL, makes room for `capacity` registrations. */
+    int (*set_interest)(ptk_readiness_t *self, uint32_t index, uint32_t interest);
+    void (*remove)(ptk_readiness_t *self, uint32_t index);
     bool (*grow)(ptk_readiness_t *self, uint32_t capacity);
 };
 
-void ptk_readiness_open(ptk_readiness_t *self);
-void ptk_readiness_shut(ptk_readiness_t *self);
+/* Initialises the zeroed table of a loop. Allocates nothing. */
+void ptk_readiness_init(ptk_readiness_t *self);
 
-/* The functions of the contract. */
+/* Frees the table. No source is attached. */
+void ptk_readiness_fini(ptk_readiness_t *self);
+
+/* Five functions of ptk_platform_ops_t, for the port's table. */
 int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
@@ -48,14 +56,10 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 
-/* The kernel reports `ready` (PTK_READY_*) for a registration: operations that wait for it go to `finished`
- * as RETRY. */
+/* Handles a report of the kernel: `ready` (PTK_READY_*) for a registration in use. Operations that wait for
+ * one of these directions are appended to `finished` as RETRY. */
 void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished);
 
-/* One attempt at an operation through ptk_sys: the result, or -EAGAIN. In ptk_posix_sock.c. */
-intptr_t ptk_posix_sock_try(ptk_event_op_t *op);
-extern const ptk_platform_socket_ops_t ptk_posix_sock_ops;
-
-/* How long from `now_ns` to `deadline_ns`, as the system table's pollers take it: -1 without limit, 0 not at
- * all. */
+/* Returns the time from `now_ns` to `deadline_ns` in the form of the system table's pollers: -1: no limit, 0:
+ * the deadline has passed. */
 int64_t ptk_readiness_timeout(uint64_t now_ns, uint64_t deadline_ns);

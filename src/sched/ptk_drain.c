@@ -2,7 +2,7 @@
 /* The drain of a loop that is destroyed (layer 3): ptk_drain.h states what it promises. */
 #include "sched/ptk_drain.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "sched/ptk_dump.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_main_context.h"

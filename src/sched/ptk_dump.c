@@ -7,7 +7,7 @@
  */
 #include "sched/ptk_dump.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_backtrace.h"
 
 #define DUMP_FRAMES 32

@@ -14,7 +14,8 @@
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_task.h"
 
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
+#include "base/ptk_options.h"
 
 static ptk_task_t *adopt_coroutine(ptk_scheduler_t *scheduler, void *coroutine, void **slot) {
     ptk_task_t *task = ptk_task_take(scheduler, false);

@@ -9,8 +9,9 @@
  * With foreign coroutines the library's `spawn` hook makes the stack; the same life runs on it and returns at
  * the end.
  */
+#include "base/ptk_log_impl.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_report.h"
+#include "base/ptk_options.h"
 #include "sched/ptk_call.h"
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_green_local.h"
@@ -129,7 +130,7 @@ static ptk_err init_stack(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
         return PTK_OK;
     }
     int os_err = 0;
-    task->slot = ptk_stack_take(&scheduler->stacks, options->stack_bytes, &task->label, &os_err);
+    task->slot = ptk_stack_alloc(&scheduler->stacks, options->stack_bytes, &task->label, &os_err);
     if (!task->slot) {
         return ptk_fail_os(PTK_ERR_NO_RESOURCES, os_err);
     }

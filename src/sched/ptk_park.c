@@ -34,7 +34,7 @@ static ptk_task_t *queued_task(ptk_queue_node_t *node) {
 /* --- the inbox --- */
 
 void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
-    ptk_inbox_node_t *node = ptk_inbox_take(scheduler->inbox);
+    ptk_inbox_node_t *node = ptk_inbox_drain(scheduler->inbox);
     while (node) {
         ptk_inbox_node_t *next = node->next;
         scheduler->inbox_messages++;
@@ -58,7 +58,7 @@ static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
     if (ptk_unlikely(scheduler->block->oracle != NULL)) {
         index = ptk_choice(PTK_CHOICE_RUN_NEXT, (uint32_t) ptk_queue_count(&scheduler->run_queue));
     }
-    return queued_task(index ? ptk_queue_take(&scheduler->run_queue, index)
+    return queued_task(index ? ptk_queue_remove_at(&scheduler->run_queue, index)
                              : ptk_queue_pop(&scheduler->run_queue));
 }
 
@@ -89,10 +89,10 @@ static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
 
 static void observe_leaving(ptk_observer_t *observer, const ptk_task_t *self) {
     if (self->state == PTK_TASK_PARKED) {
-        observer->leaves(observer, self, PTK_OBSERVED_WAIT, self->waits ? "several" : self->wait.kind);
+        observer->suspends(observer, self, PTK_OBSERVED_WAIT, self->waits ? "several" : self->wait.kind);
     } else {
-        observer->leaves(observer, self, self->state == PTK_TASK_FREE ? PTK_OBSERVED_END : PTK_OBSERVED_YIELD,
-                         NULL);
+        observer->suspends(observer, self,
+                           self->state == PTK_TASK_FREE ? PTK_OBSERVED_END : PTK_OBSERVED_YIELD, NULL);
     }
 }
 
@@ -108,7 +108,7 @@ static __attribute__((noinline)) void observe_switch(const ptk_scheduler_t *sche
         observe_leaving(observer, self);
     }
     if (next != &scheduler->main_context) {
-        observer->goes_on(observer, next, next->label.name, next->wake_code);
+        observer->resumes(observer, next, next->label.name, next->wake_code);
     }
 }
 

@@ -26,7 +26,7 @@
 #include "base/ptk_token.h"
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
-#include "platform/ptk_platform.h"
+#include "platform/ptk_event_loop_platform_impl.h"
 #include <ptk_foreign.h>
 #include <ptk_green.h>
 #include <ptk_scheduler.h>

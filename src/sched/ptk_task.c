@@ -70,7 +70,7 @@ static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
     if (!ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
     }
-    ptk_task_t *task = ptk_slab_take(&scheduler->tasks);
+    ptk_task_t *task = ptk_slab_alloc(&scheduler->tasks);
     if (!task) {
         ptk_heap_unreserve(&scheduler->heap);
         return NULL;
@@ -91,11 +91,11 @@ static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
         ptk_context_fini(&task->context);
     }
     if (task->slot) {
-        ptk_stack_give(&scheduler->stacks, task->slot);
+        ptk_stack_free(&scheduler->stacks, task->slot);
         task->slot = NULL;
     }
     ptk_heap_unreserve(&scheduler->heap);
-    ptk_slab_give(&scheduler->tasks, task);
+    ptk_slab_free(&scheduler->tasks, task);
 }
 
 /* Puts an ended task into the list of idle or of spent ones. The caller may still stand on the task's stack,

@@ -52,7 +52,7 @@ static void settle_timer(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
 uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler) {
     scheduler->now_ns = ptk_sys()->now_ns();
     ptk_list_node_t *node;
-    while ((node = ptk_list_take_first(&scheduler->new_timers)) != NULL) {
+    while ((node = ptk_list_pop(&scheduler->new_timers)) != NULL) {
         settle_timer(scheduler, ptk_container_of(node, ptk_timer_t, link));
     }
     return scheduler->now_ns;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The real system on Linux: the table, and what needs no file of its own. */
+/*
+ * The real system on Linux: the table, and the calls that belong to none of the other files.
+ *
+ * Every call of the table restores errno: ptk_get_os_err() is where ptk's callers find the value, and a call
+ * of ptk must not change the errno of the program around it.
+ */
 #include "sys/ptk_sys_linux.h"
 
 #include <dlfcn.h>
@@ -9,55 +14,63 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void) {
+/* The vDSO serves this call without entering the kernel. It cannot fail for this clock. */
+static uint64_t sys_linux_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t) now.tv_sec * UINT64_C(1000000000) + (uint64_t) now.tv_nsec;
 }
 
-static int random_bytes(void *buffer, size_t bytes) {
+/* getrandom(2) may return fewer bytes than asked for, beyond 256. */
+static int sys_linux_random_bytes(void *buffer, size_t bytes) {
     int saved_errno = errno;
     for (size_t done = 0; done < bytes;) {
         ssize_t got = getrandom((char *) buffer + done, bytes - done, 0);
         if (got < 0) {
-            return (int) ptk_sys_answer(got, saved_errno);
+            return (int) ptk_sys_result(got, saved_errno);
         }
         done += (size_t) got;
     }
     return 0;
 }
 
-static void *heap_reallocate(void *memory, size_t bytes) {
+/* realloc(3) may set errno also on success. */
+static void *sys_linux_heap_reallocate(void *memory, size_t bytes) {
     int saved_errno = errno;
     void *fresh = realloc(memory, bytes);
     errno = saved_errno;
     return fresh;
 }
 
-static void heap_free(void *memory) {
+static void sys_linux_heap_free(void *memory) {
     free(memory);
 }
 
-static int at_fork_child(void (*handler)(void)) {
+/* pthread_atfork(3) returns a positive error. A handler cannot be removed again. */
+static int sys_linux_at_fork_child(void (*handler)(void)) {
     return -pthread_atfork(NULL, NULL, handler);
 }
 
-static void thread_yield(void) {
+static void sys_linux_thread_yield(void) {
     sched_yield();
 }
 
-static const char *environment(const char *name) {
+/* The string belongs to the environment and is not kept. */
+static const char *sys_linux_environment(const char *name) {
     return getenv(name);
 }
 
-static void write_error(const char *text, size_t bytes) {
+/* A failure has no consumer: standard error is the last resort already. */
+static void sys_linux_write_error(const char *text, size_t bytes) {
     int saved_errno = errno;
     if (write(STDERR_FILENO, text, bytes) < 0) {
         errno = saved_errno;
     }
 }
 
-static bool symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
+/* dladdr(3) names exported symbols alone; without one the offset is that from the module's base, which
+ * addr2line takes. */
+static bool sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
     Dl_info info;
     *symbol_out = (ptk_sys_symbol_t) {.module = NULL};
     if (!dladdr(address, &info)) {
@@ -70,15 +83,14 @@ static bool symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
 }
 
 const ptk_sys_t ptk_sys_real = {
-    .now_ns = now_ns,
-    .random_bytes = random_bytes,
-    .heap_reallocate = heap_reallocate,
-    .heap_free = heap_free,
+    .now_ns = sys_linux_now_ns,
+    .random_bytes = sys_linux_random_bytes,
+    .heap_reallocate = sys_linux_heap_reallocate,
+    .heap_free = sys_linux_heap_free,
     .map_stacks = ptk_sys_linux_map_stacks,
     .unmap = ptk_sys_linux_unmap,
     .protect_none = ptk_sys_linux_protect_none,
     .guard_install = ptk_sys_linux_guard_install,
-    .discard = ptk_sys_linux_discard,
     .resident = ptk_sys_linux_resident,
     .is_readable = ptk_sys_linux_is_readable,
     .page_bytes = ptk_sys_linux_page_bytes,
@@ -108,10 +120,10 @@ const ptk_sys_t ptk_sys_real = {
     .signal_stack_install = ptk_sys_linux_signal_stack_install,
     .signal_stack_remove = ptk_sys_linux_signal_stack_remove,
     .in_signal_handler = ptk_sys_linux_in_signal_handler,
-    .at_fork_child = at_fork_child,
-    .thread_yield = thread_yield,
-    .environment = environment,
-    .write_error = write_error,
+    .at_fork_child = sys_linux_at_fork_child,
+    .thread_yield = sys_linux_thread_yield,
+    .environment = sys_linux_environment,
+    .write_error = sys_linux_write_error,
     .abort = abort,
-    .symbolize = symbolize,
+    .symbolize = sys_linux_symbolize,
 };

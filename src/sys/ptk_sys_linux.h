@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The pieces of the real table on Linux, one file per kind of call (layer 0); ptk_sys.h says what each does.
+/*
+ * The calls of the real table on Linux, one file per kind of call (layer 0). Contracts: ptk_sys.h.
+ *
+ * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets, and
+ * ptk_sys_linux_poll.c pollers, timers and wakes.
  */
 #pragma once
 
@@ -7,9 +11,9 @@
 #include <errno.h>
 #include <time.h>
 
-/* What the table answers for a call that came back with `result`: errno, negated, on failure. errno itself
-   goes back to what it was before the call. */
-static inline intptr_t ptk_sys_answer(intptr_t result, int errno_before) {
+/* Converts the result of a system call to the table's convention: a negative result becomes the negated
+ * errno, and errno is restored to `errno_before`. */
+static inline intptr_t ptk_sys_result(intptr_t result, int errno_before) {
     if (result >= 0) {
         return result;
     }
@@ -18,7 +22,7 @@ static inline intptr_t ptk_sys_answer(intptr_t result, int errno_before) {
     return result;
 }
 
-/* Nanoseconds as the system wants them; cut at 68 years, where a 32-bit time_t ends. */
+/* Returns `ns` as a timespec, cut at 68 years, where a 32-bit time_t ends. */
 static inline struct timespec ptk_sys_timespec(uint64_t ns) {
     uint64_t seconds = ns / UINT64_C(1000000000);
     struct timespec time = {.tv_sec = INT32_MAX};
@@ -29,15 +33,16 @@ static inline struct timespec ptk_sys_timespec(uint64_t ns) {
     return time;
 }
 
+/* Pages: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out);
 int ptk_sys_linux_unmap(void *memory, size_t bytes);
 int ptk_sys_linux_protect_none(void *memory, size_t bytes);
 int ptk_sys_linux_guard_install(void *memory, size_t bytes);
-int ptk_sys_linux_discard(void *memory, size_t bytes);
 int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector);
 bool ptk_sys_linux_is_readable(const void *memory);
 size_t ptk_sys_linux_page_bytes(void);
 
+/* Sockets: ptk_sys_linux_net.c. */
 int ptk_sys_linux_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out);
 int ptk_sys_linux_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen);
 int ptk_sys_linux_listen(ptk_os_handle_t handle, int backlog);
@@ -54,6 +59,7 @@ int ptk_sys_linux_get_option(ptk_os_handle_t handle, int level, int name, void *
 int ptk_sys_linux_set_option(ptk_os_handle_t handle, int level, int name, const void *value,
                              socklen_t length);
 
+/* Pollers, timers and wakes: ptk_sys_linux_poll.c. */
 int ptk_sys_linux_epoll_create(ptk_os_handle_t *handle_out);
 int ptk_sys_linux_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                             struct epoll_event *event);
@@ -66,10 +72,12 @@ int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out);
 int ptk_sys_linux_wake_kick(ptk_os_handle_t wake);
 int ptk_sys_linux_wake_drain(ptk_os_handle_t wake);
 
-/* epoll_wait by the call with whole milliseconds, as kernels before 5.11 need it. */
+/* Waits with epoll_wait(2), whose timeout is in whole milliseconds, rounded up: for kernels before 5.11, and
+ * for the test that compares the two. */
 int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
                                 int64_t timeout_ns);
 
+/* Signals: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);

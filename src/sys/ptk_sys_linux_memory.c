@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages and signals of the real system on Linux. */
+/*
+ * Pages and signals of the real system on Linux.
+ *
+ * The alternate signal stack of a thread is a mapping of its own, whose address is the cookie. A thread that
+ * has an alternate stack already keeps it: another library's, or a sanitizer's.
+ */
 #include "sys/ptk_sys_linux.h"
 
 #include <fcntl.h>
@@ -12,17 +17,19 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define SIGNAL_STACK_BYTES ((size_t) 64 * 1024)
+#define SYS_SIGNAL_STACK_BYTES ((size_t) 64 * 1024)
 
+/* NORESERVE keeps untouched stacks out of the commit limit. Huge pages are switched off: one touched byte
+ * would make 2 MiB resident. */
 int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out) {
     int saved_errno = errno;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED) {
-        return (int) ptk_sys_answer(-1, saved_errno);
+        return (int) ptk_sys_result(-1, saved_errno);
     }
     if (madvise(memory, bytes, MADV_NOHUGEPAGE) < 0) {
-        errno = saved_errno; /* a kernel without huge pages: just as good */
+        errno = saved_errno; /* the kernel has no huge pages: nothing to switch off */
     }
     *memory_out = memory;
     return 0;
@@ -30,58 +37,61 @@ int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out) {
 
 int ptk_sys_linux_unmap(void *memory, size_t bytes) {
     int saved_errno = errno;
-    return (int) ptk_sys_answer(munmap(memory, bytes), saved_errno);
+    return (int) ptk_sys_result(munmap(memory, bytes), saved_errno);
 }
 
+/* Splits the mapping, which counts against vm.max_map_count: ENOMEM at the limit. */
 int ptk_sys_linux_protect_none(void *memory, size_t bytes) {
     int saved_errno = errno;
-    return (int) ptk_sys_answer(mprotect(memory, bytes, PROT_NONE), saved_errno);
+    return (int) ptk_sys_result(mprotect(memory, bytes, PROT_NONE), saved_errno);
 }
 
+/* Linux 6.13 and later: the guard lives in the page table, so it does not split the mapping. EINVAL: an older
+ * kernel, or locked memory. */
 int ptk_sys_linux_guard_install(void *memory, size_t bytes) {
     int saved_errno = errno;
-    return (int) ptk_sys_answer(madvise(memory, bytes, MADV_GUARD_INSTALL), saved_errno);
+    return (int) ptk_sys_result(madvise(memory, bytes, MADV_GUARD_INSTALL), saved_errno);
 }
 
-int ptk_sys_linux_discard(void *memory, size_t bytes) {
-    int saved_errno = errno;
-    return (int) ptk_sys_answer(madvise(memory, bytes, MADV_DONTNEED), saved_errno);
-}
-
+/* Bit 0 of each byte is the residency; the others are undefined. */
 int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector) {
     int saved_errno = errno;
-    return (int) ptk_sys_answer(mincore(memory, bytes, vector), saved_errno);
+    return (int) ptk_sys_result(mincore(memory, bytes, vector), saved_errno);
 }
 
-/* Without a descriptor, but not everywhere: 1, -EFAULT, or some other reason why it does not work here. */
-static intptr_t read_own_memory(const void *memory) {
+/* Reads one byte without a descriptor, which a filter or a kernel option may forbid. Returns 1, -EFAULT, or
+ * the reason why the call does not work here. */
+static intptr_t sys_read_own_memory(const void *memory) {
     int saved_errno = errno;
     char byte;
     struct iovec local = {&byte, 1};
     struct iovec remote = {(void *) (uintptr_t) memory, 1};
-    return ptk_sys_answer(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), saved_errno);
+    return ptk_sys_result(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), saved_errno);
 }
 
-static intptr_t write_to_pipe(const void *memory) {
+/* Has the kernel read one byte by writing it to a pipe: works everywhere, and takes two descriptors. */
+static intptr_t sys_write_to_pipe(const void *memory) {
     int saved_errno = errno;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        return ptk_sys_answer(-1, saved_errno);
+        return ptk_sys_result(-1, saved_errno);
     }
-    intptr_t written = ptk_sys_answer(write(ends[1], memory, 1), saved_errno);
+    intptr_t written = ptk_sys_result(write(ends[1], memory, 1), saved_errno);
     close(ends[0]);
     close(ends[1]);
     return written;
 }
 
+/* Without descriptors for the pipe the byte counts as readable; only EFAULT proves a guard. */
 bool ptk_sys_linux_is_readable(const void *memory) {
-    intptr_t result = read_own_memory(memory);
+    intptr_t result = sys_read_own_memory(memory);
     if (result < 0 && result != -EFAULT) {
-        result = write_to_pipe(memory);
+        result = sys_write_to_pipe(memory);
     }
     return result != -EFAULT;
 }
 
+/* sysconf(3) reads a value that libc holds; it makes no system call. */
 size_t ptk_sys_linux_page_bytes(void) {
     return (size_t) sysconf(_SC_PAGESIZE);
 }
@@ -89,9 +99,11 @@ size_t ptk_sys_linux_page_bytes(void) {
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action,
                                 struct sigaction *old_out) {
     int saved_errno = errno;
-    return (int) ptk_sys_answer(sigaction(signal_number, action, old_out), saved_errno);
+    return (int) ptk_sys_result(sigaction(signal_number, action, old_out), saved_errno);
 }
 
+/* 64 KiB hold the largest signal frame of any CPU (AMX: about 11 KiB) and an earlier handler that is called
+ * from ptk's. */
 int ptk_sys_linux_signal_stack_install(void **cookie_out) {
     int saved_errno = errno;
     stack_t stack;
@@ -99,20 +111,22 @@ int ptk_sys_linux_signal_stack_install(void **cookie_out) {
     if (sigaltstack(NULL, &stack) < 0 || !(stack.ss_flags & SS_DISABLE)) {
         return 0;
     }
-    void *memory = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, SYS_SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
-        return (int) ptk_sys_answer(-1, saved_errno);
+        return (int) ptk_sys_result(-1, saved_errno);
     }
-    stack = (stack_t) {.ss_sp = memory, .ss_size = SIGNAL_STACK_BYTES};
-    intptr_t result = ptk_sys_answer(sigaltstack(&stack, NULL), saved_errno);
+    stack = (stack_t) {.ss_sp = memory, .ss_size = SYS_SIGNAL_STACK_BYTES};
+    intptr_t result = ptk_sys_result(sigaltstack(&stack, NULL), saved_errno);
     if (result < 0) {
-        munmap(memory, SIGNAL_STACK_BYTES);
+        munmap(memory, SYS_SIGNAL_STACK_BYTES);
         return (int) result;
     }
     *cookie_out = memory;
     return 0;
 }
 
+/* The stack is removed only if it is still the current one: the program may have installed its own since. */
 void ptk_sys_linux_signal_stack_remove(void *cookie) {
     int saved_errno = errno;
     stack_t stack;
@@ -123,12 +137,12 @@ void ptk_sys_linux_signal_stack_remove(void *cookie) {
         stack = (stack_t) {.ss_flags = SS_DISABLE};
         sigaltstack(&stack, NULL);
     }
-    munmap(cookie, SIGNAL_STACK_BYTES);
+    munmap(cookie, SYS_SIGNAL_STACK_BYTES);
     errno = saved_errno;
 }
 
-/* Returns true if the program has a handler for the signal. */
-static bool has_handler(int signal_number) {
+/* Returns whether the program has a handler for the signal. */
+static bool sys_has_handler(int signal_number) {
     struct sigaction action;
     if (sigaction(signal_number, NULL, &action) != 0) {
         return false;
@@ -136,13 +150,15 @@ static bool has_handler(int signal_number) {
     return (action.sa_flags & SA_SIGINFO) || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
 }
 
+/* The kernel blocks a signal while its handler runs, unless SA_NODEFER is set; there is no call that returns
+ * the fact itself. */
 bool ptk_sys_linux_in_signal_handler(void) {
     int saved_errno = errno;
     bool found = false;
     sigset_t blocked;
     if (pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0) {
         for (int number = 1; number < NSIG && !found; number++) {
-            found = sigismember(&blocked, number) == 1 && has_handler(number);
+            found = sigismember(&blocked, number) == 1 && sys_has_handler(number);
         }
     }
     errno = saved_errno;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ptk needs of libc to turn values into text and back. */
+/* Text: libc's conversions between values and text. Each restores errno, like the calls of the table. */
 #include "sys/ptk_sys.h"
 
 #include <arpa/inet.h>
@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdio.h>
 
+/* vsnprintf(3) fails only on a wide character that has no multibyte form: the text is then empty. */
 size_t ptk_sys_format_list(char *buffer, size_t bytes, const char *format, va_list arguments) {
     int saved_errno = errno;
     int length = vsnprintf(buffer, bytes, format, arguments);
@@ -28,6 +29,7 @@ size_t ptk_sys_format(char *buffer, size_t bytes, const char *format, ...) {
     return length;
 }
 
+/* inet_pton(3) returns -1 for an unknown family and 0 for a text that is no address. */
 bool ptk_sys_inet_parse(int family, const char *text, void *address_out) {
     int saved_errno = errno;
     int result = inet_pton(family, text, address_out);
@@ -42,6 +44,7 @@ bool ptk_sys_inet_format(int family, const void *address, char *text_out, size_t
     return text != NULL;
 }
 
+/* if_nametoindex(3) opens a socket, so it can fail also for lack of descriptors. */
 uint32_t ptk_sys_interface_index(const char *name) {
     int saved_errno = errno;
     unsigned index = if_nametoindex(name);

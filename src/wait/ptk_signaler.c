@@ -27,7 +27,7 @@ struct ptk_signaler {
 
 static void deliver_signals(ptk_inbox_node_t *node) {
     ptk_signaler_t *signaler = ptk_container_of(node, ptk_signaler_t, node);
-    ptk_inbox_node_taken(node);
+    ptk_inbox_node_dequeued(node);
     atomic_exchange(&signaler->posted, false);
     uint64_t count = atomic_exchange(&signaler->count, 0);
     if (signaler->counter && count > 0) {

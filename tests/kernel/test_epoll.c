@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ptk relies on in epoll(7) and poll(2), without ptk. */
+/* The behaviour of epoll(7) and poll(2) that ptk relies on, tested without ptk. */
 #include "ptk_test.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static int control(int epoll, int operation, int fd, uint32_t events, uint64_t t
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
-/* The events of `token` that are reported now, 0 if none. */
+/* Returns the events of `token` that are reported now, 0 if none. */
 static uint32_t reported(int epoll, uint64_t token) {
     struct epoll_event events[8];
     uint32_t found = 0;
@@ -65,7 +65,7 @@ TEST(epoll_edge_comes_again_only_with_new_data) {
     put(pair[1], 100);
     CHECK((reported(epoll, 1) & EPOLLIN) != 0);
     CHECK_EQ(take(pair[0], 50), 50);
-    CHECK_EQ(reported(epoll, 1), 0); /* P01: fifty bytes are left, and nobody says so */
+    CHECK_EQ(reported(epoll, 1), 0); /* P01: fifty bytes are left, and no event reports them */
     put(pair[1], 1);
     CHECK((reported(epoll, 1) & EPOLLIN) != 0);
     CHECK_EQ(take(pair[0], 4096), 51);
@@ -199,7 +199,7 @@ TEST(p08_hang_up_and_error_are_reported_unasked) {
     CHECK_EQ(control(epoll, EPOLL_CTL_ADD, fds[0], 0, 1), 0);
     CHECK_EQ(close(fds[1]), 0);
     for (int i = 0; i < 3; i++) {
-        CHECK_EQ(reported(epoll, 1), EPOLLHUP); /* level-triggered: again and again */
+        CHECK_EQ(reported(epoll, 1), EPOLLHUP); /* level-triggered: reported each time */
     }
     struct pollfd entry = {.fd = fds[0], .events = 0};
     CHECK_EQ(poll(&entry, 1, 0), 1);
@@ -237,7 +237,7 @@ TEST(p09_half_close_is_rdhup_and_readable_and_no_hup) {
     put(pair[1], 3);
     CHECK_EQ(shutdown(pair[1], SHUT_WR), 0);
     CHECK_EQ(reported(epoll, 1), EPOLLIN | EPOLLRDHUP);
-    CHECK_EQ(take(pair[0], 10), 3); /* what came before is still there */
+    CHECK_EQ(take(pair[0], 10), 3); /* earlier bytes are still queued */
     CHECK_EQ(take(pair[0], 10), 0);
     CHECK_EQ(reported(epoll, 1), EPOLLIN | EPOLLRDHUP);
     put(pair[0], 1); /* the other direction is open */
@@ -302,7 +302,7 @@ TEST(eventfd_counts_and_reports_each_write_as_an_edge) {
     CHECK_EQ(eventfd_write(fd, 2), 0);
     CHECK_EQ(reported(epoll, 1), EPOLLIN);
     CHECK_EQ(reported(epoll, 1), 0);
-    CHECK_EQ(eventfd_write(fd, 3), 0); /* not read meanwhile, and an edge all the same */
+    CHECK_EQ(eventfd_write(fd, 3), 0); /* not read since, and an edge nevertheless */
     CHECK_EQ(reported(epoll, 1), EPOLLIN);
     CHECK_EQ(eventfd_read(fd, &value), 0);
     CHECK_EQ(value, 5);

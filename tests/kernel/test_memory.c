@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ptk relies on in the kernel's memory management, without ptk. */
+/* The behaviour of the kernel's memory management that ptk relies on, tested without ptk. */
 #include "ptk_test.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ static char *map_pages(size_t count) {
     return memory;
 }
 
-/* Can the kernel read this byte? It answers EFAULT where the process would fault. */
+/* Returns whether the kernel can read this byte. It returns EFAULT where the process would fault. */
 static bool kernel_reads(const char *place) {
     int fds[2];
     CHECK_EQ(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
@@ -80,7 +80,7 @@ TEST(guard_advice_faults_the_process) {
     install_guard(memory);
     int status = ptk_test_in_child(touch, memory, NULL, 0);
     CHECK(WIFSIGNALED(status) ||
-          (WIFEXITED(status) && WEXITSTATUS(status) != 0)); /* a sanitizer leaves with a code */
+          (WIFEXITED(status) && WEXITSTATUS(status) != 0)); /* a sanitizer exits with a code */
     status = ptk_test_in_child(touch, memory + page_bytes(), NULL, 0);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CHECK_EQ(munmap(memory, 2 * page_bytes()), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What ptk relies on in the kernel's TCP, without ptk: over loopback, blocking where that waits for an event.
- */
+/* The behaviour of the kernel's TCP that ptk relies on, tested without ptk: over loopback, with blocking
+ * calls where these wait for an event. */
 #include "ptk_test.h"
 
 #include <errno.h>
@@ -36,7 +36,7 @@ static void set_flag(int fd, int level, int option, int value) {
     CHECK_EQ(setsockopt(fd, level, option, &value, sizeof value), 0);
 }
 
-/* Wait until `bytes` have arrived. */
+/* Waits until `bytes` have arrived. */
 static void await_bytes(int fd, size_t bytes) {
     char buffer[64];
     CHECK(recv(fd, buffer, bytes, MSG_PEEK | MSG_WAITALL) == (ssize_t) bytes);
@@ -48,8 +48,8 @@ static short await_events(int fd, short events) {
     return entry.revents;
 }
 
-/* With SO_OOBINLINE a receive stops before the urgent byte although more is there, so a short one does not
- * mean drained. */
+/* With SO_OOBINLINE a receive stops before the urgent byte although more is queued, so a short receive
+ * does not mean drained. */
 TEST(p59_receive_stops_short_at_the_urgent_mark) {
     int pair[2];
     char buffer[64];
@@ -61,7 +61,7 @@ TEST(p59_receive_stops_short_at_the_urgent_mark) {
     CHECK_EQ(send(pair[0], "xyz", 3, 0), 3);
     CHECK((await_events(pair[1], POLLPRI) & POLLPRI) != 0);
     await_bytes(pair[1], 3);
-    CHECK_EQ(recv(pair[1], buffer, sizeof buffer, 0), 3); /* sixty-four were asked for */
+    CHECK_EQ(recv(pair[1], buffer, sizeof buffer, 0), 3); /* of 64 requested */
     CHECK(memcmp(buffer, "abc", 3) == 0);
     await_bytes(pair[1], 4);
     CHECK_EQ(recv(pair[1], buffer, sizeof buffer, 0), 4);
@@ -96,7 +96,7 @@ TEST(linger_zero_close_sends_a_reset) {
     CHECK((await_events(pair[1], 0) & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP));
     CHECK_EQ(recv(pair[1], buffer, sizeof buffer, 0), -1);
     CHECK_EQ(errno, ECONNRESET);
-    CHECK_EQ(recv(pair[1], buffer, sizeof buffer, 0), 0); /* the error is told once */
+    CHECK_EQ(recv(pair[1], buffer, sizeof buffer, 0), 0); /* the error is reported once */
     CHECK_EQ(close(pair[1]), 0);
 }
 
@@ -142,7 +142,7 @@ TEST(p13_refused_connect_polls_error_and_hup) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof address;
     int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
-                        0); /* bound and not listening: nobody else gets the port */
+                        0); /* bound and not listening: no other socket gets the port */
     CHECK_EQ(bind(holder, (struct sockaddr *) &address, sizeof address), 0);
     CHECK_EQ(getsockname(holder, (struct sockaddr *) &address, &length), 0);
     int sock = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -21,7 +21,6 @@
     X(unmap, int, (void *memory, size_t bytes), (memory, bytes))                                             \
     X(protect_none, int, (void *memory, size_t bytes), (memory, bytes))                                      \
     X(guard_install, int, (void *memory, size_t bytes), (memory, bytes))                                     \
-    X(discard, int, (void *memory, size_t bytes), (memory, bytes))                                           \
     X(resident, int, (void *memory, size_t bytes, unsigned char *vector), (memory, bytes, vector))           \
     X(socket, int, (int family, int type, int protocol, ptk_os_handle_t *handle_out),                        \
       (family, type, protocol, handle_out))                                                                  \

@@ -143,7 +143,7 @@ static void schedule_callback(void) {
 static void run_callback(ptk_sim_event_t *event) {
     ptk_thread_block_t *before = ptk_thread_in_use;
     (void) event;
-    ptk_thread_in_use = &((ptk_sim_kernel_t *) host_clock.before.block.kernel)->block;
+    ptk_thread_in_use = &((ptk_sim_kernel_t *) host_clock.before.block.host)->block;
     host_clock.fn(host_clock.arg);
     ptk_thread_in_use = before;
 }

@@ -9,85 +9,85 @@
 #include <pthread.h>
 #include <string.h>
 
-typedef struct pin {
+typedef struct fixed_value {
     ptk_err err;
     int32_t value;
     const char *name;
-} pin_t;
+} fixed_value_t;
 
-#define PIN(name, value) {name, value, #name}
+#define FIXED(name, value) {name, value, #name}
 
-/* Written out once more, by hand: programs may have stored these numbers. */
-static const pin_t pins[] = {
-    PIN(PTK_OK, 0),
-    PIN(PTK_ERR_TIMEOUT, 1),
-    PIN(PTK_ERR_CLOSED, 2),
-    PIN(PTK_ERR_CANCELED, 3),
-    PIN(PTK_ERR_BUSY, 4),
-    PIN(PTK_ERR_TRUNCATED, 5),
-    PIN(PTK_ERR_SHORT, 6),
-    PIN(PTK_ERR_PARTIAL, 7),
-    PIN(PTK_ERR_BROKEN, 8),
-    PIN(PTK_ERR_ABORTED, 9),
-    PIN(PTK_ERR_EOF, 10),
-    PIN(PTK_ERR_UNEXPECTED_EOF, 11),
-    PIN(PTK_ERR_WRITE_SHUT, 12),
-    PIN(PTK_ERR_DONE, 13),
-    PIN(PTK_ERR_NO_RESOURCES, 100),
-    PIN(PTK_ERR_INVALID_PARAM, 101),
-    PIN(PTK_ERR_WRONG_THREAD, 102),
-    PIN(PTK_ERR_NOT_GREEN, 103),
-    PIN(PTK_ERR_NOT_SUPPORTED, 104),
-    PIN(PTK_ERR_DEADLOCK, 105),
-    PIN(PTK_ERR_FORKED, 106),
-    PIN(PTK_ERR_PERMISSION, 107),
-    PIN(PTK_ERR_OS, 108),
-    PIN(PTK_ERR_NO_LOOP, 109),
-    PIN(PTK_ERR_NETWORK, 120),
-    PIN(PTK_ERR_REFUSED, 121),
-    PIN(PTK_ERR_RESET, 122),
-    PIN(PTK_ERR_UNREACHABLE, 123),
-    PIN(PTK_ERR_PEER_TIMEOUT, 124),
-    PIN(PTK_ERR_ADDRESS_IN_USE, 125),
-    PIN(PTK_ERR_ADDRESS_NOT_AVAILABLE, 126),
-    PIN(PTK_ERR_NOT_CONNECTED, 127),
-    PIN(PTK_ERR_ALREADY_CONNECTED, 128),
-    PIN(PTK_ERR_NOT_BOUND, 129),
-    PIN(PTK_ERR_ALREADY_BOUND, 130),
-    PIN(PTK_ERR_NOT_LISTENING, 131),
-    PIN(PTK_ERR_LISTENING, 132),
-    PIN(PTK_ERR_CONNECT_FAILED, 133),
-    PIN(PTK_ERR_NOT_NUMERIC, 134),
-    PIN(PTK_ERR_NO_PORT, 135),
+/* A second, independent table of the values: programs may have stored these numbers. */
+static const fixed_value_t fixed[] = {
+    FIXED(PTK_OK, 0),
+    FIXED(PTK_ERR_TIMEOUT, 1),
+    FIXED(PTK_ERR_CLOSED, 2),
+    FIXED(PTK_ERR_CANCELED, 3),
+    FIXED(PTK_ERR_BUSY, 4),
+    FIXED(PTK_ERR_TRUNCATED, 5),
+    FIXED(PTK_ERR_SHORT, 6),
+    FIXED(PTK_ERR_PARTIAL, 7),
+    FIXED(PTK_ERR_BROKEN, 8),
+    FIXED(PTK_ERR_ABORTED, 9),
+    FIXED(PTK_ERR_EOF, 10),
+    FIXED(PTK_ERR_UNEXPECTED_EOF, 11),
+    FIXED(PTK_ERR_WRITE_SHUT, 12),
+    FIXED(PTK_ERR_DONE, 13),
+    FIXED(PTK_ERR_NO_RESOURCES, 100),
+    FIXED(PTK_ERR_INVALID_PARAM, 101),
+    FIXED(PTK_ERR_WRONG_THREAD, 102),
+    FIXED(PTK_ERR_NOT_GREEN, 103),
+    FIXED(PTK_ERR_NOT_SUPPORTED, 104),
+    FIXED(PTK_ERR_DEADLOCK, 105),
+    FIXED(PTK_ERR_FORKED, 106),
+    FIXED(PTK_ERR_PERMISSION, 107),
+    FIXED(PTK_ERR_OS, 108),
+    FIXED(PTK_ERR_NO_LOOP, 109),
+    FIXED(PTK_ERR_NETWORK, 120),
+    FIXED(PTK_ERR_REFUSED, 121),
+    FIXED(PTK_ERR_RESET, 122),
+    FIXED(PTK_ERR_UNREACHABLE, 123),
+    FIXED(PTK_ERR_PEER_TIMEOUT, 124),
+    FIXED(PTK_ERR_ADDRESS_IN_USE, 125),
+    FIXED(PTK_ERR_ADDRESS_NOT_AVAILABLE, 126),
+    FIXED(PTK_ERR_NOT_CONNECTED, 127),
+    FIXED(PTK_ERR_ALREADY_CONNECTED, 128),
+    FIXED(PTK_ERR_NOT_BOUND, 129),
+    FIXED(PTK_ERR_ALREADY_BOUND, 130),
+    FIXED(PTK_ERR_NOT_LISTENING, 131),
+    FIXED(PTK_ERR_LISTENING, 132),
+    FIXED(PTK_ERR_CONNECT_FAILED, 133),
+    FIXED(PTK_ERR_NOT_NUMERIC, 134),
+    FIXED(PTK_ERR_NO_PORT, 135),
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 TEST(err_values_are_never_renumbered) {
-    for (size_t i = 0; i < COUNT_OF(pins); i++) {
-        CHECK_EQ(pins[i].err, pins[i].value);
-        CHECK_STR(ptk_err_name(pins[i].err), pins[i].name);
+    for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+        CHECK_EQ(fixed[i].err, fixed[i].value);
+        CHECK_STR(ptk_err_name(fixed[i].err), fixed[i].name);
     }
 #define ONE(name, value, text) +1
-    CHECK_EQ(COUNT_OF(pins), 0 PTK_ERR_TABLE(ONE));
+    CHECK_EQ(COUNT_OF(fixed), 0 PTK_ERR_TABLE(ONE));
 #undef ONE
 }
 
 TEST(err_texts_are_all_different) {
-    for (size_t i = 0; i < COUNT_OF(pins); i++) {
-        CHECK(strlen(ptk_err_text(pins[i].err)) > 3);
-        CHECK(strcmp(ptk_err_text(pins[i].err), "unknown error") != 0);
+    for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+        CHECK(strlen(ptk_err_text(fixed[i].err)) > 3);
+        CHECK(strcmp(ptk_err_text(fixed[i].err), "unknown error") != 0);
         for (size_t j = 0; j < i; j++) {
-            CHECK(strcmp(ptk_err_text(pins[i].err), ptk_err_text(pins[j].err)) != 0);
+            CHECK(strcmp(ptk_err_text(fixed[i].err), ptk_err_text(fixed[j].err)) != 0);
         }
     }
 }
 
-TEST(err_of_no_known_value_has_a_text) {
-    static const ptk_err strangers[] = {-1, 14, 99, 119, 136, 200, INT32_MAX, INT32_MIN};
-    for (size_t i = 0; i < COUNT_OF(strangers); i++) {
-        CHECK_STR(ptk_err_text(strangers[i]), "unknown error");
-        CHECK_STR(ptk_err_name(strangers[i]), "unknown error");
+TEST(err_of_an_undefined_value_has_a_text) {
+    static const ptk_err undefined[] = {-1, 14, 99, 119, 136, 200, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < COUNT_OF(undefined); i++) {
+        CHECK_STR(ptk_err_text(undefined[i]), "unknown error");
+        CHECK_STR(ptk_err_name(undefined[i]), "unknown error");
     }
 }
 
@@ -171,7 +171,7 @@ TEST(err_slot_is_per_thread) {
     check_slot(PTK_ERR_BUSY, 0, 0, PTK_OK);
 }
 
-TEST(err_from_os_knows_every_network_errno) {
+TEST(err_from_os_covers_every_network_errno) {
     static const struct {
         int os_err;
         ptk_err err;
@@ -248,7 +248,7 @@ TEST(now_ns_reads_the_table_in_use) {
 TEST(version_number_grows_with_the_version) {
     CHECK_EQ(PTK_VERSION_NUMBER, PTK_VERSION_MAJOR * 10000 + PTK_VERSION_MINOR * 100 + PTK_VERSION_PATCH);
 #if PTK_VERSION_NUMBER < 100
-#error "the number is good for #if"
+#error "the number does not work in #if"
 #endif
 }
 

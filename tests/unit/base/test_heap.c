@@ -63,7 +63,7 @@ static void reserve(ptk_heap_t *heap, size_t count) {
     }
 }
 
-/* In no heap, as every item must be before it is inserted. */
+/* Marks items as being in no heap, as every item must be before it is inserted. */
 static void idle_items(ptk_heap_item_t *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         items[i].index = PTK_HEAP_NONE;
@@ -76,13 +76,13 @@ static void unreserve_all(ptk_heap_t *heap) {
     }
 }
 
-/* Deadlines out of a narrow range make ties, out of a wide one make order; now and then the extremes. */
+/* Returns a deadline: a narrow range makes ties, a wide one makes order, and some are extremes. */
 static uint64_t random_deadline(ptk_test_random_t *random, uint64_t range) {
     uint64_t dice = ptk_test_random_below(random, 64);
     return dice == 0 ? UINT64_MAX : dice == 1 ? 0 : ptk_test_random_below(random, range);
 }
 
-/* One thousand operations around a size that `target` sets: insert, cancel somebody, expire the first. */
+/* One thousand operations around a size that `target` sets: insert, cancel any item, expire the first. */
 static void random_episode(ptk_heap_t *heap, ptk_test_random_t *random) {
     static model_timer_t timers[MODEL_MAX];
     static model_timer_t *idle[MODEL_MAX];

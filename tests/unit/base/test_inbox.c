@@ -10,13 +10,13 @@
 #include <sched.h>
 #include <stdlib.h>
 
-/* How long a consumer sleeps before the test takes its wake for lost. */
+/* A consumer that sleeps longer than this has lost its wake. */
 #define LOST_AFTER_NS INT64_C(20000000000)
 
 typedef struct message {
     ptk_inbox_node_t node;
     int sender;
-    int number; /* plain memory: what a producer wrote before its push must be seen */
+    int number; /* plain memory: a write before the push must be visible to the consumer */
     atomic_uint count;
 } message_t;
 
@@ -32,7 +32,7 @@ static bool is_awake_readable(const ptk_inbox_t *inbox, int64_t timeout_ns) {
     return ptk_sys_real.poll(&entry, 1, timeout_ns) == 1;
 }
 
-/* What a loop does when nothing is runnable. */
+/* Sleeps like a loop without a runnable green thread. */
 static void sleep_unless_queued(ptk_inbox_t *inbox) {
     if (!ptk_inbox_prepare_sleep(inbox)) {
         return;
@@ -48,12 +48,12 @@ TEST(inbox_gives_nodes_in_the_order_of_pushing) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_node_t nodes[3] = {{.next = NULL}};
     CHECK(!ptk_inbox_has_some(inbox));
-    CHECK(ptk_inbox_take(inbox) == NULL);
+    CHECK(ptk_inbox_drain(inbox) == NULL);
     for (int i = 0; i < 3; i++) {
         CHECK(ptk_inbox_push(inbox, &nodes[i]));
         CHECK(ptk_inbox_has_some(inbox));
     }
-    ptk_inbox_node_t *node = ptk_inbox_take(inbox);
+    ptk_inbox_node_t *node = ptk_inbox_drain(inbox);
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(node, &nodes[i]);
         node = node->next;
@@ -66,13 +66,13 @@ TEST(inbox_queues_a_node_once) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_node_t node = {.next = NULL};
     CHECK(ptk_inbox_push(inbox, &node) && ptk_inbox_push(inbox, &node));
-    CHECK_EQ(ptk_inbox_take(inbox), &node);
+    CHECK_EQ(ptk_inbox_drain(inbox), &node);
     CHECK(node.next == NULL);
-    CHECK(ptk_inbox_push(inbox, &node)); /* not taken yet, in the sense of node_taken */
-    CHECK(ptk_inbox_take(inbox) == NULL);
-    ptk_inbox_node_taken(&node);
+    CHECK(ptk_inbox_push(inbox, &node)); /* drained, but still marked queued */
+    CHECK(ptk_inbox_drain(inbox) == NULL);
+    ptk_inbox_node_dequeued(&node);
     CHECK(ptk_inbox_push(inbox, &node));
-    CHECK_EQ(ptk_inbox_take(inbox), &node);
+    CHECK_EQ(ptk_inbox_drain(inbox), &node);
     ptk_inbox_unref(inbox);
 }
 
@@ -83,7 +83,7 @@ TEST(inbox_kicks_only_a_sleeper_and_only_once) {
     ptk_inbox_push(inbox, &nodes[0]);
     CHECK_EQ(ptk_test_fault_calls(PTK_FAULT_wake_kick), 0);
     CHECK(!ptk_inbox_prepare_sleep(inbox));
-    ptk_inbox_take(inbox);
+    ptk_inbox_drain(inbox);
     CHECK(ptk_inbox_prepare_sleep(inbox));
     ptk_inbox_push(inbox, &nodes[1]);
     ptk_inbox_push(inbox, &nodes[2]);
@@ -120,12 +120,12 @@ TEST(inbox_closed_takes_nothing_and_hands_out_the_rest) {
     ptk_inbox_close(inbox);
     CHECK(!ptk_inbox_push(inbox, &nodes[2]));
     CHECK(!atomic_load(&nodes[2].queued));
-    CHECK(!ptk_inbox_push(inbox, &nodes[0])); /* queued, but told nevertheless */
+    CHECK(!ptk_inbox_push(inbox, &nodes[0])); /* queued, and the close is reported nevertheless */
     CHECK(!ptk_inbox_has_some(inbox));
-    CHECK_EQ(ptk_inbox_take(inbox), &nodes[0]);
+    CHECK_EQ(ptk_inbox_drain(inbox), &nodes[0]);
     CHECK_EQ(nodes[0].next, &nodes[1]);
     CHECK(nodes[1].next == NULL);
-    CHECK(ptk_inbox_take(inbox) == NULL);
+    CHECK(ptk_inbox_drain(inbox) == NULL);
     ptk_inbox_unref(inbox);
 }
 
@@ -168,7 +168,7 @@ typedef struct sender {
     int number;
     int messages;
     message_t *own;    /* messages that are pushed once each */
-    message_t *shared; /* one that everybody pushes again and again */
+    message_t *shared; /* a message that all threads push repeatedly */
 } sender_t;
 
 static void *send_messages(void *argument) {
@@ -188,7 +188,7 @@ static void *send_messages(void *argument) {
     return NULL;
 }
 
-/* Every message of a sender comes once and in the order of sending; no count of the shared one is lost. */
+/* Every message of a sender arrives once and in the order of sending; no count of the shared one is lost. */
 TEST(p50_no_message_and_no_wake_is_lost) {
     sender_t senders[SENDERS];
     message_t shared = {.sender = SENDERS};
@@ -207,10 +207,10 @@ TEST(p50_no_message_and_no_wake_is_lost) {
     }
     while (left > 0 || counted < (unsigned) (SENDERS * messages)) {
         ptk_inbox_node_t *next;
-        for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+        for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = next) {
             message_t *message = (message_t *) (void *) node;
             next = node->next;
-            ptk_inbox_node_taken(node);
+            ptk_inbox_node_dequeued(node);
             if (message == &shared) {
                 counted += atomic_exchange_explicit(&shared.count, 0, memory_order_relaxed);
                 continue;
@@ -236,14 +236,14 @@ typedef struct echo {
     int rounds;
 } echo_t;
 
-/* Wait for the ball in the inbox of this side and push it to the other side's. */
+/* Waits for the ball in the inbox of this side and pushes it to the other side's. */
 static void play(echo_t *echo, int side) {
     for (int i = 0; i < echo->rounds; i++) {
         ptk_inbox_node_t *node;
-        while ((node = ptk_inbox_take(echo->inboxes[side])) == NULL) {
+        while ((node = ptk_inbox_drain(echo->inboxes[side])) == NULL) {
             sleep_unless_queued(echo->inboxes[side]);
         }
-        ptk_inbox_node_taken(node);
+        ptk_inbox_node_dequeued(node);
         CHECK_EQ(echo->ball.number++ % 2, side);
         CHECK(ptk_inbox_push(echo->inboxes[1 - side], node));
     }
@@ -254,7 +254,7 @@ static void *play_second(void *argument) {
     return NULL;
 }
 
-/* Each side goes to sleep at the very moment at which the other one pushes. */
+/* Each side goes to sleep at the time at which the other one pushes. */
 TEST(p50_ping_pong_across_the_sleep) {
     echo_t echo = {.inboxes = {create_inbox(), create_inbox()}, .rounds = 10000};
     pthread_t thread;
@@ -310,7 +310,7 @@ static void *push_until_closed(void *argument) {
     return NULL;
 }
 
-/* The loop goes while others push: who still holds a reference finds it closed, and nothing gets in behind.
+/* The inbox is closed while others push: holders of a reference find it closed, and nothing is queued later.
  */
 TEST(p63_close_against_push) {
     for (int round = 0; round < 300; round++) {
@@ -323,10 +323,10 @@ TEST(p63_close_against_push) {
             sched_yield();
         }
         ptk_inbox_close(inbox);
-        for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = node->next) {
+        for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = node->next) {
             CHECK(atomic_load(&node->queued));
         }
-        CHECK(ptk_inbox_take(inbox) == NULL);
+        CHECK(ptk_inbox_drain(inbox) == NULL);
         ptk_inbox_unref(inbox);
         CHECK_EQ(pthread_join(sender.thread, NULL), 0);
     }

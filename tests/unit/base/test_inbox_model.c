@@ -2,11 +2,11 @@
 /*
  * A model checker for the inbox (P50). The inbox's own source is compiled into this file with a scheduling
  * point before every atomic operation; its producers and its consumer run as coroutines, and a tree of
- * decisions goes through the interleavings: all of them where that is feasible, else all with at most so many
- * preemptions.
+ * decisions enumerates the interleavings: all of them where that is feasible, else all with a limited number
+ * of preemptions.
  *
- * What it cannot see is weaker memory orders than sequential consistency; that is the thread sanitizer's
- * part, in test_inbox.c.
+ * It does not cover memory orders weaker than sequential consistency; the thread sanitizer does, in
+ * test_inbox.c.
  */
 #include <ptk_test.h>
 
@@ -20,8 +20,8 @@
 #define ptk_inbox_close         model_inbox_close
 #define ptk_inbox_push          model_inbox_push
 #define ptk_inbox_kick          model_inbox_kick
-#define ptk_inbox_take          model_inbox_take
-#define ptk_inbox_node_taken    model_inbox_node_taken
+#define ptk_inbox_drain         model_inbox_take
+#define ptk_inbox_node_dequeued model_inbox_node_taken
 #define ptk_inbox_prepare_sleep model_inbox_prepare_sleep
 #define ptk_inbox_end_sleep     model_inbox_end_sleep
 
@@ -79,7 +79,7 @@ static bool can_run(int task) {
     return tasks[task].state == RUNNABLE || (tasks[task].state == ASLEEP && woken);
 }
 
-/* The task that goes next: the current one for choice 0 if it can; -1 if none can. */
+/* Returns the task that runs next: the current one for choice 0 if it is runnable; -1 if none is. */
 static int pick(void) {
     int candidates[TASKS_MAX];
     uint32_t count = 0;
@@ -203,10 +203,10 @@ static void send_second(void) {
 
 static void receive_all(void) {
     ptk_inbox_node_t *next;
-    for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+    for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = next) {
         message_t *message = (message_t *) (void *) node;
         next = node->next;
-        ptk_inbox_node_taken(node);
+        ptk_inbox_node_dequeued(node);
         received += atomic_exchange(&message->count, 0);
     }
 }
@@ -271,7 +271,7 @@ static void check_ended(const ptk_choice_tree_t *tree, bool holds) {
     }
 }
 
-/* Nobody is left to be scheduled while the inbox is released. */
+/* No task is left to be scheduled while the inbox is freed. */
 static void end_run(ptk_choice_tree_t *tree) {
     ptk_thread()->oracle = NULL;
     tasks[0].state = RUNNABLE;
@@ -281,13 +281,13 @@ static void end_run(ptk_choice_tree_t *tree) {
     ptk_thread()->oracle = &tree->oracle;
 }
 
-/* RECEIVED_OR_REFUSED: the inbox is closed on the way, and a push that was not refused was received. */
+/* RECEIVED_OR_REFUSED: the inbox is closed during the run, and a push that was not refused was received. */
 typedef enum ending { ALL_RECEIVED, RECEIVED_OR_REFUSED } ending_t;
 
 static uint64_t check_all(void (*const *bodies)(void), int count, unsigned total, uint32_t preemptions,
                           ending_t ending) {
 #ifdef __SANITIZE_THREAD__
-    SKIP("the thread sanitizer does not know these coroutines");
+    SKIP("the thread sanitizer does not support these coroutines");
 #endif
     ptk_choice_tree_t tree;
     ptk_sys_t table = ptk_sys_real;
@@ -311,8 +311,8 @@ static uint64_t check_all(void (*const *bodies)(void), int count, unsigned total
 
 #define UNBOUNDED 1000
 
-/* How many preemptions where all interleavings would be too many. A switch costs a hundred times more under
-   the address sanitizer, and what it looks for is found with few. */
+/* The limit of preemptions where all interleavings would be too many. A switch costs a hundred times more
+   under the address sanitizer, and what it looks for is found with few. */
 #ifdef __SANITIZE_ADDRESS__
 #define BOUNDED 2
 #else

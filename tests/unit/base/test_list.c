@@ -17,10 +17,10 @@ TEST(list_keeps_order) {
     numbered_t items[4] = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
     ptk_list_t list;
     ptk_list_init(&list);
-    CHECK(ptk_list_is_empty(&list) && !ptk_list_first(&list) && !ptk_list_take_first(&list));
+    CHECK(ptk_list_is_empty(&list) && !ptk_list_first(&list) && !ptk_list_pop(&list));
+    ptk_list_append(&list, &items[0].node);
     ptk_list_append(&list, &items[1].node);
     ptk_list_append(&list, &items[2].node);
-    ptk_list_prepend(&list, &items[0].node);
     ptk_list_append(&list, &items[3].node);
     int expected = 0;
     for (ptk_list_node_t *node = ptk_list_first(&list); node; node = ptk_list_next(&list, node)) {
@@ -29,9 +29,9 @@ TEST(list_keeps_order) {
     CHECK_EQ(expected, 4);
     ptk_list_remove(&items[2].node);
     CHECK(!ptk_list_is_linked(&items[2].node) && ptk_list_is_linked(&items[3].node));
-    CHECK_EQ(number_of(ptk_list_take_first(&list)), 0);
-    CHECK_EQ(number_of(ptk_list_take_first(&list)), 1);
-    CHECK_EQ(number_of(ptk_list_take_first(&list)), 3);
+    CHECK_EQ(number_of(ptk_list_pop(&list)), 0);
+    CHECK_EQ(number_of(ptk_list_pop(&list)), 1);
+    CHECK_EQ(number_of(ptk_list_pop(&list)), 3);
     CHECK(ptk_list_is_empty(&list) && !ptk_list_is_linked(&items[3].node));
 }
 
@@ -52,8 +52,8 @@ TEST(queue_is_first_in_first_out) {
     }
 }
 
-/* Every way to take three nodes out of a queue, with a push behind each. */
-TEST(queue_take_at_any_index) {
+/* Removes three nodes in every order, with a push behind the first removal. */
+TEST(queue_remove_at_any_index) {
     for (size_t first = 0; first < 3; first++) {
         for (size_t second = 0; second < 3; second++) {
             ptk_queue_node_t nodes[4];
@@ -62,14 +62,14 @@ TEST(queue_take_at_any_index) {
             for (int i = 0; i < 3; i++) {
                 ptk_queue_push(&queue, &nodes[i]);
             }
-            CHECK_EQ(ptk_queue_take(&queue, first), &nodes[first]);
+            CHECK_EQ(ptk_queue_remove_at(&queue, first), &nodes[first]);
             ptk_queue_push(&queue, &nodes[3]);
             CHECK_EQ(ptk_queue_count(&queue), 3);
             size_t left[3] = {first == 0 ? 1 : 0, first == 2 ? 1 : 2, 3};
-            CHECK_EQ(ptk_queue_take(&queue, second), &nodes[left[second]]);
+            CHECK_EQ(ptk_queue_remove_at(&queue, second), &nodes[left[second]]);
             for (size_t i = 0; i < 3; i++) {
                 if (i != second) {
-                    CHECK_EQ(ptk_queue_take(&queue, 0), &nodes[left[i]]);
+                    CHECK_EQ(ptk_queue_remove_at(&queue, 0), &nodes[left[i]]);
                 }
             }
             CHECK_EQ(ptk_queue_count(&queue), 0);

@@ -26,14 +26,14 @@ static struct sigaction disposition(int signal_number) {
     return action;
 }
 
-/* Take everything; how many nodes there were, and how many arrivals behind `subscription`. */
+/* Drains the inbox; returns the number of nodes, and through *arrivals the count of `subscription`. */
 static uint32_t drain(ptk_inbox_t *inbox, const ptk_signal_subscription_t *subscription, size_t *nodes_out) {
     uint32_t arrivals = 0;
     *nodes_out = 0;
     ptk_inbox_node_t *next;
-    for (ptk_inbox_node_t *node = ptk_inbox_take(inbox); node; node = next) {
+    for (ptk_inbox_node_t *node = ptk_inbox_drain(inbox); node; node = next) {
         next = node->next;
-        ptk_inbox_node_taken(node);
+        ptk_inbox_node_dequeued(node);
         ptk_signal_subscription_t *owner = (ptk_signal_subscription_t *) (void *) node;
         uint32_t count = (uint32_t) atomic_exchange(&owner->count, 0);
         arrivals += owner == subscription ? count : 0;
@@ -187,7 +187,7 @@ TEST(signal_that_the_system_refuses_leaves_nothing_p55) {
     ptk_inbox_unref(inbox);
 }
 
-/* A thread that is hit by signals all the time. */
+/* A thread that receives signals all the time. */
 static atomic_bool hit_stop;
 
 static void *be_hit(void *argument) {

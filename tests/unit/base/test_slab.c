@@ -11,7 +11,7 @@ TEST(slab_objects_are_aligned_apart_and_zeroed) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 100);
     for (int i = 0; i < OBJECTS; i++) {
-        objects[i] = ptk_slab_take(&slab);
+        objects[i] = ptk_slab_alloc(&slab);
         CHECK(objects[i] != NULL);
         CHECK_EQ((uintptr_t) objects[i] % 64, 0);
         for (int byte = 0; byte < 128; byte++) {
@@ -21,7 +21,7 @@ TEST(slab_objects_are_aligned_apart_and_zeroed) {
     }
     CHECK_EQ(slab.live_count, OBJECTS);
     for (int i = 0; i < OBJECTS; i++) {
-        ptk_slab_give(&slab, objects[i]);
+        ptk_slab_free(&slab, objects[i]);
     }
     ptk_slab_fini(&slab);
 }
@@ -31,16 +31,16 @@ TEST(slab_is_last_in_first_out) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64);
     for (int i = 0; i < 5; i++) {
-        objects[i] = ptk_slab_take(&slab);
+        objects[i] = ptk_slab_alloc(&slab);
     }
     for (int i = 0; i < 5; i++) {
-        ptk_slab_give(&slab, objects[i]);
+        ptk_slab_free(&slab, objects[i]);
     }
     for (int i = 4; i >= 0; i--) {
-        CHECK_EQ(ptk_slab_take(&slab), objects[i]);
+        CHECK_EQ(ptk_slab_alloc(&slab), objects[i]);
     }
     for (int i = 0; i < 5; i++) {
-        ptk_slab_give(&slab, objects[i]);
+        ptk_slab_free(&slab, objects[i]);
     }
     ptk_slab_fini(&slab);
 }
@@ -48,14 +48,14 @@ TEST(slab_is_last_in_first_out) {
 TEST(slab_keeps_what_the_owner_left) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64);
-    unsigned char *object = ptk_slab_take(&slab);
+    unsigned char *object = ptk_slab_alloc(&slab);
     memset(object, 0x5a, 64);
-    ptk_slab_give(&slab, object);
-    CHECK_EQ(ptk_slab_take(&slab), object);
+    ptk_slab_free(&slab, object);
+    CHECK_EQ(ptk_slab_alloc(&slab), object);
     for (size_t byte = sizeof(void *); byte < 64; byte++) {
         CHECK_EQ(object[byte], 0x5a);
     }
-    ptk_slab_give(&slab, object);
+    ptk_slab_free(&slab, object);
     ptk_slab_fini(&slab);
 }
 
@@ -76,11 +76,11 @@ TEST(slab_visits_each_object_ever_handed_out_once) {
     ptk_slab_visit(&slab, count_visit, &visits);
     CHECK_EQ(visits, 0);
     for (int i = 0; i < OBJECTS; i++) {
-        objects[i] = ptk_slab_take(&slab);
+        objects[i] = ptk_slab_alloc(&slab);
         objects[i][8] = 1;
     }
     for (int i = 0; i < OBJECTS; i += 2) {
-        ptk_slab_give(&slab, objects[i]);
+        ptk_slab_free(&slab, objects[i]);
     }
     ptk_slab_visit(&slab, count_visit, &visits);
     CHECK_EQ(visits, OBJECTS);
@@ -92,7 +92,7 @@ TEST(slab_visits_each_object_ever_handed_out_once) {
     CHECK(!ptk_slab_contains(&slab, objects[OBJECTS - 1] + 192));
     CHECK(!ptk_slab_contains(&slab, &slab) && !ptk_slab_contains(&slab, NULL));
     for (int i = 1; i < OBJECTS; i += 2) {
-        ptk_slab_give(&slab, objects[i]);
+        ptk_slab_free(&slab, objects[i]);
     }
     ptk_slab_fini(&slab);
 }
@@ -100,24 +100,24 @@ TEST(slab_visits_each_object_ever_handed_out_once) {
 TEST(slab_ends_with_whatever_is_live) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64);
-    CHECK(ptk_slab_take(&slab) != NULL);
+    CHECK(ptk_slab_alloc(&slab) != NULL);
     ptk_slab_fini(&slab);
     CHECK_EQ(slab.live_count, 0);
-    ptk_slab_give(&slab, ptk_slab_take(&slab)); /* as good as new */
+    ptk_slab_free(&slab, ptk_slab_alloc(&slab)); /* as good as new */
     ptk_slab_fini(&slab);
 }
 
 TEST(slab_of_objects_larger_than_a_chunk) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 200000);
-    char *first = ptk_slab_take(&slab);
-    char *second = ptk_slab_take(&slab);
+    char *first = ptk_slab_alloc(&slab);
+    char *second = ptk_slab_alloc(&slab);
     CHECK(first && second && first != second);
     memset(first, 1, 200000);
     CHECK_EQ(second[0], 0);
     CHECK_EQ(second[199999], 0);
-    ptk_slab_give(&slab, first);
-    ptk_slab_give(&slab, second);
+    ptk_slab_free(&slab, first);
+    ptk_slab_free(&slab, second);
     ptk_slab_fini(&slab);
 }
 
@@ -126,11 +126,11 @@ TEST(p55_slab_out_of_memory_returns_null) {
     ptk_slab_init(&slab, 64);
     ptk_test_faults_install();
     ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);
-    CHECK(ptk_slab_take(&slab) == NULL);
+    CHECK(ptk_slab_alloc(&slab) == NULL);
     CHECK_EQ(slab.live_count, 0);
-    void *object = ptk_slab_take(&slab);
+    void *object = ptk_slab_alloc(&slab);
     CHECK(object != NULL);
     ptk_test_faults_remove();
-    ptk_slab_give(&slab, object);
+    ptk_slab_free(&slab, object);
     ptk_slab_fini(&slab);
 }

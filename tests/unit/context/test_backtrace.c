@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk believes no frame pointer, and the report prints one line per frame. */
+/* The walk checks every frame pointer, and the report prints one line per frame. */
 #include "context/ptk_backtrace.h"
 #include "ptk_log.h"
 #include "ptk_test.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The switch. Each test runs contexts by hand, without a scheduler: `home` is the test's own stack, `away`
- * the other.
+ * The switch. Each test switches contexts itself, without a scheduler: `home` is the test's own stack, `away`
+ * the other one.
  */
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
@@ -30,14 +30,14 @@ static void begin(void) {
 static void start(away_t *away, void (*entry)(void *)) {
     int os_err = 0;
     memset(away, 0, sizeof *away);
-    away->stack = ptk_stack_take(&pool, 0, &label, &os_err);
+    away->stack = ptk_stack_alloc(&pool, 0, &label, &os_err);
     CHECK(away->stack != NULL);
     ptk_context_make(&away->context, away->stack->low, away->stack->high, entry, away);
 }
 
 static void stop(away_t *away) {
     ptk_context_fini(&away->context);
-    ptk_stack_give(&pool, away->stack);
+    ptk_stack_free(&pool, away->stack);
 }
 
 static void end(void) {
@@ -128,7 +128,7 @@ static void note_alignment(void *argument) {
     ptk_context_switch_end(&self->context, &home);
 }
 
-/* ThreadSanitizer and vector instructions crash where the first frame is not aligned as the ABI wants it. */
+/* ThreadSanitizer and vector instructions crash where the first frame is not aligned as the ABI requires. */
 TEST(the_first_frame_is_aligned) {
     begin();
     for (int i = 0; i < 32; i++) {
@@ -145,7 +145,7 @@ TEST(the_first_frame_is_aligned) {
 
 /* --- registers ----------------------------------------------------------------------------------- */
 
-/* Overwrites every register that a callee must keep; the compiler saves what it needs of them around it. */
+/* Overwrites every register that a callee must keep; the compiler saves those in use around it. */
 static void poison_registers(void) {
 #if defined(__x86_64__)
     __asm__ volatile("movq $-1, %%rax\n\tmovq %%rax, %%rbx\n\tmovq %%rax, %%r12\n\tmovq %%rax, %%r13\n\t"
@@ -178,7 +178,7 @@ __attribute__((noinline)) static void go_by_call(away_t *away) {
     go(away);
 }
 
-/* More values live across the switch than there are registers for them: some stay in the callee's. P37. */
+/* More values are live across the switch than there are registers: some stay in callee-saved ones. P37. */
 __attribute__((noinline)) static uint64_t mix_across(away_t *away, uint64_t seed, double scale,
                                                      bool by_call) {
     uint64_t word[10];
@@ -259,12 +259,12 @@ static ptk_fp_words_t rounding_up(void) {
 #elif defined(__aarch64__)
     words.fpcr = (words.fpcr & ~(UINT64_C(3) << 22)) | UINT64_C(1) << 22;
 #else
-    SKIP("ptk knows of no control words on this CPU");
+    SKIP("ptk supports no control words on this CPU");
 #endif
     return words;
 }
 
-/* Valgrind keeps the words but rounds to nearest all the same. */
+/* Valgrind keeps the words but always rounds to nearest. */
 static bool rounds_as_told(void) {
     ptk_fp_words_t usual;
     ptk_fp_words_t up = rounding_up();
@@ -280,7 +280,7 @@ static double third_rounded_up;
 static ptk_fp_words_t fp_of_home;
 static ptk_fp_words_t fp_of_away;
 
-/* What a scheduler does for a green thread that changes its control words. */
+/* Switches like the scheduler for a green thread that has control words of its own. */
 static void go_home_with_words(away_t *self) {
     ptk_fp_save(&fp_of_away);
     ptk_fp_load(&fp_of_home);

@@ -35,7 +35,7 @@ TEST(p41_fortified_code_may_switch_both_ways) { /* P41 */
     ptk_stack_pool_init(&pool, false);
     ptk_context_adopt(&home);
     for (size_t i = 0; i < 2; i++) {
-        stack[i] = ptk_stack_take(&pool, 0, &label, &os_err);
+        stack[i] = ptk_stack_alloc(&pool, 0, &label, &os_err);
         CHECK(stack[i] != NULL);
         ptk_context_make(&away[i], stack[i]->low, stack[i]->high, copy_and_switch, (void *) (uintptr_t) i);
     }
@@ -46,7 +46,7 @@ TEST(p41_fortified_code_may_switch_both_ways) { /* P41 */
     CHECK_STR(words[1], "1:9");
     for (size_t i = 0; i < 2; i++) {
         ptk_context_fini(&away[i]);
-        ptk_stack_give(&pool, stack[i]);
+        ptk_stack_free(&pool, stack[i]);
     }
     ptk_stack_pool_fini(&pool);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every kind of stack walk ends where a context began (P39). */
+/* Every kind of stack walk ends at the start of a context (P39). */
 #include "context/ptk_backtrace.h"
 #include "context/ptk_context.h"
 #include "context/ptk_stack.h"
@@ -39,12 +39,12 @@ static void entry(void *argument) {
     ptk_context_switch_end(&away, &home);
 }
 
-/* Calls fn on a fresh context, below entry, middle and inner; comes back at its first switch. */
+/* Calls fn on a fresh context, below entry, middle and inner; returns at its first switch. */
 static void call_away(void (*fn)(void)) {
     int os_err = 0;
     body = fn;
     ptk_stack_pool_init(&pool, false);
-    stack = ptk_stack_take(&pool, 0, &label, &os_err);
+    stack = ptk_stack_alloc(&pool, 0, &label, &os_err);
     CHECK(stack != NULL);
     ptk_context_adopt(&home);
     ptk_context_make(&away, stack->low, stack->high, entry, NULL);
@@ -53,7 +53,7 @@ static void call_away(void (*fn)(void)) {
 
 static void clean_up(void) {
     ptk_context_fini(&away);
-    ptk_stack_give(&pool, stack);
+    ptk_stack_free(&pool, stack);
     ptk_stack_pool_fini(&pool);
 }
 
@@ -139,7 +139,7 @@ TEST(a_walk_of_a_suspended_context_ends_at_the_entry) { /* P39 */
     call_away(park);
     ptk_context_position(&away, &pc, &frame);
     if (!frame) {
-        SKIP("this switch does not tell where a suspended context stands");
+        SKIP("this switch does not report the position of a suspended context");
     }
     walked_count = ptk_backtrace_walk(pc, frame, stack->low, stack->high, walked, FRAMES);
     CHECK_EQ(walked[0], pc);
@@ -153,7 +153,7 @@ TEST(a_walk_of_a_context_that_never_ran_is_empty) {
     void *frame;
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
-    stack = ptk_stack_take(&pool, 0, &label, &os_err);
+    stack = ptk_stack_alloc(&pool, 0, &label, &os_err);
     ptk_context_make(&away, stack->low, stack->high, entry, NULL);
     ptk_context_position(&away, &pc, &frame);
     CHECK(ptk_backtrace_walk(pc, frame, stack->low, stack->high, walked, FRAMES) <= 1);

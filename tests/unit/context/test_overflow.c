@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running off a stack: the report names the green thread, and the process dies as it would have (P42, P43).
+/* Stack overflow: the report names the green thread, and the process ends as without the handler (P42, P43).
  */
 #include "context/ptk_context.h"
 #include "context/ptk_overflow.h"
@@ -30,7 +30,7 @@ static void need_plain_memory(void) {
     }
 }
 
-/* --- what the child does ------------------------------------------------------------------------- */
+/* --- in the child ------------------------------------------------------------------------- */
 
 __attribute__((noinline)) static unsigned dig(unsigned depth) {
     volatile char frame[256];
@@ -49,7 +49,7 @@ static void write_to_nowhere(void) {
     *(volatile char *) nowhere = 1;
 }
 
-/* Each context switches home once; when it goes on, it is to run the body. */
+/* Each context switches home once; when it is resumed, it runs the body. */
 static void entry(void *argument) {
     ptk_context_t *self = argument;
     ptk_context_entered(self);
@@ -61,12 +61,12 @@ static void entry(void *argument) {
 static void run_victim(size_t victim) {
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
-    ptk_overflow_enter();
+    ptk_overflow_thread_init();
     ptk_context_adopt(&home);
     for (size_t i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof names[i], "worker %zu", i);
         labels[i] = (ptk_stack_label_t) {names[i], "spawner.c", 100 + (int) i};
-        ptk_stack_slot_t *stack = ptk_stack_take(&pool, 0, &labels[i], &os_err);
+        ptk_stack_slot_t *stack = ptk_stack_alloc(&pool, 0, &labels[i], &os_err);
         CHECK(stack != NULL);
         ptk_context_make(&contexts[i], stack->low, stack->high, entry, &contexts[i]);
         ptk_context_switch(&home, &contexts[i]);
@@ -174,7 +174,7 @@ static void set_ignored(void) {
     signal(SIGSEGV, SIG_IGN);
 }
 
-/* A fault cannot be ignored, whatever the disposition says. */
+/* A fault cannot be ignored, not even with SIG_IGN as the disposition. */
 TEST(an_overflow_ends_a_process_that_ignores_faults) {
     int status = run_in_child(set_ignored, overflow, 7);
     check_report(7);
@@ -215,8 +215,7 @@ TEST(a_fault_that_comes_again_is_reported_once) {
     check_left_with(status, 75);
 }
 
-/* clang has no such attribute, and gcc takes a guard on aarch64 to be 64 KiB unless a --param says otherwise.
- */
+/* clang has no such attribute, and gcc takes a guard on aarch64 to be 64 KiB without a --param. */
 #if defined(__clang__) || !defined(__x86_64__)
 #define CLASH_PROTECTION
 #define HAVE_CLASH_PROTECTION 0
@@ -235,7 +234,7 @@ CLASH_PROTECTION __attribute__((noinline)) static void large_frame(void) {
 
 TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
     if (!HAVE_CLASH_PROTECTION) {
-        SKIP("this compiler cannot be told to probe each page in one function alone");
+        SKIP("this compiler cannot probe each page in one function alone");
     }
     int status = run_in_child(no_setup, large_frame, 9);
     check_report(9);
@@ -244,9 +243,9 @@ TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
 
 TEST(entering_and_leaving_many_times_is_fine) {
     for (int i = 0; i < 100; i++) {
-        void *first = ptk_overflow_enter();
-        void *second = ptk_overflow_enter(); /* the thread has its alternate stack already */
-        ptk_overflow_leave(second);
-        ptk_overflow_leave(first);
+        void *first = ptk_overflow_thread_init();
+        void *second = ptk_overflow_thread_init(); /* the thread has its alternate stack already */
+        ptk_overflow_thread_fini(second);
+        ptk_overflow_thread_fini(first);
     }
 }

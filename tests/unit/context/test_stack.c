@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks: classes, guards, reuse, colours, what they cost and what happens when there are no more. */
+/* Stacks: classes, guards, reuse, colours, their cost, and the behaviour when memory or mappings are used up.
+ */
 #include "context/ptk_sanitizer.h"
-#include "context/ptk_stack.h"
+#include "context/ptk_stack_guard.h"
+#include "context/ptk_stack_registry.h"
 #include "ptk_test.h"
 
 #include <errno.h>
@@ -18,7 +20,7 @@ static ptk_stack_pool_t pool;
 
 static ptk_stack_slot_t *take(size_t bytes) {
     int os_err = 0;
-    ptk_stack_slot_t *slot = ptk_stack_take(&pool, bytes, &label, &os_err);
+    ptk_stack_slot_t *slot = ptk_stack_alloc(&pool, bytes, &label, &os_err);
     CHECK_EQ(os_err, 0);
     CHECK(slot != NULL);
     return slot;
@@ -52,12 +54,12 @@ TEST(sizes_are_rounded_up_to_classes) {
         memset(exact->low, 1, usable(exact));
         memset(less->low, 2, usable(less));
         CHECK_EQ(exact->low[0], 1);
-        ptk_stack_give(&pool, exact);
-        ptk_stack_give(&pool, less);
+        ptk_stack_free(&pool, exact);
+        ptk_stack_free(&pool, less);
     }
     ptk_stack_slot_t *tiny = take(1);
     CHECK(usable(tiny) < smallest);
-    ptk_stack_give(&pool, tiny);
+    ptk_stack_free(&pool, tiny);
     CHECK_EQ(pool.in_use, 0);
     ptk_stack_pool_fini(&pool);
 }
@@ -75,19 +77,19 @@ TEST(a_large_stack_has_a_mapping_of_its_own) {
     const char *guard = first->low - 1;
     CHECK(ptk_stack_find_guard(guard, &found, &found_bytes));
     CHECK(found_bytes >= bytes);
-    ptk_stack_give(&pool, first);
+    ptk_stack_free(&pool, first);
     CHECK(!ptk_stack_find_guard(guard, &found, &found_bytes));
-    ptk_stack_give(&pool, second);
+    ptk_stack_free(&pool, second);
     ptk_stack_pool_fini(&pool);
 }
 
 TEST(an_absurd_size_is_refused) {
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
-    CHECK(ptk_stack_take(&pool, SIZE_MAX, &label, &os_err) == NULL);
+    CHECK(ptk_stack_alloc(&pool, SIZE_MAX, &label, &os_err) == NULL);
     CHECK_EQ(os_err, ENOMEM);
     os_err = 0;
-    CHECK(ptk_stack_take(&pool, SIZE_MAX / 4, &label, &os_err) == NULL);
+    CHECK(ptk_stack_alloc(&pool, SIZE_MAX / 4, &label, &os_err) == NULL);
     CHECK(os_err > 0);
     CHECK_EQ(pool.in_use, 0);
     ptk_stack_pool_fini(&pool);
@@ -104,14 +106,14 @@ TEST(a_given_back_stack_is_taken_first) {
         lows[i] = slots[i]->low;
     }
     for (size_t i = 0; i < 3; i++) {
-        ptk_stack_give(&pool, slots[i]);
+        ptk_stack_free(&pool, slots[i]);
     }
     for (size_t i = 3; i-- > 0;) {
         CHECK_EQ(take(0), slots[i]);
         CHECK_EQ(slots[i]->low, lows[i]);
     }
     for (size_t i = 0; i < 3; i++) {
-        ptk_stack_give(&pool, slots[i]);
+        ptk_stack_free(&pool, slots[i]);
     }
     ptk_stack_pool_fini(&pool);
 }
@@ -130,7 +132,7 @@ TEST(tops_are_coloured) {
     }
     CHECK_EQ(seen, 0xffff);
     for (size_t i = 0; i < 32; i++) {
-        ptk_stack_give(&pool, slots[i]);
+        ptk_stack_free(&pool, slots[i]);
     }
     ptk_stack_pool_fini(&pool);
 }
@@ -147,7 +149,7 @@ TEST(stacks_of_many_arenas_do_not_overlap) {
     for (size_t i = 0; i < COUNT; i++) {
         CHECK_EQ(*(size_t *) (void *) slots[i]->low, i);
         CHECK_EQ(*(size_t *) (void *) (slots[i]->high - sizeof(size_t)), i);
-        ptk_stack_give(&pool, slots[i]);
+        ptk_stack_free(&pool, slots[i]);
     }
     ptk_stack_pool_fini(&pool);
 }
@@ -159,20 +161,20 @@ TEST(high_water_is_the_lowest_page_ever_touched) {
     slot->high[-1] = 1;
     size_t shallow = ptk_stack_high_water(slot->low, slot->high);
     if (shallow == 0) {
-        SKIP("this system does not tell which pages are resident");
+        SKIP("this system does not report resident pages");
     }
     CHECK_EQ(shallow, PAGE - colour);
     slot->high[-1 - (ptrdiff_t) (3 * PAGE)] = 1;
     CHECK_EQ(ptk_stack_high_water(slot->low, slot->high), 4 * PAGE - colour);
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     CHECK_EQ(take(0), slot);
     CHECK_EQ(ptk_stack_high_water(slot->low, slot->high), 4 * PAGE - colour);
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     slot = take((size_t) 2 * 1024 * 1024);
     CHECK_EQ(ptk_stack_high_water(slot->low, slot->high), 0);
     *slot->low = 1;
     CHECK_EQ(ptk_stack_high_water(slot->low, slot->high), usable(slot));
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     ptk_stack_pool_fini(&pool);
 }
 
@@ -192,15 +194,15 @@ TEST(a_guard_tells_whose_it_is) {
     CHECK(ptk_stack_find_guard(slot->low - PAGE, &found, &bytes));
     CHECK(!ptk_stack_find_guard(slot->low - PAGE - 1, &found, &bytes));
     CHECK(!ptk_stack_find_guard(slot->low, &found, &bytes));
-    CHECK(
-        !ptk_stack_find_guard(slot->low - PAGE + bytes, &found, &bytes)); /* of a slot that nobody had yet */
+    CHECK(!ptk_stack_find_guard(slot->low - PAGE + bytes, &found,
+                                &bytes)); /* of a slot that was never allocated */
     CHECK(!ptk_stack_find_guard(NULL, &found, &bytes));
     CHECK(!ptk_stack_find_guard(&found, &found, &bytes));
     const char *guard = slot->low - 1;
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     CHECK(ptk_stack_find_guard(guard, &found, &bytes));
     CHECK_STR(found.name, "(free stack)");
-    pool.in_use--; /* the first is never given back */
+    pool.in_use--; /* the first is never freed */
     ptk_stack_pool_fini(&pool);
     CHECK(!ptk_stack_find_guard(guard, &found, &bytes));
 }
@@ -221,7 +223,7 @@ static void check_that_it_faults(ptk_stack_guard_t guard) {
     int status = ptk_test_in_child(write_below, slot, output, sizeof output);
     CHECK(WIFSIGNALED(status));
     CHECK_EQ(WTERMSIG(status), SIGSEGV);
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     ptk_stack_pool_fini(&pool);
 }
 
@@ -247,7 +249,7 @@ static int refuse(void *memory, size_t bytes) {
     return -EINVAL;
 }
 
-TEST(a_guard_that_lies_is_not_believed) { /* P64 */
+TEST(a_guard_without_effect_is_not_used) { /* P64 */
     ptk_sys_t fake = ptk_sys_real;
     fake.guard_install = pretend;
     CHECK_EQ((int) ptk_stack_probe_guard(&fake), (int) PTK_STACK_GUARD_PROTECT);
@@ -267,18 +269,18 @@ TEST(unguarded_stacks_must_be_allowed) {
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
     pool.guard = PTK_STACK_GUARD_NONE;
-    CHECK(ptk_stack_take(&pool, 0, &label, &os_err) == NULL);
+    CHECK(ptk_stack_alloc(&pool, 0, &label, &os_err) == NULL);
     CHECK_EQ(os_err, ENOMEM);
-    CHECK(ptk_stack_take(&pool, (size_t) 2 * 1024 * 1024, &label, &os_err) == NULL);
+    CHECK(ptk_stack_alloc(&pool, (size_t) 2 * 1024 * 1024, &label, &os_err) == NULL);
     CHECK_EQ(pool.in_use, 0);
     pool.allow_unguarded = true;
     ptk_stack_slot_t *slot = take(0);
     slot->low[0] = 1;
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     ptk_stack_pool_fini(&pool);
 }
 
-/* Protected guards split the mapping, and a process may have only so many. */
+/* Protected guards split the mapping, and the number of mappings of a process is limited. */
 static void exhaust_mappings(void *argument) {
     size_t count = 0;
     int os_err = 0;
@@ -286,7 +288,7 @@ static void exhaust_mappings(void *argument) {
     (void) argument;
     ptk_stack_pool_init(&pool, false);
     pool.guard = PTK_STACK_GUARD_PROTECT;
-    for (ptk_stack_slot_t *slot = take(0); slot; slot = ptk_stack_take(&pool, 0, &label, &os_err)) {
+    for (ptk_stack_slot_t *slot = take(0); slot; slot = ptk_stack_alloc(&pool, 0, &label, &os_err)) {
         slot->high[-1] = 1;
         last = slot;
         count++;
@@ -295,7 +297,7 @@ static void exhaust_mappings(void *argument) {
     CHECK_EQ(os_err, ENOMEM);
     CHECK_EQ(pool.in_use, count);
     CHECK(count > 1000);
-    ptk_stack_give(&pool, last);
+    ptk_stack_free(&pool, last);
     CHECK_EQ(take(0), last);
     pool.in_use = 0;
     ptk_stack_pool_fini(&pool);
@@ -320,11 +322,11 @@ static void *make_and_unmake(void *argument) {
         ptk_stack_pool_t own;
         int os_err = 0;
         ptk_stack_pool_init(&own, false);
-        ptk_stack_slot_t *slot = ptk_stack_take(&own, 0, &label, &os_err);
-        ptk_stack_slot_t *large = ptk_stack_take(&own, (size_t) 2 * 1024 * 1024, &label, &os_err);
+        ptk_stack_slot_t *slot = ptk_stack_alloc(&own, 0, &label, &os_err);
+        ptk_stack_slot_t *large = ptk_stack_alloc(&own, (size_t) 2 * 1024 * 1024, &label, &os_err);
         CHECK(slot && large);
-        ptk_stack_give(&own, large);
-        ptk_stack_give(&own, slot);
+        ptk_stack_free(&own, large);
+        ptk_stack_free(&own, slot);
         ptk_stack_pool_fini(&own);
     }
     atomic_store(&done, true);
@@ -347,7 +349,7 @@ TEST(the_registry_is_read_while_others_write) {
     for (size_t i = 0; i < 2; i++) {
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     }
-    ptk_stack_give(&pool, slot);
+    ptk_stack_free(&pool, slot);
     ptk_stack_pool_fini(&pool);
 }
 
@@ -359,7 +361,7 @@ static void make_in_child(void *argument) {
     ptk_stack_pool_t own;
     int os_err = 0;
     ptk_stack_pool_init(&own, false);
-    ptk_stack_slot_t *slot = ptk_stack_take(&own, 0, &label, &os_err);
+    ptk_stack_slot_t *slot = ptk_stack_alloc(&own, 0, &label, &os_err);
     CHECK(slot && ptk_stack_find_guard(slot->low - 1, &found, &bytes));
 }
 

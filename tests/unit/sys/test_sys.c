@@ -20,7 +20,7 @@
 static const ptk_sys_t *const sys = &ptk_sys_real;
 
 #define CANARY 4711
-#define FAR    INT64_C(20000000000) /* long enough to be taken for a hang */
+#define FAR    INT64_C(20000000000) /* so long that the test counts as hanging */
 
 static bool is_readable_now(ptk_os_handle_t handle) {
     struct pollfd entry = {.fd = (int) handle, .events = POLLIN};
@@ -46,7 +46,7 @@ TEST(sys_in_use_is_the_block_s) {
     CHECK_EQ(ptk_sys(), &ptk_sys_real);
 }
 
-/* Every call that can fail: the answer is the negated errno, and errno stays as it was. */
+/* Every call that can fail returns the negated errno, and errno is unchanged. */
 TEST(sys_failures_are_negative_and_leave_errno) {
     ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
     struct sockaddr_storage storage;
@@ -81,9 +81,8 @@ TEST(sys_failures_are_negative_and_leave_errno) {
     CHECK_EQ(sys->signal_action(SIGKILL, &action, NULL), -EINVAL);
     CHECK_EQ(sys->unmap(nowhere, 1), -EINVAL);
     CHECK_EQ(sys->protect_none(nowhere, 1), -EINVAL);
-    CHECK_EQ(sys->discard(nowhere, 1), -EINVAL);
     CHECK_EQ(sys->guard_install(nowhere, 1), -EINVAL);
-    CHECK(sys->resident(nowhere, 1, (unsigned char *) &byte) < 0); /* EINVAL; an emulator says ENOMEM */
+    CHECK(sys->resident(nowhere, 1, (unsigned char *) &byte) < 0); /* EINVAL; ENOMEM under an emulator */
     CHECK_EQ(errno, CANARY);
     CHECK_EQ(handle, PTK_OS_HANDLE_NONE);
 }
@@ -91,12 +90,13 @@ TEST(sys_failures_are_negative_and_leave_errno) {
 TEST(sys_out_of_memory_leaves_errno) {
     void *memory = NULL;
     errno = CANARY;
-    CHECK(sys->map_stacks(SIZE_MAX / 2, &memory) < 0); /* ENOMEM; Valgrind says EINVAL */
+    CHECK(sys->map_stacks(SIZE_MAX / 2, &memory) < 0); /* ENOMEM; EINVAL under Valgrind */
     CHECK(memory == NULL);
     CHECK_EQ(errno, CANARY);
 }
 
-/* --- time, chance, heap --------------------------------------------------------------------------------- */
+/* --- clock, entropy, heap ---------------------------------------------------------------------------------
+ */
 
 TEST(sys_clock_is_monotonic) {
     uint64_t last = sys->now_ns();
@@ -147,10 +147,8 @@ TEST(sys_maps_pages_that_are_zero_until_touched) {
     CHECK_EQ(sys->resident(memory, 4 * page, vector), 0);
     CHECK_EQ(vector[2] & 1, 1);
     CHECK_EQ(vector[1] & 1, 0);
-    CHECK_EQ(sys->discard(memory, 4 * page), 0);
-    CHECK_EQ(sys->resident(memory, 4 * page, vector), 0);
-    CHECK_EQ(vector[2] & 1, 0);
-    CHECK_EQ(memory[2 * page], 0);
+    CHECK_EQ(memory[2 * page], 1);
+    CHECK_EQ(memory[3 * page], 0);
     CHECK_EQ(sys->unmap(memory, 4 * page), 0);
 }
 
@@ -289,7 +287,7 @@ typedef int (*epoll_wait_t)(ptk_os_handle_t epoll, struct epoll_event *events, i
 
 static const epoll_wait_t epoll_waits[] = {ptk_sys_linux_epoll_wait, ptk_sys_linux_epoll_wait_ms};
 
-/* Extreme limits of a wait. With something ready each must come back with it, whatever the limit. */
+/* Extreme limits of a wait. If something is ready, the wait must return it whatever the limit. */
 static const int64_t limits[] = {
     -1,
     INT64_MIN,
@@ -331,7 +329,7 @@ static void on_alarm(int signal_number) {
     (void) signal_number;
 }
 
-/* A limit of centuries is not "at once": only the alarm ends the wait. */
+/* A limit of centuries must not wrap to 0: only the alarm ends the wait. */
 TEST(p18_timeout_does_not_wrap) {
     static const int64_t long_ones[] = {INT64_C(2147483648) * 1000000, INT64_C(4294967296) * 1000000,
                                         INT64_MAX};
@@ -342,7 +340,7 @@ TEST(p18_timeout_does_not_wrap) {
     CHECK_EQ(sys->signal_action(SIGALRM, &action, NULL), 0);
     for (size_t i = 0; i < 3; i++) {
         for (int which = 0; which < 3; which++) {
-            ualarm(2000, 50000); /* again and again: the first may come before the wait */
+            ualarm(2000, 50000); /* repeated: the first may come before the wait */
             int result = which == 2 ? sys->poll(NULL, 0, long_ones[i])
                                     : epoll_waits[which](epoll, &event, 1, long_ones[i]);
             ualarm(0, 0);
@@ -415,7 +413,7 @@ TEST(sys_wake_is_readable_from_kick_to_drain) {
     CHECK_EQ(sys->wake_drain(wake), 0);
     CHECK(!is_readable_now(wake));
     CHECK_EQ(write((int) wake, &nearly_full, sizeof nearly_full), sizeof nearly_full);
-    CHECK_EQ(sys->wake_kick(wake), 0); /* full is as good as kicked */
+    CHECK_EQ(sys->wake_kick(wake), 0); /* a full counter is readable, too */
     CHECK(is_readable_now(wake));
     CHECK_EQ(errno, CANARY);
     CHECK_EQ(sys->close(wake), 0);
@@ -431,7 +429,7 @@ static stack_t signal_stack(void) {
 
 TEST(sys_signal_stack_is_installed_once) {
     const stack_t none = {.ss_flags = SS_DISABLE};
-    stack_t before = signal_stack(); /* a sanitizer may have one */
+    stack_t before = signal_stack(); /* a sanitizer may have installed one */
     void *first = NULL;
     void *second = &second;
     CHECK_EQ(sigaltstack(&none, NULL), 0);
@@ -477,7 +475,7 @@ static void write_and_abort(void *argument) {
 TEST(sys_write_error_and_abort) {
     char output[200];
     int status = ptk_test_in_child(write_and_abort, NULL, output, sizeof output);
-    CHECK(strncmp(output, "last words", 10) == 0); /* an emulator has its own to add */
+    CHECK(strncmp(output, "last words", 10) == 0); /* an emulator adds a line of its own */
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 

@@ -4,58 +4,58 @@
 #include "base/ptk_assert.h"
 #include "base/ptk_heap.h"
 #include "base/ptk_memory.h"
-#include "base/ptk_report.h"
+#include "base/ptk_log_impl.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-typedef struct heard {
+typedef struct captured {
     int lines;
     int level;
     char line[600];
-} heard_t;
+} captured_t;
 
-static void hear_log(void *context, ptk_log_level_t level, const char *line) {
-    heard_t *heard = context;
-    heard->lines++;
-    heard->level = (int) level;
-    strcpy(heard->line, line);
+static void capture_log(void *context, ptk_log_level_t level, const char *line) {
+    captured_t *captured = context;
+    captured->lines++;
+    captured->level = (int) level;
+    strcpy(captured->line, line);
 }
 
-static void hear_report(void *context, const char *line) {
-    heard_t *heard = context;
-    heard->lines++;
-    strcpy(heard->line, line);
+static void capture_report(void *context, const char *line) {
+    captured_t *captured = context;
+    captured->lines++;
+    strcpy(captured->line, line);
 }
 
 TEST(log_goes_to_its_sink) {
-    heard_t heard = {0, -1, ""};
-    ptk_log_set_sink(hear_log, &heard);
+    captured_t captured = {0, -1, ""};
+    ptk_log_set_sink(capture_log, &captured);
     ptk_log(PTK_LOG_WARNING, "%s is %d", "it", 42);
-    CHECK_EQ(heard.lines, 1);
-    CHECK_EQ(heard.level, PTK_LOG_WARNING);
-    CHECK_STR(heard.line, "it is 42");
+    CHECK_EQ(captured.lines, 1);
+    CHECK_EQ(captured.level, PTK_LOG_WARNING);
+    CHECK_STR(captured.line, "it is 42");
     ptk_log_set_sink(NULL, NULL);
 }
 
 TEST(report_goes_to_its_sink) {
-    heard_t heard = {0, -1, ""};
-    ptk_log_set_report_sink(hear_report, &heard);
+    captured_t captured = {0, -1, ""};
+    ptk_log_set_report_sink(capture_report, &captured);
     ptk_report("%d%%", 7);
-    CHECK_EQ(heard.lines, 1);
-    CHECK_STR(heard.line, "7%");
+    CHECK_EQ(captured.lines, 1);
+    CHECK_STR(captured.line, "7%");
     ptk_log_set_report_sink(NULL, NULL);
 }
 
 TEST(report_lines_are_cut) {
-    heard_t heard = {0, -1, ""};
+    captured_t captured = {0, -1, ""};
     char wide[2000];
     memset(wide, 'x', sizeof wide);
     wide[sizeof wide - 1] = '\0';
-    ptk_log_set_report_sink(hear_report, &heard);
+    ptk_log_set_report_sink(capture_report, &captured);
     ptk_report("%s", wide);
-    CHECK_EQ(strlen(heard.line), 511);
+    CHECK_EQ(strlen(captured.line), 511);
     ptk_log_set_report_sink(NULL, NULL);
 }
 
@@ -89,12 +89,12 @@ static void break_an_invariant(void *argument) {
     _exit(0);
 }
 
-static void release_what_was_never_allocated(void *argument) {
+static void free_an_unallocated_block(void *argument) {
     (void) argument;
     ptk_free(&argument);
 }
 
-static void end_a_heap_with_promises(void *argument) {
+static void end_a_heap_with_a_reservation(void *argument) {
     ptk_heap_t heap;
     (void) argument;
     ptk_heap_init(&heap);
@@ -105,17 +105,17 @@ static void end_a_heap_with_promises(void *argument) {
 TEST(assert_reports_and_aborts) {
     static const struct {
         void (*body)(void *);
-        const char *says;
+        const char *text;
     } deaths[] = {
-        {break_an_invariant, "test_report.c:"},
+        {break_an_invariant, "test_log.c:"},
         {break_an_invariant, "broken invariant: one == 2\n"},
-        {release_what_was_never_allocated, "broken invariant: "},
-        {end_a_heap_with_promises, "broken invariant: heap->count == 0 && heap->reserved == 0\n"},
+        {free_an_unallocated_block, "broken invariant: "},
+        {end_a_heap_with_a_reservation, "broken invariant: heap->count == 0 && heap->reserved == 0\n"},
     };
     for (size_t i = 0; i < sizeof deaths / sizeof deaths[0]; i++) {
         char output[1000];
         int status = ptk_test_in_child(deaths[i].body, NULL, output, sizeof output);
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-        CHECK(strstr(output, deaths[i].says) != NULL);
+        CHECK(strstr(output, deaths[i].text) != NULL);
     }
 }

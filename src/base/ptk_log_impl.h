@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One formatted line to the log sink or to the report sink (layer 0). A line is cut at 511 bytes. Any thread.
+ * The public part, which sets the sinks, is <ptk_log.h>.
+ */
+#pragma once
+
+#include <ptk_log.h>
+
+/* Writes one line to the log sink; by default "ptk: LINE" to standard error. */
+void ptk_log(ptk_log_level_t level, const char *format, ...) PTK_PRINTF(2, 3);
+
+/* Writes one line to the report sink; by default the bare line to standard error. */
+void ptk_report(const char *format, ...) PTK_PRINTF(1, 2);
