@@ -7,6 +7,7 @@ build (--build): upward symbols, cycles between files, and OS symbols outside sr
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -18,22 +19,49 @@ from pathlib import Path
 
 from c_source import Violation, blank, line_of
 
-# The layers, lowest first; a file belongs to the first row with a pattern that it matches. `*` crosses folders.
-LAYERS: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (0, ("src/base/*", "src/sys/*")),
-    (0, ("src/ptk_api.h", "src/ptk_os_net.h", "src/ptk_err.h", "src/ptk_time.h", "src/ptk_version.h", "src/ptk_alloc.h",
-         "src/ptk_log.h")),
-    (1, ("src/context/*", "src/ptk_event_source.h")),
-    (2, ("src/platform/*", "src/ptk_event_loop_platform.c", "src/ptk_event_loop_platform.h")),
-    (3, ("src/sched/*", "src/ptk_cancel.h", "src/ptk_foreign.h", "src/ptk_green.h", "src/ptk_scheduler.h")),
-    (4, ("src/wait/*", "src/ptk_waitable.c", "src/ptk_waitable.h", "src/ptk_diagnose.h")),
-    (5, ("src/net/*", "src/ptk_sock.c", "src/ptk_sock.h", "src/ptk_addr.h", "src/ptk_tcp.h")),
-    (6, ("src/ptk.h",)),  # includes every public header, and nothing includes it
-    (6, ("sim/kernel/*",)),
-    (7, ("sim/platform/*",)),
-    (8, ("sim/world/*", "sim/ptk_sim.h")),
-    (9, ("sim/run/*",)),
-)
+# The layer of each folder, its own folders included, and of each file that lies in src/ itself.
+LAYERS: dict[str, int] = {
+    "src/sys/": 0,
+    "src/base/": 0,
+    "src/ptk_api.h": 0,
+    "src/ptk_os_net.h": 0,
+    "src/ptk_err.h": 0,
+    "src/ptk_time.h": 0,
+    "src/ptk_version.h": 0,
+    "src/ptk_alloc.h": 0,
+    "src/ptk_log.h": 0,
+    "src/context/": 1,
+    "src/ptk_event_source.h": 1,
+    "src/platform/": 2,
+    "src/ptk_event_loop_platform.c": 2,
+    "src/ptk_event_loop_platform.h": 2,
+    "src/sched/": 3,
+    "src/ptk_cancel.h": 3,
+    "src/ptk_foreign.h": 3,
+    "src/ptk_green.h": 3,
+    "src/ptk_scheduler.h": 3,
+    "src/wait/": 4,
+    "src/ptk_waitable.c": 4,
+    "src/ptk_waitable.h": 4,
+    "src/ptk_diagnose.h": 4,
+    "src/net/": 5,
+    "src/ptk_sock.c": 5,
+    "src/ptk_sock.h": 5,
+    "src/ptk_addr.h": 5,
+    "src/ptk_tcp.h": 5,
+    "src/ptk.h": 6,  # includes every public header, and no source includes it
+    "sim/kernel/": 6,
+    "sim/platform/": 7,
+    "sim/world/": 8,
+    "sim/ptk_sim.h": 8,
+    "sim/run/": 9,
+    "examples/": 10,
+    "bench/": 10,
+    "tests/support/": 11,
+    "tests/": 12,
+}
+INCLUDE_FOLDERS = ("src/", "", "sim/", "tests/support/", "tests/", "examples/")
+LIBRARIES = ("src/", "sim/")  # programs may call the system, use descriptors and ask for the platform
 PLATFORM_LAYER = 2
 
 # Where an #if may ask for the platform or the CPU.
@@ -51,7 +79,7 @@ RUNTIME_SYMBOL = re.compile(
     r"|__stack_chk_(fail|guard)|_GLOBAL_OFFSET_TABLE_|_TLS_MODULE_BASE_|__tls_get_addr"  # code generation
     r"|__[a-z]+[sdt]i[234]|__aarch64_\w+|__clear_cache")  # libgcc
 CONTEXT_SYMBOL = re.compile(r"(get|set|make|swap)context")
-OBJECT_FOLDERS = ("CMakeFiles/ptk_objects.dir", "CMakeFiles/ptk_sim_objects.dir")
+OBJECT_FOLDERS = "CMakeFiles/*.dir"  # one per target
 
 
 @dataclass
@@ -78,12 +106,20 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 
 def layer_of(path: str) -> int | None:
-    return next((layer for layer, patterns in LAYERS if matches(path, patterns)), None)
+    if path in LAYERS:
+        return LAYERS[path]
+    folders = [row for row in LAYERS if row.endswith("/") and path.startswith(row)]
+    return LAYERS[max(folders, key=len)] if folders else None
+
+
+def in_library(path: str) -> bool:
+    return path.startswith(LIBRARIES)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 def read_tree(root: Path) -> Tree:
-    paths = sorted(path for folder in ("src", "sim") for path in (root / folder).rglob("*") if path.suffix in (".c", ".h", ".S"))
+    folders = sorted({row.split("/")[0] for row in LAYERS})
+    paths = sorted(path for folder in folders for path in (root / folder).rglob("*") if path.suffix in (".c", ".h", ".S"))
     return Tree({str(path.relative_to(root)): blank(path.read_text(), strings=False) for path in paths})
 
 
@@ -99,19 +135,21 @@ def read_object(path: Path) -> Object:
 
 
 def read_objects(tree: Tree, build: Path) -> None:
-    """Adds the build's objects to the tree; one whose source is gone is a leftover and does not count."""
-    for folder in (build / name for name in OBJECT_FOLDERS):
+    """Adds the build's objects to the tree, one for each source; a leftover, whose source is gone, does not count."""
+    for folder in sorted(build.glob(OBJECT_FOLDERS)):
         for path in sorted(folder.rglob("*.o")):
             source = str(path.relative_to(folder))[: -len(".o")]
-            if source in tree.texts:
+            if source in tree.texts and source not in tree.objects:
                 tree.objects[source] = read_object(path)
 
 
 # --- graphs ----------------------------------------------------------------------------------------------------------
 def symbol_graph(tree: Tree) -> Graph:
+    """A program may define a symbol of the library anew, for itself: then the library's definition counts."""
     definers: dict[str, list[str]] = defaultdict(list)
+    in_libraries = set[str]().union(*(found.defined for file, found in tree.objects.items() if in_library(file)))
     for file, found in tree.objects.items():
-        for symbol in found.defined:
+        for symbol in found.defined if in_library(file) else found.defined - in_libraries:
             definers[symbol].append(file)
     graph: dict[str, dict[str, list[str]]] = {}
     for file, found in tree.objects.items():
@@ -127,7 +165,7 @@ def includes(tree: Tree, file: str) -> Iterator[tuple[int, str]]:
     """Line and path of each ptk header that the file includes."""
     for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', tree.texts[file], re.MULTILINE):
         beside = str(Path(file).parent / match[1])
-        for path in (beside, f"src/{match[1]}", match[1], f"sim/{match[1]}"):
+        for path in (os.path.normpath(beside), *(f"{folder}{match[1]}" for folder in INCLUDE_FOLDERS)):
             if path in tree.texts:
                 yield line_of(tree.texts[file], match.start(1)), path
                 break
@@ -202,7 +240,7 @@ def check_include_cycles(tree: Tree) -> Iterator[Violation]:
 def check_conditionals(tree: Tree) -> Iterator[Violation]:
     directive = re.compile(r"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|elif)\b(?:\\\n|[^\n])*", re.MULTILINE)
     for file, text in tree.texts.items():
-        if matches(file, CONDITIONALS_ALLOWED):
+        if matches(file, CONDITIONALS_ALLOWED) or not in_library(file):
             continue
         for match in directive.finditer(text):
             macro = PLATFORM_MACRO.search(match.group())
@@ -214,7 +252,7 @@ def check_conditionals(tree: Tree) -> Iterator[Violation]:
 def check_descriptors(tree: Tree) -> Iterator[Violation]:
     descriptor = re.compile(r"\bint\s+\**\s*(?:\w*_)?fds?(?:_out)?\b(?!\s*\()")
     for file, text in tree.texts.items():
-        if (layer_of(file) or 0) <= PLATFORM_LAYER:
+        if (layer_of(file) or 0) <= PLATFORM_LAYER or not in_library(file):
             continue
         for match in descriptor.finditer(text):
             yield Violation(file, line_of(text, match.start()),
@@ -247,7 +285,7 @@ def os_symbol_allowed(file: str, symbol: str) -> bool:
 def check_os_symbols(tree: Tree) -> Iterator[Violation]:
     defined = set[str]().union(*(found.defined for found in tree.objects.values()))
     for file, found in tree.objects.items():
-        for symbol in sorted(found.needed - defined):
+        for symbol in sorted(found.needed - defined) if in_library(file) else ():
             if not os_symbol_allowed(file, symbol):
                 yield Violation(file, line_with(tree, file, symbol),
                                 f"needs {symbol}, which ptk does not define; only src/sys calls the system")
@@ -282,7 +320,7 @@ def main(arguments: list[str]) -> int:
         read_objects(tree, options.build)
         rules += OBJECT_RULES
         if not tree.objects:
-            print(f"{options.build}: has no objects of these sources in {OBJECT_FOLDERS[0]}; build first", file=sys.stderr)
+            print(f"{options.build}: has no objects of these sources in {OBJECT_FOLDERS}; build first", file=sys.stderr)
             return 2
     if options.graph:
         print_graph(tree)

@@ -5,8 +5,8 @@
 tests/sim/planted_bugs.txt says what the bugs are and how an entry is written. An entry whose anchor is not exactly one line
 of its function is an error, so that code that moves takes its bugs along or says that it does not.
 
-The copy has two more files, src/base/ptk_bug.h and ptk_bug.c, and the folder has bugs.txt: a line per bug with its
-number, its scenario, the seeds within which it is found, and the options of the scenario.
+The copy has two more files, src/base/ptk_bug.h and ptk_bug.c, and tests.cmake, which adds to CTest that each bug is found by
+its scenario within its seeds, and that all scenarios pass without one. The copy lies in a folder of the build directory.
 """
 
 import argparse
@@ -56,6 +56,13 @@ static __attribute__((constructor)) void choose_bug(void) {
     fprintf(stderr, "PTK_BUG=%s: no bug of this number is planted\\n", text);
     exit(2);
 }
+"""
+
+
+TEST = """\
+add_test(planted.@NAME@ "${CMAKE_CURRENT_LIST_DIR}/../tests/ptk_scenarios" @ARGUMENTS@ --seed 1 --seeds @SEEDS@ --steps 300000
+    --no-shrink --out "${CMAKE_CURRENT_LIST_DIR}/..")
+set_tests_properties(planted.@NAME@ PROPERTIES LABELS planted TIMEOUT 60 ENVIRONMENT PTK_BUG=@BUG@ @PASSES@)
 """
 
 
@@ -204,6 +211,20 @@ def apply(text: str, edits: list[tuple[Bug, Edit]]) -> tuple[str, list[str]]:
     return "\n".join(kept[:first] + ['#include "base/ptk_bug.h"'] + kept[first:]), wrong
 
 
+# --- tests ---------------------------------------------------------------------------------------------------------
+def test_of(name: str, arguments: str, seeds: int, number: int, passes: str) -> str:
+    text = TEST
+    for key, value in {"NAME": name, "ARGUMENTS": arguments, "SEEDS": str(seeds), "BUG": str(number), "PASSES": passes}.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def tests(bugs: list[Bug]) -> str:
+    found = (test_of(f"p{bug.number:02}", f"{bug.scenario} {bug.options}".strip(), bug.seeds, bug.number,
+                     'PASS_REGULAR_EXPRESSION "FAILURE in"') for bug in bugs)
+    return "".join(found) + test_of("none", "--all", 100, 0, "")
+
+
 # --- the copy --------------------------------------------------------------------------------------------------------
 def planted_tree(root: Path, bugs: list[Bug]) -> tuple[dict[str, str], list[str]]:
     """The files of the copy, by path, and what is wrong with the entries."""
@@ -222,7 +243,7 @@ def planted_tree(root: Path, bugs: list[Bug]) -> tuple[dict[str, str], list[str]
         wrong += errors
     files["src/base/ptk_bug.h"] = HEADER
     files["src/base/ptk_bug.c"] = CHOICE.replace("@NUMBERS@", ", ".join(str(bug.number) for bug in bugs))
-    files["bugs.txt"] = "".join(f"{bug.number} {bug.scenario} {bug.seeds} {bug.options}".rstrip() + "\n" for bug in bugs)
+    files["tests.cmake"] = tests(bugs)
     return files, wrong
 
 

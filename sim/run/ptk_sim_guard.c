@@ -3,9 +3,9 @@
  * The guard: a simulated host that uses a real clock, random source, sleep, socket, thread or fork would
  * decide by something that no seed replays.
  *
- * The linker redirects the program's calls of such functions to this file (--wrap, see cmake/PtkSim.cmake for
- * the list). Outside a host they call the C library; on a host they end the process with a backtrace. Calls
- * inside the C library are not seen.
+ * The linker redirects the program's calls of such functions to this file (see ptk_sim_guard.options).
+ * Outside a host they call the C library; on a host they end the process with a backtrace. Calls inside the C
+ * library are not seen.
  */
 #include "base/ptk_log_impl.h"
 #include "context/ptk_backtrace.h"

@@ -15,9 +15,9 @@
 static int fault_errno;
 static int fault_count;
 
-static int fail_accepts(sock_call_t call, int fd) {
+static int fail_accepts(ptk_sys_member_t call, int fd) {
     (void) fd;
-    if (call != SOCK_CALL_ACCEPT || fault_count == 0) {
+    if (call != PTK_SYS_accept || fault_count == 0) {
         return 0;
     }
     fault_count--;
@@ -86,7 +86,7 @@ static ptk_err passing_errors_of_a_parked_waiter(void *unused) {
     return PTK_OK;
 }
 
-TEST(p15_accept_retries_against_one_deadline) {
+TEST(p15_accept_retries_against_one_deadline, HOOKS_POLLER) {
     sock_in_green(passing_errors_of_a_parked_waiter);
 }
 
@@ -162,7 +162,7 @@ static ptk_err errors_without_end(void *unused) {
     return PTK_OK;
 }
 
-TEST(p15_accept_that_fails_without_end_starves_nobody) {
+TEST(p15_accept_that_fails_without_end_lets_others_run) {
     sock_in_green(errors_without_end);
 }
 
@@ -212,13 +212,13 @@ static ptk_err wait_for_a_close(void *unused) {
     (void) unused;
     shortage_t shortage = shortage_begin();
     sock_task_t task = {.verb = SOCK_ACCEPT, .sock = shortage.listener, .timeout_ms = SOCK_FOREVER};
-    uint64_t polls = sock_world.calls[SOCK_CALL_POLL];
-    uint64_t accepts = sock_world.calls[SOCK_CALL_ACCEPT];
+    uint64_t polls = sock_world.calls[PTK_SYS_poll];
+    uint64_t accepts = sock_world.calls[PTK_SYS_accept];
     sock_task_start(&task);
     CHECK_OK(ptk_sleep_ms(10000));
     CHECK(!task.ended);
-    CHECK(sock_world.calls[SOCK_CALL_POLL] - polls <= 60);
-    CHECK(sock_world.calls[SOCK_CALL_ACCEPT] - accepts <= 60);
+    CHECK(sock_world.calls[PTK_SYS_poll] - polls <= 60);
+    CHECK(sock_world.calls[PTK_SYS_accept] - accepts <= 60);
     ptk_sock_close(shortage.spare);
     sock_settle();
     CHECK(task.ended);
@@ -238,14 +238,14 @@ static ptk_err oscillate(void *unused) {
     for (int round = 0; round < 10; round++) {
         shortage_t shortage = shortage_begin();
         sock_task_t task = {.verb = SOCK_ACCEPT, .sock = shortage.listener, .timeout_ms = SOCK_FOREVER};
-        uint64_t polls = sock_world.calls[SOCK_CALL_POLL];
+        uint64_t polls = sock_world.calls[PTK_SYS_poll];
         sock_task_start(&task);
         CHECK_OK(ptk_sleep_ms(1u << round));
         CHECK(!task.ended);
         give_descriptors_back();
         CHECK_OK(ptk_sleep_ms(1001));
         CHECK(task.ended);
-        CHECK(sock_world.calls[SOCK_CALL_POLL] - polls <= 60);
+        CHECK(sock_world.calls[PTK_SYS_poll] - polls <= 60);
         CHECK_OK(sock_task_join(&task));
         shortage_end(&shortage, task.accepted);
     }
@@ -272,7 +272,7 @@ static ptk_err time_is_up(void *unused) {
     return PTK_OK;
 }
 
-TEST(p14_accept_without_descriptors_answers_no_resources_when_its_time_is_up) {
+TEST(p14_accept_without_descriptors_returns_no_resources_at_its_deadline) {
     sock_in_green(time_is_up);
 }
 
@@ -284,13 +284,13 @@ static ptk_err system_is_short(void *unused) {
     ptk_sock_t *listener = sock_listener(5, &addr);
     sock_world.before = fail_accepts;
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        uint64_t polls = sock_world.calls[SOCK_CALL_POLL];
+        uint64_t polls = sock_world.calls[PTK_SYS_poll];
         int peer = peer_connect(&addr);
         fault_errno = errors[i];
         fault_count = -1;
         CHECK(ptk_sock_accept(listener, NULL, NULL, 3000) == NULL);
         CHECK_ERR(ptk_get_err(), PTK_ERR_NO_RESOURCES);
-        CHECK(sock_world.calls[SOCK_CALL_POLL] - polls <= 60);
+        CHECK(sock_world.calls[PTK_SYS_poll] - polls <= 60);
         fault_count = 3;
         ptk_sock_t *sock = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
         while (!sock && (errors[i] == ENOBUFS ||

@@ -147,7 +147,7 @@ static ptk_err zero_to_nobody(void *unused) {
     return PTK_OK;
 }
 
-TEST(p12_connect_with_timeout_0_to_nobody_is_never_writable) {
+TEST(p12_connect_with_timeout_0_to_a_full_listener_is_never_writable) {
     sock_in_green(zero_to_nobody);
 }
 
@@ -238,15 +238,15 @@ static const failure_t failures[] = {
 
 static int connect_errno;
 
-static int fail_connect(sock_call_t call, int fd) {
+static int fail_connect(ptk_sys_member_t call, int fd) {
     (void) fd;
-    return call == SOCK_CALL_CONNECT ? -connect_errno : 0;
+    return call == PTK_SYS_connect ? -connect_errno : 0;
 }
 
-static int outcome_of_handshake(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length) {
-    int err = sock_world.below.get_option(handle, level, name, value, length);
-    if (err == 0 && level == SOL_SOCKET && name == SO_ERROR) {
-        memcpy(value, &connect_errno, sizeof connect_errno);
+static int64_t outcome_of_handshake(ptk_sys_call_t *call) {
+    int64_t err = ptk_sys_call_below(call);
+    if (err == 0 && call->get_option.level == SOL_SOCKET && call->get_option.name == SO_ERROR) {
+        memcpy(call->get_option.value, &connect_errno, sizeof connect_errno);
     }
     return err;
 }
@@ -264,17 +264,17 @@ static ptk_err every_failure(void *unused) {
         sock_world.before = NULL;
         ptk_sock_close(sock);
         sock = open_sock();
-        sock_world.table.get_option = outcome_of_handshake;
+        sock_world_hook(PTK_SYS_get_option, outcome_of_handshake);
         CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), failures[i].err);
         CHECK_EQ(ptk_get_os_err(), failures[i].os_err);
-        sock_world.table.get_option = sock_world.below.get_option;
+        sock_world_hook(PTK_SYS_get_option, NULL);
         ptk_sock_close(sock);
     }
     CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
 
-TEST(p13_connect_tells_every_failure_at_once_and_late) {
+TEST(p13_connect_reports_every_failure_at_once_and_late, COUNTS_CALLS) {
     sock_in_green(every_failure);
 }
 
@@ -338,7 +338,7 @@ static ptk_err early_writable(void *unused) {
     return PTK_OK;
 }
 
-TEST(p12_connect_does_not_believe_an_early_writable) {
+TEST(p12_connect_ignores_an_early_writable, HOOKS_POLLER) {
     sock_in_green(early_writable);
 }
 
@@ -403,11 +403,11 @@ static ptk_err cancel_at_entry(void *unused) {
     (void) unused;
     ptk_addr_t addr;
     int listener = peer_listener(5, &addr);
-    uint64_t connects = sock_world.calls[SOCK_CALL_CONNECT];
+    uint64_t connects = sock_world.calls[PTK_SYS_connect];
     ptk_green_t *green = test_spawn(cancelled_connect, &addr);
     CHECK_OK(ptk_green_cancel(green));
     CHECK_OK(test_join(green));
-    CHECK_EQ(sock_world.calls[SOCK_CALL_CONNECT], connects);
+    CHECK_EQ(sock_world.calls[PTK_SYS_connect], connects);
     CHECK_EQ(fd_close(listener), 0);
     return PTK_OK;
 }
@@ -420,12 +420,12 @@ TEST(p46_connect_that_is_cancelled_at_entry_starts_nothing) {
 
 static int interrupted_connects;
 
-static int interrupted_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
+static int64_t interrupted_connect(ptk_sys_call_t *call) {
     interrupted_connects++;
     if (interrupted_connects % 3 == 1) {
         return -EINTR;
     }
-    int err = sock_world.below.connect(handle, addr, addrlen);
+    int64_t err = ptk_sys_call_below(call);
     return interrupted_connects % 3 == 2 ? -EINTR : err;
 }
 
@@ -433,7 +433,7 @@ static ptk_err interrupted(void *unused) {
     (void) unused;
     ptk_addr_t addr;
     int listener = peer_listener(20, &addr);
-    sock_world.table.connect = interrupted_connect;
+    sock_world_hook(PTK_SYS_connect, interrupted_connect);
     for (int i = 0; i < 6; i++) {
         interrupted_connects = i % 3;
         ptk_sock_t *sock = open_sock();

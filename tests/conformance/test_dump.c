@@ -74,7 +74,7 @@ TEST(dump_names_every_green_thread_and_where_it_was_spawned) {
     test_capture_end();
 }
 
-TEST(dump_tells_states_apart) {
+TEST(dump_distinguishes_states) {
     test_capture_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
@@ -154,7 +154,7 @@ static ptk_err wait_with_a_deadline(void *user) {
     return test_wait(user, 3600 * 1000);
 }
 
-TEST(dump_tells_what_each_waits_for) {
+TEST(dump_names_what_each_waits_for) {
     test_capture_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
@@ -202,7 +202,7 @@ static ptk_err be_shielded(void *arg) {
     return err;
 }
 
-TEST(dump_tells_deadlines_cancels_and_daemons) {
+TEST(dump_shows_deadlines_cancels_and_daemons) {
     test_clock_begin(1000);
     test_capture_begin();
     ptk_event_loop_platform_t *loop = test_loop();

@@ -249,14 +249,14 @@ static size_t depth(void) {
     return ptk_test_is_long() ? DEPTH + 3 : DEPTH;
 }
 
-TEST(exhaustive_user_waitable) {
+TEST(exhaustive_user_waitable, ENUMERATES) {
     explore(KIND_USER, depth());
 }
 
-TEST(exhaustive_descriptor) {
+TEST(exhaustive_descriptor, ENUMERATES) {
     explore(KIND_DESCRIPTOR, depth());
 }
 
-TEST(exhaustive_wait_any) {
+TEST(exhaustive_wait_any, ENUMERATES) {
     explore(KIND_ANY, depth());
 }

@@ -40,7 +40,7 @@ static void poll_until_ended(const void *coroutine) {
 
 /* --- hooks ---------------------------------------------------------------------------------------------- */
 
-TEST(foreign_without_spawn_go_and_spawn_are_not_supported) {
+TEST(foreign_without_spawn_go_and_spawn_are_not_supported, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     CHECK_ERR(ptk_go(loop, answer_ok, NULL), PTK_ERR_NOT_SUPPORTED);
@@ -50,7 +50,7 @@ TEST(foreign_without_spawn_go_and_spawn_are_not_supported) {
     test_loop_end(loop);
 }
 
-TEST(foreign_hooks_that_are_not_whole_are_invalid) {
+TEST(foreign_hooks_that_are_not_whole_are_invalid, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
     ptk_scheduler_hooks_t whole = foreign_pcl_hooks(true);
@@ -82,7 +82,7 @@ typedef struct longer_hooks {
     void *unknown;
 } longer_hooks_t;
 
-TEST(foreign_hooks_of_other_versions) {
+TEST(foreign_hooks_of_other_versions, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
     longer_hooks_t longer = {.known = foreign_pcl_hooks(true), .unknown = &longer};
@@ -95,7 +95,7 @@ TEST(foreign_hooks_of_other_versions) {
     test_loop_end(loop);
 }
 
-TEST(foreign_hooks_after_the_first_green_thread_are_busy) {
+TEST(foreign_hooks_after_the_first_green_thread_are_busy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
     ptk_scheduler_hooks_t hooks = foreign_pcl_hooks(true);
@@ -129,7 +129,7 @@ static void wait_for_all_kinds(void *arg) {
     ptk_waitable_destroy(readable);
 }
 
-TEST(foreign_coroutine_of_the_library_waits_for_waitables) {
+TEST(foreign_coroutine_of_the_library_waits_for_waitables, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     int fds[2];
@@ -158,7 +158,7 @@ static void signal_once(void *user) {
     test_note('s');
 }
 
-TEST(foreign_coroutines_wake_each_other) {
+TEST(foreign_coroutines_wake_each_other, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -180,7 +180,7 @@ static ptk_err wait_as_green(void *user) {
     return PTK_OK;
 }
 
-TEST(foreign_coroutines_beside_green_threads) {
+TEST(foreign_coroutines_beside_green_threads, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
@@ -199,7 +199,7 @@ TEST(foreign_coroutines_beside_green_threads) {
 
 /* --- forget --------------------------------------------------------------------------------------------- */
 
-TEST(foreign_forget_of_one_that_is_parked_is_busy) {
+TEST(foreign_forget_of_one_that_is_parked_is_busy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -215,7 +215,7 @@ TEST(foreign_forget_of_one_that_is_parked_is_busy) {
     test_loop_end(loop);
 }
 
-TEST(foreign_forget_twice_and_of_nothing) {
+TEST(foreign_forget_twice_and_of_nothing, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -231,7 +231,7 @@ TEST(foreign_forget_twice_and_of_nothing) {
     test_loop_end(loop);
 }
 
-TEST(foreign_forget_many) {
+TEST(foreign_forget_many, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -257,7 +257,7 @@ static void keep_error_and_errno(void *user) {
     test_note('k');
 }
 
-TEST(p36_foreign_errors_and_errno_are_per_coroutine) {
+TEST(p36_foreign_errors_and_errno_are_per_coroutine, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -279,7 +279,7 @@ static void wait_until_stopped(void *user) {
     test_note('c');
 }
 
-TEST(foreign_coroutine_is_canceled_by_stop) {
+TEST(foreign_coroutine_is_canceled_by_stop, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -298,7 +298,7 @@ static void wait_for_an_answer(void *user) {
     test_note(err == PTK_ERR_CLOSED ? 'c' : 'a');
 }
 
-TEST(p05_foreign_coroutine_is_woken_by_abort_and_destroy) {
+TEST(p05_foreign_coroutine_is_woken_by_abort_and_destroy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
@@ -314,7 +314,7 @@ TEST(p05_foreign_coroutine_is_woken_by_abort_and_destroy) {
     test_loop_end(loop);
 }
 
-TEST(p45_foreign_green_threads_that_are_parked_make_destroy_busy) {
+TEST(p45_foreign_green_threads_that_are_parked_make_destroy_busy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();

@@ -425,7 +425,7 @@ static void *misuse(void *arg) {
     return NULL;
 }
 
-TEST(err_is_left_by_close_and_destroy_from_another_thread) {
+TEST(err_is_left_by_close_and_destroy_from_another_thread, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     pthread_t thread;
     objects_t objects = {ptk_sock_open(loop, AF_INET, SOCK_STREAM, 0), test_user()};

@@ -241,7 +241,7 @@ TEST(detach_oneself_and_go_on) {
     test_loop_end(loop);
 }
 
-TEST(join_handles_that_nobody_took_end_with_the_loop) {
+TEST(join_handles_that_were_not_joined_end_with_the_loop) {
     ptk_event_loop_platform_t *loop = test_loop();
     for (int i = 0; i < 10; i++) {
         test_spawn(answer_short, NULL);

@@ -326,15 +326,15 @@ static void misuse_on_a_thread(void *(*body)(void *) ) {
     objects_fini(&objects);
 }
 
-TEST(p54_every_function_on_a_thread_without_a_loop_is_wrong_thread) {
+TEST(p54_every_function_on_a_thread_without_a_loop_is_wrong_thread, REAL_THREADS) {
     misuse_on_a_thread(misuse_on_a_thread_without_a_loop);
 }
 
-TEST(p54_every_function_on_a_thread_with_another_loop_is_wrong_thread) {
+TEST(p54_every_function_on_a_thread_with_another_loop_is_wrong_thread, REAL_THREADS) {
     misuse_on_a_thread(misuse_on_a_thread_with_a_loop);
 }
 
-TEST(p54_every_function_on_a_green_thread_of_another_loop_is_wrong_thread) {
+TEST(p54_every_function_on_a_green_thread_of_another_loop_is_wrong_thread, REAL_THREADS) {
     misuse_on_a_thread(misuse_on_a_green_thread_of_another_loop);
 }
 
@@ -351,7 +351,7 @@ static void *use_nobodys_green_thread(void *arg) {
     return NULL;
 }
 
-TEST(p54_calls_without_an_object_on_a_thread_without_a_loop) {
+TEST(p54_calls_without_an_object_on_a_thread_without_a_loop, REAL_THREADS) {
     pthread_t thread;
     ptk_event_loop_platform_t *loop = test_loop();
     CHECK_EQ(pthread_create(&thread, NULL, use_nobodys_green_thread, NULL), 0);
@@ -419,7 +419,7 @@ static void fork_and_use(objects_t *objects) {
     CHECK_EQ(exit_code_of(child), 0);
 }
 
-TEST(p52_every_function_in_a_forked_child_is_forked) {
+TEST(p52_every_function_in_a_forked_child_is_forked, REAL_PROCESS) {
     objects_t objects;
     objects_init(&objects);
     fork_and_use(&objects);
@@ -440,7 +440,7 @@ static void live_on_in_child(objects_t *objects) {
     test_loop_end(loop);
 }
 
-TEST(p52_a_forked_child_makes_a_loop_of_its_own) {
+TEST(p52_a_forked_child_makes_a_loop_of_its_own, REAL_PROCESS) {
     objects_t objects;
     objects_init(&objects);
     pid_t child = fork();
@@ -470,7 +470,7 @@ static ptk_err fork_inside(void *arg) {
     return PTK_OK;
 }
 
-TEST(p52_fork_inside_a_green_thread) {
+TEST(p52_fork_inside_a_green_thread, REAL_PROCESS) {
     objects_t objects;
     objects_init(&objects);
     ptk_green_t *green = test_spawn(fork_inside, &objects);
@@ -499,7 +499,7 @@ static ptk_err fork_now_and_then(void *arg) {
     return PTK_OK;
 }
 
-TEST(p52_forks_at_many_points) {
+TEST(p52_forks_at_many_points, REAL_PROCESS) {
     objects_t objects;
     objects_init(&objects);
     ptk_green_t *forkers[3];
@@ -518,7 +518,7 @@ TEST(p52_forks_at_many_points) {
 
 /* A child inherits handlers, but a SIGTERM that is meant for it must end it, and not wake the parent's loop.
  */
-TEST(p52_a_forked_child_does_not_swallow_signals) {
+TEST(p52_a_forked_child_does_not_swallow_signals, REAL_PROCESS) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *signal = ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGTERM));
     CHECK(signal != NULL);

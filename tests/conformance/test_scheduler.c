@@ -3,6 +3,7 @@
 #include "conformance.h"
 
 #include "base/ptk_thread.h"
+#include "ptk_test_intercept.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -67,7 +68,7 @@ static void *run_a_loop_of_its_own(void *arg) {
     return NULL;
 }
 
-TEST(loop_per_thread_side_by_side) {
+TEST(loop_per_thread_side_by_side, REAL_THREADS) {
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++) {
         CHECK_EQ(pthread_create(&threads[i], NULL, run_a_loop_of_its_own, NULL), 0);
@@ -102,7 +103,7 @@ static void check_create_fails(const void *options, ptk_err expected) {
     CHECK(ptk_event_loop_platform_current() == NULL);
 }
 
-TEST(loop_platform_by_option_and_by_environment) {
+TEST(loop_platform_by_option_and_by_environment, REAL_PROCESS) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     static const char *const names[] = {"epoll", "poll"};
     CHECK_EQ(setenv("PTK_PLATFORM", "nonsense", 1), 0);
@@ -293,7 +294,7 @@ static void *signal_from_thread(void *signaler) {
     return NULL;
 }
 
-TEST(stop_from_another_thread_through_a_signaler) {
+TEST(stop_from_another_thread_through_a_signaler, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     ptk_signaler_t *signaler = ptk_waitable_signaler(user);
@@ -415,7 +416,7 @@ static void *create_and_leave_a_green_thread(void *arg) {
     return NULL;
 }
 
-TEST(p45_thread_that_ends_after_destroying_its_loop_leaves_nothing) {
+TEST(p45_thread_that_ends_after_destroying_its_loop_leaves_nothing, REAL_THREADS) {
     TEST_NEEDS_OWN_STACKS("foreign coroutines that are parked make destroy BUSY");
     for (int i = 0; i < 10; i++) {
         pthread_t thread;
@@ -445,7 +446,7 @@ static ptk_err yield_twice(void *arg) {
     return PTK_OK;
 }
 
-TEST(counters_tell_what_happened) {
+TEST(counters_count_what_happened) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_scheduler_counters_t before = test_counters();
     test_go(yield_twice, NULL);
@@ -503,27 +504,21 @@ TEST(counters_of_other_versions) {
 
 static int failing_polls;
 static int failure;
-static const ptk_sys_t *below;
 
-static int fail_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
+static int64_t fail_epoll(ptk_sys_call_t *call) {
     bool fails = failing_polls > 0;
     failing_polls -= fails ? 1 : 0;
-    return fails ? -failure : below->epoll_wait(epoll, events, capacity, timeout_ns);
+    return fails ? -failure : ptk_sys_call_below(call);
 }
 
-static int fail_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    bool fails = failing_polls > 0 && timeout_ns != 0;
-    failing_polls -= fails ? 1 : 0;
-    return fails ? -failure : below->poll(entries, count, timeout_ns);
+static int64_t fail_poll(ptk_sys_call_t *call) {
+    return call->poll.timeout_ns != 0 ? fail_epoll(call) : ptk_sys_call_below(call);
 }
 
 static void fail_polls(int count, int error) {
-    static ptk_sys_t sys;
-    below = ptk_sys();
-    sys = *below;
-    sys.epoll_wait = fail_epoll;
-    sys.poll = fail_poll;
-    ptk_thread()->sys = &sys;
+    static ptk_interceptor_t failing = {
+        .hooks = {[PTK_SYS_epoll_wait] = fail_epoll, [PTK_SYS_poll] = fail_poll}};
+    ptk_intercept(&failing);
     failing_polls = count;
     failure = error;
 }
@@ -533,7 +528,7 @@ static ptk_err sleep_five_ms(void *arg) {
     return ptk_sleep_ms(5);
 }
 
-TEST(run_reports_a_poller_that_fails_and_goes_on_afterwards) {
+TEST(run_reports_a_poller_that_fails_and_goes_on_afterwards, HOOKS_POLLER) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_green_t *green = test_spawn(sleep_five_ms, NULL);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
@@ -546,7 +541,7 @@ TEST(run_reports_a_poller_that_fails_and_goes_on_afterwards) {
     test_loop_end(loop);
 }
 
-TEST(p11_poller_that_is_interrupted_is_asked_again) {
+TEST(p11_poller_that_is_interrupted_is_called_again, HOOKS_POLLER) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint64_t start = ptk_now_ns();
     test_go(sleep_five_ms, NULL);

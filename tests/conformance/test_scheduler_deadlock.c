@@ -16,7 +16,7 @@ static ptk_err wait_patiently(void *waitable) {
     return test_wait(waitable, PTK_TIMEOUT_INFINITE);
 }
 
-TEST(deadlock_is_reported_with_who_waits_for_what) {
+TEST(deadlock_report_names_each_waiter_and_its_object) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
@@ -109,7 +109,7 @@ static void *signal_and_release(void *signaler) {
     return NULL;
 }
 
-TEST(p51_no_deadlock_while_a_signaler_lives) {
+TEST(p51_no_deadlock_while_a_signaler_lives, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     for (int i = 0; i < 20; i++) {
         ptk_waitable_t *user = test_user();
@@ -142,7 +142,7 @@ static void *only_release(void *signaler) {
 }
 
 /* The last signaler goes while the loop sleeps because of it: now the deadlock is one. */
-TEST(p51_deadlock_once_the_last_signaler_is_released) {
+TEST(p51_deadlock_once_the_last_signaler_is_released, REAL_THREADS) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
@@ -210,7 +210,7 @@ static void *send_the_signal(void *arg) {
     return NULL;
 }
 
-TEST(p51_no_deadlock_while_a_signal_waitable_is_waited_for) {
+TEST(p51_no_deadlock_while_a_signal_waitable_is_waited_for, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *signal = ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGUSR1));
     pthread_t thread;
@@ -228,7 +228,7 @@ static void *write_one(void *fd) {
     return NULL;
 }
 
-TEST(p51_no_deadlock_while_a_descriptor_is_waited_for) {
+TEST(p51_no_deadlock_while_a_descriptor_is_waited_for, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
     pthread_t thread;
@@ -248,7 +248,7 @@ static ptk_err wait_five_ms(void *user) {
     return PTK_OK;
 }
 
-TEST(p51_no_deadlock_while_somebody_waits_with_a_timeout) {
+TEST(p51_no_deadlock_while_a_wait_has_a_timeout) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     test_go(wait_five_ms, user);
@@ -292,7 +292,7 @@ TEST(p51_no_deadlock_while_a_shield_has_a_limit) {
 }
 
 /* An armed TIMER waitable that nobody waits for wakes nobody: that is a deadlock all the same. */
-TEST(deadlock_although_a_timer_is_armed_that_nobody_waits_for) {
+TEST(deadlock_although_a_timer_without_waiters_is_armed) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();

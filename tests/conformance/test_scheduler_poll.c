@@ -62,7 +62,7 @@ TEST(poll_runs_each_runnable_green_thread_once) {
     test_loop_end(loop);
 }
 
-TEST(poll_says_when_the_next_deadline_is_and_rounds_up) {
+TEST(poll_returns_the_next_deadline_rounded_up) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms[] = {50, 20};
@@ -107,7 +107,7 @@ TEST(poll_waits_no_longer_than_it_may) {
     test_clock_end();
 }
 
-TEST(poll_with_only_events_to_come_says_infinite) {
+TEST(poll_with_only_events_to_come_returns_infinite) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     uint32_t next_ms = 7;
@@ -239,7 +239,7 @@ TEST(fd_shows_deadlines) {
     test_loop_end(loop);
 }
 
-TEST(fd_shows_deadlines_armed_before_it_was_asked_for) {
+TEST(fd_shows_deadlines_armed_before_it_was_requested) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 3;
     test_go(sleep_some_ms, &ms);
@@ -273,7 +273,7 @@ static void *signal_once(void *signaler) {
     return NULL;
 }
 
-TEST(fd_shows_signals_of_other_threads) {
+TEST(fd_shows_signals_of_other_threads, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fd = exposed(loop);
     ptk_waitable_t *user = test_user();
@@ -292,7 +292,7 @@ TEST(fd_shows_signals_of_other_threads) {
     test_loop_end(loop);
 }
 
-TEST(fd_that_was_asked_for_does_not_disturb_run) {
+TEST(fd_that_was_requested_does_not_disturb_run) {
     ptk_event_loop_platform_t *loop = test_loop();
     exposed(loop);
     uint32_t ms[] = {2, 1};

@@ -26,7 +26,7 @@ static ptk_err latch_from_create(void *arg) {
     return PTK_OK;
 }
 
-TEST(signal_is_latched_from_create) {
+TEST(signal_is_kept_from_create_on) {
     test_in_green(latch_from_create);
 }
 
@@ -119,7 +119,7 @@ static ptk_err hear_a_burst(void *arg) {
     return PTK_OK;
 }
 
-TEST(p53_burst_from_another_thread) {
+TEST(p53_burst_from_another_thread, REAL_THREADS) {
     test_in_green(hear_a_burst);
     CHECK(atomic_load(&burst_over));
 }
@@ -169,7 +169,7 @@ static void *listen_on_a_thread(void *listener) {
     return NULL;
 }
 
-TEST(signal_reaches_every_loop) {
+TEST(signal_reaches_every_loop, REAL_THREADS) {
     pthread_barrier_t barrier;
     pthread_t threads[3];
     listener_t listeners[3];
@@ -193,7 +193,7 @@ static void handle(int number) {
     handled += number == SIGUSR1;
 }
 
-TEST(signal_disposition_is_restored) {
+TEST(signal_disposition_is_restored, REAL_SIGNALS) {
     struct sigaction own = {.sa_handler = handle};
     struct sigaction found;
     CHECK_EQ(sigaction(SIGUSR1, &own, NULL), 0);
@@ -212,7 +212,7 @@ TEST(signal_disposition_is_restored) {
     test_loop_end(loop);
 }
 
-TEST(signal_disposition_is_restored_with_the_loop) {
+TEST(signal_disposition_is_restored_with_the_loop, REAL_SIGNALS) {
     struct sigaction found;
     ptk_event_loop_platform_t *loop = test_loop();
     signal_waitable(SIGUSR1);
@@ -224,7 +224,7 @@ TEST(signal_disposition_is_restored_with_the_loop) {
     CHECK(found.sa_handler == SIG_DFL);
 }
 
-TEST(p53_signal_masks_are_left_alone) {
+TEST(p53_signal_masks_are_left_alone, REAL_SIGNALS) {
     sigset_t before;
     sigset_t after;
     CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
@@ -267,7 +267,7 @@ static ptk_err start_anew(void *arg) {
     return PTK_OK;
 }
 
-TEST(signal_before_create_is_not_heard) {
+TEST(signal_before_create_is_not_reported) {
     test_in_green(start_anew);
 }
 
@@ -319,7 +319,7 @@ static ptk_err hear_another_thread(void *arg) {
     return PTK_OK;
 }
 
-TEST(p11_signal_on_another_thread_and_in_the_middle_of_the_sleep) {
+TEST(p11_signal_on_another_thread_and_in_the_middle_of_the_sleep, REAL_THREADS) {
     test_in_green(hear_another_thread);
 }
 
@@ -345,7 +345,7 @@ static ptk_err sleep_disturbed(void *arg) {
     return PTK_OK;
 }
 
-TEST(p11_sleep_disturbed_by_the_programs_own_handler) {
+TEST(p11_sleep_disturbed_by_the_programs_own_handler, REAL_SIGNALS) {
     struct sigaction own = {.sa_handler = handle};
     CHECK_EQ(sigaction(SIGUSR1, &own, NULL), 0);
     test_in_green(sleep_disturbed);

@@ -33,7 +33,7 @@ static ptk_err take_all(void *user) {
     return PTK_OK;
 }
 
-TEST(p50_signals_of_many_threads_are_all_counted) {
+TEST(p50_signals_of_many_threads_are_all_counted, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     ptk_signaler_t *signaler = ptk_waitable_signaler(user);
@@ -82,7 +82,7 @@ static ptk_err play_back(void *arg) {
     return PTK_OK;
 }
 
-TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep) {
+TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     rally_t rally = {.user = test_user()};
     pthread_t thread;
@@ -127,7 +127,7 @@ static ptk_err play_back_bursts(void *arg) {
     return PTK_OK;
 }
 
-TEST(p50_no_signal_is_lost_while_another_is_delivered) {
+TEST(p50_no_signal_is_lost_while_another_is_delivered, REAL_THREADS) {
     ptk_event_loop_platform_t *loop = test_loop();
     rally_t rally = {.user = test_user()};
     pthread_t thread;
@@ -246,11 +246,11 @@ static void with_handler(int number, ptk_green_fn fn) {
     test_loop_end(loop);
 }
 
-TEST(signaler_in_a_signal_handler) {
+TEST(signaler_in_a_signal_handler, REAL_SIGNALS) {
     with_handler(SIGUSR1, hear_the_handler);
 }
 
-TEST(p50_signaler_in_a_handler_that_strikes_anywhere) {
+TEST(p50_signaler_in_a_handler_that_interrupts_anywhere, REAL_SIGNALS) {
     with_handler(SIGALRM, hear_an_interval_timer);
 }
 
@@ -262,7 +262,7 @@ static void signal_closed_in_handler(int number) {
 }
 
 /* A direct call leaves its error; the same call in a handler leaves the interrupted code's as it is. */
-TEST(signaler_leaves_the_error_of_code_that_is_interrupted_by_a_failure_in_a_signal_handler) {
+TEST(signaler_leaves_the_error_of_code_that_is_interrupted_by_a_failure_in_a_signal_handler, REAL_SIGNALS) {
     struct sigaction action = {.sa_handler = signal_closed_in_handler};
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
@@ -379,13 +379,13 @@ static void race_signal_and_destroy(bool with_loop) {
     CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
 }
 
-TEST(p63_signal_against_destroy) {
+TEST(p63_signal_against_destroy, REAL_THREADS) {
     for (int i = 0; i < 20; i++) {
         race_signal_and_destroy(false);
     }
 }
 
-TEST(p63_signal_against_the_end_of_the_loop) {
+TEST(p63_signal_against_the_end_of_the_loop, REAL_THREADS) {
     for (int i = 0; i < 20; i++) {
         race_signal_and_destroy(true);
     }

@@ -3,8 +3,8 @@
  * The suite on a simulated host: PTK_TEST_SIM=sim, epoll or poll runs each test's body as the main of one, on
  * that platform. Time is virtual, the network is the simulated one (127.0.0.1 is the host itself), and
  * nothing goes wrong by chance. What tests do with descriptors and clocks of their own they do on the host,
- * too (descriptors.h, test_clock.c). The few that cannot run there stand in PtkTests.cmake, each with a
- * reason. PTK_TEST_SIM_SEED=N lets schedules and latencies vary.
+ * too (descriptors.h, test_clock.c). Tests that cannot run there have a flag that says why.
+ * PTK_TEST_SIM_SEED=N lets schedules and latencies vary.
  */
 #include "conformance.h"
 

@@ -2,11 +2,11 @@
 /*
  * What the socket tests share: the world below ptk, pairs of a ptk socket and a plain descriptor, and tasks.
  *
- * The *world* is a system table over the real one. It counts calls, tells which descriptor a socket has, and
+ * The *world* is an interceptor. It counts calls, tells which descriptor a socket has, and
  * lets a test look in or answer before each call. Its clock is the one of conformance.h that only moves when
  * the poller would sleep, so `sock_settle()` means: everything that can happen has happened, and all green
- * threads but this one are parked. A test may also replace an entry of `sock_world.table`; `sock_world.below`
- * is what it then calls itself.
+ * threads but this one are parked. A test may also put a hook of its own in the place of
+ * the world's.
  *
  * A *peer* is a plain non-blocking descriptor of the test's own. What is written to it has arrived at ptk's
  * end when the call returns, so nothing depends on the speed of the kernel.
@@ -17,6 +17,7 @@
 
 #include "base/ptk_thread.h"
 #include "conformance.h"
+#include "ptk_test_intercept.h"
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -25,37 +26,17 @@
 
 /* --- the world --- */
 
-typedef enum sock_call {
-    SOCK_CALL_SOCKET,
-    SOCK_CALL_BIND,
-    SOCK_CALL_LISTEN,
-    SOCK_CALL_ACCEPT,
-    SOCK_CALL_CONNECT,
-    SOCK_CALL_RECV,
-    SOCK_CALL_SEND,
-    SOCK_CALL_SHUTDOWN,
-    SOCK_CALL_CLOSE,
-    SOCK_CALL_LOCAL_NAME,
-    SOCK_CALL_PEER_NAME,
-    SOCK_CALL_GET_OPTION,
-    SOCK_CALL_SET_OPTION,
-    SOCK_CALL_EPOLL_CTL,
-    SOCK_CALL_POLL, /* epoll_wait and poll */
-    SOCK_CALLS,
-} sock_call_t;
-
 #define SOCK_WORLD_FDS 4096
 
 typedef struct sock_world {
-    ptk_sys_t below;
-    ptk_sys_t table;
-    int last_fd; /* the newest that socket or accept gave */
-    uint64_t calls[SOCK_CALLS];
+    ptk_interceptor_t interceptor;
+    int last_fd;                     /* the newest that socket or accept gave */
+    uint64_t calls[PTK_SYS_MEMBERS]; /* epoll_wait counts as poll */
     /* If set: asked before each call (fd is -1 where there is none). Non-zero is answered instead of the
      * call. */
-    int (*before)(sock_call_t call, int fd);
+    int (*before)(ptk_sys_member_t call, int fd);
     /* If set: told after each call. */
-    void (*after)(sock_call_t call, int fd, intptr_t result);
+    void (*after)(ptk_sys_member_t call, int fd, intptr_t result);
     /* The next time that the poller would sleep it reports these events for `fake_fd` instead, `fakes` times.
      */
     int fake_fd;
@@ -75,6 +56,9 @@ extern sock_world_t sock_world;
 
 /* Puts the world below this thread; before test_loop(). */
 void sock_world_begin(void);
+
+/* From now on `hook` receives the calls of `member` in the place of the world; NULL: the world again. */
+void sock_world_hook(ptk_sys_member_t member, ptk_sys_hook_t hook);
 
 /* fn in a green thread of a loop in the world, as test_in_green(). */
 void sock_in_green(ptk_green_fn fn);

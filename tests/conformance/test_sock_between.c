@@ -226,7 +226,7 @@ static ptk_err send_handover(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_send_that_is_cancelled_as_it_gets_its_turn) {
+TEST(p46_send_that_is_cancelled_as_it_passes_the_gate) {
     sock_in_green(send_handover);
 }
 
@@ -249,6 +249,6 @@ static ptk_err accept_handover(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_accept_that_is_cancelled_as_it_gets_its_turn) {
+TEST(p46_accept_that_is_cancelled_as_it_passes_the_gate) {
     sock_in_green(accept_handover);
 }

@@ -232,17 +232,17 @@ static void accept_check(ptk_err err) {
 
 static int handshake; /* 1: in progress; 0: done; negative: it failed so */
 
-static int handshake_error(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length) {
-    int err = sock_world.below.get_option(handle, level, name, value, length);
-    if (err == 0 && name == SO_ERROR && handshake < 0) {
+static int64_t handshake_error(ptk_sys_call_t *call) {
+    int64_t err = ptk_sys_call_below(call);
+    if (err == 0 && call->get_option.name == SO_ERROR && handshake < 0) {
         int failure = -handshake;
-        memcpy(value, &failure, sizeof failure);
+        memcpy(call->get_option.value, &failure, sizeof failure);
     }
     return err;
 }
 
-static int handshake_peer(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
-    return handshake == 0 ? 0 : sock_world.below.peer_name(handle, addr, addrlen);
+static int64_t handshake_peer(ptk_sys_call_t *call) {
+    return handshake == 0 ? 0 : ptk_sys_call_below(call);
 }
 
 static void connect_begin(void) {
@@ -251,8 +251,8 @@ static void connect_begin(void) {
     scenario.task.verb = SOCK_CONNECT;
     scenario.task.addr = &full.addr;
     handshake = 1;
-    sock_world.table.get_option = handshake_error;
-    sock_world.table.peer_name = handshake_peer;
+    sock_world_hook(PTK_SYS_get_option, handshake_error);
+    sock_world_hook(PTK_SYS_peer_name, handshake_peer);
 }
 
 static void connect_act(event_t event) {
@@ -270,8 +270,8 @@ static ptk_err connect_outcome(event_t event) {
 static void connect_check(ptk_err err) {
     require(err != PTK_OK || handshake == 0, "connected without an answer", err);
     sock_world.fakes = 0;
-    sock_world.table.get_option = sock_world.below.get_option;
-    sock_world.table.peer_name = sock_world.below.peer_name;
+    sock_world_hook(PTK_SYS_get_option, NULL);
+    sock_world_hook(PTK_SYS_peer_name, NULL);
 }
 
 static const subject_t subject_recv = {"recv", 5, recv_begin, recv_act, recv_outcome, recv_check};
@@ -436,42 +436,42 @@ static void exhaust(const subject_t *subject, ptk_green_fn fn) {
     sock_in_green(fn);
 }
 
-TEST(p23_every_order_around_a_recv) {
+TEST(p23_every_order_around_a_recv, ENUMERATES) {
     exhaust(&subject_recv, every_time);
 }
 
-TEST(p23_every_order_around_a_send) {
+TEST(p23_every_order_around_a_send, ENUMERATES) {
     exhaust(&subject_send, every_time);
 }
 
-TEST(p24_every_order_around_a_big_send) {
+TEST(p24_every_order_around_a_big_send, ENUMERATES) {
     exhaust(&subject_send_big, every_time);
 }
 
-TEST(p23_every_order_around_an_accept) {
+TEST(p23_every_order_around_an_accept, ENUMERATES) {
     exhaust(&subject_accept, every_time);
 }
 
-TEST(p23_every_order_around_a_connect) {
+TEST(p23_every_order_around_a_connect, ENUMERATES | HOOKS_POLLER) {
     exhaust(&subject_connect, every_time);
 }
 
-TEST(p46_every_pick_around_a_recv) {
+TEST(p46_every_pick_around_a_recv, ENUMERATES) {
     exhaust(&subject_recv, every_tie);
 }
 
-TEST(p46_every_pick_around_a_send) {
+TEST(p46_every_pick_around_a_send, ENUMERATES) {
     exhaust(&subject_send, every_tie);
 }
 
-TEST(p46_every_pick_around_a_big_send) {
+TEST(p46_every_pick_around_a_big_send, ENUMERATES) {
     exhaust(&subject_send_big, every_tie);
 }
 
-TEST(p46_every_pick_around_an_accept) {
+TEST(p46_every_pick_around_an_accept, ENUMERATES) {
     exhaust(&subject_accept, every_tie);
 }
 
-TEST(p46_every_pick_around_a_connect) {
+TEST(p46_every_pick_around_a_connect, ENUMERATES) {
     exhaust(&subject_connect, every_tie);
 }

@@ -71,7 +71,7 @@ static ptk_err all_boundaries(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it) {
+TEST(p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it, WHOLE_TRANSFERS) {
     sock_in_green(all_boundaries);
 }
 
@@ -89,7 +89,7 @@ static ptk_err late_look(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_data_that_has_come_beats_a_deadline_that_has_passed) {
+TEST(p23_data_that_has_come_beats_a_deadline_that_has_passed, WHOLE_TRANSFERS) {
     sock_in_green(late_look);
 }
 
@@ -137,7 +137,7 @@ static ptk_err late_look_of_send(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_room_that_has_come_beats_the_deadline_of_send) {
+TEST(p23_room_that_has_come_beats_the_deadline_of_send, WHOLE_TRANSFERS) {
     sock_in_green(late_look_of_send);
 }
 
@@ -173,9 +173,9 @@ static sock_pair_t flowing;
 static bool flows;
 static char flowed[1 << 20];
 
-static int let_flow(sock_call_t what, int fd) {
+static int let_flow(ptk_sys_member_t what, int fd) {
     (void) fd;
-    if (flows && what == SOCK_CALL_POLL) {
+    if (flows && what == PTK_SYS_poll) {
         CHECK_EQ(fd_send(flowing.peer, "x", 1), 1);
         CHECK(peer_read_now(flowing.peer, flowed, 8000) >= 0);
         test_clock_advance(PTK_NS_PER_MS);
@@ -211,7 +211,7 @@ static ptk_err never_quiet(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_deadline_holds_although_a_little_comes_again_and_again) {
+TEST(p23_deadline_holds_although_a_little_comes_again_and_again, HOOKS_POLLER) {
     sock_in_green(never_quiet);
 }
 

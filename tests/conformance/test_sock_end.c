@@ -151,7 +151,7 @@ static ptk_err abort_resets(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_abort_resets_the_connection) {
+TEST(sock_reset_resets_the_connection) {
     sock_in_green(abort_resets);
 }
 
@@ -248,7 +248,7 @@ static ptk_err abort_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_abort_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_reset_wakes_recv_send_accept_connect_and_waits) {
     sock_in_green(abort_under_waiters);
 }
 
@@ -325,9 +325,9 @@ TEST(sock_used_after_close_answers_closed_for_1000_other_closes) {
 
 /* --- a description that outlives its descriptor --- */
 
-static int refuse_to_spin(sock_call_t call, int fd) {
+static int refuse_to_spin(ptk_sys_member_t call, int fd) {
     (void) fd;
-    CHECK(call != SOCK_CALL_POLL || sock_world.calls[SOCK_CALL_POLL] < 200);
+    CHECK(call != PTK_SYS_poll || sock_world.calls[PTK_SYS_poll] < 200);
     return 0;
 }
 
@@ -345,7 +345,7 @@ static ptk_err duplicate_outlives(void *unused) {
     ptk_sock_close(pair.sock);
     CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
     sock_pair_t next = sock_pair(); /* has the descriptor, or its place */
-    sock_world.calls[SOCK_CALL_POLL] = 0;
+    sock_world.calls[PTK_SYS_poll] = 0;
     sock_world.before = refuse_to_spin;
     uint64_t events = test_counters().events;
     CHECK_EQ(fd_send(pair.peer, "late", 4), 4);

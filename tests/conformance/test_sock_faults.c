@@ -10,13 +10,13 @@
 /* --- EINTR --- */
 
 static int interruptions; /* that each call gets before it is made */
-static int interruptions_left[SOCK_CALLS];
+static int interruptions_left[PTK_SYS_MEMBERS];
 
 /* connect and close are not made again after EINTR, so they are not told to fail before they are made. */
-static int interrupt(sock_call_t call, int fd) {
+static int interrupt(ptk_sys_member_t call, int fd) {
     (void) fd;
-    static const bool can_be_interrupted[SOCK_CALLS] = {
-        [SOCK_CALL_ACCEPT] = true, [SOCK_CALL_RECV] = true, [SOCK_CALL_SEND] = true, [SOCK_CALL_POLL] = true};
+    static const bool can_be_interrupted[PTK_SYS_MEMBERS] = {
+        [PTK_SYS_accept] = true, [PTK_SYS_recv] = true, [PTK_SYS_send] = true, [PTK_SYS_poll] = true};
     if (!can_be_interrupted[call]) {
         return 0;
     }
@@ -67,9 +67,9 @@ TEST(p11_sock_calls_go_on_after_interruptions) {
    another owner. */
 static int closes_of[SOCK_WORLD_FDS];
 
-static int interrupted_close(ptk_os_handle_t handle) {
-    closes_of[handle]++;
-    CHECK_EQ(sock_world.below.close(handle), 0);
+static int64_t interrupted_close(ptk_sys_call_t *call) {
+    closes_of[call->close.handle]++;
+    CHECK_EQ(ptk_sys_call_below(call), 0);
     return -EINTR;
 }
 
@@ -77,7 +77,7 @@ static ptk_err close_interrupted(void *unused) {
     (void) unused;
     ptk_sock_t *ends[2];
     sock_pair_green(ends);
-    sock_world.table.close = interrupted_close;
+    sock_world_hook(PTK_SYS_close, interrupted_close);
     ptk_sock_close(ends[0]);
     ptk_sock_reset(ends[1]);
     int total = 0;
@@ -86,7 +86,7 @@ static ptk_err close_interrupted(void *unused) {
         total += closes_of[fd];
     }
     CHECK_EQ(total, 2);
-    sock_world.table.close = sock_world.below.close;
+    sock_world_hook(PTK_SYS_close, NULL);
     return PTK_OK;
 }
 
@@ -128,7 +128,7 @@ static ptk_err spurious_recv(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_recv_goes_back_to_wait_after_a_wake_for_nothing) {
+TEST(p10_recv_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_recv);
 }
 
@@ -154,7 +154,7 @@ static ptk_err spurious_send(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_send_goes_back_to_wait_after_a_wake_for_nothing) {
+TEST(p10_send_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_send);
 }
 
@@ -181,7 +181,7 @@ static ptk_err spurious_accept(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_accept_goes_back_to_wait_after_a_wake_for_nothing) {
+TEST(p10_accept_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_accept);
 }
 
@@ -200,7 +200,7 @@ static ptk_err spurious_wait(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_wake_for_nothing) {
+TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_spurious_wake, HOOKS_POLLER) {
     sock_in_green(spurious_wait);
 }
 
@@ -227,14 +227,14 @@ static void step(void) {
     }
 }
 
-static int step_before(sock_call_t call, int fd) {
+static int step_before(ptk_sys_member_t call, int fd) {
     (void) call;
     (void) fd;
     step();
     return 0;
 }
 
-static void step_after(sock_call_t call, int fd, intptr_t result) {
+static void step_after(ptk_sys_member_t call, int fd, intptr_t result) {
     (void) call;
     (void) fd;
     (void) result;
@@ -288,7 +288,7 @@ static ptk_err recv_at_every_step(void *unused) {
     return PTK_OK;
 }
 
-TEST(p02_recv_sees_data_that_comes_between_any_two_steps) {
+TEST(p02_recv_sees_data_that_comes_between_any_two_steps, WHOLE_TRANSFERS) {
     sock_in_green(recv_at_every_step);
 }
 
@@ -341,15 +341,15 @@ static ptk_err send_at_every_step(void *unused) {
     return PTK_OK;
 }
 
-TEST(p02_send_sees_room_that_comes_between_any_two_steps) {
+TEST(p02_send_sees_room_that_comes_between_any_two_steps, HOOKS_POLLER) {
     sock_in_green(send_at_every_step);
 }
 
 /* --- resets and hang-ups without a waiter -------- */
 
-static int refuse_to_spin(sock_call_t call, int fd) {
+static int refuse_to_spin(ptk_sys_member_t call, int fd) {
     (void) fd;
-    CHECK(call != SOCK_CALL_POLL || sock_world.calls[SOCK_CALL_POLL] < 200);
+    CHECK(call != PTK_SYS_poll || sock_world.calls[PTK_SYS_poll] < 200);
     return 0;
 }
 
@@ -364,7 +364,7 @@ static ptk_err unseen_ends(void *unused) {
     sock_task_start(&task);
     sock_settle();
     CHECK_ERR(ptk_sock_recv(reset.sock, got, 1, 5), PTK_ERR_TIMEOUT);
-    sock_world.calls[SOCK_CALL_POLL] = 0;
+    sock_world.calls[PTK_SYS_poll] = 0;
     sock_world.before = refuse_to_spin;
     peer_reset(&reset);
     peer_finish(&hung_up);
@@ -384,7 +384,7 @@ static ptk_err unseen_ends(void *unused) {
     return PTK_OK;
 }
 
-TEST(p08_reset_and_hangup_that_nobody_waits_for_do_not_spin) {
+TEST(p08_reset_and_hangup_without_waiters_do_not_spin) {
     sock_in_green(unseen_ends);
 }
 

@@ -14,12 +14,14 @@
 #define LENGTH 60000
 #define PIECE  16
 
-static intptr_t small_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
-    return sock_world.below.recv(handle, buffer, bytes < PIECE ? bytes : PIECE);
+static int64_t small_recv(ptk_sys_call_t *call) {
+    call->recv.bytes = call->recv.bytes < PIECE ? call->recv.bytes : PIECE;
+    return ptk_sys_call_below(call);
 }
 
-static intptr_t small_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
-    return sock_world.below.send(handle, buffer, bytes < PIECE ? bytes : PIECE);
+static int64_t small_send(ptk_sys_call_t *call) {
+    call->send.bytes = call->send.bytes < PIECE ? call->send.bytes : PIECE;
+    return ptk_sys_call_below(call);
 }
 
 typedef enum ending { END_WHOLE, END_CANCEL, END_CLOSE, END_TIMEOUT } ending_t;
@@ -56,8 +58,8 @@ static ptk_err run_long(sock_verb_t verb, ending_t ending) {
     call.task.buffer = verb == SOCK_RECV ? got : bytes;
     sock_fill(bytes, LENGTH, 0);
     memset(got, 0, LENGTH);
-    sock_world.table.recv = small_recv;
-    sock_world.table.send = small_send;
+    sock_world_hook(PTK_SYS_recv, small_recv);
+    sock_world_hook(PTK_SYS_send, small_send);
     if (ending == END_TIMEOUT) {
         call.task.timeout_ms = 3;
     }
@@ -76,8 +78,8 @@ static ptk_err run_long(sock_verb_t verb, ending_t ending) {
 }
 
 static void end_long(void) {
-    sock_world.table.recv = sock_world.below.recv;
-    sock_world.table.send = sock_world.below.send;
+    sock_world_hook(PTK_SYS_recv, NULL);
+    sock_world_hook(PTK_SYS_send, NULL);
     sock_pair_end(&call.pair);
 }
 
@@ -148,8 +150,8 @@ static ptk_err long_calls_at_once(void *unused) {
     sock_pair_t pair = sock_pair();
     sock_fill(bytes, LENGTH, 0);
     peer_write(&pair, bytes, LENGTH);
-    sock_world.table.recv = small_recv;
-    sock_world.table.send = small_send;
+    sock_world_hook(PTK_SYS_recv, small_recv);
+    sock_world_hook(PTK_SYS_send, small_send);
     uint64_t switches = test_counters().switches;
     CHECK_OK(ptk_sock_recv(pair.sock, got, LENGTH, 0));
     CHECK_OK(ptk_sock_send(pair.sock, bytes, LENGTH, 0));
@@ -157,8 +159,8 @@ static ptk_err long_calls_at_once(void *unused) {
     CHECK(memcmp(got, bytes, LENGTH) == 0);
     peer_drain(pair.peer, got, LENGTH);
     CHECK(memcmp(got, bytes, LENGTH) == 0);
-    sock_world.table.recv = sock_world.below.recv;
-    sock_world.table.send = sock_world.below.send;
+    sock_world_hook(PTK_SYS_recv, NULL);
+    sock_world_hook(PTK_SYS_send, NULL);
     sock_pair_end(&pair);
     return PTK_OK;
 }

@@ -9,13 +9,13 @@
 
 static bool memory_is_short;
 
-static void *scarce_reallocate(void *memory, size_t size) {
-    return memory_is_short ? NULL : sock_world.below.heap_reallocate(memory, size);
+static int64_t scarce_reallocate(ptk_sys_call_t *call) {
+    return memory_is_short ? ptk_sys_pointer(NULL) : ptk_sys_call_below(call);
 }
 
 static void in_green_with_scarce_memory(ptk_green_fn fn) {
     sock_world_begin();
-    sock_world.table.heap_reallocate = scarce_reallocate;
+    sock_world_hook(PTK_SYS_heap_reallocate, scarce_reallocate);
     test_in_green(fn);
 }
 
@@ -46,7 +46,7 @@ static ptk_err no_memory_for_the_carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_recv_without_memory_for_the_carry_leaves_the_bytes_with_the_caller) {
+TEST(sock_recv_without_memory_for_unread_bytes_leaves_them_with_the_caller) {
     in_green_with_scarce_memory(no_memory_for_the_carry);
 }
 
@@ -84,7 +84,7 @@ static ptk_err no_memory_for_an_older_carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_recv_without_memory_for_an_older_carry_loses_nothing) {
+TEST(sock_recv_without_memory_for_older_unread_bytes_loses_nothing) {
     in_green_with_scarce_memory(no_memory_for_an_older_carry);
 }
 
@@ -195,11 +195,11 @@ TEST(p55_sock_waitable_without_memory) {
 
 /* --- a kernel that is short of memory --- */
 
-static sock_call_t failing_call;
+static ptk_sys_member_t failing_call;
 static int failing_errno;
 static uint64_t failures;
 
-static int fail_one_call(sock_call_t call, int fd) {
+static int fail_one_call(ptk_sys_member_t call, int fd) {
     (void) fd;
     if (call != failing_call || failures > 0) {
         return 0;
@@ -208,7 +208,7 @@ static int fail_one_call(sock_call_t call, int fd) {
     return -failing_errno;
 }
 
-static void fail_next(sock_call_t call, int os_err) {
+static void fail_next(ptk_sys_member_t call, int os_err) {
     failing_call = call;
     failing_errno = os_err;
     failures = 0;
@@ -217,14 +217,14 @@ static void fail_next(sock_call_t call, int os_err) {
 
 static ptk_err open_fails_in_the_middle(void *unused) {
     (void) unused;
-    fail_next(SOCK_CALL_SET_OPTION, ENOBUFS);
+    fail_next(PTK_SYS_set_option, ENOBUFS);
     CHECK(ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) == NULL);
     CHECK_ERR(ptk_get_err(), PTK_ERR_NO_RESOURCES);
     CHECK_EQ(failures, 1);
-    fail_next(SOCK_CALL_SOCKET, ENFILE);
+    fail_next(PTK_SYS_socket, ENFILE);
     CHECK(ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) == NULL);
     CHECK_ERR(ptk_get_err(), PTK_ERR_NO_RESOURCES);
-    fail_next(SOCK_CALL_SOCKET, EAFNOSUPPORT);
+    fail_next(PTK_SYS_socket, EAFNOSUPPORT);
     CHECK(ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0) == NULL);
     CHECK(ptk_get_err() != PTK_OK);
     sock_world.before = NULL;
@@ -241,7 +241,7 @@ static ptk_err no_room_in_the_poller(void *unused) {
     char got[4];
     for (int os_err = ENOSPC; os_err != 0; os_err = os_err == ENOSPC ? ENOMEM : 0) {
         sock_pair_t pair = sock_pair();
-        fail_next(SOCK_CALL_EPOLL_CTL, os_err);
+        fail_next(PTK_SYS_epoll_ctl, os_err);
         ptk_err err = ptk_sock_recv(pair.sock, got, 4, 5);
         CHECK_ERR(err, failures ? PTK_ERR_NO_RESOURCES : PTK_ERR_TIMEOUT);
         sock_world.before = NULL;
@@ -256,7 +256,7 @@ static ptk_err no_room_in_the_poller(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_calls_say_that_the_poller_has_no_room) {
+TEST(sock_calls_report_that_the_poller_has_no_room) {
     sock_in_green(no_room_in_the_poller);
 }
 
@@ -267,12 +267,12 @@ static ptk_err no_kernel_memory(void *unused) {
     char got[8];
     size_t count = 9;
     peer_write(&pair, "data", 4);
-    fail_next(SOCK_CALL_RECV, ENOMEM);
+    fail_next(PTK_SYS_recv, ENOMEM);
     CHECK_ERR(ptk_sock_recv_some(pair.sock, got, 4, &count, SOCK_FOREVER), PTK_ERR_NO_RESOURCES);
     CHECK_EQ(count, 0);
     CHECK_EQ(ptk_get_os_err(), ENOMEM);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER));
-    fail_next(SOCK_CALL_SEND, ENOBUFS);
+    fail_next(PTK_SYS_send, ENOBUFS);
     CHECK_ERR(ptk_sock_send(pair.sock, "data", 4, SOCK_FOREVER), PTK_ERR_NO_RESOURCES);
     CHECK_EQ(ptk_get_count(), 0);
     CHECK_OK(ptk_sock_send(pair.sock, "data", 4, SOCK_FOREVER));
@@ -282,6 +282,6 @@ static ptk_err no_kernel_memory(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_calls_say_that_the_kernel_has_no_memory) {
+TEST(sock_calls_report_that_the_kernel_has_no_memory) {
     sock_in_green(no_kernel_memory);
 }

@@ -32,12 +32,12 @@ TEST(sock_open_needs_a_loop) {
     check_open_refused(AF_INET, SOCK_STREAM, 0, PTK_ERR_NO_LOOP);
 }
 
-static int refuse_socket(sock_call_t call, int fd) {
+static int refuse_socket(ptk_sys_member_t call, int fd) {
     (void) fd;
-    return call == SOCK_CALL_SOCKET ? -EMFILE : 0;
+    return call == PTK_SYS_socket ? -EMFILE : 0;
 }
 
-TEST(sock_open_tells_that_descriptors_are_short) {
+TEST(sock_open_reports_that_descriptors_are_short) {
     sock_world_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     sock_world.before = refuse_socket;
@@ -104,12 +104,12 @@ static ptk_err bind_to(ptk_sock_t *sock, const char *text) {
     return ptk_sock_bind(sock, ptk_addr_sockaddr(&addr), addr.length);
 }
 
-static int refuse_bind(sock_call_t call, int fd) {
+static int refuse_bind(ptk_sys_member_t call, int fd) {
     (void) fd;
-    return call == SOCK_CALL_BIND ? -EACCES : 0;
+    return call == PTK_SYS_bind ? -EACCES : 0;
 }
 
-TEST(sock_bind_tells_why_it_failed) {
+TEST(sock_bind_reports_why_it_failed) {
     sock_world_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_addr_t taken;
@@ -174,11 +174,11 @@ static void addresses_of_both_ends(void) {
     test_loop_end(loop);
 }
 
-TEST(sock_knows_the_addresses_of_both_ends) {
+TEST(sock_returns_the_addresses_of_both_ends) {
     addresses_of_both_ends();
 }
 
-TEST(sock_knows_the_addresses_of_both_ends_ipv6) {
+TEST(sock_returns_the_addresses_of_both_ends_ipv6) {
     sock_use_ipv6();
     addresses_of_both_ends();
 }
@@ -200,7 +200,7 @@ TEST(sock_addresses_are_cut_to_the_room_there_is) {
     test_loop_end(loop);
 }
 
-TEST(sock_without_a_peer_says_so) {
+TEST(sock_without_a_peer_is_reported) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_addr_t addr = {.length = sizeof addr.storage};
     ptk_sock_t *sock = ptk_sock_open(loop, AF_INET, SOCK_STREAM, 0);
@@ -317,7 +317,7 @@ static void *open_in_the_loop_of(void *loop) {
     return NULL;
 }
 
-TEST(sock_belongs_to_its_thread) {
+TEST(sock_belongs_to_its_thread, REAL_THREADS) {
     sock_world_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     sock_pair_t pair = sock_pair();

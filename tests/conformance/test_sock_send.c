@@ -219,7 +219,7 @@ static ptk_err send_to_a_reset_connection(void *unused) {
     return PTK_OK;
 }
 
-TEST(p16_send_to_a_reset_connection_answers_reset_and_no_sigpipe) {
+TEST(p16_send_to_a_reset_connection_returns_reset_and_no_sigpipe) {
     use_default_sigpipe();
     sock_in_green(send_to_a_reset_connection);
 }
@@ -240,7 +240,7 @@ static ptk_err send_to_a_closed_peer(void *unused) {
     return PTK_OK;
 }
 
-TEST(p16_send_to_a_closed_peer_answers_reset_and_no_sigpipe) {
+TEST(p16_send_to_a_closed_peer_returns_reset_and_no_sigpipe) {
     use_default_sigpipe();
     sock_in_green(send_to_a_closed_peer);
 }

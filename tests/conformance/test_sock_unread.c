@@ -80,7 +80,7 @@ static ptk_err timeout_after_each_byte(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_carry_grows_over_many_timeouts) {
+TEST(p23_recv_unread_bytes_grow_over_many_timeouts) {
     sock_in_green(timeout_after_each_byte);
 }
 
@@ -114,7 +114,7 @@ static ptk_err carry_in_small_pieces(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_takes_the_carry_before_the_stream) {
+TEST(p23_recv_takes_unread_bytes_before_the_stream) {
     sock_in_green(carry_in_small_pieces);
 }
 
@@ -135,7 +135,7 @@ static ptk_err carry_then_end(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_carry_survives_the_end_of_the_stream) {
+TEST(p23_recv_unread_bytes_survive_the_end_of_the_stream) {
     sock_in_green(carry_then_end);
 }
 
@@ -165,7 +165,7 @@ static ptk_err big_carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_carry_may_be_big) {
+TEST(p23_recv_unread_bytes_may_be_many) {
     sock_in_green(big_carry);
 }
 
@@ -234,6 +234,6 @@ static ptk_err cancel_behind_the_data(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_recv_cancelled_when_the_data_is_there_loses_nothing) {
+TEST(p46_recv_cancelled_when_the_data_is_there_loses_nothing, WHOLE_TRANSFERS) {
     sock_in_green(cancel_behind_the_data);
 }

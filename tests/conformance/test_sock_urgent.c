@@ -183,7 +183,7 @@ static ptk_err others_progress(void *unused) {
     return PTK_OK;
 }
 
-TEST(p47_always_ready_socket_lets_others_receive) {
+TEST(p47_always_ready_socket_lets_others_receive, COUNTS_CALLS) {
     sock_in_green(others_progress);
 }
 
@@ -206,7 +206,7 @@ static ptk_err timers_progress(void *unused) {
     return PTK_OK;
 }
 
-TEST(p47_always_ready_socket_lets_timers_fire) {
+TEST(p47_always_ready_socket_lets_timers_fire, COUNTS_CALLS) {
     sock_in_green(timers_progress);
 }
 
@@ -248,6 +248,6 @@ static ptk_err others_progress_beside_a_sender(void *unused) {
     return PTK_OK;
 }
 
-TEST(p47_always_ready_sender_lets_others_receive) {
+TEST(p47_always_ready_sender_lets_others_receive, COUNTS_CALLS) {
     sock_in_green(others_progress_beside_a_sender);
 }

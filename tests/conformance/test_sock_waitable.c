@@ -285,7 +285,7 @@ static ptk_err carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_is_ready_while_there_is_a_carry) {
+TEST(sock_waitable_is_ready_while_there_are_unread_bytes) {
     sock_in_green(carry);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The world of test_sock.h: a system table that watches and bends the calls that ptk makes for its sockets.
+/* The world of test_sock.h: an interceptor that watches and changes the calls that ptk makes for its sockets.
  */
 #include "test_sock.h"
 
@@ -7,228 +7,179 @@
 
 sock_world_t sock_world;
 
-static int ask(sock_call_t call, ptk_os_handle_t handle) {
-    sock_world.calls[call]++;
-    return sock_world.before ? sock_world.before(call, (int) handle) : 0;
+/* epoll_wait counts as poll. The descriptor is the first argument of nearly all, so `close` stands for them.
+ */
+static ptk_sys_member_t kind_of(const ptk_sys_call_t *call) {
+    return call->member == PTK_SYS_epoll_wait ? PTK_SYS_poll : call->member;
 }
 
-static void tell(sock_call_t call, ptk_os_handle_t handle, intptr_t result) {
-    if (sock_world.after) {
-        sock_world.after(call, (int) handle, result);
+static int descriptor_of(const ptk_sys_call_t *call) {
+    switch (call->member) {
+    case PTK_SYS_socket:
+    case PTK_SYS_poll:
+        return -1;
+    case PTK_SYS_epoll_ctl:
+        return (int) call->epoll_ctl.handle;
+    default:
+        return (int) call->close.handle;
     }
 }
 
-/* An entry of the table: ask, make the call, tell. */
-#define WATCHED(type, call, handle, real_call)                                                               \
-    type result = ask(call, handle);                                                                         \
-    if (result == 0) {                                                                                       \
-        result = real_call;                                                                                  \
-        tell(call, handle, result);                                                                          \
-    }                                                                                                        \
-    return result
+/* Keeps what a descriptor was registered with, so that an event for it can be made up. */
+static void note_registration(const struct ptk_sys_epoll_ctl_arguments *call) {
+    if (call->event && call->handle >= 0 && call->handle < SOCK_WORLD_FDS) {
+        sock_world.epoll = (int) call->epoll;
+        sock_world.registered[call->handle] = *call->event;
+        sock_world.watched[call->handle] = call->operation != EPOLL_CTL_DEL;
+    }
+}
 
-static int opened(int result, const ptk_os_handle_t *handle) {
+static void note_success(const ptk_sys_call_t *call) {
+    if (call->member == PTK_SYS_socket) {
+        sock_world.last_fd = (int) *call->socket.handle_out;
+    } else if (call->member == PTK_SYS_accept) {
+        sock_world.last_fd = (int) *call->accept.handle_out;
+    } else if (call->member == PTK_SYS_epoll_ctl) {
+        note_registration(&call->epoll_ctl);
+    }
+}
+
+/* The test's `before`, the call as `make` makes it, the test's `after`. */
+static int64_t watch(ptk_sys_call_t *call, ptk_sys_hook_t make) {
+    const ptk_sys_member_t kind = kind_of(call);
+    const int fd = descriptor_of(call);
+    sock_world.calls[kind]++;
+    int64_t result = sock_world.before ? sock_world.before(kind, fd) : 0;
     if (result == 0) {
-        sock_world.last_fd = (int) *handle;
+        result = make(call);
+        if (result == 0) {
+            note_success(call);
+        }
+        if (sock_world.after) {
+            sock_world.after(kind, fd, (intptr_t) result);
+        }
     }
     return result;
 }
 
-static int world_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
-    WATCHED(int, SOCK_CALL_SOCKET, -1,
-            opened(sock_world.below.socket(family, type, protocol, handle_out), handle_out));
+static int64_t world_call(ptk_sys_call_t *call) {
+    return watch(call, ptk_sys_call_below);
 }
 
-static int world_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
-    WATCHED(int, SOCK_CALL_BIND, handle, sock_world.below.bind(handle, addr, addrlen));
-}
-
-static int world_listen(ptk_os_handle_t handle, int backlog) {
-    WATCHED(int, SOCK_CALL_LISTEN, handle, sock_world.below.listen(handle, backlog));
-}
-
-static int world_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
-                        ptk_os_handle_t *handle_out) {
-    WATCHED(int, SOCK_CALL_ACCEPT, handle,
-            opened(sock_world.below.accept(handle, addr, addrlen, handle_out), handle_out));
-}
-
-static int world_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
-    WATCHED(int, SOCK_CALL_CONNECT, handle, sock_world.below.connect(handle, addr, addrlen));
-}
-
-static intptr_t world_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
-    WATCHED(intptr_t, SOCK_CALL_RECV, handle, sock_world.below.recv(handle, buffer, bytes));
-}
-
-static intptr_t world_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
-    WATCHED(intptr_t, SOCK_CALL_SEND, handle, sock_world.below.send(handle, buffer, bytes));
-}
-
-static int world_shutdown(ptk_os_handle_t handle, int how) {
-    WATCHED(int, SOCK_CALL_SHUTDOWN, handle, sock_world.below.shutdown(handle, how));
-}
-
-static int world_close(ptk_os_handle_t handle) {
+static int64_t world_close(ptk_sys_call_t *call) {
+    const ptk_os_handle_t handle = call->close.handle;
     if (handle == sock_world.epoll) {
         memset(sock_world.watched, 0, sizeof sock_world.watched);
     }
     CHECK(handle >= SOCK_WORLD_FDS || !sock_world.watched[handle]);
-    WATCHED(int, SOCK_CALL_CLOSE, handle, sock_world.below.close(handle));
-}
-
-static int world_local_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
-    WATCHED(int, SOCK_CALL_LOCAL_NAME, handle, sock_world.below.local_name(handle, addr, addrlen));
-}
-
-static int world_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
-    WATCHED(int, SOCK_CALL_PEER_NAME, handle, sock_world.below.peer_name(handle, addr, addrlen));
-}
-
-static int world_get_option(ptk_os_handle_t handle, int level, int name, void *value, socklen_t *length) {
-    WATCHED(int, SOCK_CALL_GET_OPTION, handle,
-            sock_world.below.get_option(handle, level, name, value, length));
-}
-
-static int world_set_option(ptk_os_handle_t handle, int level, int name, const void *value,
-                            socklen_t length) {
-    WATCHED(int, SOCK_CALL_SET_OPTION, handle,
-            sock_world.below.set_option(handle, level, name, value, length));
-}
-
-/* What a descriptor was registered with is kept, so that an event for it can be made up. */
-static int registered(int result, ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
-                      const struct epoll_event *event) {
-    if (result == 0 && event && handle >= 0 && handle < SOCK_WORLD_FDS) {
-        sock_world.epoll = (int) epoll;
-        sock_world.registered[handle] = *event;
-        sock_world.watched[handle] = operation != EPOLL_CTL_DEL;
-    }
-    return result;
-}
-
-static int world_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
-                           struct epoll_event *event) {
-    WATCHED(int, SOCK_CALL_EPOLL_CTL, handle,
-            registered(sock_world.below.epoll_ctl(epoll, operation, handle, event), epoll, operation, handle,
-                       event));
+    return world_call(call);
 }
 
 /* --- pollers --- */
 
-static bool fake_is_due(void) {
-    return sock_world.fakes > 0;
+static bool fake_is_due(int64_t timeout_ns) {
+    return timeout_ns != 0 && sock_world.fakes > 0;
 }
 
-static void mask_epoll(struct epoll_event *events, int count) {
+static void mask_epoll(struct epoll_event *events, int64_t count) {
     if (sock_world.masked_fd < 0) {
         return;
     }
     uint64_t data = sock_world.registered[sock_world.masked_fd].data.u64;
-    for (int i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++) {
         if (events[i].data.u64 == data) {
             events[i].events &= ~sock_world.masked_events;
         }
     }
 }
 
-static int faked_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
-    if (timeout_ns != 0 && fake_is_due()) {
-        int got = sock_world.below.epoll_wait(epoll, events, capacity, 0);
-        if (got == 0) {
-            sock_world.fakes--;
-            events[0] = sock_world.registered[sock_world.fake_fd];
-            events[0].events = sock_world.fake_events;
-            got = 1;
-        }
-        return got;
+static int64_t faked_epoll(ptk_sys_call_t *call) {
+    struct epoll_event *events = call->epoll_wait.events;
+    bool is_due = fake_is_due(call->epoll_wait.timeout_ns);
+    if (is_due) {
+        call->epoll_wait.timeout_ns = 0;
     }
-    return sock_world.below.epoll_wait(epoll, events, capacity, timeout_ns);
+    int64_t got = ptk_sys_call_below(call);
+    if (is_due && got == 0) {
+        sock_world.fakes--;
+        events[0] = sock_world.registered[sock_world.fake_fd];
+        events[0].events = sock_world.fake_events;
+        got = 1;
+    }
+    mask_epoll(events, got);
+    return got;
 }
 
-static int world_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
-                            int64_t timeout_ns) {
-    int result = ask(SOCK_CALL_POLL, epoll);
-    if (result == 0) {
-        result = faked_epoll(epoll, events, capacity, timeout_ns);
-        mask_epoll(events, result);
-        tell(SOCK_CALL_POLL, epoll, result);
-    }
-    return result;
-}
-
-static struct pollfd *find_entry(struct pollfd *entries, size_t count, int fd) {
-    for (size_t i = 0; fd >= 0 && i < count; i++) {
-        if (entries[i].fd == fd) {
-            return &entries[i];
+static struct pollfd *find_entry(const struct ptk_sys_poll_arguments *call, int fd) {
+    for (size_t i = 0; fd >= 0 && i < call->count; i++) {
+        if (call->entries[i].fd == fd) {
+            return &call->entries[i];
         }
     }
     return NULL;
 }
 
-static int faked_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    struct pollfd *entry =
-        timeout_ns != 0 && fake_is_due() ? find_entry(entries, count, sock_world.fake_fd) : NULL;
-    if (!entry) {
-        return sock_world.below.poll(entries, count, timeout_ns);
+static int64_t faked_poll(ptk_sys_call_t *call) {
+    struct pollfd *masked = find_entry(&call->poll, sock_world.masked_fd);
+    struct pollfd *faked =
+        fake_is_due(call->poll.timeout_ns) ? find_entry(&call->poll, sock_world.fake_fd) : NULL;
+    uint32_t requested = faked ? (uint32_t) faked->events | POLLERR | POLLHUP : 0;
+    uint32_t shown = sock_world.fake_events & requested;
+    if (faked) {
+        call->poll.timeout_ns = 0;
     }
-    int got = sock_world.below.poll(entries, count, 0);
-    uint32_t wanted = (uint32_t) entry->events | POLLERR | POLLHUP;
-    if (got == 0 && (sock_world.fake_events & wanted)) {
+    int64_t got = ptk_sys_call_below(call);
+    if (got == 0 && shown) {
         sock_world.fakes--;
-        entry->revents = (short) (sock_world.fake_events & wanted);
+        faked->revents = (short) shown;
         got = 1;
+    }
+    if (masked && got > 0) {
+        masked->revents = (short) ((uint32_t) masked->revents & ~sock_world.masked_events);
     }
     return got;
 }
 
-static int world_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    int result = ask(SOCK_CALL_POLL, -1);
-    if (result == 0) {
-        result = faked_poll(entries, count, timeout_ns);
-        struct pollfd *entry = find_entry(entries, count, sock_world.masked_fd);
-        if (entry && result > 0) {
-            entry->revents = (short) ((uint32_t) entry->revents & ~sock_world.masked_events);
-        }
-        tell(SOCK_CALL_POLL, -1, result);
-    }
-    return result;
+static int64_t world_poll(ptk_sys_call_t *call) {
+    return watch(call, call->member == PTK_SYS_poll ? faked_poll : faked_epoll);
 }
 
 /* Under an oracle ptk reads the clock before each pick, too: if that took as long as the interval of its
- * turns, it would get to nothing else. */
-static uint64_t world_now(void) {
+ * ticks, no green thread would run. */
+static int64_t world_now(ptk_sys_call_t *call) {
     if (sock_world.tick_ns) {
         test_clock_advance(ptk_thread()->oracle ? sock_world.tick_ns / 4 : sock_world.tick_ns);
     }
-    return sock_world.below.now_ns();
+    return ptk_sys_call_below(call);
+}
+
+static const ptk_interceptor_t world_hooks = {.hooks = {
+                                                  [PTK_SYS_now_ns] = world_now,
+                                                  [PTK_SYS_socket] = world_call,
+                                                  [PTK_SYS_bind] = world_call,
+                                                  [PTK_SYS_listen] = world_call,
+                                                  [PTK_SYS_accept] = world_call,
+                                                  [PTK_SYS_connect] = world_call,
+                                                  [PTK_SYS_recv] = world_call,
+                                                  [PTK_SYS_send] = world_call,
+                                                  [PTK_SYS_shutdown] = world_call,
+                                                  [PTK_SYS_close] = world_close,
+                                                  [PTK_SYS_local_name] = world_call,
+                                                  [PTK_SYS_peer_name] = world_call,
+                                                  [PTK_SYS_get_option] = world_call,
+                                                  [PTK_SYS_set_option] = world_call,
+                                                  [PTK_SYS_epoll_ctl] = world_call,
+                                                  [PTK_SYS_epoll_wait] = world_poll,
+                                                  [PTK_SYS_poll] = world_poll,
+                                              }};
+
+void sock_world_hook(ptk_sys_member_t member, ptk_sys_hook_t hook) {
+    sock_world.interceptor.hooks[member] = hook ? hook : world_hooks.hooks[member];
 }
 
 void sock_world_begin(void) {
     test_clock_begin(1000 * PTK_NS_PER_MS);
-    memset(&sock_world, 0, sizeof sock_world);
-    sock_world.below = *ptk_sys();
-    sock_world.table = sock_world.below;
-    sock_world.table.now_ns = world_now;
-    sock_world.table.socket = world_socket;
-    sock_world.table.bind = world_bind;
-    sock_world.table.listen = world_listen;
-    sock_world.table.accept = world_accept;
-    sock_world.table.connect = world_connect;
-    sock_world.table.recv = world_recv;
-    sock_world.table.send = world_send;
-    sock_world.table.shutdown = world_shutdown;
-    sock_world.table.close = world_close;
-    sock_world.table.local_name = world_local_name;
-    sock_world.table.peer_name = world_peer_name;
-    sock_world.table.get_option = world_get_option;
-    sock_world.table.set_option = world_set_option;
-    sock_world.table.epoll_ctl = world_epoll_ctl;
-    sock_world.table.epoll_wait = world_epoll_wait;
-    sock_world.table.poll = world_poll;
-    sock_world.last_fd = -1;
-    sock_world.fake_fd = -1;
-    sock_world.masked_fd = -1;
-    sock_world.epoll = -1;
-    ptk_thread()->sys = &sock_world.table;
+    sock_world = (sock_world_t) {
+        .interceptor = world_hooks, .last_fd = -1, .fake_fd = -1, .masked_fd = -1, .epoll = -1};
+    ptk_intercept(&sock_world.interceptor);
 }

@@ -164,14 +164,14 @@ TEST(timer_wakes_exactly_when_the_clock_allows) {
     test_clock_end();
 }
 
-TEST(p20_a_poller_that_returns_early_wakes_nobody_early) {
+TEST(p20_a_poller_that_returns_early_ends_no_wait_early) {
     test_clock_begin(START_NS);
     test_clock_wake_early(true);
     test_in_green(sleep_thrice);
     test_clock_end();
 }
 
-TEST(p20_a_poller_that_returns_early_is_asked_again_but_not_in_a_spin) {
+TEST(p20_a_poller_that_returns_early_is_called_again_without_a_spin) {
     uint32_t ms = 1000;
     test_clock_begin(START_NS);
     test_clock_wake_early(true);
@@ -610,7 +610,7 @@ static ptk_err ask_after_computing(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_counts_from_the_call_and_not_from_the_last_turn) {
+TEST(timer_counts_from_the_call_and_not_from_the_last_tick) {
     test_clock_begin(START_NS);
     test_in_green(ask_after_computing);
     test_clock_end();

@@ -77,7 +77,7 @@ static ptk_err latch_while_nobody_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_waitable_latches_and_one_shot_fires_once) {
+TEST(timer_waitable_stays_ready_and_one_shot_fires_once) {
     test_clock_begin(START_NS);
     test_in_green(latch_while_nobody_waits);
     test_clock_end();
@@ -244,7 +244,7 @@ static ptk_err sleep_a_while(void *arg) {
     return ptk_sleep_ms(100);
 }
 
-TEST(p20_latched_timer_waitables_do_not_make_the_loop_spin) {
+TEST(p20_expired_timer_waitables_do_not_make_the_loop_spin) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *once = test_timer_waitable(1, 0);

@@ -61,7 +61,7 @@ static ptk_err keep_own_count(void *arg) {
     return PTK_OK;
 }
 
-TEST(user_count_is_told_per_green_thread) {
+TEST(user_count_is_returned_per_green_thread) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint64_t counts[] = {1, 2, 3};
     for (size_t i = 0; i < 3; i++) {
@@ -239,7 +239,7 @@ static ptk_err abort_after_signal(void *arg) {
     return PTK_OK;
 }
 
-TEST(abort_leaves_completed_waits_and_latched_events) {
+TEST(abort_leaves_completed_waits_and_pending_events) {
     test_in_green(abort_after_signal);
 }
 

@@ -51,7 +51,7 @@ static void with_pair(ptk_green_fn fn) {
     test_loop_end(loop);
 }
 
-TEST(fd_directions_are_told_apart) {
+TEST(fd_directions_are_distinguished) {
     with_pair(see_both_directions);
 }
 
@@ -154,7 +154,7 @@ static ptk_err see_regular_file(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_regular_file_is_always_ready) {
+TEST(fd_regular_file_is_always_ready, REAL_PROCESS) {
     test_in_green(see_regular_file);
 }
 
@@ -171,7 +171,7 @@ static ptk_err wait_on_descriptor_zero(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_zero_is_a_descriptor_like_any_other) {
+TEST(fd_zero_is_a_descriptor_like_any_other, REAL_PROCESS) {
     int saved = fcntl(0, F_DUPFD_CLOEXEC, 10);
     int fds[2];
     test_pipe(fds);
@@ -271,7 +271,7 @@ static ptk_err see_a_broken_pipe(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_error_is_reported_whether_asked_for_or_not) {
+TEST(p08_error_is_reported_whether_requested_or_not) {
     test_in_green(see_a_broken_pipe);
 }
 
@@ -290,7 +290,7 @@ static ptk_err hang_up_while_nobody_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_hang_up_that_nobody_waits_for_does_not_make_the_loop_spin) {
+TEST(p08_hang_up_without_waiters_does_not_make_the_loop_spin) {
     with_pair(hang_up_while_nobody_waits);
 }
 
@@ -308,7 +308,7 @@ static ptk_err write_while_nobody_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_data_that_nobody_waits_for_is_not_reported_again_and_again) {
+TEST(p08_data_without_waiters_is_not_reported_again_and_again) {
     with_pair(write_while_nobody_waits);
 }
 
@@ -387,7 +387,7 @@ static ptk_err see_what_is_there_by_now(void *arg) {
     return PTK_OK;
 }
 
-TEST(p60_descriptor_is_asked_before_any_park) {
+TEST(p60_descriptor_is_polled_before_any_park) {
     with_pair(see_what_is_there_by_now);
 }
 
@@ -463,7 +463,7 @@ static ptk_err wake_without_data(void *arg) {
     return PTK_OK;
 }
 
-TEST(p10_readiness_that_is_gone_before_the_poll_wakes_nobody) {
+TEST(p10_readiness_that_is_gone_before_the_poll_wakes_no_waiter) {
     with_pair(wake_without_data);
 }
 

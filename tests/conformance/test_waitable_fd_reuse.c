@@ -284,6 +284,6 @@ static ptk_err share_with_a_child(void *arg) {
     return PTK_OK;
 }
 
-TEST(p04_description_kept_alive_by_a_child_process) {
+TEST(p04_description_kept_alive_by_a_child_process, REAL_PROCESS) {
     test_in_green(share_with_a_child);
 }

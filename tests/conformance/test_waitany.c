@@ -265,7 +265,7 @@ static ptk_err end_the_wait(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_aborted_and_closed_tell_the_index) {
+TEST(waitany_aborted_and_closed_return_the_index) {
     test_in_green(end_the_wait);
 }
 
@@ -295,7 +295,7 @@ static ptk_err meet_a_busy_item(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_busy_tells_the_index) {
+TEST(waitany_busy_returns_the_index) {
     test_in_green(meet_a_busy_item);
 }
 
@@ -389,7 +389,7 @@ static ptk_err time_out(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_timeout_leaves_nobody_queued) {
+TEST(waitany_timeout_leaves_no_waiter_queued) {
     test_clock_begin(1000);
     test_in_green(time_out);
     test_clock_end();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Below is the real system. The linker gives every other object the wide table where it says ptk_sys_real,
- * and this one the real one under another name.
+ * Below is the real system. The linker gives every other object the interceptor's table where it says
+ * ptk_sys_real, and this one the real one under another name.
  */
 #include "faults.h"
 
@@ -13,12 +13,12 @@
 extern const ptk_sys_t truth __asm__("__real_ptk_sys_real");
 const ptk_sys_t *const below_sys = &truth;
 
-extern ptk_sys_t wide __asm__("__wrap_ptk_sys_real");
-ptk_sys_t wide;
+extern ptk_sys_t process_wide __asm__("__wrap_ptk_sys_real");
+ptk_sys_t process_wide;
 
-/* Before anything looks at it. */
-__attribute__((constructor(101))) static void hang_in(void) {
-    wide_make(&wide);
+void below_intercept(ptk_interceptor_t *interceptor) {
+    process_wide = ptk_intercept_table;
+    ptk_intercept_everywhere(interceptor, &truth);
 }
 
 void below_run(void (*body)(const void *argument), const void *argument) {
@@ -27,6 +27,10 @@ void below_run(void (*body)(const void *argument), const void *argument) {
 
 bool below_is_quick(void) {
     return false;
+}
+
+bool below_is_acting(void) {
+    return true;
 }
 
 /* --- time --- */

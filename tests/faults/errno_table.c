@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads errno_table.txt. Nothing in here knows what is in it: the members come from ptk_test_faults.h, the
+ * Reads errno_table.txt. Nothing in here knows what is in it: the members come from ptk_test_intercept.h, the
  * numbers of the errors from the system.
  */
 #include "faults.h"
@@ -11,39 +11,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const member_names[PTK_FAULT_MEMBERS] = {
-#define NAME(member, result, parameters, arguments) [PTK_FAULT_##member] = #member,
-    PTK_TEST_FAULT_TABLE(NAME)
+static const char *const member_names[PTK_SYS_FALLIBLE_MEMBERS] = {
+#define NAME(entry, kind, type, count, parameters) [PTK_SYS_##entry] = #entry,
+    PTK_SYS_FALLIBLE(NAME)
 #undef NAME
-        [PTK_FAULT_heap_reallocate] = "heap_reallocate",
-    [PTK_FAULT_close] = "close",
 };
 
 static fault_table_t table;
 static bool read_already;
 
-const char *fault_member_name(ptk_test_fault_member_t member) {
+const char *fault_member_name(ptk_sys_member_t member) {
     return member_names[member];
 }
 
-bool fault_member_is_here(ptk_test_fault_member_t member) {
+bool fault_member_is_here(ptk_sys_member_t member) {
     const char *platform = getenv("PTK_PLATFORM");
     switch (member) {
-    case PTK_FAULT_epoll_create:
-    case PTK_FAULT_epoll_ctl:
-    case PTK_FAULT_epoll_wait:
-    case PTK_FAULT_timer_open:
-    case PTK_FAULT_timer_set:
+    case PTK_SYS_epoll_create:
+    case PTK_SYS_epoll_ctl:
+    case PTK_SYS_epoll_wait:
+    case PTK_SYS_timer_open:
+    case PTK_SYS_timer_set:
         return !platform || strcmp(platform, "epoll") == 0;
     default:
         return true;
     }
 }
 
-static ptk_test_fault_member_t find_member(const char *name) {
-    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
+static ptk_sys_member_t find_member(const char *name) {
+    for (int member = 0; member < PTK_SYS_FALLIBLE_MEMBERS; member++) {
         if (strcmp(member_names[member], name) == 0) {
-            return (ptk_test_fault_member_t) member;
+            return (ptk_sys_member_t) member;
         }
     }
     ptk_test_failed(__FILE__, __LINE__, "errno_table.txt: no member is called %s", name);
@@ -63,7 +61,7 @@ static int find_errno(const char *name) {
     ptk_test_failed(__FILE__, __LINE__, "errno_table.txt: no error is called %s", name);
 }
 
-static fault_pair_t *find_pair(ptk_test_fault_member_t member, int os_err) {
+static fault_pair_t *find_pair(ptk_sys_member_t member, int os_err) {
     for (size_t i = 0; i < table.count; i++) {
         if (table.pairs[i].member == member && table.pairs[i].os_err == os_err) {
             return &table.pairs[i];

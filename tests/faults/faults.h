@@ -3,12 +3,12 @@
  * Faults of the operating system, fired at whole programs.
  *
  * What lies *below* is one of two, and there is an executable for each. The real system (below.c): the *wide
- * table* takes the place of the real table, so whatever uses `ptk_sys_real` gets it, also stacks, forks and
- * the overflow handler, which do not ask the thread block. Or a simulated host (sim/below.c), where the wide
- * table hangs in the host's thread block, and takes the real one's place in what concerns the process while
- * the host acts; nothing takes real time there, and every run is like the other.
+ * interceptor* stands in front of the real table itself, so whatever uses `ptk_sys_real` reaches it, also
+ * stacks, forks and the overflow handler, which do not use the thread block. Or a simulated host
+ * (sim/below.c), where it stands in front of the host's table, and in front of the real one in what concerns
+ * the process while the host acts; nothing takes real time there, and every run is like the other.
  *
- * The wide table follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever
+ * The wide interceptor follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever
  * member. It stays truthful where the kernel's state is concerned: a connect that answers EINPROGRESS has
  * begun, a number that "exists" is watched, and EAGAIN for what is ready is followed by a report.
  *
@@ -33,7 +33,7 @@ typedef enum fault_class { FAULT_HANDLED, FAULT_RETRIED, FAULT_ASSERTS, FAULT_UN
 #define FAULT_OUTCOMES 3
 
 typedef struct fault_pair {
-    ptk_test_fault_member_t member;
+    ptk_sys_member_t member;
     int os_err;
     fault_class_t class;
     char error_name[24];
@@ -52,10 +52,10 @@ typedef struct fault_table {
    lists and nobody classified, or the other way round, fails the test. */
 const fault_table_t *fault_table(void);
 
-const char *fault_member_name(ptk_test_fault_member_t member);
+const char *fault_member_name(ptk_sys_member_t member);
 
 /* Is it a call that the platform of this run makes? */
-bool fault_member_is_here(ptk_test_fault_member_t member);
+bool fault_member_is_here(ptk_sys_member_t member);
 
 /* --- what lies below --- */
 
@@ -79,6 +79,9 @@ below_end_t below_try(void (*body)(const void *argument), const void *argument, 
 /* Are runs quick, and each like the other, so that no number of them is too big? */
 bool below_is_quick(void);
 
+/* Does the program run that the plans are for? On the real system always. */
+bool below_is_acting(void);
+
 /* Time passes only where the loop's poller would sleep, and here. */
 void below_clock_begin(void);
 void below_clock_end(void);
@@ -101,10 +104,10 @@ void below_close(ptk_os_handle_t handle);
 /* A message of so many bytes does not fit into the buffers of a connection. */
 size_t below_big_bytes(void);
 
-/* --- the wide table --- */
+/* Puts the interceptor in front of what lies below, before anything reads a table. */
+void below_intercept(ptk_interceptor_t *interceptor);
 
-/* Make the table, over what lies below. */
-void wide_make(ptk_sys_t *wide);
+/* --- the wide interceptor --- */
 
 /* Forget all plans, and count from zero. */
 void wide_reset(void);
@@ -116,7 +119,7 @@ uint32_t wide_calls(void);
 
 /* What `member` is to fail with: the errors that are handled, in turn, and for once also those after which it
    is tried again; EIO if nothing of it can happen. */
-int wide_choose(ptk_test_fault_member_t member, unsigned turn, ptk_test_fault_span_t span);
+int wide_choose(ptk_sys_member_t member, unsigned turn, ptk_test_fault_span_t span);
 
 /* How many calls have failed by any plan, allocations aside. */
 uint32_t wide_failures(void);

@@ -21,15 +21,15 @@
 TEST(every_pair_is_classified_once) {
     const fault_table_t *table = fault_table();
     size_t classes[4] = {0};
-    bool known[PTK_FAULT_MEMBERS] = {false};
+    bool known[PTK_SYS_FALLIBLE_MEMBERS] = {false};
     for (size_t i = 0; i < table->count; i++) {
         known[table->pairs[i].member] = true;
         classes[table->pairs[i].class]++;
     }
-    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
+    for (int member = 0; member < PTK_SYS_FALLIBLE_MEMBERS; member++) {
         if (!known[member]) {
             ptk_test_failed(__FILE__, __LINE__, "nothing about %s",
-                            fault_member_name((ptk_test_fault_member_t) member));
+                            fault_member_name((ptk_sys_member_t) member));
         }
     }
     printf("%zu pairs: %zu handled, %zu retried, %zu asserts, %zu unreachable\n", table->count,
@@ -48,14 +48,14 @@ typedef struct shot {
 } shot_t;
 
 /* Calls that are made once per process want a process each. */
-static bool is_once_per_process(ptk_test_fault_member_t member) {
+static bool is_once_per_process(ptk_sys_member_t member) {
     switch (member) {
-    case PTK_FAULT_guard_install:
-    case PTK_FAULT_protect_none:
-    case PTK_FAULT_map_stacks:
-    case PTK_FAULT_signal_action:
-    case PTK_FAULT_signal_stack_install:
-    case PTK_FAULT_at_fork_child:
+    case PTK_SYS_guard_install:
+    case PTK_SYS_protect_none:
+    case PTK_SYS_map_stacks:
+    case PTK_SYS_signal_action:
+    case PTK_SYS_signal_stack_install:
+    case PTK_SYS_at_fork_child:
         return true;
     default:
         return false;
@@ -69,13 +69,13 @@ static bool fire(shot_t *shot, const workload_t *workload, uint32_t nth, int tri
     const fault_pair_t *pair = shot->pair;
     snprintf(shot->at, sizeof shot->at, "%s, call %u", workload->name, (unsigned) nth);
     wide_reset();
-    if (pair->member == PTK_FAULT_protect_none) { /* pages are only protected where advice is not taken */
-        ptk_test_fault(PTK_FAULT_guard_install, 1, EINVAL, PTK_TEST_FOR_GOOD);
+    if (pair->member == PTK_SYS_protect_none) { /* pages are only protected where advice is not taken */
+        ptk_test_fault(PTK_SYS_guard_install, 1, EINVAL, PTK_TEST_FOR_GOOD);
     }
     ptk_test_fault(pair->member, nth, pair->os_err, PTK_TEST_ONCE);
     uint32_t failures = wide_failures();
     size_t notes = workload_run(workload);
-    bool is_heap = pair->member == PTK_FAULT_heap_reallocate;
+    bool is_heap = pair->member == PTK_SYS_heap_reallocate;
     bool struck = is_heap ? ptk_test_fault_failures(pair->member) > 0 : wide_failures() > failures;
     if (ptk_test_fault_failures(pair->member) > 0 && struck) {
         shot->strikes++;
@@ -148,7 +148,7 @@ static bool is_chosen(const fault_pair_t *pair) {
     return !chosen || strcmp(chosen, text) == 0;
 }
 
-TEST(every_pair_that_can_happen_strikes_and_ends_as_the_table_says) {
+TEST(every_pair_that_can_happen_is_injected_and_ends_as_the_table_says) {
     const fault_table_t *table = fault_table();
     shot_t *shot = mmap(NULL, sizeof *shot, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     size_t fired = 0;

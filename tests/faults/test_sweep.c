@@ -19,8 +19,8 @@
 typedef struct sweep {
     const workload_t *workload;
     ptk_test_fault_span_t span;
-    bool of_any;                    /* the n-th call of whatever member */
-    ptk_test_fault_member_t member; /* else of this one */
+    bool of_any;             /* the n-th call of whatever member */
+    ptk_sys_member_t member; /* else of this one */
     uint32_t points;
     uint32_t at;
     uint32_t turn;
@@ -43,7 +43,7 @@ static bool sweep_point(sweep_t *sweep, uint32_t nth, unsigned turn) {
 
 static void sweep_all(void *argument) {
     sweep_t *sweep = argument;
-    bool is_heap = !sweep->of_any && sweep->member == PTK_FAULT_heap_reallocate;
+    bool is_heap = !sweep->of_any && sweep->member == PTK_SYS_heap_reallocate;
     unsigned turns = is_heap ? 1 : ptk_test_is_long() ? TICKS_LONG : TICKS;
     bool more = true;
     alarm(ptk_test_is_long() ? 3000 : 250);
@@ -73,7 +73,7 @@ static void sweep_in_child(sweep_t *sweep) {
 }
 
 /* All workloads, once and for good; answers the number of points. */
-static uint32_t sweep_workloads(bool of_any, ptk_test_fault_member_t member) {
+static uint32_t sweep_workloads(bool of_any, ptk_sys_member_t member) {
     sweep_t *sweep = mmap(NULL, sizeof *sweep, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint32_t points = 0;
     CHECK(sweep != MAP_FAILED);
@@ -89,25 +89,25 @@ static uint32_t sweep_workloads(bool of_any, ptk_test_fault_member_t member) {
     return points;
 }
 
-TEST(any_call_may_fail) {
-    uint32_t points = sweep_workloads(true, PTK_FAULT_MEMBERS);
+TEST(any_call_may_fail, SWEEPS | REAL_LOOPBACK) {
+    uint32_t points = sweep_workloads(true, PTK_SYS_FALLIBLE_MEMBERS);
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);
 }
 
-TEST(any_kind_of_call_may_fail) {
+TEST(any_kind_of_call_may_fail, SWEEPS | REAL_LOOPBACK) {
     uint32_t points = 0;
-    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
-        if (member != PTK_FAULT_heap_reallocate) {
-            points += sweep_workloads(false, (ptk_test_fault_member_t) member);
+    for (int member = 0; member < PTK_SYS_FALLIBLE_MEMBERS; member++) {
+        if (member != PTK_SYS_heap_reallocate) {
+            points += sweep_workloads(false, (ptk_sys_member_t) member);
         }
     }
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);
 }
 
-TEST(any_allocation_may_fail) {
-    uint32_t points = sweep_workloads(false, PTK_FAULT_heap_reallocate);
+TEST(any_allocation_may_fail, SWEEPS) {
+    uint32_t points = sweep_workloads(false, PTK_SYS_heap_reallocate);
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);
 }

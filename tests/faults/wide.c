@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The wide table, over whatever lies below.
- */
+/* The wide interceptor, in front of what lies below. */
 #include "faults.h"
 
 #include "ptk_test.h"
@@ -29,9 +27,7 @@ static bool is_own(ptk_os_handle_t handle) {
 
 void wide_reset(void) {
     memset(&state, 0, sizeof state);
-    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
-        ptk_test_fault((ptk_test_fault_member_t) member, 0, 0, PTK_TEST_ONCE);
-    }
+    ptk_test_faults_forget();
 }
 
 void wide_plan(uint32_t nth, unsigned turn, ptk_test_fault_span_t span) {
@@ -61,10 +57,10 @@ int wide_mappings(void) {
 /* After these ptk asks again at once, or at the next report, which comes at once: no kernel answers so for
  * ever. */
 static bool cannot_last(const fault_pair_t *pair) {
-    return pair->class == FAULT_RETRIED || (pair->member == PTK_FAULT_peer_name && pair->os_err == ENOTCONN);
+    return pair->class == FAULT_RETRIED || (pair->member == PTK_SYS_peer_name && pair->os_err == ENOTCONN);
 }
 
-int wide_choose(ptk_test_fault_member_t member, unsigned turn, ptk_test_fault_span_t span) {
+int wide_choose(ptk_sys_member_t member, unsigned turn, ptk_test_fault_span_t span) {
     const fault_table_t *table = fault_table();
     const fault_pair_t *fit[64];
     size_t count = 0;
@@ -78,9 +74,9 @@ int wide_choose(ptk_test_fault_member_t member, unsigned turn, ptk_test_fault_sp
     return count > 0 ? fit[turn % count]->os_err : EIO;
 }
 
-/* The errno that this call is to fail with, or 0. A failure takes time, so that whoever tries again for ever
-   comes to an end. */
-static int strike(ptk_test_fault_member_t member) {
+/* Returns the errno with which this call is to fail, or 0. A failure takes time, so that a program that tries
+   again for ever comes to an end. */
+static int failure_of(ptk_sys_member_t member) {
     int os_err = ptk_test_fault_take(member);
     uint32_t call = ++state.calls;
     if (state.nth != 0 && (call == state.nth || (call > state.nth && state.for_good))) {
@@ -93,14 +89,12 @@ static int strike(ptk_test_fault_member_t member) {
     return os_err;
 }
 
-#define STRIKE(member, result, parameters, arguments)                                                        \
-    static result plain_##member parameters {                                                                \
-        int os_err = strike(PTK_FAULT_##member);                                                             \
-        return os_err ? -os_err : below_sys->member arguments;                                               \
-    }
-PTK_TEST_FAULT_TABLE(STRIKE)
+static int64_t fail_or_call(ptk_sys_call_t *call) {
+    int os_err = failure_of(call->member);
+    return os_err ? -os_err : ptk_sys_call_below(call);
+}
 
-static int opened(int result, const ptk_os_handle_t *handle) {
+static int64_t opened(int64_t result, const ptk_os_handle_t *handle) {
     if (result == 0) {
         state.handles++;
         CHECK(*handle < HANDLES);
@@ -109,126 +103,100 @@ static int opened(int result, const ptk_os_handle_t *handle) {
     return result;
 }
 
-static int wide_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
-    return opened(plain_socket(family, type, protocol, handle_out), handle_out);
-}
-
-static int wide_epoll_create(ptk_os_handle_t *handle_out) {
-    return opened(plain_epoll_create(handle_out), handle_out);
-}
-
-static int wide_timer_open(ptk_os_handle_t *handle_out) {
-    return opened(plain_timer_open(handle_out), handle_out);
-}
-
-static int wide_wake_open(ptk_os_handle_t *handle_out) {
-    return opened(plain_wake_open(handle_out), handle_out);
-}
-
-static int wide_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
-                       ptk_os_handle_t *handle_out) {
-    int result = plain_accept(handle, addr, addrlen, handle_out);
-    if (result < 0) {
-        below_report_again(handle);
-    }
-    return opened(result, handle_out);
-}
-
-static int wide_close(ptk_os_handle_t handle) {
-    int os_err = strike(PTK_FAULT_close);
-    int result = below_sys->close(handle);
-    CHECK_EQ(result, 0);
+static int64_t close_and_fail(ptk_sys_call_t *call) {
+    const ptk_os_handle_t handle = call->close.handle;
+    int os_err = failure_of(PTK_SYS_close);
+    CHECK_EQ(ptk_sys_call_below(call), 0);
     state.handles--;
     state.is_own[handle] = false;
     below_watch_note(0, EPOLL_CTL_DEL, handle, NULL);
     return -os_err;
 }
 
-static int wide_connect(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
-    int os_err = strike(PTK_FAULT_connect);
+static int64_t fail_or_connect(ptk_sys_call_t *call) {
+    int os_err = failure_of(PTK_SYS_connect);
     bool begins = os_err == 0 || os_err == EINPROGRESS || os_err == EALREADY;
-    int result = begins ? below_sys->connect(handle, addr, addrlen) : 0;
+    int64_t result = begins ? ptk_sys_call_below(call) : 0;
     return os_err ? -os_err : result;
 }
 
-static intptr_t wide_recv(ptk_os_handle_t handle, void *buffer, size_t bytes) {
-    intptr_t result = plain_recv(handle, buffer, bytes);
-    if (result == -EAGAIN) {
-        below_report_again(handle);
-    }
-    return result;
-}
-
-static intptr_t wide_send(ptk_os_handle_t handle, const void *buffer, size_t bytes) {
-    intptr_t result = plain_send(handle, buffer, bytes);
-    if (result == -EAGAIN) {
-        below_report_again(handle);
-    }
-    return result;
-}
-
-static int wide_peer_name(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen) {
-    int result = plain_peer_name(handle, addr, addrlen);
-    if (result == -ENOTCONN) {
-        below_report_again(handle);
-    }
-    return result;
-}
-
-/* Two answers come only where they can: to an addition, and to what is not one, of a foreign number. */
-static int wide_epoll_ctl(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
-                          struct epoll_event *event) {
-    int os_err = strike(PTK_FAULT_epoll_ctl);
-    bool is_foreign = !is_own(handle);
+/* Two errors come only where they can: to an addition, and to what is not one, of a foreign number. */
+static int64_t fail_or_watch(ptk_sys_call_t *call) {
+    struct ptk_sys_epoll_ctl_arguments *in = &call->epoll_ctl;
+    const int operation = in->operation;
+    int os_err = failure_of(PTK_SYS_epoll_ctl);
+    bool is_foreign = !is_own(in->handle);
     bool possible = (os_err != EEXIST || (operation == EPOLL_CTL_ADD && is_foreign)) &&
                     (os_err != ENOENT || (operation == EPOLL_CTL_MOD && is_foreign));
-    int before = os_err == EEXIST ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
     if (os_err != 0 && possible) {
         if (os_err == EEXIST || os_err == ENOENT) {
-            (void) below_sys->epoll_ctl(epoll, before, handle, event);
+            in->operation = os_err == EEXIST ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+            (void) ptk_sys_call_below(call);
         }
         return -os_err;
     }
     state.failures -= os_err != 0;
-    int result = below_sys->epoll_ctl(epoll, operation, handle, event);
+    int64_t result = ptk_sys_call_below(call);
     if (result == 0) {
-        below_watch_note(epoll, operation, handle, event);
+        below_watch_note(in->epoll, operation, in->handle, in->event);
     }
     return result;
 }
 
-static int wide_map_stacks(size_t bytes, void **memory_out) {
-    int result = plain_map_stacks(bytes, memory_out);
-    state.mappings += result == 0;
+/* These say that nothing is ready yet, so what is ready is reported anew. */
+static int64_t report_again(int64_t result, int64_t not_ready, ptk_os_handle_t handle) {
+    if (result == not_ready || (result < 0 && not_ready == 0)) {
+        below_report_again(handle);
+    }
     return result;
 }
 
-static int wide_unmap(void *memory, size_t bytes) {
-    state.mappings--;
-    return plain_unmap(memory, bytes);
+static int64_t fail_by_either_plan(ptk_sys_call_t *call) {
+    switch (call->member) {
+    case PTK_SYS_socket:
+        return opened(fail_or_call(call), call->socket.handle_out);
+    case PTK_SYS_epoll_create:
+        return opened(fail_or_call(call), call->epoll_create.handle_out);
+    case PTK_SYS_timer_open:
+        return opened(fail_or_call(call), call->timer_open.handle_out);
+    case PTK_SYS_wake_open:
+        return opened(fail_or_call(call), call->wake_open.handle_out);
+    case PTK_SYS_accept:
+        return opened(report_again(fail_or_call(call), 0, call->accept.handle), call->accept.handle_out);
+    case PTK_SYS_recv:
+        return report_again(fail_or_call(call), -EAGAIN, call->recv.handle);
+    case PTK_SYS_send:
+        return report_again(fail_or_call(call), -EAGAIN, call->send.handle);
+    case PTK_SYS_peer_name:
+        return report_again(fail_or_call(call), -ENOTCONN, call->peer_name.handle);
+    case PTK_SYS_close:
+        return close_and_fail(call);
+    case PTK_SYS_connect:
+        return fail_or_connect(call);
+    case PTK_SYS_epoll_ctl:
+        return fail_or_watch(call);
+    case PTK_SYS_heap_reallocate:
+        return ptk_test_fault_take(PTK_SYS_heap_reallocate) ? ptk_sys_pointer(NULL)
+                                                            : ptk_sys_call_below(call);
+    default:
+        return fail_or_call(call);
+    }
 }
 
-static void *wide_heap_reallocate(void *memory, size_t bytes) {
-    return ptk_test_fault_take(PTK_FAULT_heap_reallocate) ? NULL : below_sys->heap_reallocate(memory, bytes);
+static int64_t count_mappings(ptk_sys_call_t *call) {
+    state.mappings -= call->member == PTK_SYS_unmap;
+    int64_t result = fail_by_either_plan(call);
+    state.mappings += call->member == PTK_SYS_map_stacks && result == 0;
+    return result;
 }
 
-void wide_make(ptk_sys_t *wide) {
-    *wide = *below_sys;
-#define HANG(member, result, parameters, arguments) wide->member = plain_##member;
-    PTK_TEST_FAULT_TABLE(HANG)
-#undef HANG
-    wide->socket = wide_socket;
-    wide->epoll_create = wide_epoll_create;
-    wide->timer_open = wide_timer_open;
-    wide->wake_open = wide_wake_open;
-    wide->accept = wide_accept;
-    wide->close = wide_close;
-    wide->connect = wide_connect;
-    wide->recv = wide_recv;
-    wide->send = wide_send;
-    wide->peer_name = wide_peer_name;
-    wide->epoll_ctl = wide_epoll_ctl;
-    wide->map_stacks = wide_map_stacks;
-    wide->unmap = wide_unmap;
-    wide->heap_reallocate = wide_heap_reallocate;
+static int64_t wide_hook(ptk_sys_call_t *call) {
+    return below_is_acting() ? count_mappings(call) : ptk_sys_call_below(call);
+}
+
+#define HOOK(entry, kind, type, count, parameters) [PTK_SYS_##entry] = wide_hook,
+static ptk_interceptor_t wide = {.hooks = {PTK_SYS_FALLIBLE(HOOK)}};
+
+__attribute__((constructor(101))) static void intercept(void) {
+    below_intercept(&wide);
 }

@@ -68,7 +68,7 @@ static bool got(const void *object) {
    because something else has failed. */
 static void answers(ptk_err err, ptk_err expected) {
     if (err == PTK_OK) {
-        CHECK(wide_failures() > 0 || ptk_test_fault_failures(PTK_FAULT_heap_reallocate) > 0);
+        CHECK(wide_failures() > 0 || ptk_test_fault_failures(PTK_SYS_heap_reallocate) > 0);
         (void) good(expected);
     } else if (err != expected) {
         (void) good(err);

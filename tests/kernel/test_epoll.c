@@ -192,7 +192,7 @@ TEST(epoll_is_itself_readable_when_it_has_something) {
 
 /* --- hang-ups and errors -------------------------------------------------------------------------------- */
 
-TEST(p08_hang_up_and_error_are_reported_unasked) {
+TEST(p08_hang_up_and_error_are_reported_without_request) {
     int epoll = epoll_new();
     int fds[2];
     CHECK_EQ(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
@@ -245,7 +245,7 @@ TEST(p09_half_close_is_rdhup_and_readable_and_no_hup) {
     close_all(&epoll, 1);
 }
 
-TEST(poll_says_nval_for_a_closed_descriptor) {
+TEST(poll_reports_nval_for_a_closed_descriptor) {
     int pair[2];
     pair_new(pair);
     close_all(pair, 2);

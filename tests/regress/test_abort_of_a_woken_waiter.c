@@ -55,11 +55,11 @@ static void abort_when_woken(ptk_green_fn waiter) {
     test_loop_end(loop);
 }
 
-TEST(abort_reaches_a_waiter_that_was_woken_to_look_again) {
+TEST(abort_reaches_a_waiter_that_was_woken_to_retry) {
     abort_when_woken(wait_single);
 }
 
-TEST(abort_reaches_a_wait_for_several_that_was_woken_to_look_again) {
+TEST(abort_reaches_a_wait_for_several_that_was_woken_to_retry) {
     abort_when_woken(wait_any);
     CHECK_EQ(answer_index, 1);
 }

@@ -60,7 +60,7 @@ static ptk_err receive_what_is_held(void *unused) {
     return PTK_OK;
 }
 
-TEST(p47_a_loop_of_receives_from_the_carry_lets_others_run) {
+TEST(p47_a_loop_of_receives_of_unread_bytes_lets_others_run) {
     test_in_green(receive_what_is_held);
 }
 

@@ -28,10 +28,10 @@ static void destroy_in_trouble(const char *platform, ptk_green_fn fn, ptk_test_f
     ptk_event_loop_platform_t *loop = regress_loop(platform);
     test_go(fn, NULL);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    ptk_test_fault(PTK_FAULT_epoll_wait, 1, ENOMEM, span);
-    ptk_test_fault(PTK_FAULT_poll, 1, ENOMEM, span);
+    ptk_test_fault(PTK_SYS_epoll_wait, 1, ENOMEM, span);
+    ptk_test_fault(PTK_SYS_poll, 1, ENOMEM, span);
     test_loop_end(loop);
-    CHECK(ptk_test_fault_failures(PTK_FAULT_epoll_wait) + ptk_test_fault_failures(PTK_FAULT_poll) > 0);
+    CHECK(ptk_test_fault_failures(PTK_SYS_epoll_wait) + ptk_test_fault_failures(PTK_SYS_poll) > 0);
     ptk_test_faults_remove();
 }
 
@@ -40,7 +40,7 @@ TEST(destroy_needs_no_poller_for_those_that_are_cancelled) {
     destroy_in_trouble("poll", until_cancelled, PTK_TEST_FOR_GOOD);
 }
 
-TEST(destroy_outlives_a_moment_without_poller) {
+TEST(destroy_survives_a_poller_that_fails_for_a_while) {
     destroy_in_trouble("epoll", until_the_shield_ends, PTK_TEST_ONCE);
     destroy_in_trouble("poll", until_the_shield_ends, PTK_TEST_ONCE);
 }

@@ -5,7 +5,7 @@
  */
 #include "regress_sock.h"
 
-#include "base/ptk_thread.h"
+#include "ptk_test_intercept.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,28 +20,15 @@
 
 /* --- a system without poller --- */
 
-static ptk_sys_t poor_system;
 static atomic_uint failures;
 
-static int no_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
-                         int64_t timeout_ns) {
-    (void) epoll, (void) events, (void) capacity, (void) timeout_ns;
+static int64_t no_poll(ptk_sys_call_t *call) {
+    (void) call;
     atomic_fetch_add(&failures, 1);
     return -ENOMEM;
 }
 
-static int no_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    (void) entries, (void) count, (void) timeout_ns;
-    atomic_fetch_add(&failures, 1);
-    return -ENOMEM;
-}
-
-static void take_the_poller_away(void) {
-    poor_system = *ptk_sys();
-    poor_system.epoll_wait = no_epoll_wait;
-    poor_system.poll = no_poll;
-    ptk_thread()->sys = &poor_system;
-}
+static ptk_interceptor_t no_poller = {.hooks = {[PTK_SYS_epoll_wait] = no_poll, [PTK_SYS_poll] = no_poll}};
 
 /* --- the remaining green threads --- */
 
@@ -108,7 +95,7 @@ typedef struct deadlocked {
 static void destroy_while_deadlocked(void *argument) {
     const deadlocked_t *deadlocked = argument;
     ptk_event_loop_platform_t *loop = endless_loop(deadlocked->platform, deadlocked->fn);
-    take_the_poller_away();
+    ptk_intercept(&no_poller);
     CHECK_OK(ptk_event_loop_platform_destroy(loop)); /* it aborts first */
 }
 
@@ -129,9 +116,9 @@ TEST(destroy_gives_up_when_only_a_dead_poller_could_wake_those_that_are_left) {
 
 static void destroy_in_time(const char *platform) {
     ptk_event_loop_platform_t *loop = endless_loop(platform, who_waits_for_time);
-    take_the_poller_away();
+    ptk_intercept(&no_poller);
     test_loop_end(loop);
-    ptk_thread()->sys = NULL;
+    ptk_intercept_end();
 }
 
 TEST(time_passes_without_poller) {
@@ -153,11 +140,11 @@ static void destroy_with_a_friend(const char *platform) {
     atomic_store(&failures, 0);
     ptk_event_loop_platform_t *loop = endless_loop(platform, who_waits_for_an_event);
     ptk_signaler_t *signaler = ptk_waitable_signaler(event);
-    take_the_poller_away();
+    ptk_intercept(&no_poller);
     CHECK_EQ(pthread_create(&thread, NULL, signal_late, signaler), 0);
     test_loop_end(loop);
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    ptk_thread()->sys = NULL;
+    ptk_intercept_end();
 }
 
 TEST(another_thread_may_signal_without_poller) {

@@ -9,7 +9,7 @@ static ptk_err sleep_three_ms(void *arg) {
     return ptk_sleep_ms(3);
 }
 
-TEST(descriptor_asked_for_before_the_first_green_thread) {
+TEST(descriptor_requested_before_the_first_green_thread) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     options.platform = "epoll";
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(&options);

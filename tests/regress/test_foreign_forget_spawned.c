@@ -56,7 +56,7 @@ static ptk_err yield_once(void *arg) {
 
 #endif
 
-TEST(forget_of_a_spawned_coroutine_before_its_first_turn_is_busy) {
+TEST(forget_of_a_spawned_coroutine_before_its_first_run_is_busy) {
 #ifdef PTK_TEST_HAVE_PCL
     ptk_event_loop_platform_t *loop = loop_with_outliving_slots();
     test_go(yield_once, NULL);

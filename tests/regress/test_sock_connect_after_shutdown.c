@@ -68,10 +68,10 @@ static ptk_err connect_after_the_end(void *unused) {
     return PTK_OK;
 }
 
-TEST(connect_of_a_connection_that_has_ended_says_so_epoll) {
+TEST(connect_of_a_connection_that_has_ended_is_reported_epoll) {
     regress_in_green("epoll", connect_after_the_end);
 }
 
-TEST(connect_of_a_connection_that_has_ended_says_so_poll) {
+TEST(connect_of_a_connection_that_has_ended_is_reported_poll) {
     regress_in_green("poll", connect_after_the_end);
 }

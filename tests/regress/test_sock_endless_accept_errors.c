@@ -26,7 +26,7 @@ static ptk_err accept_in_vain(void *unused) {
     CHECK_OK(ptk_sock_bind(listener, ptk_addr_sockaddr(&addr), addr.length));
     CHECK_OK(ptk_sock_listen(listener, 1));
     ptk_green_t *other = test_spawn(count_ticks, &turns);
-    ptk_test_fault(PTK_FAULT_accept, 1, EPERM, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_accept, 1, EPERM, PTK_TEST_FOR_GOOD);
     CHECK(ptk_sock_accept(listener, NULL, NULL, 20) == NULL);
     CHECK(turns > 0);
     CHECK(ptk_sock_accept(listener, NULL, NULL, 0) == NULL);
@@ -36,7 +36,7 @@ static ptk_err accept_in_vain(void *unused) {
     return PTK_OK;
 }
 
-TEST(p15_accept_ends_at_its_deadline_whatever_accept4_answers) {
+TEST(p15_accept_ends_at_its_deadline_whatever_accept4_returns) {
     ptk_test_faults_install();
     test_in_green(accept_in_vain);
     ptk_test_faults_remove();

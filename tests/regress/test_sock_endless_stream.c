@@ -5,26 +5,21 @@
  */
 #include "regress_sock.h"
 
-#include "base/ptk_thread.h"
-#include <sys/epoll.h>
-#include <poll.h>
+#include "ptk_test_intercept.h"
 
 #define BUFFER_BYTES ((size_t) 1 << 20)
 #define PIECE_BYTES  16
 #define MOST_WRITES  20000
 
 static char buffer[BUFFER_BYTES];
-static ptk_sys_t below;
-static ptk_sys_t table;
+static ptk_interceptor_t hooks;
 static size_t pieces;
 static size_t writes;
 static int peer = -1;
 
 /* There is always something: a piece that takes a tenth of a millisecond. */
-static intptr_t receive_piece(ptk_os_handle_t handle, void *memory, size_t bytes) {
-    (void) handle;
-    (void) memory;
-    CHECK(bytes >= PIECE_BYTES);
+static int64_t receive_piece(ptk_sys_call_t *call) {
+    CHECK(call->recv.bytes >= PIECE_BYTES);
     pieces++;
     test_clock_advance(PTK_NS_PER_MS / 10);
     return PIECE_BYTES;
@@ -40,23 +35,15 @@ static void write_piece(void) {
     }
 }
 
-static int write_and_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
-                           int64_t timeout_ns) {
+static int64_t write_and_poll(ptk_sys_call_t *call) {
     write_piece();
-    return below.epoll_wait(epoll, events, capacity, timeout_ns);
-}
-
-static int write_and_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    write_piece();
-    return below.poll(entries, count, timeout_ns);
+    return ptk_sys_call_below(call);
 }
 
 /* The clock stands still but for the pieces. */
 static void run_on(const char *platform, ptk_green_fn fn) {
     test_clock_begin(1000 * PTK_NS_PER_MS);
-    below = *ptk_sys();
-    table = below;
-    ptk_thread()->sys = &table;
+    ptk_intercept(&hooks);
     regress_in_green(platform, fn);
     test_clock_end();
 }
@@ -88,9 +75,9 @@ static ptk_err receive_without_parking(void *unused) {
     CHECK_EQ(shutdown(end, SHUT_WR), 0);
     CHECK_OK(test_join(first));
     ptk_green_t *other = test_spawn(count_ticks, &turns);
-    table.recv = receive_piece;
+    hooks.hooks[PTK_SYS_recv] = receive_piece;
     CHECK_ERR(ptk_sock_recv(sock, buffer, BUFFER_BYTES, 50), PTK_ERR_TIMEOUT);
-    table.recv = below.recv;
+    hooks.hooks[PTK_SYS_recv] = NULL;
     CHECK(turns > 0);
     CHECK(pieces >= 100 && pieces < 2000); /* at most 500, and the rest of a tick's budget */
     CHECK_EQ(ptk_sock_pending(sock), pieces * PIECE_BYTES);
@@ -111,8 +98,8 @@ static ptk_err receive_with_parking(void *unused) {
     (void) unused;
     int end = -1;
     ptk_sock_t *sock = regress_pair(&end);
-    table.epoll_wait = write_and_epoll;
-    table.poll = write_and_poll;
+    hooks.hooks[PTK_SYS_epoll_wait] = write_and_poll;
+    hooks.hooks[PTK_SYS_poll] = write_and_poll;
     peer = end;
     CHECK_ERR(ptk_sock_recv(sock, buffer, BUFFER_BYTES, 50), PTK_ERR_TIMEOUT);
     peer = -1;

@@ -36,7 +36,7 @@ static ptk_err close_the_second(void *unused) {
     (void) unused;
     acceptor_t acceptors[2] = {{.listener = listen_somewhere()}, {.listener = listen_somewhere()}};
     ptk_green_t *greens[2];
-    ptk_test_fault(PTK_FAULT_accept, 1, EMFILE, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_accept, 1, EMFILE, PTK_TEST_FOR_GOOD);
     for (int i = 0; i < 2; i++) {
         greens[i] = test_spawn(accept_one, &acceptors[i]);
     }

@@ -54,6 +54,6 @@ static ptk_err never_connected(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_that_was_never_connected_says_so) {
+TEST(sock_that_was_never_connected_is_reported) {
     test_in_green(never_connected);
 }

@@ -7,33 +7,28 @@
 #include "conformance.h"
 
 #include "base/ptk_choice.h"
-#include "sys/ptk_sys.h"
+#include "base/ptk_thread.h"
+#include "ptk_test_intercept.h"
 
 #define TICKS_MAX 100
 
-static ptk_sys_t slow;
 static uint64_t now_ns = PTK_NS_PER_MS;
-static int turns;
+static int ticks;
 
-static uint64_t clock_now(void) {
-    return now_ns;
+static int64_t clock_now(ptk_sys_call_t *call) {
+    (void) call;
+    return (int64_t) now_ns;
 }
 
-static void take_long(void) {
+static int64_t poll_slowly(ptk_sys_call_t *call) {
     now_ns += PTK_NS_PER_MS;
-    CHECK(++turns < TICKS_MAX);
+    CHECK(++ticks < TICKS_MAX);
+    return ptk_sys_call_below(call);
 }
 
-static int slow_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
-                           int64_t timeout_ns) {
-    take_long();
-    return ptk_sys_real.epoll_wait(epoll, events, capacity, timeout_ns);
-}
-
-static int slow_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    take_long();
-    return ptk_sys_real.poll(entries, count, timeout_ns);
-}
+static ptk_interceptor_t slow = {
+    .hooks = {
+        [PTK_SYS_now_ns] = clock_now, [PTK_SYS_epoll_wait] = poll_slowly, [PTK_SYS_poll] = poll_slowly}};
 
 static uint32_t choose_plainly(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
     (void) oracle, (void) site, (void) count;
@@ -50,11 +45,7 @@ static ptk_err yield_some(void *arg) {
 
 TEST(green_threads_run_although_each_poll_takes_long) {
     ptk_choice_oracle_t plain = {choose_plainly};
-    slow = ptk_sys_real;
-    slow.now_ns = clock_now;
-    slow.epoll_wait = slow_epoll_wait;
-    slow.poll = slow_poll;
-    ptk_thread()->sys = &slow;
+    ptk_intercept(&slow);
     ptk_thread()->oracle = &plain;
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(yield_some, NULL);
@@ -62,5 +53,5 @@ TEST(green_threads_run_although_each_poll_takes_long) {
     test_run();
     test_loop_end(loop);
     ptk_thread()->oracle = NULL;
-    ptk_thread()->sys = NULL;
+    ptk_intercept_end();
 }

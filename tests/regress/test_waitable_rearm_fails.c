@@ -34,16 +34,16 @@ static ptk_err fail_to_arm_again(ptk_test_fault_span_t span) {
     ptk_green_t *reader_green = test_spawn(wait_to_read, readable);
     ptk_green_t *writer_green = test_spawn(wait_to_write, &writer);
     test_let_poll();
-    ptk_test_fault(PTK_FAULT_epoll_ctl, 1, ENOMEM, span);
+    ptk_test_fault(PTK_SYS_epoll_ctl, 1, ENOMEM, span);
     test_write(fds[1], 1);
     CHECK_OK(test_join(reader_green));
     test_let_poll();
-    CHECK(ptk_test_fault_failures(PTK_FAULT_epoll_ctl) > 0);
+    CHECK(ptk_test_fault_failures(PTK_SYS_epoll_ctl) > 0);
     while (filled > 0) {
         filled -= test_read(fds[1], 65536);
     }
     CHECK_OK(test_join(writer_green));
-    ptk_test_fault(PTK_FAULT_epoll_ctl, 0, 0, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_epoll_ctl, 0, 0, PTK_TEST_ONCE);
     ptk_waitable_destroy(readable);
     ptk_waitable_destroy(writer.waitable);
     test_close_pair(fds);
@@ -56,7 +56,7 @@ static ptk_err fail_once(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_failed_rearm_is_tried_again_for_who_still_waits) {
+TEST(p05_failed_rearm_is_tried_again_for_remaining_waiters) {
     ptk_test_faults_install();
     regress_in_green("epoll", fail_once);
     ptk_test_faults_remove();
@@ -68,7 +68,7 @@ static ptk_err fail_for_good(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_failed_rearm_ends_the_wait_of_who_still_waits) {
+TEST(p05_failed_rearm_ends_the_wait_of_remaining_waiters) {
     ptk_test_faults_install();
     regress_in_green("epoll", fail_for_good);
     ptk_test_faults_remove();

@@ -46,9 +46,9 @@ static ptk_err wait_without_room(void *unused) {
     int fds[2];
     test_socketpair(fds);
     ptk_waitable_t *readable = test_fd_waitable(fds[0]);
-    ptk_test_fault(PTK_FAULT_epoll_ctl, 1, ENOSPC, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_epoll_ctl, 1, ENOSPC, PTK_TEST_FOR_GOOD);
     check_refused(readable, PTK_ERR_NO_RESOURCES);
-    ptk_test_fault(PTK_FAULT_epoll_ctl, 0, 0, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_epoll_ctl, 0, 0, PTK_TEST_ONCE);
     CHECK_ERR(test_wait(readable, 1), PTK_ERR_TIMEOUT);
     ptk_waitable_destroy(readable);
     test_close_pair(fds);

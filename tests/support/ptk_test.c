@@ -271,7 +271,7 @@ static int run_all(void) {
 
 static int list_all(void) {
     for (const ptk_test_t *test = first_test; test; test = test->next) {
-        printf("%s\n", test->name);
+        printf("%s%s%s\n", test->name, test->flags ? " " : "", test->flags ? test->flags_text : "");
     }
     return EXIT_PASSED;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A small test framework. `TEST(name) { ... }` at the start of a line defines a test and registers it.
+ * `TEST(name, REAL_THREADS | COUNTS_CALLS) { ... }` also states facts about the test; cmake/PtkTests.cmake
+ * has the table of the run configurations, each with the flags that it excludes.
  *
  * The executable runs the test that argv[1] names and leaves with 0 (passed), 77 (skipped) or 1 (failed);
- * `--list` prints the names; without an argument every test runs in a child process of its own. A check that
- * fails prints where and what, and ends the process on the spot: it works on any stack and on any thread.
+ * `--list` prints the names and flags; without an argument every test runs in a child process of its own. A
+ * check that fails prints where and what, and ends the process on the spot: it works on any stack and on any
+ * thread.
  *
  * After each test the runner checks that no descriptor and no ptk allocation is left, and calls what was
  * registered with ptk_test_at_end().
@@ -33,8 +36,24 @@
 #define PTK_TEST_ASAN 0
 #endif
 
+/* What a run configuration must have for the test to pass in it, or what the test costs. */
+typedef enum ptk_test_flag {
+    REAL_THREADS = 1 << 0,    /* starts other OS threads: they signal, have loops, or call across */
+    REAL_SIGNALS = 1 << 1,    /* uses handlers, masks and dispositions of the process */
+    REAL_PROCESS = 1 << 2,    /* uses children, environment, standard input or files of the process */
+    REAL_LOOPBACK = 1 << 3,   /* uses up, or measures, the machine's loopback: no other test runs beside it */
+    FOREIGN_ONLY = 1 << 4,    /* runs coroutines of another library */
+    HOOKS_POLLER = 1 << 5,    /* makes up, counts or fails the poller's system calls */
+    COUNTS_CALLS = 1 << 6,    /* expects an exact number of system calls or ticks */
+    WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
+    ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
+    SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
+} ptk_test_flag_t;
+
 typedef struct ptk_test {
     const char *name;
+    const char *flags_text;
+    unsigned flags;
     void (*run)(void);
     struct ptk_test *next;
 } ptk_test_t;
@@ -93,10 +112,11 @@ void ptk_test_check_string(const char *file, int line, const char *text, const c
                            const char *expected);
 void ptk_test_check_err(const char *file, int line, const char *text, ptk_err got, ptk_err expected);
 
-#define TEST(test_name)                                                                                      \
+#define TEST(...) PTK_TEST_DEFINE(__VA_ARGS__, 0, 0)
+#define PTK_TEST_DEFINE(test_name, test_flags, ...)                                                          \
     static void test_##test_name(void);                                                                      \
     __attribute__((constructor)) static void register_##test_name(void) {                                    \
-        static ptk_test_t test = {#test_name, test_##test_name, NULL};                                       \
+        static ptk_test_t test = {#test_name, #test_flags, (test_flags), test_##test_name, NULL};            \
         ptk_test_register(&test);                                                                            \
     }                                                                                                        \
     static void test_##test_name(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hostile kernel: a system table over the one in use that does, by the dice, everything that a kernel may
+ * A hostile kernel: an interceptor that does, by the dice, everything that a kernel may
  * do and seldom does. Receives bring less than there is and sends take less than there is room for; the
  * poller comes back early with nothing, with one event of several, or with readiness that is not there;
  * whatever can answer EINTR does so.
@@ -11,19 +11,18 @@
  */
 #pragma once
 
-#include "sys/ptk_sys.h"
+#include "ptk_test_intercept.h"
 
 /* Does PTK_TEST_HOSTILE ask for it? Its value is the seed. */
 bool ptk_test_is_hostile(void);
 
-/* Hang the table into the thread block in use, over what is there, unless it is there already. It stays until
-   somebody hangs in another. */
+/* Installs the interceptor in this thread, unless it is there already. */
 void ptk_test_hostile_install(void);
 
-/* How often anything was bent, in this thread. */
-uint64_t ptk_test_hostile_strikes(void);
+/* Returns how many calls it has bent in this thread. */
+uint64_t ptk_test_hostile_bends(void);
 
-/* For other tables that answer for an epoll: a call of epoll_ctl has succeeded; and what `handle` has to
+/* For other interceptors of an epoll: a call of epoll_ctl has succeeded; and what `handle` has to
    report is to be reported (again), if an epoll watches it. */
 void ptk_test_watch_note(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                          const struct epoll_event *event);

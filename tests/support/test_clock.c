@@ -2,8 +2,8 @@
 /*
  * Time that the test controls.
  *
- * In a plain process the clock is a number, and a system table of this file is between the poller and the
- * real one: it polls that without waiting, and advances the number where the poller would have slept.
+ * In a plain process the clock is a number, and an interceptor is between the poller and the system: it polls
+ * without waiting, and advances the number where the poller would have slept.
  *
  * A simulated host has a virtual clock already, which stands still while anything runs. It is set to the
  * test's start, a poll that finds nothing takes no time, a callback is an event of the world's queue, and an
@@ -12,13 +12,13 @@
 #include "base/ptk_choice.h"
 #include "base/ptk_thread.h"
 #include "conformance.h"
+#include "ptk_test_intercept.h"
 #include "sim/kernel/ptk_sim_kernel.h"
 #include "sim/kernel/ptk_sim_site.h"
 
 /* --- a plain process ------------------------------------------------------------------------------------ */
 
 typedef struct clock_state {
-    ptk_sys_t sys;
     uint64_t now_ns;
     uint64_t callback_ns; /* PTK_TIME_NEVER: none */
     void (*fn)(void *arg);
@@ -28,8 +28,9 @@ typedef struct clock_state {
 
 static _Thread_local clock_state_t clock_state;
 
-static uint64_t clock_now(void) {
-    return clock_state.now_ns;
+static int64_t clock_now(ptk_sys_call_t *call) {
+    (void) call;
+    return (int64_t) clock_state.now_ns;
 }
 
 static void real_advance(uint64_t ns) {
@@ -51,9 +52,20 @@ static void clock_pass(int64_t timeout_ns) {
     }
 }
 
-/* Carries out one sleep of the poller; `poll` calls the real one. */
-static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *context, int64_t timeout_ns) {
-    int got = poll(context, 0);
+/* Makes the poller's call with `timeout_ns` for its timeout. */
+static int64_t poll_for(ptk_sys_call_t *call, int64_t timeout_ns) {
+    if (call->member == PTK_SYS_poll) {
+        call->poll.timeout_ns = timeout_ns;
+    } else {
+        call->epoll_wait.timeout_ns = timeout_ns;
+    }
+    return ptk_sys_call_below(call);
+}
+
+/* Carries out one sleep of the poller. */
+static int64_t clock_sleep(ptk_sys_call_t *call) {
+    int64_t timeout_ns = call->member == PTK_SYS_poll ? call->poll.timeout_ns : call->epoll_wait.timeout_ns;
+    int64_t got = poll_for(call, 0);
     if (got == 0 && timeout_ns > 1 && clock_state.early) {
         clock_pass(timeout_ns / 2);
         return 0;
@@ -61,11 +73,11 @@ static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *con
     while (got == 0 && timeout_ns != 0) {
         uint64_t before_ns = clock_state.now_ns;
         if (timeout_ns < 0 && clock_state.callback_ns == PTK_TIME_NEVER) {
-            return poll(context, -1);
+            return poll_for(call, -1);
         }
         clock_pass(timeout_ns);
         timeout_ns -= timeout_ns < 0 ? 0 : (int64_t) (clock_state.now_ns - before_ns);
-        got = poll(context, 0);
+        got = poll_for(call, 0);
         if (clock_state.now_ns == PTK_TIME_NEVER) {
             break;
         }
@@ -73,43 +85,14 @@ static int clock_sleep(int (*poll)(void *context, int64_t timeout_ns), void *con
     return got;
 }
 
-typedef struct epoll_arguments {
-    ptk_os_handle_t epoll;
-    struct epoll_event *events;
-    int capacity;
-} epoll_arguments_t;
-
-static int real_epoll(void *context, int64_t timeout_ns) {
-    epoll_arguments_t *arguments = context;
-    return ptk_sys_real.epoll_wait(arguments->epoll, arguments->events, arguments->capacity, timeout_ns);
-}
-
-static int clock_epoll(ptk_os_handle_t epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
-    epoll_arguments_t arguments = {epoll, events, capacity};
-    return clock_sleep(real_epoll, &arguments, timeout_ns);
-}
-
-typedef struct poll_arguments {
-    struct pollfd *entries;
-    size_t count;
-} poll_arguments_t;
-
-static int real_poll(void *context, int64_t timeout_ns) {
-    poll_arguments_t *arguments = context;
-    return ptk_sys_real.poll(arguments->entries, arguments->count, timeout_ns);
-}
-
-static int clock_poll(struct pollfd *entries, size_t count, int64_t timeout_ns) {
-    poll_arguments_t arguments = {entries, count};
-    return clock_sleep(real_poll, &arguments, timeout_ns);
-}
+static _Thread_local ptk_interceptor_t clock_hooks = {
+    .hooks = {
+        [PTK_SYS_now_ns] = clock_now, [PTK_SYS_epoll_wait] = clock_sleep, [PTK_SYS_poll] = clock_sleep}};
 
 static void real_begin(uint64_t start_ns) {
-    clock_state = (clock_state_t) {.sys = ptk_sys_real, .now_ns = start_ns, .callback_ns = PTK_TIME_NEVER};
-    clock_state.sys.now_ns = clock_now;
-    clock_state.sys.epoll_wait = clock_epoll;
-    clock_state.sys.poll = clock_poll;
-    ptk_thread()->sys = &clock_state.sys;
+    clock_state = (clock_state_t) {.now_ns = start_ns, .callback_ns = PTK_TIME_NEVER};
+    ptk_intercept_end();
+    ptk_intercept(&clock_hooks);
 }
 
 static void real_at(uint64_t when_ns, void (*fn)(void *arg), void *arg) {
@@ -162,7 +145,6 @@ static void host_end(void) {
     kernel->empty_poll_ns = host_clock.before.empty_poll_ns;
     kernel->suspend = host_clock.before.suspend;
     kernel->block.oracle = host_clock.before.block.oracle;
-    kernel->block.sys = host_clock.before.block.sys;
 }
 
 /* The test computes for `ns`; meanwhile the world's events fire. */
@@ -223,10 +205,9 @@ void test_clock_begin(uint64_t start_ns) {
 }
 
 void test_clock_end(void) {
+    ptk_intercept_end();
     if (test_is_simulated()) {
         host_end();
-    } else {
-        ptk_thread()->sys = NULL;
     }
 }
 

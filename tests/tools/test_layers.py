@@ -35,11 +35,11 @@ class LayersTest(unittest.TestCase):
 
     def compile(self, name: str) -> None:
         """Makes the object as a build would; what a test before has compiled already is copied."""
-        source, target = self.root / name, self.root / "build" / layers.OBJECT_FOLDERS[0] / f"{name}.o"
+        source, target = self.root / name, self.root / "build" / "CMakeFiles/all.dir" / f"{name}.o"
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
         if text not in self.compiled:
-            subprocess.run(["cc", "-w", "-I", self.root / "src", "-c", source, "-o", target], check=True)
+            subprocess.run(["cc", "-w", "-I", self.root / "src", "-I", self.root, "-c", source, "-o", target], check=True)
             self.compiled[text] = target.read_bytes()
         target.write_bytes(self.compiled[text])
 
@@ -91,10 +91,8 @@ class LayersTest(unittest.TestCase):
 
     def test_include_cycle(self) -> None:
         self.assert_caught(
-            {"src/sched/ptk_op.h": "#pragma once\n#include \"ptk_park.h\"\n",
-             "src/sched/ptk_park.h": "#include \"ptk_op.h\"\n"},
-            "src/sched/ptk_op.h:2: cycle: src/sched/ptk_op.h -> src/sched/ptk_park.h (#include); "
-            "src/sched/ptk_park.h -> src/sched/ptk_op.h")
+            {"src/sched/ptk_op.h": "#pragma once\n#include \"sched/ptk_park.h\"\n", "src/sched/ptk_park.h": "#include \"sched/ptk_op.h\"\n"},
+            "src/sched/ptk_op.h:2: cycle: src/sched/ptk_op.h -> src/sched/ptk_park.h (#include); src/sched/ptk_park.h -> src/sched/ptk_op.h")
 
     def test_commented_include_does_not_count(self) -> None:
         code, output = self.check({"src/base/ptk_list.h": "/*\n#include <ptk_sock.h>\n*/\n", "src/ptk_sock.h": "\n"})
@@ -110,8 +108,7 @@ class LayersTest(unittest.TestCase):
             {"src/sched/ptk_op.c": "int b(void);\nint c(void) { return b(); }\n",
              "src/sched/ptk_park.c": "int a(void);\nint b(void) { return a(); }\n",
              "src/sched/ptk_green.c": "int c(void);\nint a(void) { return c(); }\n"},
-            "src/sched/ptk_green.c:1: cycle: src/sched/ptk_green.c -> src/sched/ptk_op.c (c); "
-            "src/sched/ptk_op.c -> src/sched/ptk_park.c (b); "
+            "src/sched/ptk_green.c:1: cycle: src/sched/ptk_green.c -> src/sched/ptk_op.c (c); src/sched/ptk_op.c -> src/sched/ptk_park.c (b); "
             "src/sched/ptk_park.c -> src/sched/ptk_green.c (a)")
 
     def test_data_makes_edges_too(self) -> None:
@@ -152,6 +149,33 @@ class LayersTest(unittest.TestCase):
                 self.assert_caught({"src/ptk_waitable.h": f"\n{declaration}\n"}, "src/ptk_waitable.h:2: 'int ")
         code, output = self.check({"src/platform/ptk_p.h": "void f(int fd);\n",
                                    "src/ptk_waitable.h": "int ptk_event_loop_platform_fd(void);\n"})
+        self.assertEqual(code, 0, output)
+
+    def test_every_row_is_a_folder_or_a_file(self) -> None:
+        root = Path(__file__).resolve().parents[2]
+        for row in layers.LAYERS:
+            self.assertTrue((root / row).is_dir() if row.endswith("/") else (root / row).is_file(), row)
+
+    def test_a_folder_row_does_not_cover_files_in_src_itself(self) -> None:
+        self.assertIsNone(layers.layer_of("src/ptk_new.c"))
+        self.assertEqual(layers.layer_of("tests/support/ptk_test.c"), layers.LAYERS["tests/support/"])
+        self.assertEqual(layers.layer_of("tests/unit/base/test_list.c"), layers.LAYERS["tests/"])
+
+    def test_programs_are_covered(self) -> None:
+        self.assert_caught({"bench/bench.h": '#include "support/ptk_test.h"\n', "tests/support/ptk_test.h": "\n"},
+                           "bench/bench.h:1: layer 10 includes tests/support/ptk_test.h of layer 11")
+
+    def test_cycle_of_programs(self) -> None:
+        self.assert_caught({"bench/a.c": "int b(void);\nint a(void) { return b(); }\n",
+                            "bench/b.c": "int a(void);\nint b(void) { return a(); }\n"}, "bench/a.c:1: cycle: bench/a.c -> bench/b.c")
+
+    def test_programs_may_call_the_system(self) -> None:
+        code, output = self.check({"tests/unit/test_a.c": "#ifdef __linux__\nextern int getpid();\n#endif\n"
+                                                          "int a(int fd) { return getpid() + fd; }\n"})
+        self.assertEqual(code, 0, output)
+
+    def test_symbol_that_a_program_defines_anew_is_the_library_s(self) -> None:
+        code, output = self.check({"tests/unit/test_a.c": "unsigned ptk_now(void) { return 1; }\n"})
         self.assertEqual(code, 0, output)
 
     def test_object_of_a_removed_source_is_ignored(self) -> None:

@@ -105,9 +105,14 @@ class PlantBugsTest(unittest.TestCase):
             self.assertEqual((run.returncode, run.stdout), (2, ""))
             self.assertIn(f"PTK_BUG={number}: no bug of this number", run.stderr)
 
-    def test_the_list_for_the_tests_has_all_bugs(self) -> None:
+    def test_each_bug_has_a_test_and_the_copy_without_one_too(self) -> None:
         self.plant(FIRST + SECOND)
-        self.assertEqual((self.out / "bugs.txt").read_text(), "7 quiet 10\n12 waits 200 --exhaustion\n")
+        script = (self.out / "tests.cmake").read_text()
+        self.assertEqual(script.count("add_test(planted."), 3)
+        self.assertIn('ptk_scenarios" quiet --seed 1 --seeds 10 ', script)
+        self.assertIn('ptk_scenarios" waits --exhaustion --seed 1 --seeds 200 ', script)
+        self.assertIn("planted.p12 PROPERTIES LABELS planted TIMEOUT 60 ENVIRONMENT PTK_BUG=12 PASS_REGULAR_EXPRESSION", script)
+        self.assertIn("ENVIRONMENT PTK_BUG=0 )", script)
 
     def test_other_files_are_copied_as_they_are_and_files_that_have_gone_are_removed(self) -> None:
         self.plant(FIRST)

@@ -30,3 +30,8 @@ refuses log-planted --seeds many
 
 "$program" abort-planted --exhaustive 20 --faults 0 --seed 1 --seconds 1 --out "$folder" >"$folder/output" 2>&1
 grep -q '^time is up: not every window has been tried$' "$folder/output"
+
+# Every scenario has its row.
+"$PTK_BUILD_DIR/tests/ptk_scenarios" --list | while read -r name rest; do
+    grep -q "^one sim\\.$name *ptk_scenarios .* $name --seed" tests/runs.txt || { echo "tests/runs.txt has no row for $name"; exit 1; }
+done

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Below is the kernel of a simulated host: each run is a world of one host, without faults but those that are
- * planned. The wide table hangs in the host's thread block. What concerns the whole process (stacks and their
- * guards, the overflow handler, fork) does not ask the thread block, so the linker gives every other object a
- * table where it says ptk_sys_real, which asks the wide one while a host acts. The simulator itself counts
- * what the host leaves behind, and ends what does not end.
+ * planned. The host's thread block uses the interceptor's table. What concerns the whole process (stacks and
+ * their guards, the overflow handler, fork) does not use the thread block, so the linker gives every other
+ * object a table where it says ptk_sys_real, in which those entries are the interceptor's. The simulator
+ * itself counts what the host leaves behind, and ends what does not end.
  */
 #include "faults/faults.h"
 
@@ -29,8 +29,6 @@ typedef struct job {
     const void *argument;
 } job_t;
 
-static ptk_sys_t wide;
-
 /* --- the two tables --- */
 
 extern const ptk_sys_t truth __asm__("__real_ptk_sys_real");
@@ -41,31 +39,23 @@ ptk_sys_t process_wide;
 static ptk_sys_t below;
 const ptk_sys_t *const below_sys = &below;
 
-#define PROCESS_WIDE(X)                                                                                      \
-    X(map_stacks, (size_t bytes, void **memory_out), (bytes, memory_out))                                    \
-    X(unmap, (void *memory, size_t bytes), (memory, bytes))                                                  \
-    X(protect_none, (void *memory, size_t bytes), (memory, bytes))                                           \
-    X(guard_install, (void *memory, size_t bytes), (memory, bytes))                                          \
-    X(resident, (void *memory, size_t bytes, unsigned char *vector), (memory, bytes, vector))                \
-    X(signal_stack_install, (void **cookie_out), (cookie_out))                                               \
-    X(at_fork_child, (void (*handler)(void)), (handler))
+/* The members that concern the whole process, taken from one table into another. */
+static void take_process_wide(ptk_sys_t *into, const ptk_sys_t *from) {
+    into->map_stacks = from->map_stacks;
+    into->unmap = from->unmap;
+    into->protect_none = from->protect_none;
+    into->guard_install = from->guard_install;
+    into->resident = from->resident;
+    into->signal_stack_install = from->signal_stack_install;
+    into->at_fork_child = from->at_fork_child;
+}
 
-#define ASK(member, parameters, arguments)                                                                   \
-    static int process_##member parameters {                                                                 \
-        return (ptk_sim_kernel_here() ? &wide : &truth)->member arguments;                                   \
-    }
-PROCESS_WIDE(ASK)
-
-/* Before anything looks at them. */
-__attribute__((constructor(101))) static void hang_in(void) {
+void below_intercept(ptk_interceptor_t *interceptor) {
     below = ptk_sim_sys;
+    take_process_wide(&below, &truth);
     process_wide = truth;
-#define HANG(member, parameters, arguments)                                                                  \
-    below.member = truth.member;                                                                             \
-    process_wide.member = process_##member;
-    PROCESS_WIDE(HANG)
-#undef HANG
-    wide_make(&wide);
+    take_process_wide(&process_wide, &ptk_intercept_table);
+    ptk_intercept_everywhere(interceptor, &below);
 }
 
 /* --- a world per run --- */
@@ -128,7 +118,7 @@ below_end_t below_try(void (*body)(const void *argument), const void *argument, 
     CHECK(sim != NULL);
     ptk_sim_host_t *host = ptk_sim_host(sim, &options, live, &job);
     CHECK(host != NULL);
-    host->kernel.block.sys = &wide; /* it has not begun */
+    host->kernel.block.sys = &ptk_intercept_table; /* it has not begun */
     ptk_sim_end_t end = ptk_sim_run_for(sim, LIMIT_MS);
     const char *failure = ptk_sim_report(sim).failure;
     (void) ptk_sys_format(words, sizeof words, "%s", failure ? failure : "it does not come to an end");
@@ -149,6 +139,10 @@ void below_run(void (*body)(const void *argument), const void *argument) {
 
 bool below_is_quick(void) {
     return true;
+}
+
+bool below_is_acting(void) {
+    return ptk_sim_kernel_here() != NULL;
 }
 
 /* --- time --- */

@@ -21,13 +21,13 @@
 #define PAIRS_ON_OTHER 119
 
 static const struct {
-    ptk_test_fault_member_t member;
+    ptk_sys_member_t member;
     const char *reason;
 } not_made[] = {
-    {PTK_FAULT_epoll_create, "only the platform epoll makes it"},
-    {PTK_FAULT_epoll_ctl, "only the platform epoll makes it"},
-    {PTK_FAULT_epoll_wait, "only the platform epoll makes it"},
-    {PTK_FAULT_timer_open, "only the platform epoll shows its deadlines on a descriptor"},
+    {PTK_SYS_epoll_create, "only the platform epoll makes it"},
+    {PTK_SYS_epoll_ctl, "only the platform epoll makes it"},
+    {PTK_SYS_epoll_wait, "only the platform epoll makes it"},
+    {PTK_SYS_timer_open, "only the platform epoll shows its deadlines on a descriptor"},
 };
 
 static bool is_on_epoll(void) {
@@ -35,7 +35,7 @@ static bool is_on_epoll(void) {
     return !platform || strcmp(platform, "epoll") == 0;
 }
 
-static const char *reason_not_made(ptk_test_fault_member_t member) {
+static const char *reason_not_made(ptk_sys_member_t member) {
     for (size_t i = 0; i < sizeof not_made / sizeof not_made[0]; i++) {
         if (not_made[i].member == member && !fault_member_is_here(member)) {
             return not_made[i].reason;
@@ -44,7 +44,7 @@ static const char *reason_not_made(ptk_test_fault_member_t member) {
     return NULL;
 }
 
-static size_t pairs_of(ptk_test_fault_member_t member) {
+static size_t pairs_of(ptk_sys_member_t member) {
     const fault_table_t *table = fault_table();
     size_t count = 0;
     for (size_t i = 0; i < table->count; i++) {
@@ -63,14 +63,14 @@ TEST(a_host_makes_every_call_that_can_fail_or_cannot_make_it) {
         CHECK_EQ(workload_run(&workloads[i]), 0);
     }
     /* Pages are only protected where advice is not taken. */
-    ptk_test_fault(PTK_FAULT_guard_install, 1, EINVAL, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_guard_install, 1, EINVAL, PTK_TEST_FOR_GOOD);
     CHECK_EQ(workload_run(&workloads[0]), 0);
     test_capture_end();
-    for (int member = 0; member < PTK_FAULT_MEMBERS; member++) {
-        const char *name = fault_member_name((ptk_test_fault_member_t) member);
-        const char *reason = reason_not_made((ptk_test_fault_member_t) member);
-        size_t pairs = pairs_of((ptk_test_fault_member_t) member);
-        bool is_made = ptk_test_fault_calls((ptk_test_fault_member_t) member) > 0;
+    for (int member = 0; member < PTK_SYS_FALLIBLE_MEMBERS; member++) {
+        const char *name = fault_member_name((ptk_sys_member_t) member);
+        const char *reason = reason_not_made((ptk_sys_member_t) member);
+        size_t pairs = pairs_of((ptk_sys_member_t) member);
+        bool is_made = ptk_test_fault_calls((ptk_sys_member_t) member) > 0;
         all += pairs;
         made += is_made ? pairs : 0;
         if (pairs > 0 && is_made == (reason != NULL)) {
@@ -198,7 +198,7 @@ static void try_in_vain(void *unused) {
     CHECK_EQ(below_try(wait_in_vain, NULL, &words), is_lost ? BELOW_MISSED : BELOW_WAITS);
 }
 
-TEST(a_wake_that_is_lost_is_told_from_one_that_never_comes) {
+TEST(a_wake_that_is_lost_is_distinguished_from_one_that_never_comes) {
     for (int i = 0; i < 1 + is_on_epoll(); i++) { /* the other platforms keep nothing in the kernel */
         char output[1024] = "";
         is_lost = i == 1;

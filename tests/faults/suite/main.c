@@ -64,7 +64,7 @@ static const char *words_of(const point_t *point) {
 static void plan(const point_t *point) {
     wide_reset();
     if (point->is_allocation) {
-        ptk_test_fault(PTK_FAULT_heap_reallocate, point->nth, 0, point->span);
+        ptk_test_fault(PTK_SYS_heap_reallocate, point->nth, 0, point->span);
     } else {
         wide_plan(point->nth, point->nth, point->span);
     }
@@ -82,7 +82,7 @@ static void run_once(void *argument) {
     plan(&run->point);
     below_end_t end = below_try(call_body, run, &words);
     run->calls = wide_calls();
-    run->allocations = ptk_test_fault_calls(PTK_FAULT_heap_reallocate);
+    run->allocations = ptk_test_fault_calls(PTK_SYS_heap_reallocate);
     if (end == BELOW_SPINS || end == BELOW_MISSED) {
         fprintf(stderr, "%s%s\n", words, end == BELOW_MISSED ? "; what it waits for is ready" : "");
         _exit(EXIT_ENDLESS);

@@ -116,7 +116,7 @@ static void print(const trial_t *trial) {
     }
 }
 
-TEST(socket_calls) {
+TEST(socket_calls, REAL_LOOPBACK) {
     trial_t *trial = malloc(sizeof *trial);
     CHECK(trial != NULL);
     scripts_range_t range = scripts_range(SCRIPTS);

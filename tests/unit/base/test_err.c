@@ -5,6 +5,7 @@
 #include <ptk_version.h>
 
 #include "base/ptk_thread.h"
+#include "ptk_test_intercept.h"
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -230,18 +231,18 @@ TEST(err_from_os_covers_every_network_errno) {
     }
 }
 
-static uint64_t standing_clock(void) {
+static int64_t standing_clock(ptk_sys_call_t *call) {
+    (void) call;
     return 12345;
 }
 
 TEST(now_ns_reads_the_table_in_use) {
-    ptk_sys_t table = ptk_sys_real;
+    ptk_interceptor_t interceptor = {.hooks = {[PTK_SYS_now_ns] = standing_clock}};
     uint64_t before = ptk_now_ns();
     CHECK(before > 0 && ptk_now_ns() >= before);
-    table.now_ns = standing_clock;
-    ptk_thread()->sys = &table;
+    ptk_intercept(&interceptor);
     CHECK_EQ(ptk_now_ns(), 12345);
-    ptk_thread()->sys = NULL;
+    ptk_intercept_end();
     CHECK(ptk_now_ns() >= before);
 }
 

@@ -222,7 +222,7 @@ TEST(heap_reserve_fails_and_keeps_everything_p55) {
     ptk_heap_t heap;
     ptk_heap_init(&heap);
     ptk_test_faults_install();
-    ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_heap_reallocate, 1, 0, PTK_TEST_ONCE);
     CHECK(!ptk_heap_reserve(&heap));
     CHECK_EQ(heap.reserved, 0);
     reserve(&heap, TIMERS);
@@ -230,7 +230,7 @@ TEST(heap_reserve_fails_and_keeps_everything_p55) {
     for (int i = 0; i < TIMERS; i++) {
         ptk_heap_insert(&heap, &items[i], (uint64_t) i);
     }
-    ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_heap_reallocate, 1, 0, PTK_TEST_FOR_GOOD);
     CHECK(!ptk_heap_reserve(&heap));
     CHECK(!ptk_heap_reserve(&heap));
     CHECK_EQ(heap.reserved, TIMERS);

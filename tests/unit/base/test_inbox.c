@@ -81,13 +81,13 @@ TEST(inbox_kicks_only_a_sleeper_and_only_once) {
     ptk_test_faults_install();
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_push(inbox, &nodes[0]);
-    CHECK_EQ(ptk_test_fault_calls(PTK_FAULT_wake_kick), 0);
+    CHECK_EQ(ptk_test_fault_calls(PTK_SYS_wake_kick), 0);
     CHECK(!ptk_inbox_prepare_sleep(inbox));
     ptk_inbox_drain(inbox);
     CHECK(ptk_inbox_prepare_sleep(inbox));
     ptk_inbox_push(inbox, &nodes[1]);
     ptk_inbox_push(inbox, &nodes[2]);
-    CHECK_EQ(ptk_test_fault_calls(PTK_FAULT_wake_kick), 1);
+    CHECK_EQ(ptk_test_fault_calls(PTK_SYS_wake_kick), 1);
     CHECK(is_awake_readable(inbox, 0));
     ptk_inbox_end_sleep(inbox);
     ptk_inbox_unref(inbox);
@@ -146,13 +146,13 @@ TEST(inbox_is_alone_on_its_cache_lines) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(inbox_create_says_what_ran_out_p55) {
+TEST(inbox_create_reports_what_ran_out_p55) {
     int os_err = 0;
     ptk_test_faults_install();
-    ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_heap_reallocate, 1, 0, PTK_TEST_ONCE);
     CHECK(ptk_inbox_create(&os_err) == NULL);
     CHECK_EQ(os_err, ENOMEM);
-    ptk_test_fault(PTK_FAULT_wake_open, 1, EMFILE, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_wake_open, 1, EMFILE, PTK_TEST_ONCE);
     CHECK(ptk_inbox_create(&os_err) == NULL);
     CHECK_EQ(os_err, EMFILE);
     ptk_test_faults_remove();

@@ -42,6 +42,7 @@ static const memory_order in_order = memory_order_seq_cst;
 
 #include "../../../src/base/ptk_inbox.c" /* NOLINT: with the operations above */
 
+#include "ptk_test_intercept.h"
 #include "sim/world/ptk_choice_tree.h"
 
 #if defined(__has_feature)
@@ -141,20 +142,20 @@ static void run_tasks(void (*const *bodies)(void), int count) {
 
 /* --- the system below the inbox ------------------------------------------------------------------------- */
 
-static int model_wake_open(ptk_os_handle_t *handle_out) {
-    *handle_out = 1;
+static int64_t model_wake_open(ptk_sys_call_t *call) {
+    *call->wake_open.handle_out = 1;
     return 0;
 }
 
-static int model_wake_kick(ptk_os_handle_t wake) {
-    (void) wake;
+static int64_t model_wake_kick(ptk_sys_call_t *call) {
+    (void) call;
     step();
     woken = true;
     return 0;
 }
 
-static int model_close(ptk_os_handle_t handle) {
-    (void) handle;
+static int64_t model_close(ptk_sys_call_t *call) {
+    (void) call;
     return 0;
 }
 
@@ -290,13 +291,12 @@ static uint64_t check_all(void (*const *bodies)(void), int count, unsigned total
     SKIP("the thread sanitizer does not support these coroutines");
 #endif
     ptk_choice_tree_t tree;
-    ptk_sys_t table = ptk_sys_real;
-    table.wake_open = model_wake_open;
-    table.wake_kick = model_wake_kick;
-    table.close = model_close;
+    ptk_interceptor_t model = {.hooks = {[PTK_SYS_wake_open] = model_wake_open,
+                                         [PTK_SYS_wake_kick] = model_wake_kick,
+                                         [PTK_SYS_close] = model_close}};
     expected = total;
     ptk_choice_tree_init(&tree, PTK_CHOICE_TREE_DEPTH_MAX);
-    ptk_thread()->sys = &table;
+    ptk_intercept(&model);
     ptk_thread()->oracle = &tree.oracle;
     do {
         start_run(preemptions);
@@ -305,7 +305,7 @@ static uint64_t check_all(void (*const *bodies)(void), int count, unsigned total
         end_run(&tree);
     } while (ptk_choice_tree_next(&tree));
     ptk_thread()->oracle = NULL;
-    ptk_thread()->sys = NULL;
+    ptk_intercept_end();
     return tree.runs;
 }
 

@@ -59,7 +59,7 @@ TEST(memory_comes_from_the_allocator_that_was_set) {
     CHECK_EQ(counting.reallocations, 2);
 }
 
-TEST(memory_wants_a_whole_allocator) {
+TEST(memory_requires_a_whole_allocator) {
     const ptk_allocator_t no_release = {counting_reallocate, NULL, NULL};
     const ptk_allocator_t no_reallocate = {NULL, counting_release, NULL};
     CHECK_ERR(ptk_alloc_set(&no_release), PTK_ERR_INVALID_PARAM);
@@ -72,11 +72,11 @@ TEST(memory_runs_out_p55) {
     size_t before = ptk_allocations_live();
     char *memory = ptk_allocate(8);
     memcpy(memory, "kept", 5);
-    ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_heap_reallocate, 1, 0, PTK_TEST_FOR_GOOD);
     CHECK(ptk_allocate(1) == NULL);
     CHECK(ptk_allocate_zeroed(1) == NULL);
     CHECK(ptk_reallocate(memory, 100) == NULL);
-    CHECK_EQ(ptk_test_fault_failures(PTK_FAULT_heap_reallocate), 3);
+    CHECK_EQ(ptk_test_fault_failures(PTK_SYS_heap_reallocate), 3);
     CHECK_STR(memory, "kept");
     CHECK_EQ(ptk_allocations_live(), before + 1);
     ptk_test_faults_remove();

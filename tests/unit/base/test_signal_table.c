@@ -97,7 +97,7 @@ TEST(signal_disposition_comes_back_with_the_last) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(signal_that_cannot_be_heard_is_refused) {
+TEST(signal_that_cannot_be_caught_is_refused) {
     static const int numbers[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
                                   0,       -1,      65,      127,    128,    1 << 30};
     ptk_inbox_t *inbox = create_inbox();
@@ -148,23 +148,22 @@ TEST(signal_count_saturates) {
     ptk_inbox_unref(inbox);
 }
 
-static int spoiling_kick(ptk_os_handle_t wake) {
+static int64_t spoiling_kick(ptk_sys_call_t *call) {
     errno = EXDEV;
-    return ptk_sys_real.wake_kick(wake);
+    return ptk_sys_call_below(call);
 }
 
 TEST(signal_handler_leaves_errno) {
-    ptk_sys_t table = ptk_sys_real;
+    ptk_interceptor_t interceptor = {.hooks = {[PTK_SYS_wake_kick] = spoiling_kick}};
     ptk_signal_subscription_t subscription;
-    table.wake_kick = spoiling_kick;
-    ptk_thread()->sys = &table;
+    ptk_intercept(&interceptor);
     ptk_inbox_t *inbox = create_inbox();
-    ptk_thread()->sys = NULL;
     CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGUSR1));
     CHECK(ptk_inbox_prepare_sleep(inbox));
     errno = 4711;
     raise(SIGUSR1);
     CHECK_EQ(errno, 4711);
+    ptk_intercept_end();
     check_arrivals(inbox, &subscription, 1);
     ptk_signal_unsubscribe(&subscription);
     ptk_inbox_unref(inbox);
@@ -175,7 +174,7 @@ TEST(signal_that_the_system_refuses_leaves_nothing_p55) {
     ptk_signal_subscription_t subscription;
     struct sigaction before = disposition(SIGUSR1);
     ptk_test_faults_install();
-    ptk_test_fault(PTK_FAULT_signal_action, 1, EINVAL, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_signal_action, 1, EINVAL, PTK_TEST_ONCE);
     CHECK_ERR(ptk_signal_subscribe(&subscription, inbox, SIGUSR1), PTK_ERR_INVALID_PARAM);
     CHECK_EQ(ptk_get_os_err(), EINVAL);
     CHECK_EQ(inbox->references, 1);

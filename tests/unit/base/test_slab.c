@@ -125,7 +125,7 @@ TEST(p55_slab_out_of_memory_returns_null) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64);
     ptk_test_faults_install();
-    ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_heap_reallocate, 1, 0, PTK_TEST_ONCE);
     CHECK(ptk_slab_alloc(&slab) == NULL);
     CHECK_EQ(slab.live_count, 0);
     void *object = ptk_slab_alloc(&slab);

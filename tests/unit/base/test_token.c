@@ -151,7 +151,7 @@ TEST(p55_token_take_without_memory_returns_null_and_recovers) {
     init_table(&table, 1, 0);
     ptk_test_faults_install();
     for (uint32_t call = 1; call <= 2; call++) {
-        ptk_test_fault(PTK_FAULT_heap_reallocate, call, 0, PTK_TEST_ONCE);
+        ptk_test_fault(PTK_SYS_heap_reallocate, call, 0, PTK_TEST_ONCE);
         CHECK(ptk_token_take(&table) == NULL);
     }
     CHECK(ptk_token_take(&table) != NULL);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Stacks: classes, guards, reuse, colours, their cost, and the behaviour when memory or mappings are used up.
  */
+#include "base/ptk_thread.h"
 #include "context/ptk_sanitizer.h"
 #include "context/ptk_stack_guard.h"
 #include "context/ptk_stack_registry.h"
 #include "ptk_test.h"
+#include "ptk_test_intercept.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -180,7 +182,7 @@ TEST(high_water_is_the_lowest_page_ever_touched) {
 
 /* --- guards -------------------------------------------------------------------------------------- */
 
-TEST(a_guard_tells_whose_it_is) {
+TEST(a_guard_names_its_owner) {
     ptk_stack_label_t found;
     size_t bytes = 0;
     ptk_stack_pool_init(&pool, false);
@@ -237,32 +239,32 @@ TEST(a_write_into_a_protected_guard_faults) {
     check_that_it_faults(PTK_STACK_GUARD_PROTECT);
 }
 
-static int pretend(void *memory, size_t bytes) {
-    (void) memory;
-    (void) bytes;
+static int64_t pretend(ptk_sys_call_t *call) {
+    (void) call;
     return 0;
 }
 
-static int refuse(void *memory, size_t bytes) {
-    (void) memory;
-    (void) bytes;
+static int64_t refuse(ptk_sys_call_t *call) {
+    (void) call;
     return -EINVAL;
 }
 
+/* Probes for guards on a kernel whose guard_install is `hook`, and on one whose protect_none is, too. */
+static void check_guards(ptk_sys_hook_t hook) {
+    ptk_interceptor_t fake = {.hooks = {[PTK_SYS_guard_install] = hook}};
+    ptk_intercept(&fake);
+    CHECK_EQ((int) ptk_stack_probe_guard(ptk_sys()), (int) PTK_STACK_GUARD_PROTECT);
+    fake.hooks[PTK_SYS_protect_none] = hook;
+    CHECK_EQ((int) ptk_stack_probe_guard(ptk_sys()), (int) PTK_STACK_GUARD_NONE);
+    ptk_intercept_end();
+}
+
 TEST(a_guard_without_effect_is_not_used) { /* P64 */
-    ptk_sys_t fake = ptk_sys_real;
-    fake.guard_install = pretend;
-    CHECK_EQ((int) ptk_stack_probe_guard(&fake), (int) PTK_STACK_GUARD_PROTECT);
-    fake.protect_none = pretend;
-    CHECK_EQ((int) ptk_stack_probe_guard(&fake), (int) PTK_STACK_GUARD_NONE);
+    check_guards(pretend);
 }
 
 TEST(a_guard_that_is_refused_gives_way) {
-    ptk_sys_t fake = ptk_sys_real;
-    fake.guard_install = refuse; /* an older kernel, or locked memory */
-    CHECK_EQ((int) ptk_stack_probe_guard(&fake), (int) PTK_STACK_GUARD_PROTECT);
-    fake.protect_none = refuse;
-    CHECK_EQ((int) ptk_stack_probe_guard(&fake), (int) PTK_STACK_GUARD_NONE);
+    check_guards(refuse); /* an older kernel, or locked memory */
 }
 
 TEST(unguarded_stacks_must_be_allowed) {

@@ -181,7 +181,7 @@ static size_t respond(const modbus_request_t *request, const uint8_t *request_pd
     return modbus_response_encode(request, request_pdu, pdu);
 }
 
-TEST(a_response_is_believed_only_as_the_answer_to_its_request) {
+TEST(a_response_is_accepted_only_for_its_request) {
     for (size_t i = 0; i < SHAPES; i++) {
         uint8_t request_pdu[MODBUS_PDU_MAX];
         uint8_t pdu[MODBUS_PDU_MAX + 1] = {0};
@@ -307,7 +307,7 @@ TEST(store_registers) {
     modbus_store_destroy(store);
 }
 
-TEST(store_inputs_say_who_they_are) {
+TEST(store_inputs_identify_themselves) {
     modbus_store_t *store = store_with_unit();
     const modbus_range_t none = {0, 0};
     uint8_t found[4];

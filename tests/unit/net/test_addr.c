@@ -176,7 +176,7 @@ TEST(addr_scope_may_be_an_interface_s_name) {
     CHECK_EQ(in6.sin6_scope_id, index);
 }
 
-TEST(addr_format_wants_room_and_a_known_family) {
+TEST(addr_format_needs_room_and_a_known_family) {
     ptk_addr_t addr;
     char text[PTK_ADDR_TEXT_BYTES] = "before";
     CHECK_OK(ptk_addr_parse("1.2.3.4:80", &addr));

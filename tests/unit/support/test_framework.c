@@ -94,7 +94,7 @@ TEST(framework_notices_what_goes_wrong) {
     check_mischief("skip", 77, "skipped: not here");
     check_mischief("descriptor", 1, "descriptors before");
     check_mischief("allocation", 1, "ptk allocations before");
-    check_mischief("faults", 1, "CHECK(!installed)");
+    check_mischief("faults", 1, "CHECK(!ptk_intercept_is_installed(&faults))");
     check_mischief("end", 1, "CHECK(!is_mischief(\"end\"))");
 }
 
@@ -121,28 +121,28 @@ TEST(check_eq_compares_as_numbers) {
     CHECK_EQ(true, 1);
 }
 
-TEST(faults_strike_the_nth_call) {
+TEST(faults_fail_the_nth_call) {
     ptk_os_handle_t handle;
     ptk_test_faults_install();
-    ptk_test_fault(PTK_FAULT_wake_open, 2, EMFILE, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_wake_open, 2, EMFILE, PTK_TEST_ONCE);
     for (uint32_t call = 1; call <= 4; call++) {
         int result = ptk_sys()->wake_open(&handle);
         CHECK_EQ(result, call == 2 ? -EMFILE : 0);
-        CHECK_EQ(ptk_test_fault_calls(PTK_FAULT_wake_open), call);
-        CHECK_EQ(ptk_test_fault_failures(PTK_FAULT_wake_open), call >= 2);
+        CHECK_EQ(ptk_test_fault_calls(PTK_SYS_wake_open), call);
+        CHECK_EQ(ptk_test_fault_failures(PTK_SYS_wake_open), call >= 2);
         CHECK_EQ(result == 0 ? ptk_sys()->close(handle) : 0, 0);
     }
-    ptk_test_fault(PTK_FAULT_wake_open, 2, ENFILE, PTK_TEST_FOR_GOOD);
+    ptk_test_fault(PTK_SYS_wake_open, 2, ENFILE, PTK_TEST_FOR_GOOD);
     for (uint32_t call = 1; call <= 4; call++) {
         int result = ptk_sys()->wake_open(&handle);
         CHECK_EQ(result, call >= 2 ? -ENFILE : 0);
         CHECK_EQ(result == 0 ? ptk_sys()->close(handle) : 0, 0);
     }
-    ptk_test_fault(PTK_FAULT_heap_reallocate, 1, 0, PTK_TEST_ONCE);
+    ptk_test_fault(PTK_SYS_heap_reallocate, 1, 0, PTK_TEST_ONCE);
     CHECK(ptk_sys()->heap_reallocate(NULL, 1) == NULL);
     ptk_test_faults_remove();
     CHECK_EQ(ptk_sys(), &ptk_sys_real);
-    CHECK_EQ(ptk_test_faults_table()->wake_open(&handle), 0);
+    CHECK_EQ(ptk_intercept_table.wake_open(&handle), 0);
     CHECK_EQ(ptk_sys_real.close(handle), 0);
 }
 

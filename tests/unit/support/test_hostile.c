@@ -21,8 +21,8 @@ static void begin(void) {
 }
 
 static void end(void) {
-    CHECK(ptk_test_hostile_strikes() > 0);
-    ptk_thread()->sys = NULL;
+    CHECK(ptk_test_hostile_bends() > 0);
+    ptk_intercept_end();
 }
 
 /* Waits until the kernel reports `handle`, through whatever it does instead. */

@@ -152,7 +152,7 @@ TEST(sys_maps_pages_that_are_zero_until_touched) {
     CHECK_EQ(sys->unmap(memory, 4 * page), 0);
 }
 
-TEST(sys_is_readable_tells_a_guard_from_memory) {
+TEST(sys_is_readable_distinguishes_a_guard_from_memory) {
     const size_t page = sys->page_bytes();
     char *memory = map_pages(2);
     errno = CANARY;
@@ -239,7 +239,7 @@ TEST(sys_every_descriptor_is_close_on_exec) {
     CHECK_EQ(sys->close(pair[1]), 0);
 }
 
-TEST(sys_sockets_carry_bytes) {
+TEST(sys_sockets_transfer_bytes) {
     ptk_os_handle_t pair[2];
     char buffer[8] = "";
     int one = 1;
