@@ -157,7 +157,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     if (!loop) {
         return NULL;
     }
-    loop->tag = ptk_loop_tag_take(&loop->first_generation);
+    loop->tag = ptk_loop_tag_alloc(&loop->first_generation);
     if (loop->tag == PTK_LOOP_TAG_NONE) {
         loop->ops->close(loop);
         loop_free(loop);

@@ -61,7 +61,7 @@ static void free_sock(ptk_pin_t *pin) {
 }
 
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
-    ptk_sock_t *sock = ptk_token_take(sock_table(scheduler));
+    ptk_sock_t *sock = ptk_token_alloc(sock_table(scheduler));
     if (!sock) {
         return NULL;
     }
@@ -96,6 +96,7 @@ void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_sta
 }
 
 void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state) {
+    ptk_assert(sock->state != PTK_SOCK_FAILED || state == PTK_SOCK_FAILED);
     uint32_t bit = state == PTK_SOCK_CONNECTED ? 0 : PTK_SOCK_NOT_CONNECTED;
     sock->state = (uint8_t) state;
     sock->inbound_gate.unusual = (sock->inbound_gate.unusual & ~PTK_SOCK_NOT_CONNECTED) | bit;
@@ -161,6 +162,7 @@ static void close_sock(const ptk_sock_t *token, bool reset) {
     const ptk_platform_socket_ops_t *ops = socket_ops(sock);
     ptk_token_end(&sock->head);
     end_sock_waits(sock);
+    ptk_assert(sock->inbound.state == PTK_OP_IDLE && sock->outbound.state == PTK_OP_IDLE);
     scheduler->loop->ops->detach(scheduler->loop, &sock->source);
     (void) ops->close(handle, reset);
     ptk_pin_close(&sock->pin);

@@ -10,8 +10,9 @@
  *
  * A ptk_sock_t pointer is a token that ptk looks up and never dereferences. After ptk_sock_close() or
  * ptk_sock_reset(), or once its loop is gone, every call with it returns PTK_ERR_CLOSED and does nothing, on
- * 64-bit systems for ever: it never reaches another socket. PTK_ERR_CLOSED always means that the socket was
- * closed in this program; the peer's end of the stream is PTK_ERR_EOF.
+ * 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again only if its
+ * place has been used for a multiple of 1,024 further sockets exactly. PTK_ERR_CLOSED always means that the
+ * socket was closed in this program; the peer's end of the stream is PTK_ERR_EOF.
  */
 #pragma once
 

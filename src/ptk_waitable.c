@@ -50,7 +50,7 @@ static void free_waitable(ptk_pin_t *pin) {
 }
 
 static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_type_t type) {
-    ptk_waitable_t *waitable = ptk_token_take(waitable_table(scheduler));
+    ptk_waitable_t *waitable = ptk_token_alloc(waitable_table(scheduler));
     if (!waitable) {
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
@@ -104,6 +104,8 @@ static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle)
 static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     ptk_waitable_timer_t *source = ptk_container_of(timer, ptk_waitable_timer_t, timer);
     ptk_waitable_t *waitable = ptk_container_of(source, ptk_waitable_t, u.timer);
+    ptk_assert(waitable->type == PTK_WAITABLE_TIMER && !waitable->pin.closed);
+    ptk_assert(scheduler->now_ns >= timer->value_ns);
     uint64_t count = 1;
     if (source->period_ns > 0) {
         uint64_t late_ns = scheduler->now_ns - timer->value_ns;
@@ -138,6 +140,7 @@ static ptk_err start_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spe
 static void signal_arrived(ptk_inbox_node_t *node) {
     ptk_signal_subscription_t *subscription = ptk_container_of(node, ptk_signal_subscription_t, node);
     ptk_waitable_t *waitable = ptk_container_of(subscription, ptk_waitable_t, u.subscription);
+    ptk_assert(waitable->type == PTK_WAITABLE_SIGNAL);
     ptk_inbox_node_dequeued(node);
     ptk_event_counter_add(&waitable->counter, atomic_exchange(&subscription->count, 0));
 }
@@ -243,6 +246,7 @@ static void end_waitable(ptk_waitable_t *waitable) {
     }
     ptk_token_end(&waitable->head);
     end_waits(waitable, PTK_ERR_CLOSED);
+    ptk_assert(ptk_list_is_empty(&waitable->counter.waiters));
     stop_source(waitable);
     ptk_pin_close(&waitable->pin);
 }

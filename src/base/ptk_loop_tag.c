@@ -24,7 +24,7 @@ static bool claim_tag(uint32_t tag, uint32_t *generation_out) {
     return atomic_compare_exchange_strong(&tag_words[tag], &word, word | TAG_LIVING);
 }
 
-uint32_t ptk_loop_tag_take(uint32_t *generation_out) {
+uint32_t ptk_loop_tag_alloc(uint32_t *generation_out) {
     for (uint32_t tried = 0; tried <= PTK_TOKEN_TAG_MAX; tried++) {
         uint32_t tag = (uint32_t) (atomic_fetch_add(&last_tag, 1) + 1) & PTK_TOKEN_TAG_MAX;
         if (tag != PTK_LOOP_TAG_NONE && claim_tag(tag, generation_out)) {

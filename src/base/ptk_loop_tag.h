@@ -20,7 +20,7 @@
 
 /* Takes a free tag. Returns PTK_LOOP_TAG_NONE if all are living or used up. `generation_out` receives the
    first generation for the tokens of the new loop. */
-uint32_t ptk_loop_tag_take(uint32_t *generation_out);
+uint32_t ptk_loop_tag_alloc(uint32_t *generation_out);
 
 /* Frees a living tag. `generation` is the highest generation that was handed out under it. */
 void ptk_loop_tag_free(uint32_t tag, uint32_t generation);

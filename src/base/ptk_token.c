@@ -71,7 +71,7 @@ static uintptr_t first_token(const ptk_token_table_t *table, uint32_t slot) {
            1u;
 }
 
-ptk_token_head_t *ptk_token_take_new_slot(ptk_token_table_t *table) {
+ptk_token_head_t *ptk_token_alloc_new_slot(ptk_token_table_t *table) {
     uint32_t slot = table->slot_count;
     if (slot > PTK_TOKEN_SLOT_MAX || (slot % PTK_TOKEN_CHUNK_SLOTS == 0 && !add_token_chunk(table))) {
         return NULL;

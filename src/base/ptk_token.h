@@ -7,7 +7,7 @@
  * slot of a table of its loop and holds the token of its present life. A public call computes the slot's
  * address and compares the two tokens: one comparison establishes owner, slot and life.
  *
- *     free  --take-->  living  --end-->  ended  --free-->  free
+ *     free  --alloc-->  living  --end-->  ended  --free-->  free
  *
  * *Living*: the token finds the object. *Ended* (closed, destroyed): the token is refused, while green
  * threads that are inside a call still use the memory. *Free*: the slot waits for its next life, which gets
@@ -73,9 +73,10 @@ void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag,
 /* Frees all chunks, and with them whatever is still living. */
 void ptk_token_table_fini(ptk_token_table_t *table);
 
-/* Returns a zeroed slot that was never used, NULL: out of memory or of slots. Called by ptk_token_take alone.
+/* Returns a zeroed slot that was never used, NULL: out of memory or of slots. Called by ptk_token_alloc
+ * alone.
  */
-ptk_token_head_t *ptk_token_take_new_slot(ptk_token_table_t *table);
+ptk_token_head_t *ptk_token_alloc_new_slot(ptk_token_table_t *table);
 
 /* Returns the head of a slot that exists. */
 static inline ptk_token_head_t *ptk_token_slot(const ptk_token_table_t *table, uint32_t slot, size_t stride) {
@@ -85,10 +86,10 @@ static inline ptk_token_head_t *ptk_token_slot(const ptk_token_table_t *table, u
 
 /* Begins a life. Returns the object, whose memory behind its head is zeroed in a slot's first life and left
    as it was in later ones; NULL: out of memory or of slots. */
-static inline void *ptk_token_take(ptk_token_table_t *table) {
+static inline void *ptk_token_alloc(ptk_token_table_t *table) {
     ptk_queue_node_t *node = ptk_queue_pop(&table->free_slots);
     ptk_token_head_t *head = ptk_likely(node != NULL) ? ptk_container_of(node, ptk_token_head_t, free_link)
-                                                      : ptk_token_take_new_slot(table);
+                                                      : ptk_token_alloc_new_slot(table);
     if (ptk_likely(head != NULL)) {
         ptk_assert(head->token == 0);
         head->token = head->next_token;

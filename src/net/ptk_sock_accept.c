@@ -102,6 +102,7 @@ static ptk_sock_t *accept_connection(ptk_sock_call_t *call, ptk_err *err_out) {
         return NULL;
     }
     *err_out = accept_descriptor(call);
+    ptk_assert(*err_out != PTK_OK || call->sock->inbound.result >= 0);
     if (*err_out != PTK_OK) {
         ptk_sock_discard(accepted);
         return NULL;
@@ -121,6 +122,7 @@ ptk_sock_t *ptk_sock_accept(ptk_sock_t *token, struct sockaddr *addr, socklen_t 
     if (err != PTK_OK) {
         return NULL;
     }
+    ptk_assert(call.sock->state == PTK_SOCK_LISTENING && call.sock->inbound.state == PTK_OP_IDLE);
     call.sock->inbound.kind = PTK_OP_ACCEPT;
     call.sock->inbound.at.addr = addr;
     call.sock->inbound.addrlen = addrlen;

@@ -67,6 +67,7 @@ static ptk_err enter_sock(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_so
     call->gate = ptk_sock_gate(sock, verb);
     ptk_pin_take(&sock->pin);
     err = pass_gate(call, verb);
+    ptk_assert(err != PTK_OK || (call->gate->unusual & PTK_GATE_TAKEN));
     if (err != PTK_OK) {
         (void) ptk_pin_drop(&sock->pin);
     }
@@ -87,6 +88,7 @@ ptk_err ptk_sock_enter_unusual(ptk_sock_call_t *call, const ptk_sock_t *token, p
 
 ptk_err ptk_sock_leave_unusual(ptk_sock_call_t *call, ptk_err err) {
     bool closed = call->sock->pin.closed;
+    ptk_assert(call->sock->pin.count > 0 && closed == (call->sock->head.token == 0));
     if (!closed) {
         ptk_gate_leave(call->gate);
     }

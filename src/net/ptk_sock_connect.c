@@ -16,6 +16,8 @@ static ptk_err wait_for_connection(ptk_sock_call_t *call, const struct sockaddr 
     op->started = sock->state == PTK_SOCK_CONNECTING;
     op->at.target = addr;
     op->bytes = addrlen;
+    ptk_assert(sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND ||
+               sock->state == PTK_SOCK_CONNECTING);
     ptk_err err = ptk_op_wait(&call->call, op, "connect", sock);
     return err == PTK_OK && op->result < 0 ? ptk_call_errno(&call->call, op->result) : err;
 }

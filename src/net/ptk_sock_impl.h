@@ -106,6 +106,7 @@ static inline ptk_err ptk_sock_enter(ptk_sock_call_t *call, const ptk_sock_t *to
     if (ptk_likely(sock != NULL)) {
         ptk_gate_t *gate = ptk_sock_gate(sock, verb);
         if (ptk_likely(ptk_call_enter_usual(&call->call, sock->scheduler, gate->unusual, timeout_ms))) {
+            ptk_assert_debug(sock->state == PTK_SOCK_CONNECTED && ptk_list_is_empty(&gate->waiters));
             gate->unusual = PTK_GATE_TAKEN;
             ptk_pin_take(&sock->pin);
             call->sock = sock;
@@ -120,6 +121,7 @@ static inline ptk_err ptk_sock_enter(ptk_sock_call_t *call, const ptk_sock_t *to
    closed meanwhile and nothing had succeeded. */
 static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
     ptk_sock_t *sock = call->sock;
+    ptk_assert(sock->pin.count > 0);
     if (ptk_likely(err == PTK_OK && call->gate->unusual == PTK_GATE_TAKEN && !sock->pin.closed)) {
         call->gate->unusual = 0;
         sock->pin.count--;

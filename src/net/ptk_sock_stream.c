@@ -31,6 +31,7 @@ static size_t take_unread(ptk_sock_t *sock, char *buffer, size_t bytes) {
         return 0;
     }
     memcpy(buffer, sock->unread + sock->unread_start, taken);
+    ptk_assert(sock->unread && (sock->inbound_gate.unusual & PTK_SOCK_HAS_UNREAD));
     sock->unread_start += taken;
     sock->unread_bytes -= taken;
     if (sock->unread_bytes == 0) {
@@ -76,6 +77,7 @@ static ptk_err transfer_failure(ptk_sock_call_t *call, intptr_t result) {
 /* Decides about an operation that moved nothing: the end of the stream, or a failure. */
 static ptk_err end_of_transfer(ptk_sock_call_t *call, const transfer_t *transfer, const ptk_event_op_t *op) {
     ptk_sock_t *sock = call->sock;
+    ptk_assert(op->state == PTK_OP_IDLE && op->result != -EAGAIN);
     if (op->result == -EPIPE && sock->is_write_shut) {
         return PTK_ERR_WRITE_SHUT;
     }
@@ -96,9 +98,10 @@ static ptk_err continue_transfer(ptk_sock_call_t *call) {
     return call->sock->pin.closed ? PTK_ERR_CLOSED : err;
 }
 
-/* Moves bytes until `least` have moved: the loop of every receive and every send. */
-static inline ptk_err move_bytes(ptk_sock_call_t *call, transfer_t *transfer, ptk_event_op_t *op,
-                                 const char *kind) {
+/* Moves bytes until `least` have moved: the loop of every receive and every send. It and its two callers are
+   inlined, so that nothing lies between a verb and ptk_park. */
+static inline __attribute__((always_inline)) ptk_err move_bytes(ptk_sock_call_t *call, transfer_t *transfer,
+                                                                ptk_event_op_t *op, const char *kind) {
     while (transfer->moved < transfer->least) {
         op->at.buffer = transfer->buffer + transfer->moved;
         op->bytes = transfer->most - transfer->moved;
@@ -124,6 +127,7 @@ static inline ptk_err move_bytes(ptk_sock_call_t *call, transfer_t *transfer, pt
 /* Leaves a receive that failed in the middle. Its bytes become the unread bytes, or, without memory, stay in
    the caller's buffer. */
 static ptk_err leave_failed_receive(ptk_sock_call_t *call, const transfer_t *transfer, ptk_err err) {
+    ptk_assert(err != PTK_OK && transfer->moved < transfer->least);
     bool keeps = transfer->moved > 0 && !call->sock->pin.closed;
     if (!keeps || keep_unread(call->sock, transfer->buffer, transfer->moved)) {
         return ptk_sock_leave(call, err);
@@ -132,7 +136,8 @@ static ptk_err leave_failed_receive(ptk_sock_call_t *call, const transfer_t *tra
     return ptk_fail_count(err, PTK_OK, transfer->moved);
 }
 
-static inline ptk_err receive(const ptk_sock_t *token, transfer_t *transfer, uint32_t timeout_ms) {
+static inline __attribute__((always_inline)) ptk_err receive(const ptk_sock_t *token, transfer_t *transfer,
+                                                             uint32_t timeout_ms) {
     ptk_sock_call_t call;
     ptk_err err = ptk_sock_enter(&call, token, PTK_SOCK_VERB_RECV, timeout_ms);
     if (err != PTK_OK) {
@@ -172,6 +177,7 @@ ptk_err ptk_sock_recv_some(ptk_sock_t *token, void *buf, size_t len, size_t *rec
 /* Leaves a send that failed. After some bytes it is PARTIAL, whatever else happened to the socket. */
 static ptk_err leave_failed_send(ptk_sock_call_t *call, const transfer_t *transfer, ptk_err err) {
     int os_err = call->call.os_err;
+    ptk_assert(err != PTK_OK && transfer->moved <= transfer->most);
     ptk_err cause = ptk_sock_leave(call, err);
     if (transfer->moved == 0) {
         return cause;
@@ -190,8 +196,8 @@ static void set_missing(ptk_sock_t *sock, size_t bytes) {
     }
 }
 
-static inline ptk_err send_bytes(const ptk_sock_t *token, transfer_t *transfer, ptk_sock_verb_t verb,
-                                 uint32_t timeout_ms) {
+static inline __attribute__((always_inline)) ptk_err send_bytes(const ptk_sock_t *token, transfer_t *transfer,
+                                                                ptk_sock_verb_t verb, uint32_t timeout_ms) {
     ptk_sock_call_t call;
     ptk_err err = ptk_sock_enter(&call, token, verb, timeout_ms);
     if (err != PTK_OK) {

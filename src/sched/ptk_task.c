@@ -24,7 +24,7 @@ static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
 }
 
 static ptk_green_t *take_handle(ptk_scheduler_t *scheduler) {
-    ptk_green_t *handle = ptk_token_take(&scheduler->handles);
+    ptk_green_t *handle = ptk_token_alloc(&scheduler->handles);
     if (handle && !handle->joiners.head.next) { /* the first life of this slot */
         ptk_list_init(&handle->joiners);
     }

@@ -48,7 +48,7 @@ static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
                      !scheduler->handles.free_slots.first)) {
         return NULL;
     }
-    ptk_green_t *handle = ptk_token_take(&scheduler->handles);
+    ptk_green_t *handle = ptk_token_alloc(&scheduler->handles);
     scheduler->idle = ptk_task_next(task);
     ptk_task_begin(scheduler, task, handle);
     return task;

@@ -28,7 +28,8 @@ struct ptk_signaler {
 static void deliver_signals(ptk_inbox_node_t *node) {
     ptk_signaler_t *signaler = ptk_container_of(node, ptk_signaler_t, node);
     ptk_inbox_node_dequeued(node);
-    atomic_exchange(&signaler->posted, false);
+    bool was_posted = atomic_exchange(&signaler->posted, false);
+    ptk_assert(was_posted && atomic_load(&signaler->holders) > 0);
     uint64_t count = atomic_exchange(&signaler->count, 0);
     if (signaler->counter && count > 0) {
         ptk_event_counter_add(signaler->counter, count);
@@ -63,6 +64,7 @@ void ptk_signaler_hand_out(ptk_signaler_t *signaler) {
 }
 
 void ptk_signaler_close(ptk_signaler_t *signaler) {
+    ptk_assert(signaler->counter != NULL && atomic_load(&signaler->shares) > 0);
     signaler->counter = NULL;
     atomic_store(&signaler->closed, true);
     drop_share(signaler);

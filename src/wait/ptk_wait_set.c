@@ -119,6 +119,7 @@ static ptk_err look_at_socket(ptk_wait_set_t *set, size_t i) {
         return PTK_OK;
     }
     ptk_event_op_t *op = ready_op(waitable, watched);
+    ptk_assert((watched & ~wanted_events(set, i)) == 0 && op->state == PTK_OP_IDLE);
     op->events = watched;
     err = ptk_op_try(&set->call, op);
     if (err == PTK_OK && op->result < 0) {
@@ -158,6 +159,7 @@ static void queue_for_gates(ptk_wait_set_t *set, size_t i) {
             continue;
         }
         ptk_wait_t *record = record_is_used ? &set->gate_records[i] : &set->records[i];
+        ptk_assert(record && !record->op && !ptk_list_is_linked(&record->link));
         record->count = direction_event(direction);
         ptk_gate_queue(waitable_at(set, i)->subject.gates[direction], record);
         record_is_used = true;
@@ -175,6 +177,7 @@ static ptk_err arm_op(ptk_wait_set_t *set, size_t i) {
         op->state = PTK_OP_IDLE;
         return op->result < 0 ? ptk_call_errno(&set->call, op->result) : PTK_WAKE_RETRY;
     }
+    ptk_assert(op->state == PTK_OP_PENDING && set->records[i].task == set->call.self);
     op->waiter = &set->records[i];
     set->records[i].op = op;
     return PTK_OK;
@@ -201,7 +204,9 @@ static ptk_err arm_item(ptk_wait_set_t *set, size_t i) {
 /* Removes every pointer of an operation to a record of this call. */
 static void clear_waiters(ptk_wait_set_t *set, size_t count) {
     for (size_t i = 0; i < count; i++) {
+        ptk_assert(!ptk_list_is_linked(&set->records[i].link));
         if (set->records[i].op) {
+            ptk_assert(set->records[i].op->state == PTK_OP_IDLE);
             set->records[i].op->waiter = NULL;
             set->records[i].op = NULL;
         }
@@ -257,6 +262,7 @@ static bool finds_closed(ptk_wait_set_t *set) {
 }
 
 static size_t item_of_record(const ptk_wait_set_t *set, const ptk_wait_t *record) {
+    ptk_assert(record != NULL);
     bool is_main_record = record >= set->records && record < set->records + set->count;
     return (size_t) (record - (is_main_record ? set->records : set->gate_records));
 }
@@ -272,6 +278,7 @@ static ptk_err take_outcome(ptk_wait_set_t *set, const ptk_wait_t *record, bool 
         return PTK_OK;
     }
     if (!had_op) {
+        ptk_assert((set->held[i] & record->count) == 0 && (wanted_events(set, i) & record->count) != 0);
         set->held[i] |= (uint8_t) record->count;
     }
     return PTK_WAKE_RETRY;
@@ -293,6 +300,7 @@ static void publish_records(ptk_wait_set_t *set) {
 /* Parks on all armed records. RETRY: look again. */
 static ptk_err park_on_set(ptk_wait_set_t *set) {
     ptk_task_t *self = set->call.self;
+    ptk_assert(self && !self->waits && !self->gate_waits);
     publish_records(set);
     self->woken_by = NULL;
     ptk_err code = ptk_park(self, &set->call.deadline);

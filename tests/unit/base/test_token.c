@@ -29,7 +29,7 @@ static void end(ptk_token_table_t *table, object_t *object) {
 TEST(p84_token_finds_its_object_until_it_ends) {
     ptk_token_table_t table;
     init_table(&table, 7, 0);
-    object_t *object = ptk_token_take(&table);
+    object_t *object = ptk_token_alloc(&table);
     const void *token = ptk_token_of(&object->head);
     CHECK(((uintptr_t) token & 1) == 1);
     CHECK(find(&table, token) == object);
@@ -44,7 +44,7 @@ TEST(p84_token_of_no_life_is_found_in_no_slot) {
     ptk_token_table_t table;
     init_table(&table, 7, 0);
     CHECK(find(&table, NULL) == NULL);
-    object_t *object = ptk_token_take(&table);
+    object_t *object = ptk_token_alloc(&table);
     end(&table, object);
     CHECK(find(&table, NULL) == NULL); /* the ended slot's own word is 0 */
     CHECK(find(&table, object) == NULL);
@@ -58,7 +58,7 @@ TEST(p84_stale_token_is_refused_in_every_later_life_of_its_slot) {
     ptk_token_table_t table;
     init_table(&table, 1, 0);
     for (int life = 0; life < LIVES; life++) {
-        object_t *object = ptk_token_take(&table);
+        object_t *object = ptk_token_alloc(&table);
         tokens[life] = ptk_token_of(&object->head);
         for (int earlier = life > 300 ? life - 300 : 0; earlier < life; earlier++) {
             CHECK(find(&table, tokens[earlier]) == NULL);
@@ -76,13 +76,13 @@ TEST(p84_slot_with_used_up_generations_is_not_reused) {
         SKIP("generations wrap on this system");
     }
     init_table(&table, 1, PTK_TOKEN_GENERATION_MAX - 2);
-    object_t *object = ptk_token_take(&table);
+    object_t *object = ptk_token_alloc(&table);
     const void *first = ptk_token_of(&object->head);
     end(&table, object);
-    CHECK(ptk_token_take(&table) == object);
+    CHECK(ptk_token_alloc(&table) == object);
     const void *last = ptk_token_of(&object->head);
     end(&table, object);
-    object_t *other = ptk_token_take(&table);
+    object_t *other = ptk_token_alloc(&table);
     CHECK(other != object);
     CHECK(find(&table, first) == NULL && find(&table, last) == NULL);
     end(&table, other);
@@ -94,13 +94,13 @@ TEST(token_slots_are_reused_first_in_first_out) {
     object_t *objects[3];
     init_table(&table, 1, 0);
     for (int i = 0; i < 3; i++) {
-        objects[i] = ptk_token_take(&table);
+        objects[i] = ptk_token_alloc(&table);
     }
     for (int i = 0; i < 3; i++) {
         end(&table, objects[i]);
     }
     for (int i = 0; i < 3; i++) {
-        CHECK(ptk_token_take(&table) == objects[i]);
+        CHECK(ptk_token_alloc(&table) == objects[i]);
     }
     for (int i = 0; i < 3; i++) {
         end(&table, objects[i]);
@@ -114,7 +114,7 @@ TEST(token_objects_are_aligned_zeroed_at_first_and_kept_afterwards) {
     ptk_token_table_t table;
     init_table(&table, 1, 0);
     for (int i = 0; i < OBJECTS; i++) {
-        objects[i] = ptk_token_take(&table);
+        objects[i] = ptk_token_alloc(&table);
         CHECK(objects[i] && (uintptr_t) objects[i] % 64 == 0 && objects[i]->value == 0);
         objects[i]->value = i + 1;
     }
@@ -122,7 +122,7 @@ TEST(token_objects_are_aligned_zeroed_at_first_and_kept_afterwards) {
         CHECK(find(&table, ptk_token_of(&objects[i]->head)) == objects[i] && objects[i]->value == i + 1);
         end(&table, objects[i]);
     }
-    CHECK_EQ(((object_t *) ptk_token_take(&table))->value, 1);
+    CHECK_EQ(((object_t *) ptk_token_alloc(&table))->value, 1);
     ptk_token_table_fini(&table);
 }
 
@@ -137,7 +137,7 @@ TEST(token_visit_calls_for_living_objects_alone) {
     int visits = 0;
     init_table(&table, 1, 0);
     for (int i = 0; i < 5; i++) {
-        objects[i] = ptk_token_take(&table);
+        objects[i] = ptk_token_alloc(&table);
     }
     end(&table, objects[1]);
     ptk_token_end(&objects[3]->head);
@@ -152,9 +152,9 @@ TEST(p55_token_take_without_memory_returns_null_and_recovers) {
     ptk_test_faults_install();
     for (uint32_t call = 1; call <= 2; call++) {
         ptk_test_fault(PTK_SYS_heap_reallocate, call, 0, PTK_TEST_ONCE);
-        CHECK(ptk_token_take(&table) == NULL);
+        CHECK(ptk_token_alloc(&table) == NULL);
     }
-    CHECK(ptk_token_take(&table) != NULL);
+    CHECK(ptk_token_alloc(&table) != NULL);
     ptk_test_faults_remove();
     ptk_token_table_fini(&table);
 }
@@ -162,12 +162,12 @@ TEST(p55_token_take_without_memory_returns_null_and_recovers) {
 TEST(p84_tokens_of_a_later_loop_with_the_same_tag_begin_above_the_earlier_ones) {
     uint32_t generation = 0;
     uint32_t again = 0;
-    uint32_t tag = ptk_loop_tag_take(&generation);
+    uint32_t tag = ptk_loop_tag_alloc(&generation);
     CHECK(tag != PTK_LOOP_TAG_NONE && ptk_loop_tag_is_living(tag));
     ptk_loop_tag_free(tag, generation + 5);
     CHECK(!ptk_loop_tag_is_living(tag));
     for (uint32_t other = 0; other != tag;) {
-        other = ptk_loop_tag_take(&again);
+        other = ptk_loop_tag_alloc(&again);
         CHECK(other != PTK_LOOP_TAG_NONE);
         if (other != tag) {
             ptk_loop_tag_free(other, again);
@@ -182,7 +182,7 @@ TEST(loop_tags_run_out_and_come_back) {
     uint32_t generation = 0;
     uint32_t taken = 0;
     uint32_t tag;
-    while ((tag = ptk_loop_tag_take(&generation)) != PTK_LOOP_TAG_NONE) {
+    while ((tag = ptk_loop_tag_alloc(&generation)) != PTK_LOOP_TAG_NONE) {
         generations[tag] = generation;
         taken++;
     }
@@ -190,15 +190,15 @@ TEST(loop_tags_run_out_and_come_back) {
     for (tag = 1; tag <= PTK_TOKEN_TAG_MAX; tag++) {
         ptk_loop_tag_free(tag, generations[tag]);
     }
-    CHECK(ptk_loop_tag_take(&generation) != PTK_LOOP_TAG_NONE);
+    CHECK(ptk_loop_tag_alloc(&generation) != PTK_LOOP_TAG_NONE);
 }
 
 TEST(p84_token_refusal_tells_garbage_stale_and_foreign_apart) {
     ptk_token_table_t table;
     uint32_t generation = 0;
-    uint32_t tag = ptk_loop_tag_take(&generation);
+    uint32_t tag = ptk_loop_tag_alloc(&generation);
     init_table(&table, tag, generation);
-    object_t *object = ptk_token_take(&table);
+    object_t *object = ptk_token_alloc(&table);
     const void *token = ptk_token_of(&object->head);
     CHECK_ERR(ptk_token_refusal(NULL), PTK_ERR_INVALID_PARAM);
     CHECK_ERR(ptk_token_refusal(&table), PTK_ERR_INVALID_PARAM);
