@@ -237,7 +237,7 @@ __attribute__((noinline)) static void seven(int a) { }
                 clean = tidy.main(["--root", folder])
         self.assertEqual((code, clean), (1, 0))
         self.assertIn("bench/b.h:2: tab", output.getvalue())
-        self.assertIn("src: 1 files, 1 functions, median 2 lines, longest 2", output.getvalue())
+        self.assertIn("src/ 1 files, 3 lines; functions 1, lines median/p90/max 2/2/2; .c lines 3/3/3", output.getvalue())
         self.assertIn("tidy: 1 files, no violations", output.getvalue())
         self.assertNotIn("other/", output.getvalue())
 
