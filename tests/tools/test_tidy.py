@@ -8,7 +8,6 @@ import re
 import sys
 import tempfile
 import unittest
-import unittest
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
