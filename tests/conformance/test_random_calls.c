@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS = 4, SEEDS_LONG = 100, CALLS = 12000, ROUNDS_MAX = 20000, CALLS_AFTER_CANCEL = 4 };
-enum { SOCKS = 10, WAITABLES = 10, GREENS = 16, ADDRS = 3, PAIRS = 3, GREENS_MAX = 40, ITEMS = 6 };
+enum { SEEDS = 4, SEEDS_LONG = 100, CALLS = 40000, ROUNDS_MAX = 100000, CALLS_AFTER_CANCEL = 4 };
+enum { SOCKS = 12, WAITABLES = 12, GREENS = 16, ADDRS = 3, PAIRS = 3, GREENS_MAX = 40, ITEMS = 6 };
 
 static struct {
     ptk_test_random_t random;
@@ -95,9 +95,14 @@ static void *garbage(void) {
     return one_in(50) ? (void *) words[below(sizeof words / sizeof words[0])] : NULL; /* NOLINT */
 }
 
+/* Mostly one that is open. */
 static ptk_sock_t *any_sock(void) {
     void *word = garbage();
-    return word ? word : w.socks[below(SOCKS)];
+    ptk_sock_t *sock = w.socks[below(SOCKS)];
+    for (size_t i = 0; i < 3 && !one_in(5) && ptk_sock_fd(sock) == PTK_OS_HANDLE_NONE; i++) {
+        sock = w.socks[below(SOCKS)];
+    }
+    return word ? word : sock;
 }
 
 static ptk_waitable_t *any_waitable(void) {
@@ -178,6 +183,33 @@ static void connect_tcp(void) {
     keep_sock(sock);
 }
 
+/* Gives a socket buffers that a long send fills. */
+static void make_narrow(const ptk_sock_t *sock) {
+    ptk_os_handle_t fd = ptk_sock_fd(sock);
+    int bytes = 8192;
+    if (fd != PTK_OS_HANDLE_NONE && one_in(2)) {
+        CHECK_EQ(fd_set_option((int) fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+        CHECK_EQ(fd_set_option((int) fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
+    }
+}
+
+/* Two sockets that are connected, unless something comes between. */
+static void pair_socks(void) {
+    char text[PTK_ADDR_TEXT_BYTES];
+    ptk_addr_t addr = {.length = sizeof addr.storage};
+    ptk_sock_t *listener = ptk_tcp_listen(NULL, "127.0.0.1:0", NULL);
+    if (ptk_sock_local_addr(listener, (struct sockaddr *) &addr.storage, &addr.length) == PTK_OK) {
+        CHECK_OK(ptk_addr_format(addr_of(&addr), addr.length, text, sizeof text));
+        ptk_sock_t *sock = ptk_tcp_connect(text, 2);
+        ptk_sock_t *accepted = sock ? ptk_sock_accept(listener, NULL, NULL, 2) : NULL;
+        make_narrow(sock);
+        make_narrow(accepted);
+        keep_sock(sock);
+        keep_sock(accepted);
+    }
+    ptk_sock_close(listener);
+}
+
 static void accept_sock(void) {
     ptk_sock_t *sock;
     MAKE_POINTER(sock, ptk_sock_accept(any_sock(), NULL, NULL, any_timeout()), OF_HANDLES, OF_PARKING,
@@ -186,7 +218,7 @@ static void accept_sock(void) {
 }
 
 static void send_sock(void) {
-    size_t length = one_in(20) ? sizeof buffer : below(3000);
+    size_t length = one_in(10) ? sizeof buffer : below(3000);
     ptk_err err = ptk_sock_send(any_sock(), buffer, length, any_timeout());
     LISTED("send", err, OF_TRANSFERS, PTK_ERR_PARTIAL, PTK_ERR_BROKEN, PTK_ERR_WRITE_SHUT);
     if (err == PTK_ERR_PARTIAL) {
@@ -317,7 +349,7 @@ static void create_waitable(void) {
 static void wait_for_one(void) {
     uint32_t ready = UINT32_MAX;
     uint64_t count = UINT64_MAX;
-    uint32_t events = (uint32_t) below(9);
+    uint32_t events = one_in(3) ? (uint32_t) below(9) : PTK_EVENT_READ;
     ptk_err err = ptk_waitable_wait_for(any_waitable(), events, any_timeout(), &ready, &count);
     LISTED("wait_for", err, OF_WAITS);
     CHECK(err == PTK_OK ? (ready & ~(events | PTK_EVENT_ERROR)) == 0 && ready != 0 : ready == 0 && count == 0);
@@ -330,7 +362,7 @@ static void wait_for_several(void) {
     size_t count = below(ITEMS + 1);
     for (size_t i = 0; i < count; i++) {
         ptk_waitable_t *waitable = i > 0 && one_in(3) ? items[i - 1].waitable : any_waitable();
-        items[i] = (ptk_waitable_wait_item_t) {.waitable = waitable, .events = 1 + (uint32_t) below(3)};
+        items[i] = (ptk_waitable_wait_item_t) {.waitable = waitable, .events = one_in(8) ? 1 + (uint32_t) below(3) : 1};
     }
     ptk_err err = ptk_waitable_wait_any(items, count, &index, any_timeout());
     LISTED("wait_any", err, OF_WAITS);
@@ -345,7 +377,7 @@ static void poke_waitable(void) {
     if (one_in(4)) {
         MAKE(ptk_waitable_abort(waitable), OF_HANDLES);
     }
-    if (one_in(4)) {
+    if (one_in(16)) {
         ptk_waitable_destroy(waitable);
     }
 }
@@ -485,20 +517,37 @@ static void misuse_loop(void) {
 
 /* --- the run --- */
 
-/* A kind that stands here twice is made twice as often. */
-static void (*const acts[])(void) = {
-    open_sock,    listen_tcp,      connect_sock,     connect_sock,  connect_tcp,  connect_tcp,  accept_sock,
-    accept_sock,  send_sock,       send_sock,        send_some_sock, recv_sock,   recv_sock,    recv_some_sock,
-    bind_sock,    listen_sock,     shut_sock,        end_sock,      look_at_sock, lend_waitable, lend_waitable,
-    use_pair,     create_waitable, create_waitable,  wait_for_one,  wait_for_one, wait_for_several,
-    wait_for_several, poke_waitable, use_signaler,   raise_signal,  start_green,  go_green,     end_green,
-    look_at_green, pause_green,    pause_green,      act_in_shield, set_local,    misuse_loop,
+/* The kinds of calls, and how often each is made. */
+static const struct {
+    void (*make)(void);
+    size_t weight;
+} acts[] = {
+    {open_sock, 2},        {listen_tcp, 4},      {connect_sock, 3},    {connect_tcp, 2},
+    {pair_socks, 4},       {accept_sock, 6},     {send_sock, 12},      {send_some_sock, 8},
+    {recv_sock, 14},       {recv_some_sock, 10}, {bind_sock, 2},       {listen_sock, 2},
+    {shut_sock, 1},        {end_sock, 3},        {look_at_sock, 2},    {lend_waitable, 6},
+    {use_pair, 6},         {create_waitable, 6}, {wait_for_one, 12},   {wait_for_several, 12},
+    {poke_waitable, 6},    {use_signaler, 3},    {raise_signal, 1},    {start_green, 6},
+    {go_green, 6},         {end_green, 5},       {look_at_green, 1},   {pause_green, 6},
+    {act_in_shield, 5},    {set_local, 2},       {misuse_loop, 1},
 };
+
+static size_t all_weights(void) {
+    size_t sum = 0;
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+        sum += acts[i].weight;
+    }
+    return sum;
+}
 
 static void act(void) {
     if (w.calls_left > 0) {
+        size_t i = 0;
         w.calls_left--;
-        acts[below(sizeof acts / sizeof acts[0])]();
+        for (size_t left = below(all_weights()); left >= acts[i].weight; i++) {
+            left -= acts[i].weight;
+        }
+        acts[i].make();
     }
 }
 
@@ -519,7 +568,9 @@ static ptk_err supervise(void *arg) {
         CHECK_OK(ptk_sleep_ms(1));
         go_green();
         poke_waitable();
-        end_sock();
+        if (one_in(4)) {
+            end_sock();
+        }
         MAKE(ptk_green_cancel(any_green()), OF_HANDLES);
     }
     w.calls_left = 0;
