@@ -182,6 +182,12 @@ void ptk_sock_reset(ptk_sock_t *token) {
 
 /* --- verbs that never wait --- */
 
+/* Returns true while a call connects an open or a bound socket. */
+static bool is_connecting(const ptk_sock_t *sock) {
+    bool is_idle = sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND;
+    return is_idle && (sock->outbound_gate.unusual & PTK_GATE_TAKEN);
+}
+
 /* Returns OK if the socket's state allows bind, else the code of the state. */
 static ptk_err check_bind_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
@@ -196,7 +202,7 @@ static ptk_err check_bind_state(const ptk_sock_t *sock) {
     case PTK_SOCK_OPEN:
         break;
     }
-    return PTK_OK;
+    return is_connecting(sock) ? PTK_ERR_BUSY : PTK_OK;
 }
 
 ptk_err ptk_sock_bind(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen) {
@@ -232,7 +238,7 @@ static ptk_err check_listen_state(const ptk_sock_t *sock) {
     case PTK_SOCK_LISTENING:
         break;
     }
-    return sock->outbound_gate.unusual & PTK_GATE_TAKEN ? PTK_ERR_BUSY : PTK_OK;
+    return is_connecting(sock) ? PTK_ERR_BUSY : PTK_OK;
 }
 
 ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
@@ -249,15 +255,20 @@ ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
     return err;
 }
 
+/* Returns true if there is a connection to shut down, or one under way. For other sockets the system would
+   report that there is none, and shut them down all the same; a listener would end without a report. */
+static bool has_connection(const ptk_sock_t *sock) {
+    return sock->state == PTK_SOCK_CONNECTED || sock->state == PTK_SOCK_CONNECTING || is_connecting(sock);
+}
+
 ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     ptk_sock_t *sock = resolve_sock(token);
     bool known = direction >= PTK_SOCK_READ && direction <= PTK_SOCK_BOTH;
     if (!sock || !known) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    bool is_idle = sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND;
-    if (is_idle && !(sock->outbound_gate.unusual & PTK_GATE_TAKEN)) {
-        return verb_result(-ENOTCONN); /* the system would report this too, and shut it down all the same */
+    if (!has_connection(sock)) {
+        return verb_result(-ENOTCONN);
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
     ptk_err err =

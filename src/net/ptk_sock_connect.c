@@ -8,6 +8,12 @@
  */
 #include "net/ptk_sock_impl.h"
 
+/* Returns true for an address of no family. connect(2) takes it as a request to end a connection, and
+   succeeds. */
+static bool is_unspecified(const struct sockaddr *addr, socklen_t addrlen) {
+    return addrlen >= sizeof addr->sa_family && addr->sa_family == AF_UNSPEC;
+}
+
 /* Drives the outbound operation inside an entered call. */
 static ptk_err wait_for_connection(ptk_sock_call_t *call, const struct sockaddr *addr, socklen_t addrlen) {
     ptk_sock_t *sock = call->sock;
@@ -25,7 +31,7 @@ static ptk_err wait_for_connection(ptk_sock_call_t *call, const struct sockaddr 
 ptk_err ptk_sock_connect(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen,
                          uint32_t timeout_ms) {
     ptk_sock_call_t call;
-    if (!addr) {
+    if (!addr || is_unspecified(addr, addrlen)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     ptk_err err = ptk_sock_enter(&call, token, PTK_SOCK_VERB_CONNECT, timeout_ms);

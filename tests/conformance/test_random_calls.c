@@ -352,7 +352,8 @@ static void wait_for_one(void) {
     uint32_t events = one_in(3) ? (uint32_t) below(9) : PTK_EVENT_READ;
     ptk_err err = ptk_waitable_wait_for(any_waitable(), events, any_timeout(), &ready, &count);
     LISTED("wait_for", err, OF_WAITS);
-    CHECK(err == PTK_OK ? (ready & ~(events | PTK_EVENT_ERROR)) == 0 && ready != 0 : ready == 0 && count == 0);
+    CHECK(err == PTK_OK ? (ready & ~(events | PTK_EVENT_ERROR)) == 0 && ready != 0
+                        : ready == 0 && count == 0);
     MAKE(ptk_waitable_wait(any_waitable(), events, any_timeout()), OF_WAITS);
 }
 
@@ -362,7 +363,8 @@ static void wait_for_several(void) {
     size_t count = below(ITEMS + 1);
     for (size_t i = 0; i < count; i++) {
         ptk_waitable_t *waitable = i > 0 && one_in(3) ? items[i - 1].waitable : any_waitable();
-        items[i] = (ptk_waitable_wait_item_t) {.waitable = waitable, .events = one_in(8) ? 1 + (uint32_t) below(3) : 1};
+        items[i] = (ptk_waitable_wait_item_t) {.waitable = waitable,
+                                               .events = one_in(8) ? 1 + (uint32_t) below(3) : 1};
     }
     ptk_err err = ptk_waitable_wait_any(items, count, &index, any_timeout());
     LISTED("wait_any", err, OF_WAITS);
@@ -522,14 +524,13 @@ static const struct {
     void (*make)(void);
     size_t weight;
 } acts[] = {
-    {open_sock, 2},        {listen_tcp, 4},      {connect_sock, 3},    {connect_tcp, 2},
-    {pair_socks, 4},       {accept_sock, 6},     {send_sock, 12},      {send_some_sock, 8},
-    {recv_sock, 14},       {recv_some_sock, 10}, {bind_sock, 2},       {listen_sock, 2},
-    {shut_sock, 1},        {end_sock, 3},        {look_at_sock, 2},    {lend_waitable, 6},
-    {use_pair, 6},         {create_waitable, 6}, {wait_for_one, 12},   {wait_for_several, 12},
-    {poke_waitable, 6},    {use_signaler, 3},    {raise_signal, 1},    {start_green, 6},
-    {go_green, 6},         {end_green, 5},       {look_at_green, 1},   {pause_green, 6},
-    {act_in_shield, 5},    {set_local, 2},       {misuse_loop, 1},
+    {open_sock, 2},     {listen_tcp, 4},    {connect_sock, 3},    {connect_tcp, 2},   {pair_socks, 4},
+    {accept_sock, 6},   {send_sock, 12},    {send_some_sock, 8},  {recv_sock, 14},    {recv_some_sock, 10},
+    {bind_sock, 2},     {listen_sock, 2},   {shut_sock, 1},       {end_sock, 3},      {look_at_sock, 2},
+    {lend_waitable, 6}, {use_pair, 6},      {create_waitable, 6}, {wait_for_one, 12}, {wait_for_several, 12},
+    {poke_waitable, 6}, {use_signaler, 3},  {raise_signal, 1},    {start_green, 6},   {go_green, 6},
+    {end_green, 5},     {look_at_green, 1}, {pause_green, 6},     {act_in_shield, 5}, {set_local, 2},
+    {misuse_loop, 1},
 };
 
 static size_t all_weights(void) {
