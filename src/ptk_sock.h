@@ -387,7 +387,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_peer_addr(const ptk_sock_t *sock, struct 
  * Parks: no. \n
  * Thread: the loop's. \n
  * Ownership: the descriptor is lent until the socket is closed: do not close it, read from it, write to it,
- * or make it blocking.
+ * make it blocking, or create a waitable for it: ptk_sock_waitable() returns the socket's own.
  */
 PTK_API PTK_NODISCARD ptk_os_handle_t ptk_sock_fd(const ptk_sock_t *sock);
 
