@@ -15,12 +15,12 @@ endif()
 
 # What everything in this tree is compiled with. Reports name files as the repository does, wherever it lies.
 add_library(ptk_common INTERFACE)
-target_compile_definitions(ptk_common INTERFACE _GNU_SOURCE $<$<BOOL:${PTK_BUGS}>:PTK_BUGS=1>
+target_compile_definitions(ptk_common INTERFACE _GNU_SOURCE
     $<$<CONFIG:Debug,Sanitize,Coverage>:PTK_CHECKED=1>) # assertions that are too slow for release
-target_include_directories(ptk_common INTERFACE "${PROJECT_SOURCE_DIR}/src")
+target_include_directories(ptk_common INTERFACE "${PTK_TREE}/src")
 target_compile_options(ptk_common INTERFACE -std=c11
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -fno-omit-frame-pointer
-    "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=" $<$<BOOL:${PTK_WERROR}>:-Werror> ${sanitize})
+    "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=" "-fmacro-prefix-map=${PTK_TREE}/=" $<$<BOOL:${PTK_WERROR}>:-Werror> ${sanitize})
 target_link_libraries(ptk_common INTERFACE Threads::Threads ${sanitize})
 
 # What only the libraries are compiled with.
@@ -34,8 +34,8 @@ target_compile_options(ptk_core_flags INTERFACE -fno-semantic-interposition -fst
     $<$<STREQUAL:${cpu},x86_64>:-fcf-protection=none> $<$<BOOL:${PTK_TLS_MODEL}>:-ftls-model=${PTK_TLS_MODEL}> ${frame_limit})
 
 # The one src/context/ptk_context_<abi>.c that is compiled.
-file(GLOB_RECURSE ptk_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.c")
-file(GLOB_RECURSE ptk_sim_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/sim/*.c")
+file(GLOB_RECURSE ptk_sources CONFIGURE_DEPENDS "${PTK_TREE}/src/*.c")
+file(GLOB_RECURSE ptk_sim_sources CONFIGURE_DEPENDS "${PTK_TREE}/sim/*.c")
 list(FILTER ptk_sources EXCLUDE REGEX "/ptk_context_(x86_64_sysv|aarch64|ucontext)\\.c$")
 if(PTK_CONTEXT MATCHES "^(auto|asm)$" AND cpu MATCHES "^(x86_64|aarch64)$" AND NOT WIN32)
     string(REPLACE "x86_64" "x86_64_sysv" abi "${cpu}")
@@ -49,24 +49,24 @@ else()
     target_compile_definitions(ptk_common INTERFACE PTK_CONTEXT_UCONTEXT=1)
 endif()
 message(STATUS "ptk: stack switch ${abi}")
-list(APPEND ptk_sources "${PROJECT_SOURCE_DIR}/src/context/ptk_context_${abi}.c")
+list(APPEND ptk_sources "${PTK_TREE}/src/context/ptk_context_${abi}.c")
 # A symbol that assembly at file scope defines is in no link-time optimiser's table, so this one stays machine code.
-set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/context/ptk_context_${abi}.c" APPEND PROPERTY COMPILE_OPTIONS "-fno-lto")
+set_property(SOURCE "${PTK_TREE}/src/context/ptk_context_${abi}.c" APPEND PROPERTY COMPILE_OPTIONS "-fno-lto")
 
 foreach(library ptk ptk_sim)
     add_library(${library}_objects OBJECT ${${library}_sources})
     set_target_properties(${library}_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     target_link_libraries(${library}_objects PRIVATE ptk_common ptk_core_flags)
 endforeach()
-add_library(ptk_static STATIC $<TARGET_OBJECTS:ptk_objects>)
+add_library(ptk_static STATIC ${PTK_OBJECTS})
 add_library(ptk_shared SHARED $<TARGET_OBJECTS:ptk_objects>)
 add_library(ptk_sim STATIC $<TARGET_OBJECTS:ptk_sim_objects>)
 set_target_properties(ptk_static ptk_shared PROPERTIES OUTPUT_NAME ptk)
 set_target_properties(ptk_static ptk_shared ptk_sim PROPERTIES LINKER_LANGUAGE C)
-target_include_directories(ptk_static INTERFACE "${PROJECT_SOURCE_DIR}/src")
-target_include_directories(ptk_shared INTERFACE "${PROJECT_SOURCE_DIR}/src")
-target_include_directories(ptk_sim_objects PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/sim")
-target_include_directories(ptk_sim INTERFACE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/sim")
+target_include_directories(ptk_static INTERFACE "${PTK_TREE}/src")
+target_include_directories(ptk_shared INTERFACE "${PTK_TREE}/src")
+target_include_directories(ptk_sim_objects PRIVATE "${PTK_TREE}" "${PTK_TREE}/sim")
+target_include_directories(ptk_sim INTERFACE "${PTK_TREE}" "${PTK_TREE}/sim")
 target_link_libraries(ptk_static PUBLIC Threads::Threads)
 target_link_libraries(ptk_shared PUBLIC Threads::Threads)
 target_link_libraries(ptk_sim PUBLIC ptk_static ${CMAKE_DL_LIBS})
