@@ -153,9 +153,10 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, s
  * @param sock        the socket
  * @param buf         the bytes
  * @param len         how many
- * @param sent_out    receives how many were sent
+ * @param sent_out    receives how many were sent, 0 when the call fails
  * @param timeout_ms  the longest time to wait
- * @return as ptk_sock_send(), except PTK_ERR_PARTIAL and PTK_ERR_BROKEN.
+ * @return as ptk_sock_send(), except PTK_ERR_PARTIAL and PTK_ERR_BROKEN; PTK_ERR_INVALID_PARAM also means
+ * that `len` is 0 or `sent_out` is NULL.
  *
  * Parks: yes, while the peer takes nothing. \n
  * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
@@ -200,10 +201,11 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_recv(ptk_sock_t *sock, void *buf, size_t 
  * @param sock          the socket
  * @param buf           receives the bytes
  * @param len           the most it may receive
- * @param received_out  receives how many came
+ * @param received_out  receives how many came, 0 when the call fails
  * @param timeout_ms    the longest time to wait
  * @return PTK_OK, or
  *         PTK_ERR_EOF: the peer ended the stream, and all its bytes were received;
+ *         PTK_ERR_INVALID_PARAM: `sock`, `buf` or `received_out` is NULL, or `len` is 0;
  *         other errors as ptk_sock_recv(), PTK_ERR_UNEXPECTED_EOF excepted.
  *
  * Parks: yes. \n
@@ -252,6 +254,7 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_ALREADY_BOUND: the socket has a local address;
  *         PTK_ERR_ALREADY_CONNECTED: the socket is connected;
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
+ *         PTK_ERR_BUSY: another green thread connects this socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
@@ -386,7 +389,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_peer_addr(const ptk_sock_t *sock, struct 
  * Parks: no. \n
  * Thread: the loop's. \n
  * Ownership: the descriptor is lent until the socket is closed: do not close it, read from it, write to it,
- * or make it blocking.
+ * make it blocking, or create a waitable for it: ptk_sock_waitable() returns the socket's own.
  */
 PTK_API PTK_NODISCARD ptk_os_handle_t ptk_sock_fd(const ptk_sock_t *sock);
 
