@@ -313,7 +313,7 @@ static void print_next_steps(const char *program) {
            "  %.*smodbus_client 127.0.0.1:1502 write-registers 0 11 22 33\n"
            "  %.*smodbus_client 127.0.0.1:1502 read-holding 0 3\n"
            "  mbpoll -m tcp -p 1502 -a 1 -t 4 -r 1 -c 3 -1 127.0.0.1\n\n"
-           "The README shows how such a server is written.\n",
+           "examples/modbus/modbus_server.c is that server, and the README begins with a smaller one.\n",
            folder_length, program, folder_length, program, folder_length, program);
 }
 

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * modbus_poller HOST:PORT: reads holding registers of a device again and again, prints their values, and connects
- * again whenever the connection is lost. It ends on SIGINT or SIGTERM with status 0.
+ * modbus_poller HOST:PORT: reads holding registers of a device again and again, prints their values, and
+ * connects again whenever the connection is lost. It ends on SIGINT or SIGTERM with status 0.
  *
- * A *transaction* is everything that one poll takes: connecting if there is no connection, the request, and the
- * response. It has one deadline, and each call in it gets the time that is left (deadline.h). How a transaction
- * ends decides how the poller continues:
+ * A *transaction* is everything that one poll takes: connecting if there is no connection, the request, and
+ * the response. It has one deadline, and each call in it gets the time that is left (deadline.h). How a
+ * transaction ends decides how the poller continues:
  *
  *     a response       the values, or the device's exception, are printed; the back-off begins anew
- *     no response      the time passed on a connection that stands: it is kept, because the device may only be
- *                      slow, and modbus_client drops a late response. After SILENT_MOST such transactions in a row
- *                      the connection is given up
- *     the network      the connection is given up: is_passing() lists these errors
+ *     no response      the time passed on a connection that stands: it is kept, because the device may only
+ * be slow, and modbus_client drops a late response. After SILENT_MOST such transactions in a row the
+ * connection is given up the network      the connection is given up: is_passing() lists these errors
  *     CANCELED         a signal has stopped the loop: the poller closes the connection and returns
  *     anything else    a mistake or a bug, which another attempt does not mend: the poller ends with status 1
  *
- * Before it connects again it waits. The wait doubles with each failure up to a limit, and a random half of it is
- * left out, so that the pollers of a device that comes back do not all arrive in the same millisecond.
+ * Before it connects again it waits. The wait doubles with each failure up to a limit, and a random half of
+ * it is left out, so that the pollers of a device that comes back do not all arrive in the same millisecond.
  */
 #include "modbus/deadline.h"
 #include "modbus/modbus_client.h"
@@ -31,13 +30,14 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MOST_MS  30000
 
-static const char help[] = "usage: modbus_poller HOST:PORT [options]\n"
-                           "  --unit N         unit id (default 1)\n"
-                           "  --address N      the first holding register (default 0)\n"
-                           "  --count N        how many registers (default 1)\n"
-                           "  --period-ms N    from the start of a poll to the start of the next (default 1000)\n"
-                           "  --timeout-ms N   for connecting, request and response together (default 1000)\n"
-                           "  --platform NAME  epoll or poll; the best one if not given\n";
+static const char help[] =
+    "usage: modbus_poller HOST:PORT [options]\n"
+    "  --unit N         unit id (default 1)\n"
+    "  --address N      the first holding register (default 0)\n"
+    "  --count N        how many registers (default 1)\n"
+    "  --period-ms N    from the start of a poll to the start of the next (default 1000)\n"
+    "  --timeout-ms N   for connecting, request and response together (default 1000)\n"
+    "  --platform NAME  epoll or poll; the best one if not given\n";
 
 typedef struct poller {
     ptk_addr_t server;
@@ -92,7 +92,8 @@ static ptk_err back_off(poller_t *poller) {
 
 static void print_response(const poller_t *poller, modbus_exception_t exception, const uint16_t *values) {
     if (exception) {
-        fprintf(stderr, "modbus_poller: %s (exception %d)\n", modbus_exception_text(exception), (int) exception);
+        fprintf(stderr, "modbus_poller: %s (exception %d)\n", modbus_exception_text(exception),
+                (int) exception);
         return;
     }
     for (unsigned i = 0; i < poller->range.count; i++) {
@@ -194,11 +195,14 @@ static void read_option(poller_t *poller, int letter) {
 }
 
 static void read_arguments(poller_t *poller, int argc, char **argv) {
-    static const struct option known[] = {
-        {"unit", required_argument, NULL, 'u'},      {"address", required_argument, NULL, 'a'},
-        {"count", required_argument, NULL, 'c'},     {"period-ms", required_argument, NULL, 'e'},
-        {"timeout-ms", required_argument, NULL, 't'}, {"platform", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"unit", required_argument, NULL, 'u'},
+                                          {"address", required_argument, NULL, 'a'},
+                                          {"count", required_argument, NULL, 'c'},
+                                          {"period-ms", required_argument, NULL, 'e'},
+                                          {"timeout-ms", required_argument, NULL, 't'},
+                                          {"platform", required_argument, NULL, 'p'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int letter;
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
         read_option(poller, letter);

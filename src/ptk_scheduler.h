@@ -16,6 +16,10 @@ extern "C" {
  * Runs the loop's green threads until all that are not daemons have ended. Daemons are then cancelled, and
  * the call returns when they have ended too. It may be called again afterwards.
  *
+ * The results of green threads are not the result of this call: it returns PTK_OK also if every one of them
+ * failed. A program that needs a result spawns that green thread with a handle, and calls ptk_green_join()
+ * with timeout 0 after run.
+ *
  * @param loop  the loop; NULL means the current one
  * @return PTK_OK when all have ended, also after ptk_scheduler_stop(), or
  *         PTK_ERR_DEADLOCK: every green thread waits for an event that can never come; a report was printed,

@@ -28,8 +28,8 @@ typedef struct ptk_error_slot {
 typedef struct ptk_thread_block {
     struct ptk_event_loop_platform *loop; /* the live loop of this thread, NULL if it has none */
     void *scheduler;                      /* layer 3's state of that loop, NULL until it is attached */
-    ptk_error_slot_t *errors;             /* the slot in use, NULL: own_errors; set at each switch */
-    ptk_error_slot_t *(*locate)(void);    /* with foreign coroutines: returns the slot; NULL otherwise */
+    ptk_error_slot_t *(*locate)(void);    /* returns the running green thread's slot, NULL outside one; NULL
+                                             before the first green thread: own_errors */
     const ptk_sys_t *sys;                 /* NULL: the real one */
     struct ptk_choice_oracle *oracle;     /* NULL: every choice is 0 */
     struct ptk_observer *observer;        /* of green threads, only beside an oracle; NULL: none */
