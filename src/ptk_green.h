@@ -231,7 +231,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_yield(void);
 /**
  * Sleeps for some time.
  *
- * @param ms  milliseconds, never less; 0 is a yield; PTK_TIMEOUT_INFINITE: until cancelled
+ * @param ms  milliseconds; the sleep is never shorter; 0: as ptk_yield(); PTK_TIMEOUT_INFINITE: until
+ * cancelled
  * @return PTK_OK when the time has passed, or
  *         PTK_ERR_CANCELED: the caller was cancelled;
  *         PTK_ERR_NOT_GREEN: called outside a green thread;
@@ -245,7 +246,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sleep_ms(uint32_t ms);
 /**
  * Sleeps until ptk_now_ns() has reached a point in time.
  *
- * @param deadline_ns  the point in time; a past one is a yield; PTK_TIME_NEVER: until cancelled
+ * @param deadline_ns  the point in time; a past one: as ptk_yield(); PTK_TIME_NEVER: until cancelled
  * @return as ptk_sleep_ms().
  *
  * Parks: yes. \n
