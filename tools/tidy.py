@@ -56,9 +56,6 @@ BANS = (
         "no floating point where runs must be the same everywhere: use integers"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
 )
-# Folders and files, by the beginning of their paths, that the rules of language and of names do not hold yet: empty when
-# all are rewritten. `--words` shows their violations all the same.
-PENDING_FOLDERS = ("src/", "sim/", "tests/", "tools/", "docs/simulation.md")
 # Files that define the same names because a build takes one of them: one per group that the pattern distinguishes.
 ALTERNATIVES = (
     re.compile(r"src/context/ptk_context_(aarch64|ucontext|x86_64_\w+)\.c"),
@@ -318,7 +315,7 @@ def read(root: Path, names: list[str]) -> list[Source]:
 
 
 def language_violations(root: Path) -> list[Violation]:
-    """What the rules of language and of names find, in pending folders too."""
+    """What the rules of language and of names find."""
     sources = read(root, list_files(root, WORD_FOLDERS, WORD_SUFFIXES))
     return sorted({violation for source in sources for violation in check_language(source)} | set(check_names(sources)))
 
@@ -382,7 +379,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--stats", action="store_true", help="also print the lengths of functions and files in src")
     parser.add_argument("--words", action="store_true",
-                        help="print only what the rules of language and of names find, in pending folders too")
+                        help="print only what the rules of language and of names find, and how much of it per folder")
     parser.add_argument("paths", nargs="*", help="with --words: only of files whose path begins so")
     options = parser.parse_args(arguments)
     if options.words:
@@ -390,8 +387,7 @@ def main(arguments: list[str]) -> int:
 
     sources = read(options.root, list_files(options.root))
     violations = sorted([violation for source in sources for violation in check(source)] +
-                        [violation for violation in language_violations(options.root)
-                         if not violation.file.startswith(PENDING_FOLDERS)])
+                        language_violations(options.root))
     for violation in violations:
         print(violation)
     if options.stats:

@@ -128,7 +128,7 @@ static ptk_error_slot_t *locate(void) {
     return found;
 }
 
-TEST(err_slot_is_located_then_own) {
+TEST(err_slot_is_the_located_one_else_the_thread_s) {
     ptk_thread_block_t *block = ptk_thread();
     CHECK_EQ(ptk_error_slot(), &block->own_errors);
     block->locate = locate;
