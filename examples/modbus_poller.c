@@ -7,12 +7,14 @@
  * the response. It has one deadline, and each call in it gets the time that is left (deadline.h). How a
  * transaction ends decides how the poller continues:
  *
- *     a response       the values, or the device's exception, are printed; the back-off begins anew
- *     no response      the time passed on a connection that stands: it is kept, because the device may only
- * be slow, and modbus_client drops a late response. After SILENT_MOST such transactions in a row the
- * connection is given up the network      the connection is given up: is_passing() lists these errors
- *     CANCELED         a signal has stopped the loop: the poller closes the connection and returns
- *     anything else    a mistake or a bug, which another attempt does not mend: the poller ends with status 1
+ *     a response      its values, or the device's exception, are printed; the back-off begins anew
+ *     no response     the connection is kept, and given up after SILENT_MOST such transactions in a row
+ *     the network     the connection is given up: is_passing() lists these errors
+ *     CANCELED        a signal has stopped the loop: the poller closes the connection and returns
+ *     another error   another attempt would not mend it: the poller ends with status 1
+ *
+ * A connection without a response is kept because the device may only be slow: modbus_client drops a response
+ * that comes late.
  *
  * Before it connects again it waits. The wait doubles with each failure up to a limit, and a random half of
  * it is left out, so that the pollers of a device that comes back do not all arrive in the same millisecond.

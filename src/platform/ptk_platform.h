@@ -3,9 +3,8 @@
  * The platform contract (layer 2, internal), and the list of what a port to another operating system adds.
  *
  * A port consists of, in the order of writing it:
- *   0. for another CPU or calling convention a stack switch, src/context/ptk_context_<abi>.c and .h, unless
- * libc has swapcontext; for another system the types of ptk_os_net.h and, if its compiler is new, the
- *      attributes of ptk_api.h;
+ *   0. for another CPU a stack switch, src/context/ptk_context_<abi>.c and .h, unless libc has swapcontext;
+ *      for another system the types of ptk_os_net.h and, for another compiler, the attributes of ptk_api.h;
  *   1. a system table, `ptk_sys_real` (src/sys/ptk_sys.h): every call to the operating system;
  *   2. the socket verbs, a ptk_platform_socket_ops_t; a POSIX system uses ptk_posix_sock.h;
  *   3. a loop structure that embeds `struct ptk_event_loop_platform` as its first member, and a
