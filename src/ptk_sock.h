@@ -16,9 +16,10 @@
  * systems for ever: it never reaches another socket. The error is PTK_ERR_CLOSED, or PTK_ERR_WRONG_THREAD if
  * the loop is gone and a living loop of another thread has its number; a call that returns a pointer returns
  * NULL. A call that waits while the socket is closed returns PTK_ERR_CLOSED; a send that had sent some bytes
- * by then returns PTK_ERR_PARTIAL with that cause. On 32-bit systems such a pointer is accepted again only if
- * its place has been used for a multiple of 1,024 further sockets exactly. PTK_ERR_CLOSED always means that
- * the socket was closed in this program; the peer's end of the stream is PTK_ERR_EOF.
+ * by then returns PTK_ERR_PARTIAL with that cause. On 32-bit systems such a pointer is accepted again if its
+ * place has been used for exactly a multiple of 1,024 further sockets; one of a loop that has gone can be
+ * accepted earlier, after 31 further loops. PTK_ERR_CLOSED always means that the socket was closed in this
+ * program; the peer's end of the stream is PTK_ERR_EOF.
  *
  * docs/errors.md says how a protocol continues after each error.
  */
@@ -45,7 +46,8 @@ typedef struct ptk_sock ptk_sock_t;
  * @param type   SOCK_STREAM
  * @param proto  0 or IPPROTO_TCP
  * @return the socket; NULL on failure, with the reason in ptk_get_err():
- *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol;
+ *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol, or the system lacks it;
+ *         PTK_ERR_PERMISSION: the operating system forbids it;
  *         PTK_ERR_NO_RESOURCES: no memory or descriptor is left;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
@@ -106,7 +108,7 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_LISTENING: the socket is a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
  *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket (on Linux an IPv6 socket
  *         returns PTK_ERR_INVALID_PARAM for an IPv4 address);
  *         PTK_ERR_NETWORK, PTK_ERR_OS: another failure, with its number in ptk_get_os_err();
@@ -263,7 +265,8 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: no. \n
@@ -302,13 +305,13 @@ typedef enum ptk_sock_direction {
 } ptk_sock_direction_t;
 
 /**
- * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
- * #PTK_SOCK_WRITE.
+ * Ends one or both directions of a stream (shutdown(2)). After #PTK_SOCK_WRITE sends return
+ * PTK_ERR_WRITE_SHUT; after #PTK_SOCK_READ receives return the bytes that have arrived, then PTK_ERR_EOF.
  *
  * @param sock       the socket
  * @param direction  what to end
  * @return PTK_OK, or
- *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected, and no connect is under way;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread block and the error slot.
+ * The thread block and the error slot (layer 0).
  *
- * The slot of a failed call is found at the time of the failure: what `locate`, which the scheduler sets,
- * returns for the running green thread or foreign coroutine; else the block's own slot, for code that runs
- * outside green threads. So a switch stores nothing for errors.
+ * The slot of a failed call is looked up when the call fails, so that a switch stores nothing for it: it is
+ * the one that `locate` returns, the running green thread's, or else the block's own.
  */
 #include "base/ptk_thread.h"
 
