@@ -106,7 +106,7 @@ static ptk_event_loop_platform_t *loop_open(const ptk_platform_ops_t *ops) {
 no_inbox:
     ptk_free(loop);
 no_loop:
-    ptk_fail_os(os_err == ENOSYS ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
+    ptk_fail_os(ptk_sys_is_denied(-os_err) ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
     return NULL;
 }
 
@@ -154,6 +154,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         return NULL;
     }
     ptk_event_loop_platform_t *loop = loop_open_chosen(copy.platform);
+    ptk_log_denied();
     if (!loop) {
         return NULL;
     }

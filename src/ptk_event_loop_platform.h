@@ -52,7 +52,9 @@ typedef struct ptk_event_loop_platform_options {
  *         PTK_ERR_BUSY: this thread has a loop already;
  *         PTK_ERR_NO_RESOURCES: no memory or descriptors;
  *         PTK_ERR_INVALID_PARAM: `$PTK_PLATFORM` names no platform;
- *         PTK_ERR_NOT_SUPPORTED: that platform does not work here.
+ *         PTK_ERR_NOT_SUPPORTED: that platform does not work here, or none does: the kernel lacks a system
+ *         call, or a sandbox denies it with ENOSYS, EPERM or EACCES, which is in ptk_get_os_err(). The log
+ *         names the call. Without `$PTK_PLATFORM` the next platform is tried first.
  *
  * Parks: no. \n
  * Thread: any; it owns the loop from then on. \n

@@ -373,9 +373,13 @@ static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
 }
 
 /* A wake is like an eventfd whose value is read as a whole: readable while it is kicked. */
-static int sim_wake_open(ptk_os_handle_t *handle_out) {
+static int sim_wake_open(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out) {
     ptk_sim_file_t *file = NULL;
-    return ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_WAKE, &file, handle_out);
+    int result = ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_WAKE, &file, handle_out);
+    if (result == 0) {
+        *kick_out = *handle_out;
+    }
+    return result;
 }
 
 static int sim_wake_kick(ptk_os_handle_t wake) {

@@ -20,6 +20,7 @@
 
 #include <ptk_os_net.h>
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,8 +54,9 @@ typedef struct ptk_sys {
     int (*protect_none)(void *memory, size_t bytes);
     int (*guard_install)(void *memory, size_t bytes);
     int (*resident)(void *memory, size_t bytes, unsigned char *vector); /* mincore(2): one byte per page */
-    bool (*is_readable)(
-        const void *memory); /* the kernel reads one byte: false is EFAULT; async-signal-safe */
+    /* The kernel reads one byte: false is EFAULT. True for every address, NULL included, where the system
+     * cannot find out. Async-signal-safe. */
+    bool (*is_readable)(const void *memory);
     size_t (*page_bytes)(void);
 
     /* Sockets. Each call is one system call on a non-blocking descriptor. */
@@ -85,10 +87,10 @@ typedef struct ptk_sys {
     int (*timer_open)(ptk_os_handle_t *handle_out);
     int (*timer_set)(ptk_os_handle_t timer, uint64_t deadline_ns);
 
-    /* A wake: a descriptor that is readable from a kick until it is drained. Kicks are not counted. wake_kick
-     * is async-signal-safe. */
-    int (*wake_open)(ptk_os_handle_t *handle_out);
-    int (*wake_kick)(ptk_os_handle_t wake);
+    /* A wake: a descriptor that is readable from a kick until it is drained, and the one to kick, which may
+     * be the same; both are closed. Kicks are not counted. wake_kick is async-signal-safe. */
+    int (*wake_open)(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out);
+    int (*wake_kick)(ptk_os_handle_t kick);
     int (*wake_drain)(ptk_os_handle_t wake);
 
     /* Signals and the process. */
@@ -112,6 +114,16 @@ typedef struct ptk_sys {
 
 /* The table of the real system. */
 extern const ptk_sys_t ptk_sys_real;
+
+/* Returns the name of a system call that a filter denies, and what ptk does instead, and writes the errno
+ * value of the refusal to *os_err_out; NULL if there is none that was not returned before. Any thread. */
+const char *ptk_sys_take_denied(int *os_err_out);
+
+/* Returns whether a negative errno value means that the system does not have the call: sandboxes answer with
+ * EPERM or EACCES as well as with ENOSYS. */
+static inline bool ptk_sys_is_denied(intptr_t result) {
+    return result == -ENOSYS || result == -EPERM || result == -EACCES;
+}
 
 /* Formats like snprintf(3) into `buffer`, which is always terminated. Returns the length of the whole text,
  * also where it was cut. Leaves errno unchanged. Any thread. Not part of the table, like all text functions:

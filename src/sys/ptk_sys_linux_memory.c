@@ -7,7 +7,6 @@
  */
 #include "sys/ptk_sys_linux.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -73,8 +72,9 @@ static intptr_t sys_read_own_memory(const void *memory) {
 static intptr_t sys_write_to_pipe(const void *memory) {
     int saved_errno = errno;
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        return ptk_sys_result(-1, saved_errno);
+    int result = ptk_sys_linux_pipe(ends);
+    if (result != 0) {
+        return result;
     }
     intptr_t written = ptk_sys_result(write(ends[1], memory, 1), saved_errno);
     close(ends[0]);
@@ -82,7 +82,7 @@ static intptr_t sys_write_to_pipe(const void *memory) {
     return written;
 }
 
-/* Without descriptors for the pipe the byte counts as readable; only EFAULT proves a guard. */
+/* Without a pipe the byte counts as readable, address 0 included; only EFAULT proves a guard. */
 bool ptk_sys_linux_is_readable(const void *memory) {
     intptr_t result = sys_read_own_memory(memory);
     if (result < 0 && result != -EFAULT) {
