@@ -173,7 +173,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }
     ptk_assert(!ptk_thread()->loop && !loop->attachment.data);
-    loop->overflow_cookie = ptk_overflow_thread_init();
+    ptk_overflow_thread_init(&loop->overflow);
     ptk_thread()->loop = loop;
     ptk_thread()->loop_tag = loop->tag;
     return loop;
@@ -200,7 +200,7 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     }
     ptk_assert(ptk_thread()->loop == loop);
     loop->ops->close(loop);
-    ptk_overflow_thread_fini(loop->overflow_cookie);
+    ptk_overflow_thread_fini(&loop->overflow);
     ptk_thread()->loop = NULL;
     ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
     ptk_loop_tag_free(loop->tag, loop->last_generation);

@@ -95,6 +95,11 @@ typedef struct ptk_sys {
 
     /* Signals and the process. */
     int (*signal_action)(int signal_number, const struct sigaction *action, struct sigaction *old_out);
+    /* Returns whether the calling thread blocks a signal; blocks or unblocks it; sends it to the calling
+     * thread, which is async-signal-safe. */
+    bool (*signal_is_blocked)(int signal_number);
+    void (*signal_set_blocked)(int signal_number, bool blocked);
+    void (*signal_raise)(int signal_number);
     /* Gives the calling thread an alternate signal stack unless it has one; NULL is then the cookie. Remove
      * takes the cookie on the same thread and does nothing for NULL. */
     int (*signal_stack_install)(void **cookie_out);

@@ -82,6 +82,9 @@ int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *event
 
 /* Signals: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
+bool ptk_sys_linux_signal_is_blocked(int signal_number);
+void ptk_sys_linux_signal_set_blocked(int signal_number, bool blocked);
+void ptk_sys_linux_signal_raise(int signal_number);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);
 bool ptk_sys_linux_in_signal_handler(void);

@@ -102,6 +102,25 @@ int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *actio
     return (int) ptk_sys_result(sigaction(signal_number, action, old_out), saved_errno);
 }
 
+bool ptk_sys_linux_signal_is_blocked(int signal_number) {
+    sigset_t blocked;
+    return pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 && sigismember(&blocked, signal_number) == 1;
+}
+
+/* Fails for no signal number that exists. */
+void ptk_sys_linux_signal_set_blocked(int signal_number, bool blocked) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void ptk_sys_linux_signal_raise(int signal_number) {
+    int saved_errno = errno;
+    raise(signal_number);
+    errno = saved_errno;
+}
+
 /* 64 KiB hold the largest signal frame of any CPU (AMX: about 11 KiB) and an earlier handler that is called
  * from ptk's. */
 int ptk_sys_linux_signal_stack_install(void **cookie_out) {

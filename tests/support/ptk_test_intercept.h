@@ -71,6 +71,9 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(heap_free, NOTHING, void, 1, (void *, memory))                                                         \
     X(is_readable, NUMBER, bool, 1, (const void *, memory))                                                  \
     X(page_bytes, NUMBER, size_t, 0, ())                                                                     \
+    X(signal_is_blocked, NUMBER, bool, 1, (int, signal_number))                                              \
+    X(signal_set_blocked, NOTHING, void, 2, (int, signal_number, bool, blocked))                             \
+    X(signal_raise, NOTHING, void, 1, (int, signal_number))                                                  \
     X(signal_stack_remove, NOTHING, void, 1, (void *, cookie))                                               \
     X(thread_yield, NOTHING, void, 0, ())                                                                    \
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \
