@@ -44,16 +44,29 @@ static void refuse_forked(const ptk_task_t *task) {
     }
 }
 
+/* A green thread with exceptions of its own begins without any, although run may be called in a catch block.
+ */
+static void begin_exceptions(ptk_scheduler_t *scheduler) {
+    const ptk_cxx_words_t none = {0};
+    scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, none);
+}
+
 static void run_green(ptk_task_t *task) {
     ptk_green_fn fn = task->u.start.fn;
     void *arg = task->u.start.arg;
     task->u.run.waits_count = 0;
     task->u.run.ready = 0;
     task->last_count = 0;
+    if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
+        begin_exceptions(task->scheduler);
+    }
     ptk_err result = fn(arg);
     refuse_forked(task);
     if (ptk_unlikely(task->locals != NULL)) {
         ptk_locals_end(task);
+    }
+    if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
+        ptk_cxx_exchange(task->scheduler->cxx_place, task->scheduler->cxx_words);
     }
     report_failure(task, result);
     ptk_task_end(task, result);
@@ -192,9 +205,23 @@ static ptk_err init_green(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
     return err;
 }
 
+/* Coroutines of a foreign library are switched by that library. Without a C++ library there is nothing to
+ * keep; one that is loaded later is found by the next spawn. */
+static void keep_exceptions(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+    if (!scheduler->cxx_place) {
+        scheduler->cxx_place = ptk_sys_cxx_globals();
+    }
+    if (scheduler->cxx_place && !scheduler->find_current) {
+        task->unusual |= PTK_TASK_CXX;
+    }
+}
+
 static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t flags) {
     if (flags & PTK_GREEN_FP) {
         task->unusual |= PTK_TASK_FP;
+    }
+    if (flags & PTK_GREEN_CXX) {
+        keep_exceptions(scheduler, task);
     }
     if (flags & PTK_GREEN_DAEMON) {
         task->flags |= PTK_TASK_DAEMON;
@@ -226,7 +253,7 @@ static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t
 
 static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
-    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON)) != 0 ||
+    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON | PTK_GREEN_CXX)) != 0 ||
         options->reserved != 0) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }

@@ -130,6 +130,10 @@ static inline bool ptk_sys_is_denied(intptr_t result) {
     return result == -ENOSYS || result == -EPERM || result == -EACCES;
 }
 
+/* Returns where the C++ library keeps the exceptions of the calling thread (`__cxa_get_globals`), NULL in a
+ * process without one. Any thread. */
+void *ptk_sys_cxx_globals(void);
+
 /* Formats like snprintf(3) into `buffer`, which is always terminated. Returns the length of the whole text,
  * also where it was cut. Leaves errno unchanged. Any thread. Not part of the table, like all text functions:
  * they make no system call. */
