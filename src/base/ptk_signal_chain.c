@@ -9,7 +9,7 @@
  * both
  *
  * At level 2 the later handler may call the first one, or not. The second one delivers in either case, and
- * the first one only calls what was there before it; one handler alone could not tell the two calls apart,
+ * the first one only calls what was there before it; one handler alone could not distinguish the two calls,
  * and would call the later handler in a circle. If yet another handler is found over the second one, ptk
  * stays below it and depends on being called.
  *

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C++ library keeps the exceptions in progress per OS thread, so a green thread that parked in a catch block
- * rethrew another one's afterwards. This program has no C++ library: it provides the two words itself.
- * tests/headers/exceptions.cc does the same with exceptions.
+ * The C++ library keeps the exceptions in progress per OS thread, so a green thread that parked in a catch
+ * block rethrew another one's afterwards. This program has no C++ library: it gives the scheduler two words
+ * of its own. tests/headers/exceptions.cc does the same with exceptions.
  */
 #include "conformance.h"
 
-typedef struct words {
-    void *caught;
-    unsigned uncaught;
-} words_t;
+#include "sched/ptk_sched.h"
 
-static words_t words;
-
-/* Takes precedence over the C++ library's, which a sanitizer may have brought along. */
-__attribute__((visibility("default"))) void *__cxa_get_globals(void);
-void *__cxa_get_globals(void) {
-    return &words;
-}
+static ptk_cxx_words_t words;
 
 static int ended;
 
@@ -28,7 +19,7 @@ static bool are(const void *caught, unsigned uncaught) {
 static ptk_err keep_own(void *arg) {
     CHECK(are(NULL, 0));
     for (unsigned i = 0; i < 20; i++) {
-        words = (words_t) {arg, i};
+        words = (ptk_cxx_words_t) {arg, i};
         if (i % 3 == 0) {
             CHECK_OK(ptk_sleep_ms(1));
         } else {
@@ -58,13 +49,14 @@ static void spawn(ptk_green_fn fn, void *arg, uint32_t flags) {
 
 TEST(p70_each_green_thread_keeps_its_own_exceptions) {
     static char objects[10];
-    words = (words_t) {&words, 7};
+    words = (ptk_cxx_words_t) {&words, 7};
     ptk_event_loop_platform_t *loop = test_loop();
     for (size_t life = 0; life < 2; life++) { /* the second time on used stacks */
         ended = 0;
         for (size_t i = 0; i < 10; i++) {
-            spawn(keep_own, &objects[i], i % 2 ? PTK_GREEN_CXX : PTK_GREEN_CXX | PTK_GREEN_FP);
             spawn(share, NULL, i % 2 ? 0 : PTK_GREEN_FP);
+            ptk_scheduler_here()->cxx_place = &words;
+            spawn(keep_own, &objects[i], i % 2 ? PTK_GREEN_CXX : PTK_GREEN_CXX | PTK_GREEN_FP);
         }
         test_run();
         CHECK_EQ(ended, 20);
