@@ -106,7 +106,7 @@ static ptk_event_loop_platform_t *loop_open(const ptk_platform_ops_t *ops) {
 no_inbox:
     ptk_free(loop);
 no_loop:
-    ptk_fail_os(os_err == ENOSYS ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
+    ptk_fail_os(ptk_sys_is_denied(-os_err) ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
     return NULL;
 }
 
@@ -154,6 +154,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         return NULL;
     }
     ptk_event_loop_platform_t *loop = loop_open_chosen(copy.platform);
+    ptk_log_denied();
     if (!loop) {
         return NULL;
     }
@@ -172,7 +173,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }
     ptk_assert(!ptk_thread()->loop && !loop->attachment.data);
-    loop->overflow_cookie = ptk_overflow_thread_init();
+    ptk_overflow_thread_init(&loop->overflow);
     ptk_thread()->loop = loop;
     ptk_thread()->loop_tag = loop->tag;
     return loop;
@@ -199,7 +200,7 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     }
     ptk_assert(ptk_thread()->loop == loop);
     loop->ops->close(loop);
-    ptk_overflow_thread_fini(loop->overflow_cookie);
+    ptk_overflow_thread_fini(&loop->overflow);
     ptk_thread()->loop = NULL;
     ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
     ptk_loop_tag_free(loop->tag, loop->last_generation);

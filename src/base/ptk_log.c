@@ -59,3 +59,10 @@ void ptk_report(const char *format, ...) {
         log_write_line("", line);
     }
 }
+
+void ptk_log_denied(void) {
+    int os_err = 0;
+    for (const char *call = ptk_sys_take_denied(&os_err); call; call = ptk_sys_take_denied(&os_err)) {
+        ptk_log(PTK_LOG_WARNING, "the system denies %s (errno %d)", call, os_err);
+    }
+}

@@ -34,6 +34,7 @@
 
 #include "base/ptk_inbox.h"
 #include "base/ptk_list.h"
+#include "context/ptk_overflow.h"
 #include "ptk_event_source.h"
 #include <ptk_event_loop_platform.h>
 
@@ -117,7 +118,7 @@ struct ptk_event_loop_platform {
         void (*exposed)(ptk_event_loop_platform_t *loop); /* called once the loop's descriptor is lent out */
     } attachment;                                         /* all NULL until the scheduler attaches itself */
     ptk_event_loop_platform_options_t options;
-    void *overflow_cookie;     /* of ptk_overflow_thread_init */
+    ptk_overflow_thread_t overflow;
     uint32_t tag;              /* in every token of the loop's objects */
     uint32_t first_generation; /* its tokens begin above this generation */
     uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */

@@ -56,10 +56,16 @@ static void run_green(ptk_task_t *task) {
     task->u.run.waits_count = 0;
     task->u.run.ready = 0;
     task->last_count = 0;
+    if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
+        ptk_task_begin_exceptions(task);
+    }
     ptk_err result = fn(arg);
     refuse_forked(task);
     if (ptk_unlikely(task->locals != NULL)) {
         ptk_locals_end(task);
+    }
+    if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
+        ptk_cxx_exchange(task->scheduler->cxx_place, task->scheduler->cxx_words);
     }
     report_failure(task, result);
     ptk_task_end(task, result);
@@ -209,6 +215,9 @@ static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32
     if (flags & PTK_GREEN_FP) {
         task->unusual |= PTK_TASK_FP;
     }
+    if (flags & PTK_GREEN_CXX) {
+        ptk_task_keep_exceptions(task);
+    }
     if (flags & PTK_GREEN_DAEMON) {
         task->flags |= PTK_TASK_DAEMON;
         scheduler->daemon_count++;
@@ -241,7 +250,7 @@ static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t
 /* Returns OK, or records why no green thread can be started with these arguments. */
 static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
-    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON)) != 0 ||
+    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON | PTK_GREEN_CXX)) != 0 ||
         options->reserved != 0) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }

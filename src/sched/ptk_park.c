@@ -184,6 +184,19 @@ static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler,
     ptk_fp_load(&own);
 }
 
+/* Switches away from a green thread with exceptions of C++ of its own; the next one gets those of all others.
+ */
+static __attribute__((noinline)) void switch_with_cxx(ptk_scheduler_t *scheduler, ptk_task_t *self,
+                                                      ptk_task_t *next) {
+    ptk_cxx_words_t own = ptk_cxx_exchange(scheduler->cxx_place, scheduler->cxx_words);
+    if (self->unusual & PTK_TASK_FP) {
+        switch_with_fp(scheduler, self, next);
+    } else {
+        switch_to(scheduler, self, next);
+    }
+    scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, own);
+}
+
 /* Leaves a coroutine through its library. It runs again when the main context has resumed it. */
 static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     int saved_errno = *scheduler->errno_place;
@@ -215,8 +228,8 @@ static inline __attribute__((always_inline)) void switch_away(ptk_scheduler_t *s
     ptk_task_t *next = pick(scheduler);
     if (ptk_unlikely(next == self)) {
         undo_pick(scheduler);
-    } else if (ptk_unlikely(self->unusual & PTK_TASK_FP)) {
-        switch_with_fp(scheduler, self, next);
+    } else if (ptk_unlikely(self->unusual & (PTK_TASK_FP | PTK_TASK_CXX))) {
+        (self->unusual & PTK_TASK_CXX ? switch_with_cxx : switch_with_fp)(scheduler, self, next);
     } else {
         check_fp_words(scheduler);
         switch_to(scheduler, self, next);

@@ -82,6 +82,19 @@ static bool sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_ou
     return true;
 }
 
+/* NULL in a program that was linked without C++. */
+extern void *__cxa_get_globals(void) __attribute__((weak));
+
+/* The weak reference finds the library where it was linked statically, and dlsym(3) where it came later by
+ * dlopen(3): the reference stays NULL then. */
+void *ptk_sys_cxx_globals(void) {
+    void *(*get)(void) = __cxa_get_globals;
+    if (!get) {
+        *(void **) &get = dlsym(RTLD_DEFAULT, "__cxa_get_globals");
+    }
+    return get ? get() : NULL;
+}
+
 const ptk_sys_t ptk_sys_real = {
     .now_ns = sys_linux_now_ns,
     .random_bytes = sys_linux_random_bytes,
@@ -117,6 +130,9 @@ const ptk_sys_t ptk_sys_real = {
     .wake_kick = ptk_sys_linux_wake_kick,
     .wake_drain = ptk_sys_linux_wake_drain,
     .signal_action = ptk_sys_linux_signal_action,
+    .signal_is_blocked = ptk_sys_linux_signal_is_blocked,
+    .signal_set_blocked = ptk_sys_linux_signal_set_blocked,
+    .signal_raise = ptk_sys_linux_signal_raise,
     .signal_stack_install = ptk_sys_linux_signal_stack_install,
     .signal_stack_remove = ptk_sys_linux_signal_stack_remove,
     .in_signal_handler = ptk_sys_linux_in_signal_handler,

@@ -68,9 +68,12 @@ int ptk_sys_linux_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, 
 int ptk_sys_linux_poll(struct pollfd *entries, size_t count, int64_t timeout_ns);
 int ptk_sys_linux_timer_open(ptk_os_handle_t *handle_out);
 int ptk_sys_linux_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns);
-int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out);
-int ptk_sys_linux_wake_kick(ptk_os_handle_t wake);
+int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out);
+int ptk_sys_linux_wake_kick(ptk_os_handle_t kick);
 int ptk_sys_linux_wake_drain(ptk_os_handle_t wake);
+
+/* Makes a pipe with both ends non-blocking and close-on-exec; ends[0] is the one to read from. */
+int ptk_sys_linux_pipe(int ends[2]);
 
 /* Waits with epoll_wait(2), whose timeout is in whole milliseconds, rounded up: for kernels before 5.11, and
  * for the test that compares the two. */
@@ -79,6 +82,9 @@ int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *event
 
 /* Signals: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
+bool ptk_sys_linux_signal_is_blocked(int signal_number);
+void ptk_sys_linux_signal_set_blocked(int signal_number, bool blocked);
+void ptk_sys_linux_signal_raise(int signal_number);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);
 bool ptk_sys_linux_in_signal_handler(void);

@@ -57,7 +57,7 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(poll, NUMBER, int, 3, (struct pollfd *, entries, size_t, count, int64_t, timeout_ns))                  \
     X(timer_open, NUMBER, int, 1, (ptk_os_handle_t *, handle_out))                                           \
     X(timer_set, NUMBER, int, 2, (ptk_os_handle_t, timer, uint64_t, deadline_ns))                            \
-    X(wake_open, NUMBER, int, 1, (ptk_os_handle_t *, handle_out))                                            \
+    X(wake_open, NUMBER, int, 2, (ptk_os_handle_t *, handle_out, ptk_os_handle_t *, kick_out))               \
     X(wake_kick, NUMBER, int, 1, (ptk_os_handle_t, wake))                                                    \
     X(wake_drain, NUMBER, int, 1, (ptk_os_handle_t, wake))                                                   \
     X(signal_action, NUMBER, int, 3,                                                                         \
@@ -71,6 +71,9 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(heap_free, NOTHING, void, 1, (void *, memory))                                                         \
     X(is_readable, NUMBER, bool, 1, (const void *, memory))                                                  \
     X(page_bytes, NUMBER, size_t, 0, ())                                                                     \
+    X(signal_is_blocked, NUMBER, bool, 1, (int, signal_number))                                              \
+    X(signal_set_blocked, NOTHING, void, 2, (int, signal_number, bool, blocked))                             \
+    X(signal_raise, NOTHING, void, 1, (int, signal_number))                                                  \
     X(signal_stack_remove, NOTHING, void, 1, (void *, cookie))                                               \
     X(thread_yield, NOTHING, void, 0, ())                                                                    \
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \

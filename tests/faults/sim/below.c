@@ -193,7 +193,7 @@ void below_pair(ptk_os_handle_t handles[2]) {
 /* Returns a wake descriptor that was kicked. */
 ptk_os_handle_t below_always_ready(void) {
     ptk_os_handle_t wake = 0;
-    CHECK_EQ(below_sys->wake_open(&wake), 0);
+    CHECK_EQ(below_sys->wake_open(&wake, &wake), 0);
     CHECK_EQ(below_sys->wake_kick(wake), 0);
     return wake;
 }
