@@ -46,9 +46,15 @@ ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platfor
     return PTK_OK;
 }
 
+/* Loops of this process. */
+static atomic_uint loops_living;
+
 /* Runs in the child of a fork, on the only thread that it has. A loop in its block is the parent's: it shares
- * the poller and the sockets with the parent, so the child must not use it. */
+ * the poller and the sockets with the parent, so the child must not use it. A child often redirects standard
+ * error before its next step, so what the parent's was no longer counts. */
 static void loop_poison_after_fork(void) {
+    atomic_store(&loops_living, 0);
+    ptk_sys_real.error_forget();
     ptk_thread_block_t *block = ptk_thread();
     block->forked = block->forked || block->loop != NULL;
     block->loop = NULL;
@@ -175,6 +181,9 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     loop->overflow_cookie = ptk_overflow_thread_init();
     ptk_thread()->loop = loop;
     ptk_thread()->loop_tag = loop->tag;
+    if (atomic_fetch_add(&loops_living, 1) == 0) {
+        ptk_sys()->error_adopt();
+    }
     return loop;
 }
 
@@ -202,6 +211,7 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     ptk_overflow_thread_fini(loop->overflow_cookie);
     ptk_thread()->loop = NULL;
     ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
+    atomic_fetch_sub(&loops_living, 1);
     ptk_loop_tag_free(loop->tag, loop->last_generation);
     loop_free(loop);
     return PTK_OK;

@@ -53,8 +53,8 @@ typedef struct ptk_green_options {
 #endif
 
 /**
- * Starts a green thread that ends by itself. It runs when its turn comes. If `fn` returns anything but PTK_OK
- * or PTK_ERR_CANCELED, that is logged once.
+ * Starts a green thread that ends by itself. It runs when its turn comes. If `fn` returns anything but
+ * PTK_OK, PTK_ERR_CANCELED or PTK_ERR_EOF, that is logged once.
  *
  * A macro of the same name adds the function's name and the place of the call, for reports. `(ptk_go)` is the
  * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures.

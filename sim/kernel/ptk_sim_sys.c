@@ -432,8 +432,15 @@ static const char *sim_environment(const char *name) {
     return strcmp(name, "PTK_PLATFORM") == 0 ? sys_kernel()->platform : NULL;
 }
 
-static void sim_write_error(const char *text, size_t bytes) {
-    ptk_sys_real.write_error(text, bytes);
+/* Standard error belongs to the process, not to the simulated host, whose loops come and go. */
+static void sim_error_adopt(void) {
+}
+
+static void sim_error_forget(void) {
+}
+
+static bool sim_write_error(const char *text, size_t bytes) {
+    return ptk_sys_real.write_error(text, bytes);
 }
 
 static void sim_abort(void) {
@@ -485,6 +492,8 @@ const ptk_sys_t ptk_sim_sys = {
     .at_fork_child = sim_at_fork_child,
     .thread_yield = sim_thread_yield,
     .environment = sim_environment,
+    .error_adopt = sim_error_adopt,
+    .error_forget = sim_error_forget,
     .write_error = sim_write_error,
     .abort = sim_abort,
     .symbolize = sim_symbolize,

@@ -60,14 +60,6 @@ static const char *sys_linux_environment(const char *name) {
     return getenv(name);
 }
 
-/* A failure has no consumer: standard error is the last resort already. */
-static void sys_linux_write_error(const char *text, size_t bytes) {
-    int saved_errno = errno;
-    if (write(STDERR_FILENO, text, bytes) < 0) {
-        errno = saved_errno;
-    }
-}
-
 /* dladdr(3) names exported symbols alone; without one the offset is that from the module's base, which
  * addr2line takes. */
 static bool sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
@@ -123,7 +115,9 @@ const ptk_sys_t ptk_sys_real = {
     .at_fork_child = sys_linux_at_fork_child,
     .thread_yield = sys_linux_thread_yield,
     .environment = sys_linux_environment,
-    .write_error = sys_linux_write_error,
+    .error_adopt = ptk_sys_linux_error_adopt,
+    .error_forget = ptk_sys_linux_error_forget,
+    .write_error = ptk_sys_linux_write_error,
     .abort = abort,
     .symbolize = sys_linux_symbolize,
 };

@@ -76,9 +76,13 @@ static intptr_t sys_write_to_pipe(const void *memory) {
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
         return ptk_sys_result(-1, saved_errno);
     }
-    intptr_t written = ptk_sys_result(write(ends[1], memory, 1), saved_errno);
+    ends[0] = ptk_sys_above_standard(ends[0]);
+    ends[1] = ptk_sys_above_standard(ends[1]);
+    bool opened = ends[0] >= 0 && ends[1] >= 0;
+    intptr_t written = ptk_sys_result(opened ? write(ends[1], memory, 1) : -1, saved_errno);
     close(ends[0]);
     close(ends[1]);
+    errno = saved_errno;
     return written;
 }
 

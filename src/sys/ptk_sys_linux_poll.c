@@ -25,18 +25,9 @@ typedef struct sys_kernel_time {
     int64_t nanoseconds;
 } sys_kernel_time_t;
 
-/* Writes a new descriptor to *handle_out; 0 or the negated errno of the call that should have made it. */
-static int sys_handle_or_error(int fd, int errno_before, ptk_os_handle_t *handle_out) {
-    if (fd < 0) {
-        return (int) ptk_sys_result(fd, errno_before);
-    }
-    *handle_out = fd;
-    return 0;
-}
-
 int ptk_sys_linux_epoll_create(ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
-    return sys_handle_or_error(epoll_create1(EPOLL_CLOEXEC), saved_errno, handle_out);
+    return ptk_sys_handle_or_error(epoll_create1(EPOLL_CLOEXEC), saved_errno, handle_out);
 }
 
 /* DEL of a descriptor that was closed fails with EBADF, and that of a reopened number with ENOENT; callers
@@ -106,8 +97,8 @@ int ptk_sys_linux_poll(struct pollfd *entries, size_t count, int64_t timeout_ns)
 /* CLOCK_MONOTONIC is the clock of now_ns, so absolute deadlines need no conversion. */
 int ptk_sys_linux_timer_open(ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
-    return sys_handle_or_error(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), saved_errno,
-                               handle_out);
+    return ptk_sys_handle_or_error(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), saved_errno,
+                                   handle_out);
 }
 
 /* Setting a timer also resets its readability. */
@@ -122,7 +113,7 @@ int ptk_sys_linux_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
 
 int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
-    return sys_handle_or_error(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), saved_errno, handle_out);
+    return ptk_sys_handle_or_error(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), saved_errno, handle_out);
 }
 
 /* EAGAIN is success: a kick of a full counter leaves it readable, and a drain of an empty one leaves it

@@ -74,7 +74,9 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(signal_stack_remove, NOTHING, void, 1, (void *, cookie))                                               \
     X(thread_yield, NOTHING, void, 0, ())                                                                    \
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \
-    X(write_error, NOTHING, void, 2, (const char *, text, size_t, bytes))                                    \
+    X(error_adopt, NOTHING, void, 0, ())                                                                     \
+    X(error_forget, NOTHING, void, 0, ())                                                                    \
+    X(write_error, NUMBER, bool, 2, (const char *, text, size_t, bytes))                                     \
     X(abort, NOTHING, void, 0, ())                                                                           \
     X(in_signal_handler, NUMBER, bool, 0, ())                                                                \
     X(symbolize, NUMBER, bool, 2, (const void *, address, ptk_sys_symbol_t *, symbol_out))
