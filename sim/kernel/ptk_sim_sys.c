@@ -423,20 +423,19 @@ static int sim_at_fork_child(void (*handler)(void)) {
     return 0;
 }
 
-/* There is one thread. */
-static void sim_thread_yield(void) {
+/* The host's thread is the simulator's, which goes on. */
+static int sim_at_thread_exit(void (*handler)(void *argument), void *argument) {
+    (void) handler, (void) argument;
+    return 0;
+}
+
+/* There is one thread, and standard error belongs to the process and not to the host. */
+static void sim_do_nothing(void) {
 }
 
 /* A simulated program sees one variable: the platform of its loops. */
 static const char *sim_environment(const char *name) {
     return strcmp(name, "PTK_PLATFORM") == 0 ? sys_kernel()->platform : NULL;
-}
-
-/* Standard error belongs to the process, not to the simulated host, whose loops come and go. */
-static void sim_error_adopt(void) {
-}
-
-static void sim_error_forget(void) {
 }
 
 static bool sim_write_error(const char *text, size_t bytes) {
@@ -490,10 +489,11 @@ const ptk_sys_t ptk_sim_sys = {
     .signal_stack_install = sim_signal_stack_install,
     .signal_stack_remove = sim_signal_stack_remove,
     .at_fork_child = sim_at_fork_child,
-    .thread_yield = sim_thread_yield,
+    .at_thread_exit = sim_at_thread_exit,
+    .thread_yield = sim_do_nothing,
     .environment = sim_environment,
-    .error_adopt = sim_error_adopt,
-    .error_forget = sim_error_forget,
+    .error_adopt = sim_do_nothing,
+    .error_forget = sim_do_nothing,
     .write_error = sim_write_error,
     .abort = sim_abort,
     .symbolize = sim_symbolize,

@@ -103,6 +103,9 @@ typedef struct ptk_sys {
     bool (*in_signal_handler)(void);
 
     int (*at_fork_child)(void (*handler)(void));
+    /* Calls handler(argument) when the calling thread ends, on its own stack; NULL: no longer. There is one
+     * handler, the same for all threads. */
+    int (*at_thread_exit)(void (*handler)(void *argument), void *argument);
     void (*thread_yield)(void);
     const char *(*environment)(const char *name);
 
