@@ -63,8 +63,8 @@ typedef struct ptk_green_options {
 
 /**
  * Starts a green thread without a handle. It first runs when the loop runs and the caller has parked or
- * ended. If `fn` returns anything but PTK_OK or PTK_ERR_CANCELED, that is logged once, and no other code
- * receives it.
+ * ended. If `fn` returns anything but PTK_OK, PTK_ERR_CANCELED or PTK_ERR_EOF, that is logged once, and no
+ * other code receives it.
  *
  * A macro of the same name adds the function's name and the place of the call, for reports. `(ptk_go)` is the
  * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures,

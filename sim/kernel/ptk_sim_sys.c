@@ -407,8 +407,14 @@ static int sim_at_fork_child(void (*handler)(void)) {
     return 0;
 }
 
-/* There is one thread. */
-static void sim_thread_yield(void) {
+/* The host's thread is the simulator's, which goes on. */
+static int sim_at_thread_exit(void (*handler)(void *argument), void *argument) {
+    (void) handler, (void) argument;
+    return 0;
+}
+
+/* There is one thread, and standard error belongs to the process and not to the host. */
+static void sim_do_nothing(void) {
 }
 
 /* A simulated program sees one variable: the platform of its loops. */
@@ -416,8 +422,8 @@ static const char *sim_environment(const char *name) {
     return strcmp(name, "PTK_PLATFORM") == 0 ? sys_kernel()->platform : NULL;
 }
 
-static void sim_write_error(const char *text, size_t bytes) {
-    ptk_sys_real.write_error(text, bytes);
+static bool sim_write_error(const char *text, size_t bytes) {
+    return ptk_sys_real.write_error(text, bytes);
 }
 
 static void sim_abort(void) {
@@ -470,8 +476,11 @@ const ptk_sys_t ptk_sim_sys = {
     .signal_stack_install = ptk_sim_sys_signal_stack_install,
     .signal_stack_remove = ptk_sim_sys_signal_stack_remove,
     .at_fork_child = sim_at_fork_child,
-    .thread_yield = sim_thread_yield,
+    .at_thread_exit = sim_at_thread_exit,
+    .thread_yield = sim_do_nothing,
     .environment = sim_environment,
+    .error_adopt = sim_do_nothing,
+    .error_forget = sim_do_nothing,
     .write_error = sim_write_error,
     .abort = sim_abort,
     .symbolize = sim_symbolize,

@@ -7,7 +7,8 @@
 
 #include <ptk_log.h>
 
-/* Writes one line to the log sink; by default "ptk: LINE" to standard error. */
+/* Writes one line to the log sink; by default "ptk: LINE" to standard error, 100 lines per second at most.
+ * Neither function waits for standard error: see ptk_log.c. */
 void ptk_log(ptk_log_level_t level, const char *format, ...) PTK_PRINTF(2, 3);
 
 /* Writes one line to the report sink; by default the bare line to standard error. */

@@ -76,7 +76,7 @@ static void overflow_report(const ptk_stack_label_t *label, size_t stack_bytes) 
     }
     overflow_add_text(&line, ")\n");
     line.text[line.length - 1] = '\n';
-    ptk_sys_real.write_error(line.text, line.length);
+    (void) ptk_sys_real.write_error(line.text, line.length);
 }
 
 /* Reports a fault in a guard page, once per address: an earlier handler that returns without removing the

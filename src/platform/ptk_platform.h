@@ -73,6 +73,10 @@ typedef struct ptk_platform_ops {
     /* Releases what open made. No source is attached. */
     void (*close)(ptk_event_loop_platform_t *loop);
 
+    /* In the child of a fork, whose poller is the parent's too: from now on detach and cancel change nothing
+     * that the parent would see. Only detach, cancel and close are called afterwards. */
+    void (*disown)(ptk_event_loop_platform_t *loop);
+
     /* Reserves everything that `source` will need, and makes it attached; its handle may be NONE (OWNED
      * only). */
     int (*attach)(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
@@ -115,6 +119,8 @@ struct ptk_event_loop_platform {
     struct {
         void *data;                                         /* the scheduler's */
         ptk_err (*detach)(ptk_event_loop_platform_t *loop); /* drains and frees it, or refuses */
+        bool (*abandon)(
+            ptk_event_loop_platform_t *loop); /* see ptk_scheduler.c; false: memory stays in use */
         void (*exposed)(ptk_event_loop_platform_t *loop); /* called once the loop's descriptor is lent out */
     } attachment;                                         /* all NULL until the scheduler attaches itself */
     ptk_event_loop_platform_options_t options;

@@ -31,10 +31,15 @@
 
 /* --- a life --- */
 
+/* Returns whether a green thread may end with this result without notice: a cancel and the end of a stream
+ * are how green threads end that have done their work. */
+static bool is_ordinary_end(ptk_err result) {
+    return result == PTK_OK || result == PTK_ERR_CANCELED || result == PTK_ERR_EOF;
+}
+
 /* Logs the failure of a green thread that is detached: no join will return it. */
 static void report_failure(const ptk_task_t *task, ptk_err result) {
-    bool unseen = task->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
-    if (ptk_unlikely(unseen)) {
+    if (ptk_unlikely(task->handle->detached && !is_ordinary_end(result))) {
         ptk_log(PTK_LOG_WARNING, "green thread \"%s\" (%s:%d) ended with %s: %s", task->label.name,
                 task->label.file, task->label.line, ptk_err_name(result), ptk_err_text(result));
     }

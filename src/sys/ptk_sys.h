@@ -11,7 +11,7 @@
  *   - a call that can fail returns a negative errno value and leaves errno itself unchanged;
  *   - results are written through `_out` parameters, only on success;
  *   - nothing here retries: EINTR is returned to the caller;
- *   - every descriptor is close-on-exec, and every socket is non-blocking;
+ *   - every descriptor is close-on-exec and above 2, and every socket is non-blocking;
  *   - a call may be made from any thread; those marked so are async-signal-safe.
  *
  * A port fills one such table: its files stand beside ptk_sys_linux*.c.
@@ -110,9 +110,19 @@ typedef struct ptk_sys {
     bool (*in_signal_handler)(void);
 
     int (*at_fork_child)(void (*handler)(void));
+    /* Calls handler(argument) when the calling thread ends, on its own stack; NULL: no longer. There is one
+     * handler, the same for all threads. */
+    int (*at_thread_exit)(void (*handler)(void *argument), void *argument);
     void (*thread_yield)(void);
     const char *(*environment)(const char *name);
-    void (*write_error)(const char *text, size_t bytes); /* standard error; async-signal-safe */
+
+    /* Standard error: descriptor 2. write_error neither waits nor raises a signal, and writes only to the
+     * file that descriptor 2 was at the last error_adopt; to any before the first, or after error_forget.
+     * Returns whether the whole text was written. All are async-signal-safe. */
+    void (*error_adopt)(void);
+    void (*error_forget)(void);
+    bool (*write_error)(const char *text, size_t bytes);
+
     void (*abort)(void);
     bool (*symbolize)(const void *address, ptk_sys_symbol_t *symbol_out);
 } ptk_sys_t;

@@ -51,6 +51,23 @@ static int sys_linux_at_fork_child(void (*handler)(void)) {
     return -pthread_atfork(NULL, NULL, handler);
 }
 
+static pthread_once_t sys_exit_once = PTHREAD_ONCE_INIT;
+static pthread_key_t sys_exit_key;
+static int sys_exit_error; /* of making the key */
+static void (*sys_exit_handler)(void *argument);
+
+static void sys_linux_make_exit_key(void) {
+    sys_exit_error = pthread_key_create(&sys_exit_key, sys_exit_handler);
+}
+
+/* The functions of pthreads return positive errors and leave errno alone. The first call sets the handler;
+ * all threads pass the same. */
+static int sys_linux_at_thread_exit(void (*handler)(void *argument), void *argument) {
+    __atomic_store_n(&sys_exit_handler, handler, __ATOMIC_RELAXED);
+    pthread_once(&sys_exit_once, sys_linux_make_exit_key);
+    return sys_exit_error != 0 ? -sys_exit_error : -pthread_setspecific(sys_exit_key, argument);
+}
+
 static void sys_linux_thread_yield(void) {
     sched_yield();
 }
@@ -58,14 +75,6 @@ static void sys_linux_thread_yield(void) {
 /* The string belongs to the environment and is not kept. */
 static const char *sys_linux_environment(const char *name) {
     return getenv(name);
-}
-
-/* A failure has no consumer: standard error is the last resort already. */
-static void sys_linux_write_error(const char *text, size_t bytes) {
-    int saved_errno = errno;
-    if (write(STDERR_FILENO, text, bytes) < 0) {
-        errno = saved_errno;
-    }
 }
 
 /* dladdr(3) names exported symbols alone; without one the offset is that from the module's base, which
@@ -137,9 +146,12 @@ const ptk_sys_t ptk_sys_real = {
     .signal_stack_remove = ptk_sys_linux_signal_stack_remove,
     .in_signal_handler = ptk_sys_linux_in_signal_handler,
     .at_fork_child = sys_linux_at_fork_child,
+    .at_thread_exit = sys_linux_at_thread_exit,
     .thread_yield = sys_linux_thread_yield,
     .environment = sys_linux_environment,
-    .write_error = sys_linux_write_error,
+    .error_adopt = ptk_sys_linux_error_adopt,
+    .error_forget = ptk_sys_linux_error_forget,
+    .write_error = ptk_sys_linux_write_error,
     .abort = abort,
     .symbolize = sys_linux_symbolize,
 };

@@ -79,6 +79,7 @@ static intptr_t sys_write_to_pipe(const void *memory) {
     intptr_t written = ptk_sys_result(write(ends[1], memory, 1), saved_errno);
     close(ends[0]);
     close(ends[1]);
+    errno = saved_errno;
     return written;
 }
 

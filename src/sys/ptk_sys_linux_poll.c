@@ -84,15 +84,6 @@ static int sys_result_of(int call, int result) {
     return result;
 }
 
-/* Writes a new descriptor to *handle_out; 0 or the negated errno of the call that should have made it. */
-static int sys_handle_or_error(int fd, int errno_before, ptk_os_handle_t *handle_out) {
-    if (fd < 0) {
-        return (int) ptk_sys_result(fd, errno_before);
-    }
-    *handle_out = fd;
-    return 0;
-}
-
 /* Returns 0, or the negative errno value of a call that a filter denies. A deletion of the descriptor from
  * itself is invalid and changes nothing. EPERM of epoll_ctl also means a file that cannot be polled, so this
  * is the only place where it can be taken for a filter. */
@@ -108,7 +99,7 @@ static int sys_try_epoll(int epoll) {
 
 int ptk_sys_linux_epoll_create(ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    int epoll = ptk_sys_above_standard(epoll_create1(EPOLL_CLOEXEC));
     if (epoll < 0) {
         return sys_result_of(SYS_DENIED_EPOLL_CREATE, (int) ptk_sys_result(epoll, saved_errno));
     }
@@ -197,8 +188,8 @@ int ptk_sys_linux_poll(struct pollfd *entries, size_t count, int64_t timeout_ns)
 /* CLOCK_MONOTONIC is the clock of now_ns, so absolute deadlines need no conversion. */
 int ptk_sys_linux_timer_open(ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
-    return sys_handle_or_error(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), saved_errno,
-                               handle_out);
+    return ptk_sys_handle_or_error(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), saved_errno,
+                                   handle_out);
 }
 
 /* Setting a timer also resets its readability. */
@@ -220,10 +211,26 @@ static long sys_plain_pipe(int ends[2]) {
 #endif
 }
 
+/* Moves both ends above the standard descriptors; closes both if one has no other number. */
+static int sys_raise_pipe(int ends[2], int errno_before) {
+    ends[0] = ptk_sys_above_standard(ends[0]);
+    ends[1] = ptk_sys_above_standard(ends[1]);
+    if (ends[0] >= 0 && ends[1] >= 0) {
+        return 0;
+    }
+    int result = (int) ptk_sys_result(-1, errno_before);
+    close(ends[0] >= 0 ? ends[0] : ends[1]);
+    errno = errno_before;
+    return result;
+}
+
 /* The plain call is for sandboxes that deny pipe2. */
 int ptk_sys_linux_pipe(int ends[2]) {
     int saved_errno = errno;
     int result = (int) ptk_sys_result(pipe2(ends, O_CLOEXEC | O_NONBLOCK), saved_errno);
+    if (result == 0) {
+        return sys_raise_pipe(ends, saved_errno);
+    }
     if (!ptk_sys_is_denied(result)) {
         return result;
     }
@@ -232,7 +239,7 @@ int ptk_sys_linux_pipe(int ends[2]) {
         fcntl(ends[i], F_SETFD, FD_CLOEXEC);
         fcntl(ends[i], F_SETFL, fcntl(ends[i], F_GETFL) | O_NONBLOCK);
     }
-    return result;
+    return result == 0 ? sys_raise_pipe(ends, saved_errno) : result;
 }
 
 static int sys_wake_open_pipe(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out) {
@@ -247,7 +254,7 @@ static int sys_wake_open_pipe(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick
 
 int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out) {
     int saved_errno = errno;
-    int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int wake = ptk_sys_above_standard(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     int result = sys_result_of(SYS_DENIED_EVENTFD, (int) ptk_sys_result(wake, saved_errno));
     if (ptk_sys_is_denied(result)) {
         return sys_wake_open_pipe(handle_out, kick_out);

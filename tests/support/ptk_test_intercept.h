@@ -23,6 +23,7 @@
 #include "sys/ptk_sys.h"
 
 typedef void (*ptk_sys_fork_handler_t)(void);
+typedef void (*ptk_sys_exit_handler_t)(void *argument);
 
 /* X(entry, kind of result, type of result, number of parameters, (type, name, ...)): first the members that
  * can fail. They return a negative errno; heap_reallocate returns NULL. */
@@ -64,6 +65,7 @@ typedef void (*ptk_sys_fork_handler_t)(void);
       (int, signal_number, const struct sigaction *, action, struct sigaction *, old_out))                   \
     X(signal_stack_install, NUMBER, int, 1, (void **, cookie_out))                                           \
     X(at_fork_child, NUMBER, int, 1, (ptk_sys_fork_handler_t, handler))                                      \
+    X(at_thread_exit, NUMBER, int, 2, (ptk_sys_exit_handler_t, handler, void *, argument))                   \
     X(heap_reallocate, POINTER, void *, 2, (void *, memory, size_t, bytes))                                  \
     X(close, NUMBER, int, 1, (ptk_os_handle_t, handle))
 #define PTK_SYS_INFALLIBLE(X)                                                                                \
@@ -77,7 +79,9 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(signal_stack_remove, NOTHING, void, 1, (void *, cookie))                                               \
     X(thread_yield, NOTHING, void, 0, ())                                                                    \
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \
-    X(write_error, NOTHING, void, 2, (const char *, text, size_t, bytes))                                    \
+    X(error_adopt, NOTHING, void, 0, ())                                                                     \
+    X(error_forget, NOTHING, void, 0, ())                                                                    \
+    X(write_error, NUMBER, bool, 2, (const char *, text, size_t, bytes))                                     \
     X(abort, NOTHING, void, 0, ())                                                                           \
     X(in_signal_handler, NUMBER, bool, 0, ())                                                                \
     X(symbolize, NUMBER, bool, 2, (const void *, address, ptk_sys_symbol_t *, symbol_out))

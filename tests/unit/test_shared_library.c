@@ -9,10 +9,11 @@
 #include <ptk.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 typedef struct library {
     void *handle;
@@ -160,4 +161,43 @@ TEST(p36_shared_library_opened_at_run_time) {
     CHECK_EQ(sem_post(&elder.opened), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(dlclose(elder.library.handle), 0);
+}
+
+#define REPORTED 42
+
+static void report_crash(int signal_number) {
+    (void) signal_number;
+    _exit(REPORTED);
+}
+
+/* A plugin that is unloaded, in a program with a crash reporter. A fault afterwards reaches the handler of
+   ptk's that is still installed, and through it the reporter. */
+static void crash_after_unloading(void *unused) {
+    library_t library;
+    (void) unused;
+    CHECK(signal(SIGSEGV, report_crash) != SIG_ERR);
+    open_library(&library);
+    run_a_loop(&library);
+    void *code = *(void **) &library.run;
+    Dl_info info;
+    CHECK_EQ(dlclose(library.handle), 0);
+    CHECK(dladdr(code, &info) != 0);
+    volatile uintptr_t nowhere = 8;
+    *(volatile char *) nowhere = 0;
+}
+
+TEST(p81_library_stays_mapped_after_dlclose, REAL_PROCESS | REAL_SIGNALS) {
+    char output[2000];
+    if (!getenv("PTK_BUILD_DIR")) {
+        SKIP("PTK_BUILD_DIR does not say where the library is");
+    }
+    if (PTK_TEST_ASAN || PTK_TEST_TSAN) {
+        SKIP("the sanitizer's own handler ends the process");
+    }
+    int status = ptk_test_in_child(crash_after_unloading, NULL, output, sizeof output);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        SKIP("the library cannot be opened");
+    }
+    CHECK_STR(output, "");
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == REPORTED);
 }

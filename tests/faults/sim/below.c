@@ -48,6 +48,7 @@ static void take_process_wide(ptk_sys_t *into, const ptk_sys_t *from) {
     into->resident = from->resident;
     into->signal_stack_install = from->signal_stack_install;
     into->at_fork_child = from->at_fork_child;
+    into->at_thread_exit = from->at_thread_exit;
 }
 
 void below_intercept(ptk_interceptor_t *interceptor) {
