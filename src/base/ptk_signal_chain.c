@@ -46,7 +46,9 @@ static struct {
     chain_link_t links[2]; /* of the first handler and of the second */
 } signal_chains[PTK_SIGNAL_CHAIN_NUMBERS];
 
-static void (*_Atomic chain_deliver)(int signal_number);
+typedef void (*chain_deliver_fn)(int signal_number);
+
+static _Atomic(chain_deliver_fn) chain_deliver;
 
 static void chain_handle_first(int signal_number, siginfo_t *info, void *context);
 static void chain_handle_again(int signal_number, siginfo_t *info, void *context);

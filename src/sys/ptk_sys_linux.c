@@ -54,7 +54,9 @@ static int sys_linux_at_fork_child(void (*handler)(void)) {
 static pthread_once_t sys_exit_once = PTHREAD_ONCE_INIT;
 static pthread_key_t sys_exit_key;
 static int sys_exit_error; /* of making the key */
-static void (*sys_exit_handler)(void *argument);
+typedef void (*sys_exit_fn)(void *argument);
+
+static sys_exit_fn sys_exit_handler;
 
 static void sys_linux_make_exit_key(void) {
     sys_exit_error = pthread_key_create(&sys_exit_key, sys_exit_handler);
