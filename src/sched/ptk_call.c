@@ -3,32 +3,110 @@
  * Entering a public call that may park (layer 3): the unusual cases, and the budget.
  *
  * Each call, and each further operation of a call that goes on without parking, spends one of the loop's
- * budget. When it is used up, the next call with a non-zero timeout yields before it tries, so that a socket
- * that is always ready cannot keep its green thread running. A call with timeout 0 spends and never yields.
+ * budget, so that a socket that is always ready cannot keep its green thread running. When the budget is used
+ * up, the next operation reads the clock. If a tick is due, or if this was the 8th budget in a row, a call
+ * with a non-zero timeout yields before it tries; else there is a new budget. Budgets adapt to what the
+ * operations cost as portions of picks do (ptk_park.c): 1 after each tick and each such yield, then up to
+ * 128. So 255 operations at most are made in a row, and with 1 ms of computing for each there are two.
+ * A call with timeout 0 spends and never yields.
+ *
+ * A call that is refused because its green thread is cancelled spends and yields, too: a green thread that
+ * goes on after a cancel would else keep all others from running. From the 1,000th refusal in a row on, each
+ * is also a pause of 1 ms, and the log names the green thread once. A call that parks ends the row.
  */
 #include "sched/ptk_call.h"
 
+#include "base/ptk_log_impl.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_timer.h"
 
-static void spend_budget(ptk_scheduler_t *scheduler) {
-    if (scheduler->budget > 0) {
-        scheduler->budget--;
+/* Operations of the largest budget. */
+#define BUDGET_MOST           128
+#define BUDGETS_IN_A_ROW      8
+#define REFUSALS_BEFORE_PAUSE 1000
+#define REFUSAL_PAUSE_NS      UINT64_C(1000000)
+
+/* --- the budget --- */
+
+void ptk_call_begin_budget(ptk_scheduler_t *scheduler) {
+    ptk_portion_begin(&scheduler->operations, scheduler->now_ns);
+    scheduler->budgets = 1;
+    scheduler->budget = 1;
+}
+
+__attribute__((noinline)) bool ptk_call_renew_budget(ptk_scheduler_t *scheduler) {
+    ptk_assert_debug(scheduler->budget == 0 && scheduler->budgets <= BUDGETS_IN_A_ROW);
+    if (scheduler->budgets == BUDGETS_IN_A_ROW) {
+        return false;
     }
+    /* Outside run and poll, where coroutines of another library may call, the count alone decides. */
+    if (scheduler->active && ptk_tick_is_due(scheduler)) {
+        scheduler->budgets = BUDGETS_IN_A_ROW; /* no further readings before the yield */
+        return false;
+    }
+    ptk_portion_adapt(&scheduler->operations, scheduler->now_ns, BUDGET_MOST);
+    scheduler->budgets++;
+    scheduler->budget = scheduler->operations.size;
+    return true;
+}
+
+/* Spends one operation. Returns false if the next one is to yield first. */
+static bool spend_budget(ptk_scheduler_t *scheduler) {
+    if (scheduler->budget == 0 && !ptk_call_renew_budget(scheduler)) {
+        return false;
+    }
+    scheduler->budget--;
+    return true;
 }
 
 /* Lets all other runnable green threads run first. The clock is read at the pick, so that a tick that is due
    is taken. Within one ptk_scheduler_poll the budget stays used up: each green thread runs once. */
-static ptk_err yield_for_budget(ptk_call_t *call) {
-    ptk_scheduler_t *scheduler = call->scheduler;
+static void yield_for_budget(ptk_task_t *self) {
+    ptk_scheduler_t *scheduler = self->scheduler;
     if (scheduler->ticks_when_due) {
         scheduler->reading_at = scheduler->switches + 1;
     }
-    ptk_err err = ptk_yield_task(scheduler, call->self);
+    ptk_requeue(scheduler, self);
     if (scheduler->ticks_when_due) {
-        scheduler->budget = PTK_BUDGET;
+        ptk_call_begin_budget(scheduler);
+        scheduler->budget--;
     }
-    return err == PTK_OK && (call->self->unusual & PTK_TASK_CANCELED) ? PTK_ERR_CANCELED : err;
+}
+
+/* --- refusals --- */
+
+static void name_once(ptk_task_t *task) {
+    if (task->flags & PTK_TASK_NAMED) {
+        return;
+    }
+    task->flags |= PTK_TASK_NAMED;
+    ptk_log(PTK_LOG_WARNING,
+            "green thread \"%s\", spawned at %s:%d, goes on although %d calls in a row returned "
+            "PTK_ERR_CANCELED; each further one takes 1 ms",
+            task->label.name, task->label.file, task->label.line, REFUSALS_BEFORE_PAUSE);
+}
+
+ptk_err ptk_call_refuse(ptk_task_t *self) {
+    ptk_assert(self->state == PTK_TASK_READY && (self->unusual & PTK_TASK_CANCELED));
+    if (++self->refusals >= REFUSALS_BEFORE_PAUSE) {
+        self->refusals = REFUSALS_BEFORE_PAUSE;
+        name_once(self);
+        ptk_pause(self, REFUSAL_PAUSE_NS);
+    } else if (!spend_budget(self->scheduler)) {
+        yield_for_budget(self);
+    }
+    return PTK_ERR_CANCELED;
+}
+
+/* --- entering and continuing --- */
+
+/* Spends one operation; where that needs a yield it may be cancelled meanwhile. */
+static ptk_err spend_or_yield(ptk_call_t *call) {
+    if (spend_budget(call->scheduler)) {
+        return PTK_OK;
+    }
+    yield_for_budget(call->self);
+    return call->self->unusual & PTK_TASK_CANCELED ? PTK_ERR_CANCELED : PTK_OK;
 }
 
 ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms) {
@@ -36,7 +114,7 @@ ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms) {
     call->self = ptk_scheduler_current(scheduler);
     call->deadline = ptk_deadline_after_ms(timeout_ms);
     if (timeout_ms == 0) {
-        spend_budget(scheduler);
+        (void) spend_budget(scheduler);
         return PTK_OK;
     }
     if (!call->self) {
@@ -44,13 +122,9 @@ ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms) {
     }
     ptk_assert(call->self->state == PTK_TASK_READY);
     if (call->self->unusual & PTK_TASK_CANCELED) {
-        return PTK_ERR_CANCELED;
+        return ptk_call_refuse(call->self);
     }
-    if (scheduler->budget > 0) {
-        scheduler->budget--;
-        return PTK_OK;
-    }
-    return yield_for_budget(call);
+    return spend_or_yield(call);
 }
 
 static bool deadline_is_over(ptk_deadline_t *deadline) {
@@ -59,12 +133,9 @@ static bool deadline_is_over(ptk_deadline_t *deadline) {
 }
 
 ptk_err ptk_call_continue(ptk_call_t *call) {
-    spend_budget(call->scheduler);
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
+        (void) spend_budget(call->scheduler);
         return PTK_OK;
     }
-    if (deadline_is_over(&call->deadline)) {
-        return PTK_ERR_TIMEOUT;
-    }
-    return call->scheduler->budget > 0 ? PTK_OK : yield_for_budget(call);
+    return deadline_is_over(&call->deadline) ? PTK_ERR_TIMEOUT : spend_or_yield(call);
 }

@@ -4,7 +4,7 @@
  *
  * The ordinary case is decided by one test: the running green thread and the object have nothing unusual, and
  * the budget is not used up. All the rest (outside a green thread, cancelled, timeout 0, no budget) is one
- * function out of line.
+ * function out of line. A budget that is renewed does not leave the ordinary way.
  */
 #pragma once
 
@@ -17,8 +17,14 @@ typedef struct ptk_call {
     int os_err; /* the system's reason, if the call fails for one */
 } ptk_call_t;
 
-/* Operations that may end without parking between two ticks, before calls yield first. */
-#define PTK_BUDGET 128
+/* Grants the smallest budget: after a tick, and after a yield that a used-up budget caused. */
+void ptk_call_begin_budget(ptk_scheduler_t *scheduler);
+
+/* Grants the next budget after one that is used up. Returns false if a call is to yield first. */
+bool ptk_call_renew_budget(ptk_scheduler_t *scheduler);
+
+/* Refuses a call of a cancelled green thread, and returns CANCELED. It spends budget and may switch. */
+ptk_err ptk_call_refuse(ptk_task_t *self);
 
 /* Decides the cases that ptk_call_enter_usual leaves. OK, NOT_GREEN, FORKED, CANCELED. With a non-zero
    timeout it may have yielded, so the caller looks at its object again. */
@@ -31,7 +37,10 @@ static inline bool ptk_call_enter_usual(ptk_call_t *call, ptk_scheduler_t *sched
     call->scheduler = scheduler;
     call->self = self;
     call->os_err = 0;
-    if (ptk_unlikely(!self || (self->unusual | unusual) != 0 || scheduler->budget == 0 || timeout_ms == 0)) {
+    if (ptk_unlikely(!self || (self->unusual | unusual) != 0 || timeout_ms == 0)) {
+        return false;
+    }
+    if (ptk_unlikely(scheduler->budget == 0 && !ptk_call_renew_budget(scheduler))) {
         return false;
     }
     scheduler->budget--;

@@ -27,9 +27,12 @@ static ptk_cancel_cause_t visible_cause(const ptk_task_t *task) {
 }
 
 static void refresh_canceled(ptk_task_t *task) {
+    ptk_scheduler_t *scheduler = task->scheduler;
+    scheduler->canceled_count -= task->unusual & PTK_TASK_CANCELED ? 1 : 0;
     task->unusual &= ~PTK_TASK_CANCELED;
     if (visible_cause(task) != PTK_CANCEL_NONE) {
         task->unusual |= PTK_TASK_CANCELED;
+        scheduler->canceled_count++;
     }
 }
 

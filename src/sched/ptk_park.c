@@ -5,9 +5,14 @@
  * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly;
  * there is no scheduler context in between. The *main context*, which called run, is picked when the queue is
  * empty or when a tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the
- * first. When the count reaches 0 (after at most 256 picks) the clock is read: only there do running green
- * threads notice that time has passed. A tick is due 100 us after the last one, or after so many readings
- * that a clock which stands still cannot delay it.
+ * first. When the count reaches 0 the clock is read: only there, and when a budget is used up (ptk_call.c),
+ * do running green threads notice that time has passed. A tick is due 100 us after the last one, or after so
+ * many readings that a clock which stands still cannot delay it.
+ *
+ * The picks between two readings are a *portion*. What a green thread computes before it yields is not known
+ * in advance, so the portion is 1 after each tick; it doubles, up to 256, at each reading that found less
+ * than 50 us used, and falls to 1 above 100 us. A ring of short yields soon pays for one reading in 256
+ * picks, and long bursts delay a tick by one burst.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
@@ -21,9 +26,10 @@
 
 #include "base/ptk_choice.h"
 #include "base/ptk_observer.h"
+#include "sched/ptk_call.h"
 #include "sched/ptk_timer.h"
 
-#define PICKS_PER_READING 256
+#define PICKS_MOST        256
 #define READINGS_PER_TICK 64
 #define TICK_INTERVAL_NS  UINT64_C(100000)
 
@@ -47,7 +53,7 @@ void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
 
 /* Grants the next portion of picks: 1 under an oracle, so that each pick is its choice. */
 static void grant_picks(ptk_scheduler_t *scheduler) {
-    uint64_t most = scheduler->block->oracle ? 1 : PICKS_PER_READING;
+    uint64_t most = scheduler->block->oracle ? 1 : scheduler->picks.size;
     uint64_t portion = scheduler->quota < most ? scheduler->quota : most;
     scheduler->quota -= portion;
     scheduler->reading_at = scheduler->switches + portion + 1;
@@ -62,7 +68,7 @@ static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
                              : ptk_queue_pop(&scheduler->run_queue));
 }
 
-static bool tick_is_due(ptk_scheduler_t *scheduler) {
+bool ptk_tick_is_due(ptk_scheduler_t *scheduler) {
     uint64_t waited_ns = ptk_timer_read_clock(scheduler) - scheduler->last_tick_ns;
     if (waited_ns >= TICK_INTERVAL_NS || ++scheduler->readings >= READINGS_PER_TICK) {
         return true;
@@ -74,7 +80,8 @@ static bool tick_is_due(ptk_scheduler_t *scheduler) {
  */
 static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
     scheduler->switches--; /* this pick may be of the main context, which is not counted */
-    bool due = tick_is_due(scheduler);
+    bool due = ptk_tick_is_due(scheduler);
+    ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PICKS_MOST);
     if (scheduler->quota == 0 || (due && scheduler->ticks_when_due)) {
         return &scheduler->main_context;
     }
@@ -274,13 +281,11 @@ static inline void withdraw_all(ptk_task_t *task) {
     }
 }
 
-ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
+/* Suspends the running green thread until it is woken, and returns the code. */
+static inline __attribute__((always_inline)) ptk_err suspend_until(ptk_task_t *self,
+                                                                   ptk_deadline_t *deadline) {
     ptk_scheduler_t *scheduler = self->scheduler;
     ptk_assert(self->state == PTK_TASK_READY && deadline->kind != PTK_DEADLINE_NOW);
-    if (ptk_unlikely(self->unusual & PTK_TASK_CANCELED)) {
-        withdraw_all(self); /* cancelled in the middle of a call that parks again */
-        return PTK_ERR_CANCELED;
-    }
     self->state = PTK_TASK_PARKED;
     self->since_ns = scheduler->now_ns;
     if (deadline->kind != PTK_DEADLINE_NEVER) {
@@ -293,6 +298,21 @@ ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
         deadline->ns = self->timer.value_ns;
     }
     return self->wake_code;
+}
+
+ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
+    if (ptk_unlikely(self->unusual & PTK_TASK_CANCELED)) {
+        withdraw_all(self); /* cancelled in the middle of a call that parks again */
+        return PTK_ERR_CANCELED;
+    }
+    self->refusals = 0;
+    return suspend_until(self, deadline);
+}
+
+void ptk_pause(ptk_task_t *self, uint64_t ns) {
+    ptk_deadline_t deadline = {.kind = PTK_DEADLINE_RELATIVE, .ns = ns};
+    (void) ptk_wait_plain(self, "the end of its pause after refused calls", NULL, true);
+    (void) suspend_until(self, &deadline);
 }
 
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
@@ -309,10 +329,19 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
 
 /* --- the main context --- */
 
+/* Resumes each runnable coroutine once; in run until a tick is due. */
 static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     size_t count = ptk_queue_count(&scheduler->run_queue);
     uint64_t most = count < quota ? count : quota;
+    uint64_t reading_at = scheduler->picks.size;
     for (uint64_t i = 0; i < most; i++) {
+        if (i == reading_at) {
+            if (ptk_tick_is_due(scheduler) && scheduler->ticks_when_due) {
+                return;
+            }
+            ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PICKS_MOST);
+            reading_at += scheduler->picks.size;
+        }
         ptk_task_t *task = take_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
@@ -320,7 +349,18 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     }
 }
 
+/* Begins the time until the next tick. The clock is read again, since the time that the poll took does not
+   count as the green threads'. */
+static void begin_round(ptk_scheduler_t *scheduler, uint64_t quota) {
+    scheduler->last_tick_ns = ptk_timer_read_clock(scheduler);
+    scheduler->ticks_when_due = quota == UINT64_MAX;
+    scheduler->readings = 0;
+    ptk_portion_begin(&scheduler->picks, scheduler->now_ns);
+    ptk_call_begin_budget(scheduler);
+}
+
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
+    begin_round(scheduler, quota);
     if (scheduler->find_current) {
         resume_foreign(scheduler, quota);
         return;
@@ -328,16 +368,10 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     ptk_assert(scheduler->active && scheduler->current == &scheduler->main_context);
     scheduler->quota = quota;
     scheduler->block->locate = native_error_slot;
-    scheduler->ticks_when_due = quota == UINT64_MAX;
-    scheduler->readings = 0;
     scheduler->reading_at = scheduler->switches + 1;
-    if (scheduler->block->oracle) {
-        /* The first pick looks at the clock: the time that the poll took does not count as the picks'. */
-        (void) ptk_timer_read_clock(scheduler);
-    } else {
-        grant_picks(scheduler); /* the tick has just read the clock */
+    if (!scheduler->block->oracle) {
+        grant_picks(scheduler); /* with an oracle the first pick is its choice, too */
     }
-    scheduler->last_tick_ns = scheduler->now_ns;
     ptk_task_t *next = pick(scheduler);
     if (next != &scheduler->main_context) {
         switch_to(scheduler, &scheduler->main_context, next);
@@ -346,13 +380,17 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
 
 /* --- yield --- */
 
-__attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
-    if (self->unusual & PTK_TASK_CANCELED) {
-        return ptk_fail(PTK_ERR_CANCELED);
-    }
+void ptk_requeue(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     ptk_assert(self->state == PTK_TASK_READY);
     ptk_queue_push(&scheduler->run_queue, &self->run_link);
     switch_away(scheduler, self);
+}
+
+__attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
+    if (self->unusual & PTK_TASK_CANCELED) {
+        return ptk_fail(ptk_call_refuse(self));
+    }
+    ptk_requeue(scheduler, self);
     return PTK_OK;
 }
 

@@ -128,7 +128,6 @@ static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t
     scheduler->block = ptk_thread();
     scheduler->inbox = loop->inbox;
     scheduler->errno_place = &errno;
-    scheduler->budget = PTK_BUDGET;
     scheduler->main_context.scheduler = scheduler;
     scheduler->main_context.state = PTK_TASK_READY;
     scheduler->keeps_stacks = ptk_sanitizer_watches_stacks() == 0;
@@ -143,6 +142,7 @@ static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t
                          loop->first_generation);
     ptk_stack_pool_init(&scheduler->stacks, loop->options.allow_unguarded != 0);
     ptk_timer_read_clock(scheduler);
+    ptk_call_begin_budget(scheduler);
 }
 
 ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out) {
