@@ -26,7 +26,8 @@ extern "C" {
  * (the loop's look at the system's poller and at the timers) is due. A tick is due 100 us after the last one
  * and is taken at a switch; the clock is read at every switch and operation while they take long, and once in
  * at most 256 switches and 128 operations while they are short. So beside a green thread that computes for a
- * time T between its calls, timers and events are late by about T. Code without calls, and loops of calls
+ * time T between its calls, timers and events are late by 3 T at most; if many short switches or operations
+ * came before, once by the rest of their portion. Code without calls, and loops of calls
  * with timeout 0, never switch.
  *
  * @param loop  the loop; NULL means the current one
@@ -66,7 +67,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop
 
 /**
  * Cancels every living green thread, and each that is spawned until run returns; run returns when they have
- * ended, or with PTK_ERR_STUCK if they do not. Outside run it takes effect in the next one. Other threads and signal handlers stop a loop through a
+ * ended, or with PTK_ERR_STUCK if they do not. Outside run it takes effect in the next one. Other threads and
+ * signal handlers stop a loop through a
  * ::ptk_signaler_t for which a green thread waits.
  *
  * @param loop  the loop; NULL means the current one

@@ -371,8 +371,8 @@ void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
     ptk_thread_in_use = before;
 }
 
-/* Wakes of the kernel do not end the wait, since it is in none of its pollers; a change of the host's clock and
-   a crash do. */
+/* Wakes of the kernel do not end the wait, since it is in none of its pollers; a change of the host's clock
+   and a crash do. */
 void ptk_sim_compute(uint64_t ns) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     if (!kernel) {

@@ -4,11 +4,11 @@
  *
  * Each call, and each further operation of a call that goes on without parking, spends one of the loop's
  * budget, so that a socket that is always ready cannot keep its green thread running. When the budget is used
- * up, the next operation reads the clock. If a tick is due, or if this was the 8th budget in a row, a call
- * with a non-zero timeout yields before it tries; else there is a new budget. Budgets adapt to what the
- * operations cost as portions of picks do (ptk_park.c): 1 after each tick and each such yield, then up to
- * 128. So 255 operations at most are made in a row, and with 1 ms of computing for each there are two.
- * A call with timeout 0 spends and never yields.
+ * up, the next operation reads the clock. If a tick is due, or if 255 operations were granted in a row, a
+ * call with a non-zero timeout yields before it tries; else there is a new budget. Budgets adapt to what the
+ * operations cost as portions of picks do (ptk_park.c): the first one after a tick is 1, the 8th up to 128.
+ * The first one after such a yield is 1 too if another green thread had to yield meanwhile, since what its
+ * operations cost is not known. A call with timeout 0 spends and never yields.
  *
  * A call that is refused because its green thread is cancelled spends and yields, too: a green thread that
  * goes on after a cancel would else keep all others from running. From the 1,000th refusal in a row on, each
@@ -20,9 +20,8 @@
 #include "sched/ptk_park.h"
 #include "sched/ptk_timer.h"
 
-/* Operations of the largest budget. */
 #define BUDGET_MOST           128
-#define BUDGETS_IN_A_ROW      8
+#define OPERATIONS_IN_A_ROW   255 /* eight budgets of 1, 2, 4 to 128 */
 #define REFUSALS_BEFORE_PAUSE 1000
 #define REFUSAL_PAUSE_NS      UINT64_C(1000000)
 
@@ -30,23 +29,24 @@
 
 void ptk_call_begin_budget(ptk_scheduler_t *scheduler) {
     ptk_portion_begin(&scheduler->operations, scheduler->now_ns);
-    scheduler->budgets = 1;
+    scheduler->granted = 1;
     scheduler->budget = 1;
 }
 
 __attribute__((noinline)) bool ptk_call_renew_budget(ptk_scheduler_t *scheduler) {
-    ptk_assert_debug(scheduler->budget == 0 && scheduler->budgets <= BUDGETS_IN_A_ROW);
-    if (scheduler->budgets == BUDGETS_IN_A_ROW) {
+    ptk_assert_debug(scheduler->budget == 0 && scheduler->granted <= OPERATIONS_IN_A_ROW);
+    uint32_t left = OPERATIONS_IN_A_ROW - scheduler->granted;
+    if (left == 0) {
         return false;
     }
     /* Outside run and poll, where coroutines of another library may call, the count alone decides. */
     if (scheduler->active && ptk_tick_is_due(scheduler)) {
-        scheduler->budgets = BUDGETS_IN_A_ROW; /* no further readings before the yield */
+        scheduler->granted = OPERATIONS_IN_A_ROW; /* no further readings before the yield */
         return false;
     }
     ptk_portion_adapt(&scheduler->operations, scheduler->now_ns, BUDGET_MOST);
-    scheduler->budgets++;
-    scheduler->budget = scheduler->operations.size;
+    scheduler->budget = scheduler->operations.size < left ? scheduler->operations.size : left;
+    scheduler->granted += scheduler->budget;
     return true;
 }
 
@@ -66,11 +66,17 @@ static void yield_for_budget(ptk_task_t *self) {
     if (scheduler->ticks_when_due) {
         scheduler->reading_at = scheduler->switches + 1;
     }
+    uint32_t yields = ++scheduler->budget_yields;
     ptk_requeue(scheduler, self);
-    if (scheduler->ticks_when_due) {
-        ptk_call_begin_budget(scheduler);
-        scheduler->budget--;
+    if (!scheduler->ticks_when_due) {
+        return;
     }
+    if (scheduler->budget_yields != yields) {
+        ptk_call_begin_budget(scheduler);
+    }
+    scheduler->operations.since_ns = scheduler->now_ns;
+    scheduler->granted = scheduler->operations.size;
+    scheduler->budget = scheduler->operations.size - 1;
 }
 
 /* --- refusals --- */

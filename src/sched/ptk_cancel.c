@@ -54,6 +54,7 @@ void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause) {
         return;
     }
     scope->cause = (uint8_t) cause;
+    task->refusals = 0;
     refresh_canceled(task);
     if ((task->unusual & PTK_TASK_CANCELED) && task->state == PTK_TASK_PARKED) {
         ptk_wake(task->waits ? &task->waits[0] : &task->wait, PTK_ERR_CANCELED);

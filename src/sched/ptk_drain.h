@@ -4,7 +4,8 @@
 
 #include "sched/ptk_sched.h"
 
-/* Returns the point in time at which a drain that begins now has taken too long, UINT64_MAX without a limit. */
+/* Returns the point in time at which a drain that begins now has taken too long, UINT64_MAX without a limit.
+ */
 uint64_t ptk_drain_limit(const ptk_scheduler_t *scheduler);
 
 /* Cancels the green threads that still live and runs them on the caller's stack for a bounded time. If some

@@ -98,8 +98,8 @@ struct ptk_task {
     uint32_t unusual;
     uint8_t state;
     uint8_t flags;
-    bool keeps_stack; /* from one life to the next, with the context on it */
-    uint32_t refusals; /* calls that returned CANCELED at entry since the task parked last, see ptk_call.c */
+    bool keeps_stack;  /* from one life to the next, with the context on it */
+    uint32_t refusals; /* calls refused since its cancel, or since it parked last; see ptk_call.c */
     ptk_green_t *handle;
     ptk_scope_t *scope; /* the innermost */
     ptk_error_slot_t errors;
@@ -181,7 +181,8 @@ struct ptk_scheduler {
     uint64_t now_ns; /* the last clock reading */
     uint64_t last_tick_ns;
     uint32_t readings; /* of the clock since then */
-    uint32_t budgets;  /* granted in a row, without a tick or a yield between */
+    uint32_t granted;  /* operations of the budgets in a row, without a tick or a yield between */
+    uint32_t budget_yields;
     ptk_portion_t picks;
     ptk_portion_t operations;
     ptk_list_t new_timers;
@@ -199,7 +200,7 @@ struct ptk_scheduler {
     bool keeps_stacks; /* false under sanitizers and Valgrind, which track every stack that changes hands */
     uint32_t task_count;
     uint32_t daemon_count;
-    uint32_t canceled_count; /* tasks that are PTK_TASK_CANCELED */
+    uint32_t canceled_count;         /* tasks that are PTK_TASK_CANCELED */
     ptk_task_t *externally_wakeable; /* found not to be deadlocked at the last check: looked at first */
     ptk_slab_t tasks;
     ptk_stack_pool_t stacks;

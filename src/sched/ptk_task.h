@@ -25,7 +25,6 @@ static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, 
     task->state = PTK_TASK_READY;
     task->flags = 0;
     task->unusual = 0;
-    task->refusals = 0;
     task->wait.kind = "start";
     task->errors = (ptk_error_slot_t) {0};
     task->implicit_scope.cause = PTK_CANCEL_NONE;

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 
 #define COLD_COUNT 999
-/* operations that end without parking between two yields: eight budgets of 1, 2, 4 to 128 */
+/* operations that end without parking between two yields */
 #define MOST_IN_A_ROW 255
 /* the clock is read, and so a tick found due, at least once per 256 picks */
 #define PICKS_PER_READING 256
