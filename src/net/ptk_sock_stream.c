@@ -2,10 +2,10 @@
 /*
  * Receiving and sending on streams (layer 5).
  *
- * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has what
- * was asked for. If it ends before that, its bytes become the unread bytes: the stream as the caller sees it
- * has lost nothing. There are no unread bytes whenever a receive goes to the operation, so keeping them is a
- * plain copy.
+ * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has as
+ * many bytes as the caller requested. If it ends before that, its bytes become the unread bytes: the stream
+ * as the caller sees it has lost nothing. There are no unread bytes whenever a receive goes to the operation,
+ * so keeping them is a plain copy.
  *
  * A send drives the operation until all bytes are out. One that is cut short leaves half a frame in the
  * stream, and the socket refuses further frames until send_some has sent as many bytes as the frame lacks.
