@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "sched/ptk_sched.h"
+#include "sched/ptk_budget.h"
 
 typedef struct ptk_call {
     ptk_scheduler_t *scheduler;
@@ -16,15 +16,6 @@ typedef struct ptk_call {
     ptk_deadline_t deadline;
     int os_err; /* the system's reason, if the call fails for one */
 } ptk_call_t;
-
-/* Grants the smallest budget: after a tick, and after a yield that a used-up budget caused. */
-void ptk_call_begin_budget(ptk_scheduler_t *scheduler);
-
-/* Grants the next budget after one that is used up. Returns false if a call is to yield first. */
-bool ptk_call_renew_budget(ptk_scheduler_t *scheduler);
-
-/* Refuses a call of a cancelled green thread, and returns CANCELED. It spends budget and may switch. */
-ptk_err ptk_call_refuse(ptk_task_t *self);
 
 /* Decides the cases that ptk_call_enter_usual leaves. OK, NOT_GREEN, FORKED, CANCELED. With a non-zero
    timeout it may have yielded, so the caller looks at its object again. */
@@ -40,7 +31,7 @@ static inline bool ptk_call_enter_usual(ptk_call_t *call, ptk_scheduler_t *sched
     if (ptk_unlikely(!self || (self->unusual | unusual) != 0 || timeout_ms == 0)) {
         return false;
     }
-    if (ptk_unlikely(scheduler->budget == 0 && !ptk_call_renew_budget(scheduler))) {
+    if (ptk_unlikely(scheduler->budget == 0 && !ptk_budget_renew(scheduler))) {
         return false;
     }
     scheduler->budget--;

@@ -5,7 +5,7 @@
  * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly;
  * there is no scheduler context in between. The *main context*, which called run, is picked when the queue is
  * empty or when a tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the
- * first. When the count reaches 0 the clock is read: only there, and when a budget is used up (ptk_call.c),
+ * first. When the count reaches 0 the clock is read: only there, and when a budget is used up (ptk_budget.c),
  * do running green threads notice that time has passed. A tick is due 100 us after the last one, or after so
  * many readings that a clock which stands still cannot delay it.
  *
@@ -19,19 +19,24 @@
  * Under an oracle every pick takes the longer way, and the oracle chooses which runnable green thread is next
  * and whether the tick comes early; an observer is called at each.
  *
+ * A call that is refused because its green thread is cancelled spends and yields, too: a green thread that
+ * goes on after a cancel would else keep all others from running. From the 1,000th refusal in a row on, each
+ * is also a pause of 1 ms, and the log names the green thread once. A call that parks ends the row.
+ *
  * With foreign coroutines nothing is switched here: a green thread is left by the library's `suspend`, and
  * the main context resumes it.
  */
 #include "sched/ptk_park.h"
 
 #include "base/ptk_choice.h"
+#include "base/ptk_log_impl.h"
 #include "base/ptk_observer.h"
-#include "sched/ptk_call.h"
+#include "sched/ptk_budget.h"
 #include "sched/ptk_timer.h"
 
-#define PICKS_MOST        256
-#define READINGS_PER_TICK 64
-#define TICK_INTERVAL_NS  UINT64_C(100000)
+#define PICKS_MOST            256
+#define REFUSALS_BEFORE_PAUSE 1000
+#define REFUSAL_PAUSE_NS      UINT64_C(1000000)
 
 static ptk_task_t *queued_task(ptk_queue_node_t *node) {
     return ptk_container_of(node, ptk_task_t, run_link);
@@ -66,14 +71,6 @@ static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
     }
     return queued_task(index ? ptk_queue_remove_at(&scheduler->run_queue, index)
                              : ptk_queue_pop(&scheduler->run_queue));
-}
-
-bool ptk_tick_is_due(ptk_scheduler_t *scheduler) {
-    uint64_t waited_ns = ptk_timer_read_clock(scheduler) - scheduler->last_tick_ns;
-    if (waited_ns >= TICK_INTERVAL_NS || ++scheduler->readings >= READINGS_PER_TICK) {
-        return true;
-    }
-    return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TICK, 2) == 1;
 }
 
 /* Picks at the end of a portion: reads the clock, and grants the next portion unless the main context is due.
@@ -309,12 +306,6 @@ ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
     return suspend_until(self, deadline);
 }
 
-void ptk_pause(ptk_task_t *self, uint64_t ns) {
-    ptk_deadline_t deadline = {.kind = PTK_DEADLINE_RELATIVE, .ns = ns};
-    (void) ptk_wait_plain(self, "the end of its pause after refused calls", NULL, true);
-    (void) suspend_until(self, &deadline);
-}
-
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_task_t *task = wait->task;
     ptk_assert(task->state == PTK_TASK_PARKED);
@@ -356,7 +347,7 @@ static void begin_round(ptk_scheduler_t *scheduler, uint64_t quota) {
     scheduler->ticks_when_due = quota == UINT64_MAX;
     scheduler->readings = 0;
     ptk_portion_begin(&scheduler->picks, scheduler->now_ns);
-    ptk_call_begin_budget(scheduler);
+    ptk_budget_begin(scheduler);
 }
 
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
@@ -380,17 +371,69 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
 
 /* --- yield --- */
 
-void ptk_requeue(ptk_scheduler_t *scheduler, ptk_task_t *self) {
+/* Appends the running green thread to the run queue and switches to the next, whether it is cancelled or not.
+ */
+static void requeue(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     ptk_assert(self->state == PTK_TASK_READY);
     ptk_queue_push(&scheduler->run_queue, &self->run_link);
     switch_away(scheduler, self);
 }
 
+/* Lets all other runnable green threads run first. The clock is read at the pick, so that a tick that is due
+   is taken. Within one ptk_scheduler_poll the budget stays used up: each green thread runs once. */
+void ptk_yield_for_budget(ptk_task_t *self) {
+    ptk_scheduler_t *scheduler = self->scheduler;
+    if (scheduler->ticks_when_due) {
+        scheduler->reading_at = scheduler->switches + 1;
+    }
+    uint32_t yields = ++scheduler->budget_yields;
+    requeue(scheduler, self);
+    if (!scheduler->ticks_when_due) {
+        return;
+    }
+    if (scheduler->budget_yields != yields) {
+        ptk_budget_begin(scheduler);
+    }
+    scheduler->operations.since_ns = scheduler->now_ns;
+    scheduler->granted = scheduler->operations.size;
+    scheduler->budget = scheduler->operations.size - 1;
+}
+
+/* Suspends the running green thread, which is in no wait, for `ns`, although it is cancelled. */
+static void pause_task(ptk_task_t *self, uint64_t ns) {
+    ptk_deadline_t deadline = {.kind = PTK_DEADLINE_RELATIVE, .ns = ns};
+    (void) ptk_wait_plain(self, "the end of its pause after refused calls", NULL, true);
+    (void) suspend_until(self, &deadline);
+}
+
+static void name_once(ptk_task_t *task) {
+    if (task->flags & PTK_TASK_NAMED) {
+        return;
+    }
+    task->flags |= PTK_TASK_NAMED;
+    ptk_log(PTK_LOG_WARNING,
+            "green thread \"%s\", spawned at %s:%d, goes on although %d calls in a row returned "
+            "PTK_ERR_CANCELED; each further one takes 1 ms",
+            task->label.name, task->label.file, task->label.line, REFUSALS_BEFORE_PAUSE);
+}
+
+ptk_err ptk_refuse(ptk_task_t *self) {
+    ptk_assert(self->state == PTK_TASK_READY && (self->unusual & PTK_TASK_CANCELED));
+    if (++self->refusals >= REFUSALS_BEFORE_PAUSE) {
+        self->refusals = REFUSALS_BEFORE_PAUSE;
+        name_once(self);
+        pause_task(self, REFUSAL_PAUSE_NS);
+    } else if (!ptk_budget_spend(self->scheduler)) {
+        ptk_yield_for_budget(self);
+    }
+    return PTK_ERR_CANCELED;
+}
+
 __attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     if (self->unusual & PTK_TASK_CANCELED) {
-        return ptk_fail(ptk_call_refuse(self));
+        return ptk_fail(ptk_refuse(self));
     }
-    ptk_requeue(scheduler, self);
+    requeue(scheduler, self);
     return PTK_OK;
 }
 

@@ -41,38 +41,14 @@ void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self));
 /* Delivers the messages of other threads and signal handlers. */
 void ptk_drain_inbox(ptk_scheduler_t *scheduler);
 
-/* Returns true if the main context is to take a tick now. It reads the clock. */
-bool ptk_tick_is_due(ptk_scheduler_t *scheduler);
+/* Lets all other runnable green threads run before the next operation of `self`, whose budget is used up. */
+void ptk_yield_for_budget(ptk_task_t *self);
 
-/* Suspends the running green thread, which is in no wait, for `ns`, although it is cancelled. */
-void ptk_pause(ptk_task_t *self, uint64_t ns);
-
-/* Appends the running green thread to the run queue and switches to the next, whether it is cancelled or not.
- */
-void ptk_requeue(ptk_scheduler_t *scheduler, ptk_task_t *self);
+/* Refuses a call of a cancelled green thread, and returns CANCELED. It spends budget and may switch. */
+ptk_err ptk_refuse(ptk_task_t *self);
 
 /* Yields for a public call. CANCELED if the green thread is cancelled. */
 ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self);
-
-/* A portion that costs less than this doubles at the next reading; above the other one it falls to 1. */
-#define PTK_PORTION_CHEAP_NS  UINT64_C(50000)
-#define PTK_PORTION_COSTLY_NS UINT64_C(100000)
-
-static inline void ptk_portion_begin(ptk_portion_t *portion, uint64_t now_ns) {
-    *portion = (ptk_portion_t) {.size = 1, .since_ns = now_ns};
-}
-
-/* Adapts a portion that is used up to what it has cost. */
-static inline void ptk_portion_adapt(ptk_portion_t *portion, uint64_t now_ns, uint32_t most) {
-    uint64_t used_ns = now_ns - portion->since_ns;
-    ptk_assert_debug(portion->size >= 1 && portion->size <= most);
-    if (used_ns < PTK_PORTION_CHEAP_NS) {
-        portion->size = portion->size * 2 < most ? portion->size * 2 : most;
-    } else if (used_ns > PTK_PORTION_COSTLY_NS) {
-        portion->size = 1;
-    }
-    portion->since_ns = now_ns;
-}
 
 /* Fills in the task's own wait record and returns it. */
 static inline ptk_wait_t *ptk_wait_plain(ptk_task_t *self, const char *kind, const void *object,

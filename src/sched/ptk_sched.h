@@ -99,7 +99,7 @@ struct ptk_task {
     uint8_t state;
     uint8_t flags;
     bool keeps_stack;  /* from one life to the next, with the context on it */
-    uint32_t refusals; /* calls refused since its cancel, or since it parked last; see ptk_call.c */
+    uint32_t refusals; /* calls refused since its cancel, or since it parked last; see ptk_park.c */
     ptk_green_t *handle;
     ptk_scope_t *scope; /* the innermost */
     ptk_error_slot_t errors;

@@ -8,7 +8,7 @@
  * above, the inbox, tasks and stacks.
  */
 #include "base/ptk_memory.h"
-#include "sched/ptk_call.h"
+#include "sched/ptk_budget.h"
 #include "sched/ptk_drain.h"
 #include "sched/ptk_dump.h"
 #include "sched/ptk_park.h"
@@ -142,7 +142,7 @@ static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t
                          loop->first_generation);
     ptk_stack_pool_init(&scheduler->stacks, loop->options.allow_unguarded != 0);
     ptk_timer_read_clock(scheduler);
-    ptk_call_begin_budget(scheduler);
+    ptk_budget_begin(scheduler);
 }
 
 ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out) {
