@@ -10,9 +10,10 @@
  *
  * A ptk_sock_t pointer is a token that ptk looks up and never dereferences. After ptk_sock_close() or
  * ptk_sock_reset(), or once its loop is gone, every call with it returns PTK_ERR_CLOSED and does nothing,
- * on 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again only
- * if its place has been used for a multiple of 1,024 further sockets exactly. PTK_ERR_CLOSED always means
- * that the socket was closed in this program; the peer's end of the stream is PTK_ERR_EOF.
+ * on 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again if its
+ * place has been used for exactly a multiple of 1,024 further sockets; one of a loop that has gone can be
+ * accepted earlier, after 31 further loops. PTK_ERR_CLOSED always means that the socket was closed in this
+ * program; the peer's end of the stream is PTK_ERR_EOF.
  */
 #pragma once
 
@@ -37,7 +38,8 @@ typedef struct ptk_sock ptk_sock_t;
  * @param type   SOCK_STREAM
  * @param proto  0 or IPPROTO_TCP
  * @return the socket; NULL on failure, with the reason in ptk_get_err():
- *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol;
+ *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol, or the system lacks it;
+ *         PTK_ERR_PERMISSION: the operating system forbids it;
  *         PTK_ERR_NO_RESOURCES: no memory or descriptor is left;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
@@ -98,7 +100,8 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_LISTENING: the socket is a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: yes. \n
@@ -251,7 +254,8 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: no. \n
@@ -289,13 +293,13 @@ typedef enum ptk_sock_direction {
 } ptk_sock_direction_t;
 
 /**
- * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
- * #PTK_SOCK_WRITE.
+ * Ends one or both directions of a stream (shutdown(2)). After #PTK_SOCK_WRITE sends return
+ * PTK_ERR_WRITE_SHUT; after #PTK_SOCK_READ receives return the bytes that have arrived, then PTK_ERR_EOF.
  *
  * @param sock       the socket
  * @param direction  what to end
  * @return PTK_OK, or
- *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_NOT_CONNECTED: the socket is not connected, and no connect is under way;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.

@@ -20,10 +20,14 @@
 #include "wait/ptk_waitable_impl.h"
 #include <ptk_sock.h>
 
-/*
+/* The states of a socket that is not closed. Closing ends the token in any state.
+ *
  *     OPEN  --bind-->  BOUND  --listen-->  LISTENING
  *     OPEN, BOUND  --connect-->  CONNECTED | FAILED | CONNECTING (timeout 0, goes on)
  *     CONNECTING  --connect-->  CONNECTED | FAILED | CONNECTING
+ *
+ * An accepted socket begins as CONNECTED. A connect that is parked leaves the state as it was and holds the
+ * outbound gate.
  */
 typedef enum ptk_sock_state {
     PTK_SOCK_OPEN,
@@ -40,25 +44,27 @@ typedef enum ptk_sock_state {
 #define PTK_SOCK_HAS_MISSING                                                                                 \
     (PTK_GATE_OWNER_BIT << 2) /* outbound: a send that was cut short is not resumed */
 
+/* The members of a receive come first, in the order of use. */
 struct ptk_sock {
     ptk_token_head_t head;
-    ptk_gate_t inbound_gate;
-    ptk_pin_t pin;
-    ptk_event_op_t inbound;
-    ptk_event_source_t source;
-    ptk_gate_t outbound_gate;
-    ptk_event_op_t outbound;
-    uint8_t state;
-    bool is_write_shut;
-    bool no_reuse; /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
+    ptk_gate_t inbound_gate;   /* receive, accept: refuses, until the socket listens */
+    ptk_pin_t pin;             /* the calls inside; the waitables' waits too */
+    ptk_event_op_t inbound;    /* of the holder of the inbound gate */
+    ptk_event_source_t source; /* the descriptor, owned; attached until the socket is closed */
+    ptk_gate_t outbound_gate;  /* send, connect: queues */
+    ptk_event_op_t outbound;   /* of the holder of the outbound gate */
+    uint8_t state;             /* ptk_sock_state_t */
+    bool is_write_shut;        /* ptk_sock_shutdown has ended the outbound direction */
+    bool no_reuse;             /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
     int broken_by; /* -errno that ended the connection: the system reports it once, to either direction */
-    char *unread;  /* received and not delivered yet: the next receive gets it first */
-    size_t unread_start;
-    size_t unread_bytes;
-    size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte */
+    char *unread;  /* received and not delivered yet: the next receive gets it first; owned, NULL: none */
+    size_t unread_start;  /* bytes of `unread` that were delivered since */
+    size_t unread_bytes;  /* bytes after those; not 0 exactly while PTK_SOCK_HAS_UNREAD is set */
+    size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte; not 0
+                             exactly while PTK_SOCK_HAS_MISSING is set */
     ptk_scheduler_t *scheduler;
-    ptk_waitable_t *waitables[3]; /* by mask - 1 */
-    void *user;
+    ptk_waitable_t *waitables[3]; /* lent, by mask - 1; NULL until requested; end with the socket */
+    void *user;                   /* the user's pointer */
 };
 
 /* The calls that may park. */
@@ -70,6 +76,7 @@ typedef enum ptk_sock_verb {
     PTK_SOCK_VERB_CONNECT,
 } ptk_sock_verb_t;
 
+/* A call that was entered: it holds the gate, unless the socket was closed meanwhile, and one pin. */
 typedef struct ptk_sock_call {
     ptk_call_t call;
     ptk_sock_t *sock;
@@ -85,15 +92,15 @@ static inline ptk_sock_t *ptk_sock_find(const ptk_sock_t *token) {
                                          : NULL;
 }
 
+/* Returns the gate of the verb's direction. */
 static inline ptk_gate_t *ptk_sock_gate(ptk_sock_t *sock, ptk_sock_verb_t verb) {
     return verb < PTK_SOCK_VERB_SEND ? &sock->inbound_gate : &sock->outbound_gate;
 }
 
-/* Enters in every case that ptk_sock_enter leaves. */
+/* The two functions of ptk_sock_call.c. They enter and leave in every case that ptk_sock_enter and
+ * ptk_sock_leave do not decide themselves. */
 ptk_err ptk_sock_enter_unusual(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_sock_verb_t verb,
                                uint32_t timeout_ms);
-
-/* Leaves in every case that ptk_sock_leave leaves. */
 ptk_err ptk_sock_leave_unusual(ptk_sock_call_t *call, ptk_err err);
 
 /* Enters a call: owner, green thread, cancel, budget, state of the socket, pin, gate. It may wait for the
@@ -130,13 +137,19 @@ static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
     return ptk_sock_leave_unusual(call, err);
 }
 
-/* Returns a socket without a descriptor, its memory complete; NULL: out of memory. ptk_sock_discard undoes
- * it. */
+/* The functions of src/ptk_sock.c.
+ *
+ * Returns a socket without a descriptor, with all memory that it will need; NULL: out of memory. Its token is
+ * living and not handed out yet. ptk_sock_discard undoes it. */
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler);
 void ptk_sock_discard(ptk_sock_t *sock);
 
-/* Gives a reserved socket its descriptor and state. */
+/* Gives a reserved socket its descriptor, which it owns from then on, and its state. Cannot fail. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
+
+/* Returns true if `addr` may be an address: it is long enough to have a family, and has one. The system takes
+ * AF_UNSPEC, which a zeroed address has, for a request to disconnect, or to bind to any address. */
+bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen);
 
 /* Sets the state, and with it the word that a call tests when it enters. */
 void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state);

@@ -2,13 +2,15 @@
 /*
  * Receiving and sending on streams (layer 5).
  *
- * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has as
- * many bytes as the caller requested. If it ends before that, its bytes become the unread bytes: the stream
- * as the caller sees it has lost nothing. There are no unread bytes whenever a receive goes to the operation,
- * so keeping them is a plain copy.
+ * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has the
+ * requested bytes. If it ends before that, its bytes become the unread bytes, so the stream loses none. There
+ * are no unread bytes whenever a receive uses the operation, so keeping them is a plain copy.
  *
  * A send drives the operation until all bytes are out. One that is cut short leaves half a frame in the
  * stream, and the socket refuses further frames until send_some has sent as many bytes as the frame lacks.
+ *
+ *     inbound:   no unread bytes  --receive cut short-->  unread bytes  --receives take all-->  no unread
+ * bytes outbound:  whole            --send cut short----->  missing bytes --send_some sends all-->  whole
  */
 #include "net/ptk_sock_impl.h"
 
@@ -16,15 +18,17 @@
 #include <errno.h>
 #include <string.h>
 
+/* One receive or send. */
 typedef struct transfer {
-    char *buffer;
+    char *buffer; /* the caller's; a send only reads it */
     size_t least; /* done when so many bytes have moved */
-    size_t most;
-    size_t moved;
+    size_t most;  /* size of the buffer */
+    size_t moved; /* bytes so far, from the unread bytes or by the operation */
 } transfer_t;
 
 /* --- unread bytes --- */
 
+/* Moves unread bytes to `buffer` and returns their number. The last one frees the memory. */
 static size_t take_unread(ptk_sock_t *sock, char *buffer, size_t bytes) {
     size_t taken = sock->unread_bytes < bytes ? sock->unread_bytes : bytes;
     if (taken == 0) {
@@ -43,6 +47,8 @@ static size_t take_unread(ptk_sock_t *sock, char *buffer, size_t bytes) {
     return taken;
 }
 
+/* Makes a copy of `bytes` bytes the unread bytes, of which there are none. Returns false if there is no
+ * memory. */
 static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
     ptk_assert(sock->unread_bytes == 0 && !sock->unread && bytes > 0);
     sock->unread = ptk_allocate(bytes);
@@ -57,9 +63,9 @@ static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
 
 /* --- the transfer --- */
 
-/* Returns the code of a failed transfer. The system reports only once that a connection is broken; the other
-   direction would see an end of stream, as if the peer had ended it in good order, so the reason is kept.
-   (EPIPE is not kept: bytes that the peer sent before its end may still be read.) */
+/* Returns the code of a failed transfer. The system reports only once that a connection is broken; a receive
+ * after that would return an end of stream, as if the peer had ended it in good order, so the reason is kept.
+ * EPIPE is not kept: bytes that the peer sent before its end may still be read. */
 static ptk_err transfer_failure(ptk_sock_call_t *call, intptr_t result) {
     switch (-result) {
     case ECONNRESET:
@@ -93,6 +99,7 @@ static ptk_err end_of_transfer(ptk_sock_call_t *call, const transfer_t *transfer
     return transfer->moved > 0 ? PTK_ERR_UNEXPECTED_EOF : PTK_ERR_EOF;
 }
 
+/* Prepares the next operation of a transfer that has not parked. */
 static ptk_err continue_transfer(ptk_sock_call_t *call) {
     ptk_err err = ptk_call_continue(&call->call);
     return call->sock->pin.closed ? PTK_ERR_CLOSED : err;
@@ -136,6 +143,7 @@ static ptk_err leave_failed_receive(ptk_sock_call_t *call, const transfer_t *tra
     return ptk_fail_count(err, PTK_OK, transfer->moved);
 }
 
+/* Enters, moves bytes, leaves: both receives. */
 static inline __attribute__((always_inline)) ptk_err receive(const ptk_sock_t *token, transfer_t *transfer,
                                                              uint32_t timeout_ms) {
     ptk_sock_call_t call;
@@ -196,6 +204,8 @@ static void set_missing(ptk_sock_t *sock, size_t bytes) {
     }
 }
 
+/* Enters, moves bytes, leaves: both sends. How many bytes are missing is set before the gate is handed over.
+ */
 static inline __attribute__((always_inline)) ptk_err send_bytes(const ptk_sock_t *token, transfer_t *transfer,
                                                                 ptk_sock_verb_t verb, uint32_t timeout_ms) {
     ptk_sock_call_t call;

@@ -37,6 +37,7 @@ ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms) {
     return spend_or_yield(call);
 }
 
+/* Fixes a relative deadline at its first use: a call that never parks has no clock reading of the loop's. */
 static bool deadline_is_over(ptk_deadline_t *deadline) {
     ptk_deadline_fix(deadline);
     return deadline->kind == PTK_DEADLINE_ABSOLUTE && deadline->ns <= ptk_sys()->now_ns();
