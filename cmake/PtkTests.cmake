@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Every test is a process of its own under CTest. A test file has lines that begin with TEST(name) or TEST(name, FLAGS);
-# its executable runs the one that argv[1] names and leaves with 0 (passed), 77 (skipped) or anything else (failed).
-# tests/runs.txt says which of them run in which configuration.
+# its executable runs the one that argv[1] names. tests/runs.txt says which of them run in which configuration.
 set(root "${PROJECT_SOURCE_DIR}/tests")
 set(environment "PTK_BUILD_DIR=${PROJECT_BINARY_DIR}" "PTK_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "CC=${CMAKE_C_COMPILER}"
     ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -19,8 +18,7 @@ function(ptk_add_test name labels limit variables) # COMMAND...
         ENVIRONMENT "${environment};${variables}")
 endfunction()
 
-# Adds a test for each TEST line of the files, in order, unless it has an excluded flag. CMake refuses a second test of the
-# same name.
+# Adds a test for each TEST line of the files, in order, unless it has an excluded flag. CMake refuses a name used twice.
 function(ptk_add_run run target label limit above variables) # FILE...
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
     foreach(kind IN LISTS above)
@@ -50,7 +48,7 @@ function(ptk_add_run run target label limit above variables) # FILE...
 endfunction()
 
 # --- programs: one for each unit, kernel and regression test, the suites, the scenarios ------------------------------
-foreach(folder support conformance faults faults/sim faults/suite sim sim/planted sim/fuzz sim/differential sim/exhaustive)
+foreach(folder support conformance faults faults/sim faults/suite sim sim/broken sim/fuzz sim/differential sim/exhaustive)
     file(GLOB in_${folder} CONFIGURE_DEPENDS "${root}/${folder}/*.c")
 endforeach()
 find_library(PCL_LIBRARY pcl)
@@ -93,7 +91,7 @@ foreach(target faults faults_sim faults_suite) # stacks, forks and the overflow 
 endforeach()
 ptk_add_program(ptk_scenarios tests "ptk_sim_guarded;modbus_example" ${in_sim})
 list(FILTER in_sim INCLUDE REGEX "/scenario(_log|s)\\.c$")
-ptk_add_program(ptk_planted tests ptk_sim ${in_sim/planted} ${in_sim})
+ptk_add_program(ptk_broken tests ptk_sim ${in_sim/broken} ${in_sim})
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     ptk_add_program(ptk_fuzz_log tests "ptk_sim;-fsanitize=fuzzer" ${in_sim/fuzz} ${in_sim})
     target_compile_options(ptk_fuzz_log PRIVATE -fsanitize=fuzzer-no-link)

@@ -7,11 +7,12 @@
  * A conversation repeatedly writes registers of its own, reads them back and compares. A conversation that
  * fails in any way ends and counts as an error. One more green thread, direct(), runs three phases:
  *
- *     ramp      starts conversations. At most RAMP_WINDOW of them are without their first response, so the
- *               server's listen backlog never overflows. After the first response a conversation waits for
- * the start of the measurement. measure   starts the measurement and lets it run for the given time; prints a
- * line each second. end       requests the server's report, and lets every conversation end after its current
- * round.
+ *     ramp      starts conversations; each waits after its first response for the measurement
+ *     measure   starts the measurement and lets it run for the given time; prints a line each second
+ *     end       requests the server's report, and lets every conversation end after its current round
+ *
+ * In the ramp at most RAMP_WINDOW conversations are without their first response, so the server's listen
+ * backlog never overflows.
  */
 #include "modbus/modbus_client.h"
 #include "modbus/server_process.h"
@@ -313,7 +314,7 @@ static void print_next_steps(const char *program) {
            "  %.*smodbus_client 127.0.0.1:1502 write-registers 0 11 22 33\n"
            "  %.*smodbus_client 127.0.0.1:1502 read-holding 0 3\n"
            "  mbpoll -m tcp -p 1502 -a 1 -t 4 -r 1 -c 3 -1 127.0.0.1\n\n"
-           "The README shows how such a server is written.\n",
+           "examples/modbus/modbus_server.c is that server, and the README begins with a smaller one.\n",
            folder_length, program, folder_length, program, folder_length, program);
 }
 

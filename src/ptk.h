@@ -2,6 +2,9 @@
 /**
  * @file ptk.h
  * All public headers of ptk.
+ *
+ * The comment of each call ends with: "Parks:", whether it may suspend the green thread that calls it
+ * (ptk_green.h); "Thread:", where it may be called; "Ownership:", what becomes of its arguments and result.
  */
 #pragma once
 

@@ -5,6 +5,11 @@
  *
  * Values are never renumbered. 1 to 99 are *conditions* that a protocol handles (a timeout, an end of
  * stream); 100 to 199 are *failures* (out of resources, a refused connection, misuse).
+ *
+ * How a connection continues: after PTK_ERR_TIMEOUT of a receive it is as before. After PTK_ERR_EOF,
+ * PTK_ERR_UNEXPECTED_EOF, PTK_ERR_PARTIAL, PTK_ERR_BROKEN and the failures of the network (120 to 124) close
+ * the socket and connect another one, after a pause. After PTK_ERR_CANCELED free what the green thread owns
+ * and return. docs/errors.md has a table of all codes.
  */
 #pragma once
 

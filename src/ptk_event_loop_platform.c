@@ -2,10 +2,10 @@
 /*
  * Creating and destroying the loop of a thread (layer 2).
  *
- * A thread has at most one live loop, and the thread block points at it. That pointer is the only record of
- * ownership: `object->loop == ptk_thread()->loop` is the owner check of every public call. In the child of a
- * fork the pointer is cleared and a mark is set, so that the child's use of the parent's objects is refused
- * without reading them.
+ * A thread has at most one live loop. The thread block points at it and holds its tag, which is part of every
+ * token of the loop's sockets, waitables and handles: the lookup of a token is the owner check of the calls
+ * on them. A call on a loop compares the loop with that pointer. In the child of a fork pointer and tag are
+ * cleared and a mark is set, so that the child's use of the parent's objects is refused without reading them.
  *
  * A loop holds no green threads itself: the scheduler registers as the attachment, and its `detach` is called
  * first when the loop is destroyed.

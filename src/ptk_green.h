@@ -4,8 +4,13 @@
  * Green threads: start, join, cancel, end; sleep and yield; names, user pointers and local storage.
  * Cancellation as such is described in ptk_cancel.h.
  *
+ * A call *parks* when it suspends its green thread until an event, and lets the loop's other green threads
+ * run; it never blocks the OS thread. The line "Parks:" of a call says whether it may.
+ *
  * A handle is a token that ptk looks up and never dereferences. Once it is gone (joined, detached, or its
- * loop destroyed), every call with it returns PTK_ERR_CLOSED, on 64-bit systems for ever.
+ * loop destroyed), every call with it is refused, on 64-bit systems for ever: with PTK_ERR_CLOSED, or with
+ * PTK_ERR_WRONG_THREAD if its loop is gone and a living loop of another thread has its number. A call that
+ * returns a pointer returns NULL then.
  */
 #pragma once
 
@@ -17,11 +22,11 @@
 extern "C" {
 #endif
 
-/** A handle to a green thread: from ptk_green_spawn(), until it is joined or detached, or borrowed from
- * ptk_green_self(). */
+/** A handle to a green thread. ptk_green_spawn() returns one, which is valid until it is joined, ended or
+ * detached; ptk_green_self() lends one. */
 typedef struct ptk_green ptk_green_t;
 
-/** The body of a green thread. ptk_green_join() hands out what it returns. */
+/** The body of a green thread. Its result is what ptk_green_join() stores at `result_out`. */
 typedef ptk_err (*ptk_green_fn)(void *arg);
 
 /** The green thread changes floating-point control words (rounding mode, exception masks): it keeps its own.
@@ -35,9 +40,9 @@ typedef struct ptk_green_options {
     uint32_t struct_size; /**< The size of this struct; 0 is filled in by the call. */
     uint32_t flags;       /**< #PTK_GREEN_FP, #PTK_GREEN_DAEMON. */
     const char *name;     /**< For reports; copied, cut at 31 bytes. NULL: the function's name. */
-    size_t stack_bytes;   /**< At least this much stack; 0: one slot (64 KiB with its guard). */
-    void *stack; /**< The caller's own memory of `stack_bytes` bytes, used until the green thread has been
-                      joined or has ended; it gets no guard. NULL: ptk's. */
+    size_t stack_bytes;   /**< At least this much stack; 0: the usual 64 KiB, which include the guard. */
+    void *stack; /**< The caller's own memory of `stack_bytes` bytes, without a guard. The caller may use it
+                      again when the green thread has ended. NULL: ptk's memory. */
     uint32_t lifetime_ms; /**< A deadline for the green thread's whole life: it is cancelled then, with the
                              cause PTK_CANCEL_DEADLINE. 0 or PTK_TIMEOUT_INFINITE: none. */
     uint32_t reserved;    /**< Zero. */
@@ -53,8 +58,9 @@ typedef struct ptk_green_options {
 #endif
 
 /**
- * Starts a green thread that ends by itself. It runs when its turn comes. If `fn` returns anything but PTK_OK
- * or PTK_ERR_CANCELED, that is logged once.
+ * Starts a green thread without a handle. It first runs when the loop runs and the caller has parked or
+ * ended. If `fn` returns anything but PTK_OK or PTK_ERR_CANCELED, that is logged once, and no other code
+ * receives it.
  *
  * A macro of the same name adds the function's name and the place of the call, for reports. `(ptk_go)` is the
  * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures.
@@ -135,8 +141,8 @@ PTK_API PTK_NODISCARD ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t 
                                                       int line);
 
 /**
- * Waits until a green thread has ended and takes what it returned; the handle is gone then. One green thread
- * joins. A cancelled green thread cannot join: its clean-up uses ptk_green_end().
+ * Waits until a green thread has ended, stores its result, and frees the handle. Only one green thread may
+ * join a handle at a time. A green thread that was cancelled cannot join: its clean-up uses ptk_green_end().
  *
  * @param green       the handle
  * @param result_out  if not NULL, receives what the body returned
@@ -172,8 +178,9 @@ PTK_API PTK_NODISCARD ptk_err ptk_green_join(ptk_green_t *green, ptk_err *result
 PTK_API PTK_NODISCARD ptk_err ptk_green_cancel(ptk_green_t *green);
 
 /**
- * Cancels a green thread, waits until it has ended, and drops what it returned; the handle is gone then. It
- * is never cancelled itself, so that clean-up in a cancelled green thread is one line.
+ * Cancels a green thread, waits until it has ended, and frees the handle; the result is dropped. The call
+ * works also in a green thread that was cancelled: it never returns PTK_ERR_CANCELED, so it serves for
+ * clean-up.
  *
  * @param green       the handle
  * @param timeout_ms  the longest time to wait; 0: cancel and look; PTK_TIMEOUT_INFINITE: no limit
@@ -192,7 +199,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_green_cancel(ptk_green_t *green);
 PTK_API PTK_NODISCARD ptk_err ptk_green_end(ptk_green_t *green, uint32_t timeout_ms);
 
 /**
- * Gives up a handle: the green thread ends by itself.
+ * Frees a handle without waiting. The green thread runs on; a failure of it is logged from then on, as for
+ * ptk_go().
  *
  * @param green  the handle
  * @return PTK_OK, or
@@ -223,7 +231,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_yield(void);
 /**
  * Sleeps for some time.
  *
- * @param ms  milliseconds, never less; 0 is a yield; PTK_TIMEOUT_INFINITE: until cancelled
+ * @param ms  milliseconds; the sleep is never shorter; 0: as ptk_yield(); PTK_TIMEOUT_INFINITE: until
+ * cancelled
  * @return PTK_OK when the time has passed, or
  *         PTK_ERR_CANCELED: the caller was cancelled;
  *         PTK_ERR_NOT_GREEN: called outside a green thread;
@@ -237,7 +246,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sleep_ms(uint32_t ms);
 /**
  * Sleeps until ptk_now_ns() has reached a point in time.
  *
- * @param deadline_ns  the point in time; a past one is a yield; PTK_TIME_NEVER: until cancelled
+ * @param deadline_ns  the point in time; a past one: as ptk_yield(); PTK_TIME_NEVER: until cancelled
  * @return as ptk_sleep_ms().
  *
  * Parks: yes. \n

@@ -13,8 +13,12 @@ extern "C" {
 #endif
 
 /**
- * Runs the loop's green threads until all that are not daemons have ended. Daemons are then cancelled, and
- * the call returns when they have ended too. It may be called again afterwards.
+ * Runs the loop's green threads until all that are not daemons (#PTK_GREEN_DAEMON) have ended. Daemons are
+ * then cancelled, and the call returns when they have ended too. It may be called again afterwards.
+ *
+ * The results of green threads are not the result of this call: it returns PTK_OK also if every one of them
+ * failed. A program that needs a result spawns that green thread with a handle, and calls ptk_green_join()
+ * with timeout 0 after run.
  *
  * Green threads that are cancelled, daemons at the end or all after ptk_scheduler_stop(), have the loop's
  * `destroy_timeout_ms` to end, counted from the end of the last shield. If they have not ended then, a report
@@ -82,8 +86,9 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop
 PTK_API PTK_NODISCARD ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop);
 
 /**
- * Prints every green thread to the report sink: name, state, what it waits for and since when, deadline,
- * spawn site, stack high-water mark (of the slot since it was mapped) and backtrace. It allocates no memory.
+ * Prints every green thread to the report sink (ptk_log.h): name, state, what it waits for and since when,
+ * deadline, spawn site, stack high-water mark (of the slot since it was mapped) and backtrace. It allocates
+ * no memory.
  *
  * @param loop  the loop; NULL means the current one
  * @return PTK_OK, or

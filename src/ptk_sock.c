@@ -203,6 +203,12 @@ bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen) {
     return family != AF_UNSPEC;
 }
 
+/* Returns true while a call connects an open or a bound socket. */
+static bool is_connecting(const ptk_sock_t *sock) {
+    bool is_idle = sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND;
+    return is_idle && (sock->outbound_gate.unusual & PTK_GATE_TAKEN);
+}
+
 /* Returns OK if the socket's state allows bind, else the code of the state. */
 static ptk_err check_bind_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
@@ -217,7 +223,7 @@ static ptk_err check_bind_state(const ptk_sock_t *sock) {
     case PTK_SOCK_OPEN:
         break;
     }
-    return PTK_OK;
+    return is_connecting(sock) ? PTK_ERR_BUSY : PTK_OK;
 }
 
 ptk_err ptk_sock_bind(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen) {
@@ -253,7 +259,7 @@ static ptk_err check_listen_state(const ptk_sock_t *sock) {
     case PTK_SOCK_LISTENING:
         break;
     }
-    return sock->outbound_gate.unusual & PTK_GATE_TAKEN ? PTK_ERR_BUSY : PTK_OK;
+    return is_connecting(sock) ? PTK_ERR_BUSY : PTK_OK;
 }
 
 ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
@@ -270,23 +276,10 @@ ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
     return err;
 }
 
-/* Returns true if the socket is connected, or if a connect may be under way. The system must not shut down
- * any other socket: it reports ENOTCONN and marks the socket all the same, and it makes a listener stop
- * listening.
- */
-static bool can_be_shut_down(const ptk_sock_t *sock) {
-    switch ((ptk_sock_state_t) sock->state) {
-    case PTK_SOCK_CONNECTING:
-    case PTK_SOCK_CONNECTED:
-        return true;
-    case PTK_SOCK_LISTENING:
-    case PTK_SOCK_FAILED:
-        return false;
-    case PTK_SOCK_OPEN:
-    case PTK_SOCK_BOUND:
-        break;
-    }
-    return (sock->outbound_gate.unusual & PTK_GATE_TAKEN) != 0;
+/* Returns true if there is a connection to shut down, or one under way. For other sockets the system would
+   report that there is none, and shut them down all the same; a listener would end without a report. */
+static bool has_connection(const ptk_sock_t *sock) {
+    return sock->state == PTK_SOCK_CONNECTED || sock->state == PTK_SOCK_CONNECTING || is_connecting(sock);
 }
 
 ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
@@ -295,7 +288,7 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     if (!sock || !known) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    if (!can_be_shut_down(sock)) {
+    if (!has_connection(sock)) {
         return verb_result(-ENOTCONN);
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;

@@ -4,16 +4,24 @@
  * Sockets that block the green thread and never the OS thread. ptk_tcp.h opens TCP sockets from addresses in
  * text form.
  *
- * Timeouts are milliseconds from the call on: 0 tries once and never parks (and works outside green threads),
- * PTK_TIMEOUT_INFINITE has no limit. Data that has arrived beats the timeout, and no byte is lost by a
- * timeout or a cancel.
+ * Timeouts are milliseconds from the call on, for this one call: 0 never parks (and works outside green
+ * threads), PTK_TIMEOUT_INFINITE has no limit. A limit over several calls is a deadline: compute it once with
+ * ptk_now_ns(), and pass each call the time that is left. Data that has arrived beats the timeout, and no
+ * byte is lost by a timeout or a cancel. So after a receive that timed out, the bytes that came are the first
+ * of the next receive: they may belong to the response to an earlier request. A protocol matches responses to
+ * requests by an identifier, or closes the connection after a timeout.
  *
  * A ptk_sock_t pointer is a token that ptk looks up and never dereferences. After ptk_sock_close() or
- * ptk_sock_reset(), or once its loop is gone, every call with it returns PTK_ERR_CLOSED and does nothing,
- * on 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again if its
+ * ptk_sock_reset(), or once its loop is gone, every call with it is refused and does nothing, on 64-bit
+ * systems for ever: it never reaches another socket. The error is PTK_ERR_CLOSED, or PTK_ERR_WRONG_THREAD if
+ * the loop is gone and a living loop of another thread has its number; a call that returns a pointer returns
+ * NULL. A call that waits while the socket is closed returns PTK_ERR_CLOSED; a send that had sent some bytes
+ * by then returns PTK_ERR_PARTIAL with that cause. On 32-bit systems such a pointer is accepted again if its
  * place has been used for exactly a multiple of 1,024 further sockets; one of a loop that has gone can be
  * accepted earlier, after 31 further loops. PTK_ERR_CLOSED always means that the socket was closed in this
  * program; the peer's end of the stream is PTK_ERR_EOF.
+ *
+ * docs/errors.md says how a protocol continues after each error.
  */
 #pragma once
 
@@ -75,9 +83,9 @@ PTK_API void ptk_sock_close(ptk_sock_t *sock);
 PTK_API void ptk_sock_reset(ptk_sock_t *sock);
 
 /**
- * Connects a socket. After a failure the socket is useful only for closing. With timeout 0 an attempt is
- * started, and PTK_ERR_TIMEOUT means that it goes on: wait for PTK_EVENT_WRITE on the socket's waitable, then
- * call again.
+ * Connects a socket. A socket whose connect failed or was given up can only be closed; a further attempt
+ * needs a further socket. With timeout 0 the call starts an attempt, and PTK_ERR_TIMEOUT means that the
+ * attempt is in progress: wait for PTK_EVENT_WRITE on the socket's waitable, then call again.
  *
  * @param sock        the socket
  * @param addr        the peer's address
@@ -101,7 +109,9 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_LISTENING: the socket is a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
- *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket (on Linux an IPv6 socket
+ *         returns PTK_ERR_INVALID_PARAM for an IPv4 address);
+ *         PTK_ERR_NETWORK, PTK_ERR_OS: another failure, with its number in ptk_get_os_err();
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: yes. \n
@@ -153,9 +163,10 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_send(ptk_sock_t *sock, const void *buf, s
  * @param sock        the socket
  * @param buf         the bytes
  * @param len         how many
- * @param sent_out    receives how many were sent
+ * @param sent_out    receives how many were sent, 0 when the call fails
  * @param timeout_ms  the longest time to wait
- * @return as ptk_sock_send(), except PTK_ERR_PARTIAL and PTK_ERR_BROKEN.
+ * @return as ptk_sock_send(), except PTK_ERR_PARTIAL and PTK_ERR_BROKEN; PTK_ERR_INVALID_PARAM also means
+ * that `len` is 0 or `sent_out` is NULL.
  *
  * Parks: yes, while the peer takes nothing. \n
  * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
@@ -200,10 +211,11 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_recv(ptk_sock_t *sock, void *buf, size_t 
  * @param sock          the socket
  * @param buf           receives the bytes
  * @param len           the most it may receive
- * @param received_out  receives how many came
+ * @param received_out  receives how many came, 0 when the call fails
  * @param timeout_ms    the longest time to wait
  * @return PTK_OK, or
  *         PTK_ERR_EOF: the peer ended the stream, and all its bytes were received;
+ *         PTK_ERR_INVALID_PARAM: `sock`, `buf` or `received_out` is NULL, or `len` is 0;
  *         other errors as ptk_sock_recv(), PTK_ERR_UNEXPECTED_EOF excepted.
  *
  * Parks: yes. \n
@@ -219,7 +231,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, si
  *
  * @param sock        the listener
  * @param addr        if not NULL, receives the peer's address, cut as by accept(2)
- * @param addrlen     its room, then its length; NULL exactly if `addr` is
+ * @param addrlen     in: the size of `addr`; out: the length of the address; NULL if and only if `addr` is
+ * NULL
  * @param timeout_ms  the longest time to wait
  * @return a connected socket of the same loop; NULL on failure, with the reason in ptk_get_err():
  *         PTK_ERR_TIMEOUT: the time passed;
@@ -252,6 +265,7 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_ALREADY_BOUND: the socket has a local address;
  *         PTK_ERR_ALREADY_CONNECTED: the socket is connected;
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
+ *         PTK_ERR_BUSY: another green thread connects this socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
@@ -287,7 +301,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_listen(ptk_sock_t *sock, int backlog);
 
 /** The directions of ptk_sock_shutdown(). */
 typedef enum ptk_sock_direction {
-    PTK_SOCK_READ = 1,  /**< No more receives here. */
+    PTK_SOCK_READ = 1, /**< No more waiting for bytes: a receive that finds none returns PTK_ERR_EOF. On Linux
+                          bytes that have arrived, or arrive later, are still received. */
     PTK_SOCK_WRITE = 2, /**< No more sends: the peer sees the end of the stream (FIN). */
     PTK_SOCK_BOTH = 3,  /**< Both. */
 } ptk_sock_direction_t;
@@ -322,10 +337,11 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_shutdown(ptk_sock_t *sock, ptk_sock_direc
 PTK_API size_t ptk_sock_pending(const ptk_sock_t *sock);
 
 /**
- * Returns the socket's own waitable, for ptk_waitable_wait() and ptk_waitable_wait_any(). It is the same
- * pointer each time for the same events. Its wake is a hint and consumes nothing. For #PTK_EVENT_READ of a
- * stream it takes the receive direction like a receive (PTK_ERR_BUSY beside one). Bytes that ptk holds make
- * it ready.
+ * Returns the socket's own waitable, for ptk_waitable_wait() and ptk_waitable_wait_any(). Each call with the
+ * same events returns the same pointer. A wait takes no bytes, and its end is a hint: the receive or send
+ * that follows may still have to wait. A stream has one reader at a time, so while a green thread receives, a
+ * wait for #PTK_EVENT_READ returns PTK_ERR_BUSY, and the reverse. Bytes that ptk holds (ptk_sock_pending())
+ * make the waitable ready.
  *
  * @param sock    the socket
  * @param events  #PTK_EVENT_READ, #PTK_EVENT_WRITE or both
@@ -386,7 +402,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_peer_addr(const ptk_sock_t *sock, struct 
  * Parks: no. \n
  * Thread: the loop's. \n
  * Ownership: the descriptor is lent until the socket is closed: do not close it, read from it, write to it,
- * or make it blocking.
+ * make it blocking, or create a waitable for it: ptk_sock_waitable() returns the socket's own.
  */
 PTK_API PTK_NODISCARD ptk_os_handle_t ptk_sock_fd(const ptk_sock_t *sock);
 

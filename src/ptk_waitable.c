@@ -359,6 +359,7 @@ ptk_err ptk_waitable_abort(ptk_waitable_t *token) {
     if (!waitable) {
         return ptk_fail(ptk_token_refusal(token));
     }
+    waitable->last_abort = ++waitable->scheduler->aborts;
     end_waits(waitable, PTK_ERR_ABORTED);
     return PTK_OK;
 }

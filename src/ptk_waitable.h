@@ -5,7 +5,9 @@
  * event of the program's own.
  *
  * A ptk_waitable_t pointer is a token that ptk looks up and never dereferences. Once the waitable is
- * destroyed, or its loop is gone, every call with it returns PTK_ERR_CLOSED, on 64-bit systems for ever.
+ * destroyed, or its loop is gone, every call with it is refused, on 64-bit systems for ever: with
+ * PTK_ERR_CLOSED, or with PTK_ERR_WRONG_THREAD if its loop is gone and a living loop of another thread has
+ * its number. A call that returns a pointer returns NULL then.
  */
 #pragma once
 
@@ -27,8 +29,8 @@ typedef struct ptk_event_loop_platform ptk_event_loop_platform_t;
 
 /** What a waitable is. The comment says what `platform_handle` must be. */
 typedef enum {
-    PTK_WAITABLE_SOCKET, /**< PTK_HANDLE_FD(fd): any pollable descriptor, of any library, which
-                            keeps it. */
+    PTK_WAITABLE_SOCKET, /**< PTK_HANDLE_FD(fd): any pollable descriptor, of any library. The descriptor stays
+                            its owner's. A socket of ptk has a waitable of its own: ptk_sock_waitable(). */
     PTK_WAITABLE_TIMER,  /**< const ptk_timer_spec_t *, copied. */
     PTK_WAITABLE_SIGNAL, /**< PTK_HANDLE_SIGNAL(signo). */
     PTK_WAITABLE_USER,   /**< NULL. */
@@ -91,8 +93,9 @@ PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
 /**
  * Waits until a waitable is ready. ptk_waitable_wait_for() also returns what came.
  *
- * SOCKET: `events` is a set of #PTK_EVENT_READ and #PTK_EVENT_WRITE. The wait is level-triggered, like
- * poll(2). One green thread waits per direction. A regular file is always ready.
+ * SOCKET: `events` is a set of #PTK_EVENT_READ and #PTK_EVENT_WRITE. The wait is level-triggered: it ends at
+ * once as long as the descriptor is ready, like poll(2). At most one green thread may wait for each
+ * direction; another one gets PTK_ERR_BUSY. A regular file is always ready.
  *
  * TIMER, SIGNAL, USER: `events` is #PTK_EVENT_READ. Events are counted, up to UINT64_MAX; one event wakes one
  * waiter, which takes the whole count. Many may wait, first come first served.
@@ -147,8 +150,8 @@ typedef struct ptk_waitable_wait_item {
 #define PTK_WAIT_ANY_MAX 64
 
 /**
- * Waits until one of several waitables is ready. Exactly one event is taken. If several are ready, the first
- * in the array is taken.
+ * Waits until one of several waitables is ready, and reports that one only: the first in the array if several
+ * are ready. The counts of the others stay for a later wait.
  *
  * @param items       the waitables and their events; receives what came
  * @param item_count  1 to #PTK_WAIT_ANY_MAX
@@ -234,8 +237,8 @@ PTK_API PTK_NODISCARD ptk_signaler_t *ptk_waitable_signaler(ptk_waitable_t *wait
 
 /**
  * Signals the waitable of a signaler. It takes no lock. In a signal handler a failure leaves the interrupted
- * code's ptk_get_err() as it is; a thread that blocks a signal for which the process has a handler counts as
- * one inside a handler.
+ * code's ptk_get_err() as it is. ptk takes a thread to be in a signal handler while the thread blocks a
+ * signal for which the process has a handler.
  *
  * @param signaler  the signaler
  * @return PTK_OK, or

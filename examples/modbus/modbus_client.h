@@ -6,7 +6,8 @@
  * A client belongs to one green thread at a time. Every request has the client's timeout, from its first byte
  * sent to the last byte of its response. The response to a request that timed out may come later: it is
  * dropped and never taken for that of another request, so the client stays usable. Every other error closes
- * the connection, and later requests return PTK_ERR_CLOSED.
+ * the connection, and later requests return PTK_ERR_CLOSED until modbus_client_connect() is called again with
+ * the same client. modbus_poller.c shows a client that does so.
  */
 #pragma once
 
@@ -40,8 +41,8 @@ typedef struct modbus_client {
     uint8_t reply[MODBUS_FRAME_MAX];
 } modbus_client_t;
 
-/** Connects within `timeout_ms`, which becomes the timeout of each request, too. Parks. The client must be
- * closed also after a failure. */
+/** Connects within `timeout_ms`, which becomes the timeout of each request, too. Parks. It may be called
+ * again for a client that is closed. The client must be closed also after a failure. */
 ptk_err modbus_client_connect(modbus_client_t *client, const ptk_addr_t *server, uint32_t timeout_ms);
 
 /** Closes the connection, if it is open. */

@@ -171,6 +171,9 @@ ptk_err ptk_sock_recv(ptk_sock_t *token, void *buf, size_t len, uint32_t timeout
 
 ptk_err ptk_sock_recv_some(ptk_sock_t *token, void *buf, size_t len, size_t *received_out,
                            uint32_t timeout_ms) {
+    if (received_out) {
+        *received_out = 0;
+    }
     if (!buf || len == 0 || !received_out) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
@@ -241,6 +244,9 @@ ptk_err ptk_sock_send(ptk_sock_t *token, const void *buf, size_t len, uint32_t t
 
 ptk_err ptk_sock_send_some(ptk_sock_t *token, const void *buf, size_t len, size_t *sent_out,
                            uint32_t timeout_ms) {
+    if (sent_out) {
+        *sent_out = 0;
+    }
     if (!buf || len == 0 || !sent_out) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The platform contract (layer 2, internal): everything that a port to another operating system implements.
+ * The platform contract (layer 2, internal), and the list of what a port to another operating system adds.
  *
  * A port consists of, in the order of writing it:
+ *   0. for another CPU a stack switch, src/context/ptk_context_<abi>.c and .h, unless libc has swapcontext;
+ *      for another system the types of ptk_os_net.h and, for another compiler, the attributes of ptk_api.h;
  *   1. a system table, `ptk_sys_real` (src/sys/ptk_sys.h): every call to the operating system;
  *   2. the socket verbs, a ptk_platform_socket_ops_t; a POSIX system uses ptk_posix_sock.h;
  *   3. a loop structure that embeds `struct ptk_event_loop_platform` as its first member, and a
  *      ptk_platform_ops_t for it (see below);
  *   4. one entry in the list at the top of ptk_event_loop_platform.c, in the order of preference.
+ *
+ * The build compiles every .c of src/ on every system, of src/context/ptk_context_*.c only the one that is
+ * used (cmake/PtkLibrary.cmake): a port to a system without epoll also excludes there the files that it does
+ * not have.
  *
  * Where the system reports readiness (epoll, kqueue, poll), ptk_readiness.h implements attach, detach,
  * set_handle, submit and cancel, and the port adds open, close, poll and three hooks. Where the system

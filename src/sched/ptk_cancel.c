@@ -170,5 +170,6 @@ ptk_err ptk_shield_end(ptk_shield_t *shield) {
         return ptk_fail(err);
     }
     ptk_scope_leave_innermost(self);
+    shield->opaque[0] = 0; /* a later shield may get the same memory */
     return PTK_OK;
 }

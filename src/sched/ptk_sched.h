@@ -211,6 +211,7 @@ struct ptk_scheduler {
     ptk_service_t services[PTK_SERVICE_COUNT];
     ptk_token_table_t handles;     /* of ptk_green_t */
     ptk_list_t descriptor_waiters; /* wait records of calls that wait until a descriptor is free */
+    uint64_t aborts;               /* calls of ptk_waitable_abort so far */
 
     ptk_task_t main_context; /* the context that called run; only its context, state and errors are used */
     ptk_event_loop_platform_t *loop;

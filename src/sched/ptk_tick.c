@@ -34,12 +34,13 @@ static void deliver_finished_at(ptk_scheduler_t *scheduler, size_t index) {
 }
 
 /* Delivers as the oracle chooses: how many are kept for the next tick, and in which order the others are
- * delivered. */
+ * delivered. A wake takes the other operations of the same wait off the list, so the list is counted anew. */
 static void deliver_as_chosen(ptk_scheduler_t *scheduler) {
     size_t left = count_finished(scheduler);
     size_t kept = left ? ptk_choice(PTK_CHOICE_BATCH_END, (uint32_t) left) : 0;
-    for (; left > kept; left--) {
+    while (left > kept) {
         deliver_finished_at(scheduler, ptk_choice(PTK_CHOICE_EVENT_ORDER, (uint32_t) left));
+        left = count_finished(scheduler);
     }
 }
 

@@ -279,6 +279,18 @@ static bool finds_closed(ptk_wait_set_t *set) {
     return false;
 }
 
+/* Returns true if an item was aborted while the green thread was woken to look again and did not run yet: no
+   record of the call was queued at that time. */
+static bool finds_aborted(ptk_wait_set_t *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (waitable_at(set, i)->last_abort > set->aborts_before) {
+            set->index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Returns the index of the item that `record`, its first or its second one, belongs to. */
 static size_t item_of_record(const ptk_wait_set_t *set, const ptk_wait_t *record) {
     ptk_assert(record != NULL);
@@ -333,13 +345,17 @@ static ptk_err park_on_set(ptk_wait_set_t *set) {
     } else if (code == PTK_ERR_ABORTED) {
         set->index = item_of_record(set, record);
     }
-    return code != PTK_OK && finds_closed(set) ? PTK_ERR_CLOSED : code;
+    if (code != PTK_OK && finds_closed(set)) {
+        return PTK_ERR_CLOSED;
+    }
+    return code == PTK_WAKE_RETRY && finds_aborted(set) ? PTK_ERR_ABORTED : code;
 }
 
 /* Looks at the sockets once more after TIMEOUT or CANCELED: what is ready beats both. The events of an event
    counter come as wakes, so one that comes later belongs to the next wait. */
 static ptk_err look_last(ptk_wait_set_t *set, ptk_err code) {
     size_t index = set->index;
+    int os_err = set->call.os_err;
     for (size_t i = 0; i < set->count; i++) {
         set->index = i;
         if (is_socket(waitable_at(set, i)) && look_at_socket(set, i) == PTK_OK) {
@@ -347,6 +363,7 @@ static ptk_err look_last(ptk_wait_set_t *set, ptk_err code) {
         }
     }
     set->index = index;
+    set->call.os_err = os_err;
     return code;
 }
 
@@ -428,6 +445,7 @@ static void unpin_items(ptk_wait_set_t *set) {
 
 ptk_err ptk_wait_set_wait(ptk_wait_set_t *set) {
     pin_items(set);
+    set->aborts_before = set->call.scheduler->aborts;
     if (set->call.deadline.kind == PTK_DEADLINE_NOW) {
         ptk_tick_catch_up(set->call.scheduler);
     }

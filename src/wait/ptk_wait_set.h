@@ -12,7 +12,8 @@ typedef struct ptk_wait_set {
     ptk_call_t call;
     ptk_waitable_wait_item_t *items; /* the caller's: what to wait for, and what came */
     size_t count;
-    size_t index; /* whose outcome the call has */
+    size_t index;           /* whose outcome the call has */
+    uint64_t aborts_before; /* the scheduler's `aborts` when the call began to wait */
     /* One record per item, for its event counter or operation; `object` is the item's waitable from the
      * start. */
     ptk_wait_t *records;

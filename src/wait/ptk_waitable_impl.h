@@ -49,6 +49,7 @@ struct ptk_waitable {
     ptk_pin_t pin;                  /* its memory's; the waits on a lent one pin its subject instead */
     uint8_t type;                   /* ptk_waitable_type_t */
     bool is_lent;                   /* a service's: users do not destroy it */
+    uint64_t last_abort;            /* the scheduler's `aborts` at the last abort */
     ptk_event_counter_t counter;    /* TIMER, SIGNAL, USER */
     ptk_waitable_subject_t subject; /* SOCKET */
     ptk_event_op_t ops[2];          /* SOCKET: READY for reading (or both), READY for writing */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The specification's usage pattern runs."""
+"""The smallest example runs."""
 
 import os
 

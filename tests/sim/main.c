@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The program behind `./dev sim`. */
+/* The program behind `./dev sim`. docs/simulation.md says how a scenario is added: its file, its declaration
+ * in scenarios.h, its row here, and its row in tests/runs.txt. */
 #include "scenarios.h"
 
 #include <string.h>

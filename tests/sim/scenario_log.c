@@ -17,7 +17,7 @@
  * of any two logs one is a prefix of the other; no entry is there twice, and each client's are in order. With
  * faults off, everything is acknowledged and all logs become equal.
  *
- * scenario_log_planted() is the same with one bug, for the guide: see PLANTED BUG.
+ * scenario_log_broken() is the same with one bug, for the guide: see BROKEN.
  */
 #include "scenarios.h"
 
@@ -51,7 +51,7 @@ typedef struct disk {
 static struct {
     disk_t disks[DISKS];
     uint32_t acknowledged[CLIENTS]; /* on a client's own disk: how many of its entries, in order */
-    bool has_planted_bug;
+    bool is_broken;
 } world;
 
 /* --- invariants --- */
@@ -115,8 +115,8 @@ static void disk_append(disk_t *disk, const message_t *entry) {
         return;
     }
     disk->entries[disk->count++] = *entry;
-    /* PLANTED BUG: it syncs only every fourth entry, and all of them count as safe. */
-    if (!world.has_planted_bug || disk->count % 4 == 0) {
+    /* BROKEN: it syncs only every fourth entry, and all of them count as safe. */
+    if (!world.is_broken || disk->count % 4 == 0) {
         disk_sync(disk);
     }
 }
@@ -278,10 +278,10 @@ static ptk_err run_client(void *arg) {
 
 /* --- the scenario --- */
 
-static void run(ptk_sim_t *sim, bool has_planted_bug) {
+static void run(ptk_sim_t *sim, bool is_broken) {
     uint32_t serves = PTK_SIM_HOST_DAEMON | PTK_SIM_HOST_MAY_CRASH;
     memset(&world, 0, sizeof world);
-    world.has_planted_bug = has_planted_bug;
+    world.is_broken = is_broken;
     scenario_host(sim, "leader", serves, run_leader, &world.disks[0]);
     scenario_host(sim, "follower 1", serves, run_follower, &world.disks[1]);
     scenario_host(sim, "follower 2", serves, run_follower, &world.disks[2]);
@@ -298,6 +298,6 @@ void scenario_log(ptk_sim_t *sim) {
     run(sim, false);
 }
 
-void scenario_log_planted(ptk_sim_t *sim) {
+void scenario_log_broken(ptk_sim_t *sim) {
     run(sim, true);
 }

@@ -47,4 +47,4 @@ void scenario_poller(ptk_sim_t *sim);
 void scenario_stream(ptk_sim_t *sim);
 void scenario_waits(ptk_sim_t *sim);
 void scenario_log(ptk_sim_t *sim);
-void scenario_log_planted(ptk_sim_t *sim); /* has a bug: not among the scenarios of main.c */
+void scenario_log_broken(ptk_sim_t *sim); /* has a bug: not among the scenarios of main.c */

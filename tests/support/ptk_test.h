@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A small test framework. `TEST(name) { ... }` at the start of a line defines a test and registers it.
- * `TEST(name, REAL_THREADS | COUNTS_CALLS) { ... }` also states facts about the test; cmake/PtkTests.cmake
- * has the table of the run configurations, each with the flags that it excludes.
+ * `TEST(name, REAL_THREADS | COUNTS_CALLS) { ... }` also states facts about the test; tests/runs.txt has the
+ * table of the run configurations, each with the flags that it excludes.
  *
  * The executable runs the test that argv[1] names and leaves with 0 (passed), 77 (skipped) or 1 (failed);
  * `--list` prints the names and flags; without an argument every test runs in a child process of its own. A

@@ -3,7 +3,7 @@
 # The command line of programs of scenarios: what does not fit together, or is no number, is refused with 2; an
 # enumeration that runs out of time says so.
 set -eu
-program="$PTK_BUILD_DIR/tests/ptk_planted"
+program="$PTK_BUILD_DIR/tests/ptk_broken"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 printf 'ptk-tape 1\n' >"$folder/empty.tape"
@@ -16,19 +16,19 @@ refuses() {
         exit 1
     fi
 }
-refuses log-planted --exhaustive 1 --benign
-refuses log-planted --tape "$folder/empty.tape" --benign
-refuses log-planted --tape "$folder/empty.tape" --input /dev/null
-refuses log-planted --exhaustive 1 --timeline
-refuses log-planted abort-planted --tape "$folder/empty.tape"
-refuses log-planted abort-planted --timeline
-refuses log-planted --input "$folder"
-refuses log-planted --exhaustive 0
-refuses log-planted --jobs 0
-refuses log-planted --pct 99
-refuses log-planted --seeds many
+refuses log-broken --exhaustive 1 --benign
+refuses log-broken --tape "$folder/empty.tape" --benign
+refuses log-broken --tape "$folder/empty.tape" --input /dev/null
+refuses log-broken --exhaustive 1 --timeline
+refuses log-broken abort-broken --tape "$folder/empty.tape"
+refuses log-broken abort-broken --timeline
+refuses log-broken --input "$folder"
+refuses log-broken --exhaustive 0
+refuses log-broken --jobs 0
+refuses log-broken --pct 99
+refuses log-broken --seeds many
 
-"$program" abort-planted --exhaustive 20 --faults 0 --seed 1 --seconds 1 --out "$folder" >"$folder/output" 2>&1
+"$program" abort-broken --exhaustive 20 --faults 0 --seed 1 --seconds 1 --out "$folder" >"$folder/output" 2>&1
 grep -q '^time is up: not every window has been tried$' "$folder/output"
 
 # Every scenario has its row.

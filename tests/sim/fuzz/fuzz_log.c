@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A fuzzer as the oracle: libFuzzer decides what the network and the hosts of the replicated log do, guided
- * by the coverage of the log's code. The log has its planted bug, so the fuzzer must find a failure.
+ * by the coverage of the log's code. The log is the broken one, so the fuzzer must find a failure.
  */
 #include "../scenarios.h"
 
@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (!sim) {
         abort();
     }
-    scenario_log_planted(sim);
+    scenario_log_broken(sim);
     const char *failure = ptk_sim_report(sim).failure;
     if (failure) {
         fprintf(stderr, "%s\n", failure);

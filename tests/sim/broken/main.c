@@ -53,9 +53,9 @@ static void scenario_fault(ptk_sim_t *sim) {
 /* --- the program --- */
 
 static const ptk_sim_scenario_t scenarios[] = {
-    {"log-planted", "the replicated log, whose disks are synced too seldom", scenario_log_planted},
-    {"abort-planted", "two hosts, and the process aborts at the second unlucky draw", scenario_abort},
-    {"fault-planted", "the same, and it follows a bad pointer", scenario_fault},
+    {"log-broken", "the replicated log, whose disks are synced too seldom", scenario_log_broken},
+    {"abort-broken", "two hosts, and the process aborts at the second unlucky draw", scenario_abort},
+    {"fault-broken", "the same, and it follows a bad pointer", scenario_fault},
 };
 
 int main(int argc, char **argv) {
