@@ -5,7 +5,7 @@
  *
  * A simulation is a world of hosts on one OS thread. Each host runs an unmodified program: a `main` that
  * creates its loop, its green threads and its sockets with ptk's usual calls. Time is virtual: it stands
- * still while any host executes, and jumps to the next event when none can.
+ * still while any host executes (but for ptk_sim_compute()), and jumps to the next event when none can.
  *
  * Every decision that a real world leaves to chance (which host executes next, how long a packet travels,
  * whether it is lost, when a host crashes) is taken by one oracle from the seed. So the same seed is the same
@@ -401,6 +401,19 @@ uint32_t ptk_sim_choose(uint32_t count);
  * Thread: the one that created the world, on a host or outside.
  */
 uint64_t ptk_sim_now_ns(void);
+
+/**
+ * Lets the program compute: its host executes for some time, in which other hosts and the network go on and
+ * none of its other green threads runs. Everything else that a host executes takes no time.
+ *
+ * Without effect outside a host, and on a host that has crashed and unwinds.
+ *
+ * @param ns the time by the world's clock; the host may also be paused or crash meanwhile.
+ *
+ * Parks: never; the green thread that calls keeps its loop.
+ * Thread: the one that created the world, on a host.
+ */
+void ptk_sim_compute(uint64_t ns);
 
 /**
  * Adds two numbers to the trace and the timeline.

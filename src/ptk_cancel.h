@@ -9,6 +9,10 @@
  * ptk_sleep_ms(0) are: they park), nor are close, reset, destroy and ptk_green_end(). Clean-up that must wait
  * for anything else uses a shield.
  *
+ * A cancelled green thread is to return. If it goes on, the others go on beside it: any call with a timeout
+ * other than 0 may switch, also one that returns PTK_ERR_CANCELED, and from the 1,000th refusal in a row on
+ * each takes 1 ms; the log names the green thread once.
+ *
  * ptk_green_cancel() is in ptk_green.h.
  */
 #pragma once

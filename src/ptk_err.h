@@ -43,6 +43,7 @@ typedef int32_t ptk_err;
       "the peer ended the stream in the middle of a message; ptk_sock_recv_some returns its bytes")          \
     X(PTK_ERR_WRITE_SHUT, 12, "this side of the stream was ended by ptk_sock_shutdown")                      \
     X(PTK_ERR_DONE, 13, "no green thread but daemons is left")                                               \
+    X(PTK_ERR_STUCK, 14, "cancelled green threads have not ended in time; the report names them")            \
     X(PTK_ERR_NO_RESOURCES, 100, "out of memory, descriptors or another resource; see ptk_get_os_err")       \
     X(PTK_ERR_INVALID_PARAM, 101, "an argument is not valid")                                                \
     X(PTK_ERR_WRONG_THREAD, 102, "the object belongs to another thread's loop")                              \

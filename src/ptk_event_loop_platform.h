@@ -36,8 +36,8 @@ typedef struct ptk_event_loop_platform_options {
                                     PTK_ERR_NO_RESOURCES. */
     const char *platform; /**< "epoll" or "poll"; NULL: `$PTK_PLATFORM` if it is set, else the best that
                              works here. */
-    uint32_t destroy_timeout_ms; /**< How long destroy waits for cancelled green threads to end; 0: 5,000;
-                                    PTK_TIMEOUT_INFINITE: no limit. */
+    uint32_t destroy_timeout_ms; /**< How long destroy, and the end of ptk_scheduler_run(), wait for cancelled
+                                    green threads to end; 0: 5,000; PTK_TIMEOUT_INFINITE: no limit. */
     uint32_t allow_unguarded;    /**< 1: run on stacks without guard pages where guards cannot be had. */
 } ptk_event_loop_platform_options_t;
 

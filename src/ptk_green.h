@@ -221,7 +221,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_green_end(ptk_green_t *green, uint32_t timeout
 PTK_API PTK_NODISCARD ptk_err ptk_green_detach(ptk_green_t *green);
 
 /**
- * Lets the other runnable green threads run first.
+ * Lets the other runnable green threads run first. If it returns PTK_ERR_CANCELED, they may have run or not.
  *
  * @return PTK_OK, or
  *         PTK_ERR_CANCELED: the caller was cancelled;

@@ -20,8 +20,24 @@ extern "C" {
  * failed. A program that needs a result spawns that green thread with a handle, and calls ptk_green_join()
  * with timeout 0 after run.
  *
+ * Green threads that are cancelled, daemons at the end or all after ptk_scheduler_stop(), have the loop's
+ * `destroy_timeout_ms` to end, counted from the end of the last shield. If they have not ended then, a report
+ * is printed and the call returns PTK_ERR_STUCK. They still live, and run on if run is called again.
+ *
+ * Fairness: a green thread runs until it parks or yields. Any call with a timeout other than 0 may switch to
+ * others, whatever it returns. Each operation that ends without parking, a refusal included, spends a budget,
+ * and a call yields before it tries when the budget is used up: after 255 operations at most, or when a tick
+ * (the loop's look at the system's poller and at the timers) is due. A tick is due 100 us after the last one
+ * and is taken at a switch; the clock is read at every switch and operation while they take long, and once in
+ * at most 256 switches and 128 operations while they are short. So beside a green thread that computes for a
+ * time T between its calls, timers and events are late by 3 T at most; if many short switches or operations
+ * came before, once by the rest of their portion. Code without calls, and loops of calls
+ * with timeout 0, never switch.
+ *
  * @param loop  the loop; NULL means the current one
  * @return PTK_OK when all have ended, also after ptk_scheduler_stop(), or
+ *         PTK_ERR_STUCK: cancelled green threads have not ended in time; a report was printed, and they
+ *         still live;
  *         PTK_ERR_DEADLOCK: every green thread waits for an event that can never come; a report was printed,
  *         and the green threads are still parked;
  *         PTK_ERR_BUSY: called inside run or poll;
@@ -45,7 +61,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop)
  * @return PTK_OK while green threads other than daemons live, or
  *         PTK_ERR_DONE: only daemons or no green threads are left;
  *         PTK_ERR_BUSY: called inside run or poll;
- *         other errors as for ptk_scheduler_run(), PTK_ERR_DEADLOCK excepted.
+ *         other errors as for ptk_scheduler_run(), PTK_ERR_DEADLOCK and PTK_ERR_STUCK excepted.
  *
  * Parks: no; it blocks the OS thread for at most `timeout_ms`. \n
  * Thread: the loop's, outside green threads.
@@ -55,7 +71,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop
 
 /**
  * Cancels every living green thread, and each that is spawned until run returns; run returns when they have
- * ended. Outside run it takes effect in the next one. Other threads and signal handlers stop a loop through a
+ * ended, or with PTK_ERR_STUCK if they do not. Outside run it takes effect in the next one. Other threads and
+ * signal handlers stop a loop through a
  * ::ptk_signaler_t for which a green thread waits.
  *
  * @param loop  the loop; NULL means the current one

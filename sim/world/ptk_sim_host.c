@@ -371,6 +371,20 @@ void ptk_sim_signal(ptk_sim_host_t *host, int signo) {
     ptk_thread_in_use = before;
 }
 
+/* Wakes of the kernel do not end the wait, since it is in none of its pollers; a change of the host's clock
+   and a crash do. */
+void ptk_sim_compute(uint64_t ns) {
+    ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
+    if (!kernel) {
+        return;
+    }
+    const uint64_t *now_ns = &kernel->net->events.now_ns;
+    uint64_t until_ns = ns < UINT64_MAX - *now_ns ? *now_ns + ns : UINT64_MAX - 1;
+    while (!kernel->crashed && *now_ns < until_ns) {
+        kernel->suspend(kernel, until_ns);
+    }
+}
+
 /* A host that crashed has not ended: it is DOWN until it restarts. */
 bool ptk_sim_host_ended(const ptk_sim_host_t *host, ptk_err *result_out) {
     if (host->state == PTK_SIM_HOST_ENDED && result_out) {

@@ -4,11 +4,11 @@
  *
  * The ordinary case is decided by one test: the running green thread and the object have nothing unusual, and
  * the budget is not used up. All the rest (outside a green thread, cancelled, timeout 0, no budget) is one
- * function out of line.
+ * function out of line. A budget that is renewed does not leave the ordinary way.
  */
 #pragma once
 
-#include "sched/ptk_sched.h"
+#include "sched/ptk_budget.h"
 
 /* A call between enter and leave, on its stack. */
 typedef struct ptk_call {
@@ -17,9 +17,6 @@ typedef struct ptk_call {
     ptk_deadline_t deadline; /* NOW: timeout 0 */
     int os_err;              /* positive errno value, if the call fails because of one; else 0 */
 } ptk_call_t;
-
-/* Operations that may end without parking between two ticks, before calls yield first. */
-#define PTK_BUDGET 128
 
 /* Decides the cases that ptk_call_enter_usual leaves. Returns OK, NOT_GREEN or CANCELED. With a non-zero
  * timeout it may have yielded, so the caller looks its object up again: it may have been closed. */
@@ -33,7 +30,10 @@ static inline bool ptk_call_enter_usual(ptk_call_t *call, ptk_scheduler_t *sched
     call->scheduler = scheduler;
     call->self = self;
     call->os_err = 0;
-    if (ptk_unlikely(!self || (self->unusual | unusual) != 0 || scheduler->budget == 0 || timeout_ms == 0)) {
+    if (ptk_unlikely(!self || (self->unusual | unusual) != 0 || timeout_ms == 0)) {
+        return false;
+    }
+    if (ptk_unlikely(scheduler->budget == 0 && !ptk_budget_renew(scheduler))) {
         return false;
     }
     scheduler->budget--;

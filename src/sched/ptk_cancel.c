@@ -37,9 +37,12 @@ static ptk_cancel_cause_t visible_cause(const ptk_task_t *task) {
 
 /* Computes PTK_TASK_CANCELED again. */
 static void refresh_canceled(ptk_task_t *task) {
+    ptk_scheduler_t *scheduler = task->scheduler;
+    scheduler->canceled_count -= task->unusual & PTK_TASK_CANCELED ? 1 : 0;
     task->unusual &= ~PTK_TASK_CANCELED;
     if (visible_cause(task) != PTK_CANCEL_NONE) {
         task->unusual |= PTK_TASK_CANCELED;
+        scheduler->canceled_count++;
     }
 }
 
@@ -61,6 +64,7 @@ void ptk_scope_cancel(ptk_scope_t *scope, ptk_cancel_cause_t cause) {
         return;
     }
     scope->cause = (uint8_t) cause;
+    task->refusals = 0;
     refresh_canceled(task);
     if ((task->unusual & PTK_TASK_CANCELED) && task->state == PTK_TASK_PARKED) {
         ptk_wake(task->waits ? &task->waits[0] : &task->wait, PTK_ERR_CANCELED);

@@ -82,12 +82,17 @@ static ptk_err drain_until(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     return PTK_OK;
 }
 
-void ptk_drain(ptk_scheduler_t *scheduler) {
+uint64_t ptk_drain_limit(const ptk_scheduler_t *scheduler) {
     ptk_deadline_t limit = ptk_deadline_after_ms(scheduler->loop->options.destroy_timeout_ms);
     ptk_deadline_fix(&limit);
+    return limit.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : limit.ns;
+}
+
+void ptk_drain(ptk_scheduler_t *scheduler) {
+    uint64_t limit_ns = ptk_drain_limit(scheduler);
     ptk_main_context_enter(scheduler);
     ptk_main_context_stop(scheduler);
-    ptk_err err = drain_until(scheduler, limit.kind == PTK_DEADLINE_NEVER ? UINT64_MAX : limit.ns);
+    ptk_err err = drain_until(scheduler, limit_ns);
     int os_err = ptk_get_os_err();
     ptk_main_context_leave(scheduler);
     if (err == PTK_ERR_TIMEOUT) {

@@ -478,7 +478,7 @@ static ptk_err sleep_for(ptk_deadline_t deadline) {
         return ptk_fail(ptk_not_green());
     }
     if (self->unusual & PTK_TASK_CANCELED) {
-        return ptk_fail(PTK_ERR_CANCELED);
+        return ptk_fail(ptk_refuse(self));
     }
     (void) ptk_wait_plain(self, "sleep", NULL, deadline.kind != PTK_DEADLINE_NEVER);
     ptk_err code = ptk_park(self, &deadline);

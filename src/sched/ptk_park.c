@@ -4,15 +4,24 @@
  *
  * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly;
  * there is no scheduler context in between. The *main context*, which called run, is picked when the queue is
- * empty or when a tick is due, and it alone polls. So a pick is: count the switch, look at the inbox, take
- * the first task. At every 256th pick at the latest the clock is read; between two readings no timer settles
- * and no tick is due. A tick is due 100 us after the last one, or after 64 readings, so that a clock that
- * stands still cannot delay it for ever.
+ * empty or when a tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the
+ * first. When the count reaches 0 the clock is read: only there, and when a budget is used up (ptk_budget.c),
+ * do running green threads notice that time has passed. A tick is due 100 us after the last one, or after so
+ * many readings that a clock which stands still cannot delay it.
+ *
+ * The picks between two readings are a *portion*. What a green thread computes before it yields is not known
+ * in advance, so the portion is 1 after each tick; it doubles, up to 256, at each reading that found less
+ * than 50 us used, and falls to 1 above 100 us. A ring of short yields soon pays for one reading in 256
+ * picks, and long bursts delay a tick by one burst.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
  * Under an oracle every pick takes the longer way, and the oracle chooses which runnable green thread is next
  * and whether the tick comes early; an observer is called at each.
+ *
+ * A call that is refused because its green thread is cancelled spends and yields, too: a green thread that
+ * goes on after a cancel would else keep all others from running. From the 1,000th refusal in a row on, each
+ * is also a pause of 1 ms, and the log names the green thread once. A call that parks ends the row.
  *
  * With foreign coroutines nothing is switched here: a coroutine leaves through the library's `suspend`, and
  * the main context continues it with `resume`.
@@ -24,12 +33,14 @@
 #include "sched/ptk_park.h"
 
 #include "base/ptk_choice.h"
+#include "base/ptk_log_impl.h"
 #include "base/ptk_observer.h"
+#include "sched/ptk_budget.h"
 #include "sched/ptk_timer.h"
 
-#define PICKS_PER_READING 256
-#define READINGS_PER_TICK 64
-#define TICK_INTERVAL_NS  UINT64_C(100000)
+#define PICKS_MOST            256
+#define REFUSALS_BEFORE_PAUSE 1000
+#define REFUSAL_PAUSE_NS      UINT64_C(1000000)
 
 static ptk_task_t *queued_task(ptk_queue_node_t *node) {
     return ptk_container_of(node, ptk_task_t, run_link);
@@ -51,7 +62,7 @@ void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
 
 /* Grants the next portion of picks: 1 under an oracle, so that each pick is its choice. */
 static void grant_picks(ptk_scheduler_t *scheduler) {
-    uint64_t most = scheduler->block->oracle ? 1 : PICKS_PER_READING;
+    uint64_t most = scheduler->block->oracle ? 1 : scheduler->picks.size;
     uint64_t portion = scheduler->quota < most ? scheduler->quota : most;
     scheduler->quota -= portion;
     scheduler->reading_at = scheduler->switches + portion + 1;
@@ -67,20 +78,12 @@ static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
                              : ptk_queue_pop(&scheduler->run_queue));
 }
 
-/* Reads the clock, and returns whether the main context is due. */
-static bool tick_is_due(ptk_scheduler_t *scheduler) {
-    uint64_t waited_ns = ptk_timer_read_clock(scheduler) - scheduler->last_tick_ns;
-    if (waited_ns >= TICK_INTERVAL_NS || ++scheduler->readings >= READINGS_PER_TICK) {
-        return true;
-    }
-    return scheduler->block->oracle && ptk_choice(PTK_CHOICE_TICK, 2) == 1;
-}
-
 /* Picks at the end of a portion: reads the clock, and grants the next portion unless the main context is due.
  */
 static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
     scheduler->switches--; /* this pick may be of the main context, which is not counted */
-    bool due = tick_is_due(scheduler);
+    bool due = ptk_tick_is_due(scheduler);
+    ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PICKS_MOST);
     if (scheduler->quota == 0 || (due && scheduler->ticks_when_due)) {
         return &scheduler->main_context;
     }
@@ -300,15 +303,13 @@ static inline void withdraw_all(ptk_task_t *task) {
     }
 }
 
-/* A relative deadline becomes absolute once a clock reading has given the timer its base, so that a call that
- * parks again keeps its deadline. */
-ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
+/* Suspends the running green thread until it is woken, and returns the code. A relative deadline becomes
+ * absolute once a clock reading has given the timer its base, so that a call that parks again keeps its
+ * deadline. */
+static inline __attribute__((always_inline)) ptk_err suspend_until(ptk_task_t *self,
+                                                                   ptk_deadline_t *deadline) {
     ptk_scheduler_t *scheduler = self->scheduler;
     ptk_assert(self->state == PTK_TASK_READY && deadline->kind != PTK_DEADLINE_NOW);
-    if (ptk_unlikely(self->unusual & PTK_TASK_CANCELED)) {
-        withdraw_all(self); /* cancelled in the middle of a call that parks again */
-        return PTK_ERR_CANCELED;
-    }
     self->state = PTK_TASK_PARKED;
     self->since_ns = scheduler->now_ns;
     if (deadline->kind != PTK_DEADLINE_NEVER) {
@@ -321,6 +322,15 @@ ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
         deadline->ns = self->timer.value_ns;
     }
     return self->wake_code;
+}
+
+ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
+    if (ptk_unlikely(self->unusual & PTK_TASK_CANCELED)) {
+        withdraw_all(self); /* cancelled in the middle of a call that parks again */
+        return PTK_ERR_CANCELED;
+    }
+    self->refusals = 0;
+    return suspend_until(self, deadline);
 }
 
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
@@ -337,12 +347,20 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
 
 /* --- the main context --- */
 
-/* Resumes each coroutine that is runnable now, `quota` at most. Those that become runnable meanwhile run
- * after the next tick. */
+/* Resumes each coroutine that is runnable now, `quota` at most, in run until a tick is due. Those that become
+ * runnable meanwhile run after the next tick. */
 static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     size_t count = ptk_queue_count(&scheduler->run_queue);
     uint64_t most = count < quota ? count : quota;
+    uint64_t reading_at = scheduler->picks.size;
     for (uint64_t i = 0; i < most; i++) {
+        if (i == reading_at) {
+            if (ptk_tick_is_due(scheduler) && scheduler->ticks_when_due) {
+                return;
+            }
+            ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PICKS_MOST);
+            reading_at += scheduler->picks.size;
+        }
         ptk_task_t *task = take_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
@@ -350,7 +368,18 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     }
 }
 
+/* Begins the time until the next tick. The clock is read again, since the time that the poll took does not
+   count as the green threads'. */
+static void begin_round(ptk_scheduler_t *scheduler, uint64_t quota) {
+    scheduler->last_tick_ns = ptk_timer_read_clock(scheduler);
+    scheduler->ticks_when_due = quota == UINT64_MAX;
+    scheduler->readings = 0;
+    ptk_portion_begin(&scheduler->picks, scheduler->now_ns);
+    ptk_budget_begin(scheduler);
+}
+
 void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
+    begin_round(scheduler, quota);
     if (scheduler->find_current) {
         resume_foreign(scheduler, quota);
         return;
@@ -358,16 +387,10 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     ptk_assert(scheduler->active && scheduler->current == &scheduler->main_context);
     scheduler->quota = quota;
     scheduler->block->locate = native_error_slot;
-    scheduler->ticks_when_due = quota == UINT64_MAX;
-    scheduler->readings = 0;
     scheduler->reading_at = scheduler->switches + 1;
-    if (scheduler->block->oracle) {
-        /* The first pick looks at the clock: the time that the poll took does not count as the picks'. */
-        (void) ptk_timer_read_clock(scheduler);
-    } else {
-        grant_picks(scheduler); /* the tick has just read the clock */
+    if (!scheduler->block->oracle) {
+        grant_picks(scheduler); /* with an oracle the first pick is its choice, too */
     }
-    scheduler->last_tick_ns = scheduler->now_ns;
     ptk_task_t *next = pick(scheduler);
     if (next != &scheduler->main_context) {
         switch_to(scheduler, &scheduler->main_context, next);
@@ -376,13 +399,69 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
 
 /* --- yield --- */
 
-__attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
-    if (self->unusual & PTK_TASK_CANCELED) {
-        return ptk_fail(PTK_ERR_CANCELED);
-    }
+/* Appends the running green thread to the run queue and switches to the next, whether it is cancelled or not.
+ */
+static void requeue(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     ptk_assert(self->state == PTK_TASK_READY);
     ptk_queue_push(&scheduler->run_queue, &self->run_link);
     switch_away(scheduler, self);
+}
+
+/* Lets all other runnable green threads run first. The clock is read at the pick, so that a tick that is due
+   is taken. Within one ptk_scheduler_poll the budget stays used up: each green thread runs once. */
+void ptk_yield_for_budget(ptk_task_t *self) {
+    ptk_scheduler_t *scheduler = self->scheduler;
+    if (scheduler->ticks_when_due) {
+        scheduler->reading_at = scheduler->switches + 1;
+    }
+    uint32_t yields = ++scheduler->budget_yields;
+    requeue(scheduler, self);
+    if (!scheduler->ticks_when_due) {
+        return;
+    }
+    if (scheduler->budget_yields != yields) {
+        ptk_budget_begin(scheduler);
+    }
+    scheduler->operations.since_ns = scheduler->now_ns;
+    scheduler->granted = scheduler->operations.size;
+    scheduler->budget = scheduler->operations.size - 1;
+}
+
+/* Suspends the running green thread, which is in no wait, for `ns`, although it is cancelled. */
+static void pause_task(ptk_task_t *self, uint64_t ns) {
+    ptk_deadline_t deadline = {.kind = PTK_DEADLINE_RELATIVE, .ns = ns};
+    (void) ptk_wait_plain(self, "the end of its pause after refused calls", NULL, true);
+    (void) suspend_until(self, &deadline);
+}
+
+static void name_once(ptk_task_t *task) {
+    if (task->flags & PTK_TASK_NAMED) {
+        return;
+    }
+    task->flags |= PTK_TASK_NAMED;
+    ptk_log(PTK_LOG_WARNING,
+            "green thread \"%s\", spawned at %s:%d, goes on although %d calls in a row returned "
+            "PTK_ERR_CANCELED; each further one takes 1 ms",
+            task->label.name, task->label.file, task->label.line, REFUSALS_BEFORE_PAUSE);
+}
+
+ptk_err ptk_refuse(ptk_task_t *self) {
+    ptk_assert(self->state == PTK_TASK_READY && (self->unusual & PTK_TASK_CANCELED));
+    if (++self->refusals >= REFUSALS_BEFORE_PAUSE) {
+        self->refusals = REFUSALS_BEFORE_PAUSE;
+        name_once(self);
+        pause_task(self, REFUSAL_PAUSE_NS);
+    } else if (!ptk_budget_spend(self->scheduler)) {
+        ptk_yield_for_budget(self);
+    }
+    return PTK_ERR_CANCELED;
+}
+
+__attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self) {
+    if (self->unusual & PTK_TASK_CANCELED) {
+        return ptk_fail(ptk_refuse(self));
+    }
+    requeue(scheduler, self);
     return PTK_OK;
 }
 

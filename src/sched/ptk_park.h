@@ -42,6 +42,12 @@ void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self));
 /* Delivers the messages of other threads and signal handlers. */
 void ptk_drain_inbox(ptk_scheduler_t *scheduler);
 
+/* Lets all other runnable green threads run before the next operation of `self`, whose budget is used up. */
+void ptk_yield_for_budget(ptk_task_t *self);
+
+/* Refuses a call of a cancelled green thread, and returns CANCELED. It spends budget and may switch. */
+ptk_err ptk_refuse(ptk_task_t *self);
+
 /* Appends the running green thread to the run queue and switches to the next. Returns OK, or records CANCELED
  * if it is cancelled before. */
 ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk_task_t *self);

@@ -10,8 +10,14 @@
  * run returns is cancelled too. Poll cancels no daemons: its caller decides when the program is over.
  *
  *     idle  --run, poll-->  active  --return-->  idle
- *     not stopping  --stop, only daemons left-->  stopping  --no green thread left, DEADLOCK-->  not stopping
+ *     not stopping  --stop, only daemons left-->  stopping  --no green thread left, DEADLOCK, STUCK-->  not
+ * stopping
+ *
+ * While it is stopping, run *drains*, for the time that destroy takes: green threads that go on after their
+ * cancel do not keep it from returning. Clean-up behind a shield is waited for, and the time begins anew with
+ * its end.
  */
+#include "sched/ptk_drain.h"
 #include "sched/ptk_dump.h"
 #include "sched/ptk_main_context.h"
 #include "sched/ptk_park.h"
@@ -61,8 +67,33 @@ static bool is_deadlocked(ptk_scheduler_t *scheduler) {
 
 /* --- run --- */
 
-/* Runs until no green thread is left, or the poller fails. */
+/* Returns true if a shield hides the cancel of the drain from a green thread. */
+static bool is_drain_shielded(const ptk_scheduler_t *scheduler) {
+    ptk_assert(scheduler->canceled_count <= scheduler->task_count);
+    return scheduler->canceled_count < scheduler->task_count;
+}
+
+/* Returns true if the drain, if this is one, has taken too long. `limit_ns` is its limit, UINT64_MAX before
+   it begins. A shield that is seen here has not ended before this tick. */
+static bool is_drain_over(const ptk_scheduler_t *scheduler, uint64_t *limit_ns) {
+    if (!scheduler->stopping) {
+        return false;
+    }
+    if (*limit_ns == UINT64_MAX || is_drain_shielded(scheduler)) {
+        *limit_ns = ptk_drain_limit(scheduler);
+    }
+    return scheduler->now_ns >= *limit_ns;
+}
+
+static ptk_err give_up_drain(ptk_scheduler_t *scheduler) {
+    ptk_dump_all(scheduler, "run: these green threads were cancelled and have not ended");
+    scheduler->stopping = false;
+    return ptk_fail(PTK_ERR_STUCK);
+}
+
+/* Runs until no green thread is left, the drain has taken too long, or the poller fails. */
 static ptk_err run_all(ptk_scheduler_t *scheduler) {
+    uint64_t limit_ns = UINT64_MAX;
     while (scheduler->task_count > 0) {
         if (!scheduler->stopping && scheduler->task_count == scheduler->daemon_count) {
             ptk_main_context_stop(scheduler);
@@ -72,9 +103,12 @@ static ptk_err run_all(ptk_scheduler_t *scheduler) {
             scheduler->stopping = false;
             return PTK_ERR_DEADLOCK;
         }
-        ptk_err err = ptk_tick_run(scheduler, UINT64_MAX);
+        ptk_err err = ptk_tick_run(scheduler, is_drain_shielded(scheduler) ? UINT64_MAX : limit_ns);
         if (err != PTK_OK) {
             return err;
+        }
+        if (is_drain_over(scheduler, &limit_ns)) {
+            return give_up_drain(scheduler);
         }
         ptk_run_ready(scheduler, UINT64_MAX);
     }

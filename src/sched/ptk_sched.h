@@ -108,6 +108,7 @@ enum { PTK_TASK_FREE, PTK_TASK_READY, PTK_TASK_PARKED };
 #define PTK_TASK_SUSPENDED           0x04u /* foreign, and not started yet or inside `suspend` */
 #define PTK_TASK_BARE                0x08u /* it never got a context */
 #define PTK_TASK_EXTERNALLY_WAKEABLE 0x10u /* an event from outside can end its wait: no deadlock */
+#define PTK_TASK_NAMED               0x20u /* the log has named it as one that goes on after a cancel */
 
 struct ptk_task {
     /* The first cache line: all that a switch touches. */
@@ -118,6 +119,7 @@ struct ptk_task {
     uint8_t state;             /* PTK_TASK_FREE, ... */
     uint8_t flags;             /* PTK_TASK_DAEMON, ... */
     bool keeps_stack;          /* from one life to the next, with the context on it */
+    uint32_t refusals;         /* calls refused since its cancel, or since it parked last; see ptk_park.c */
     ptk_green_t *handle;       /* while it lives; its result goes there */
     ptk_scope_t *scope;        /* the innermost */
     ptk_error_slot_t errors;   /* what ptk_get_err() reads */
@@ -175,6 +177,12 @@ typedef struct ptk_service {
     void (*fini)(ptk_scheduler_t *scheduler); /* ends the living objects; NULL: not in use yet */
 } ptk_service_t;
 
+/* How much may be done before the clock is read again: 1 after each tick, more while it costs little. */
+typedef struct ptk_portion {
+    uint32_t size;
+    uint64_t since_ns; /* the reading that granted it */
+} ptk_portion_t;
+
 struct ptk_scheduler {
     ptk_queue_t run_queue;     /* READY tasks but for the running one, by run_link */
     ptk_task_t *current;       /* the running one; NULL outside run and poll, and with foreign coroutines */
@@ -185,7 +193,7 @@ struct ptk_scheduler {
     uint64_t reading_at;       /* the clock is read at the pick that would be this switch */
 
     uint64_t quota;          /* picks beyond reading_at until the main context is due */
-    uint32_t budget;         /* operations that may still end without parking before calls yield first */
+    uint32_t budget;         /* operations that may still end without parking before the clock is read */
     ptk_fp_words_t fp_words; /* the floating-point control words of every green thread without PTK_GREEN_FP */
     bool ticks_when_due; /* run: the main context is picked when a tick is due; poll: when the quota is used
                             up */
@@ -194,7 +202,11 @@ struct ptk_scheduler {
     bool kicks; /* the loop's descriptor is watched and no call is inside run or poll: a wake must show */
     uint64_t now_ns; /* the last clock reading */
     uint64_t last_tick_ns;
-    uint32_t readings;     /* of the clock since then */
+    uint32_t readings;      /* of the clock since then */
+    uint32_t granted;       /* operations of the budgets in a row, without a tick or a yield between */
+    uint32_t budget_yields; /* yields that a used-up budget caused */
+    ptk_portion_t picks;
+    ptk_portion_t operations;
     ptk_list_t new_timers; /* armed since the last reading */
     ptk_heap_t heap;       /* timers that a reading has given their deadline */
     ptk_list_t finished;   /* operations that the platform handed back and that are not delivered yet */
@@ -211,6 +223,7 @@ struct ptk_scheduler {
     bool keeps_stacks;   /* false under sanitizers and Valgrind, which track every stack that changes hands */
     uint32_t task_count; /* length of `living` */
     uint32_t daemon_count;           /* daemons among them */
+    uint32_t canceled_count;         /* of them PTK_TASK_CANCELED */
     ptk_task_t *externally_wakeable; /* found not to be deadlocked at the last check: looked at first */
     ptk_slab_t tasks;                /* the memory of ptk_task_t */
     ptk_stack_pool_t stacks;

@@ -12,7 +12,7 @@
  *   5. the memory of all these: tables, slab, stacks.
  */
 #include "base/ptk_memory.h"
-#include "sched/ptk_call.h"
+#include "sched/ptk_budget.h"
 #include "sched/ptk_drain.h"
 #include "sched/ptk_dump.h"
 #include "sched/ptk_park.h"
@@ -157,7 +157,6 @@ static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t
     scheduler->block = ptk_thread();
     scheduler->inbox = loop->inbox;
     scheduler->errno_place = &errno;
-    scheduler->budget = PTK_BUDGET;
     scheduler->main_context.scheduler = scheduler;
     scheduler->main_context.state = PTK_TASK_READY;
     scheduler->keeps_stacks = ptk_sanitizer_watches_stacks() == 0;
@@ -172,6 +171,7 @@ static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t
                          loop->first_generation);
     ptk_stack_pool_init(&scheduler->stacks, loop->options.allow_unguarded != 0);
     ptk_timer_read_clock(scheduler);
+    ptk_budget_begin(scheduler);
 }
 
 ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out) {

@@ -178,6 +178,9 @@ static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     ptk_list_remove(&task->living);
     scheduler->task_count--;
     scheduler->daemon_count -= task->flags & PTK_TASK_DAEMON ? 1 : 0;
+    if (ptk_unlikely(task->unusual & PTK_TASK_CANCELED)) {
+        scheduler->canceled_count--;
+    }
     if (scheduler->externally_wakeable == task) {
         scheduler->externally_wakeable = NULL;
     }

@@ -9,7 +9,6 @@
 #include "sched/ptk_tick.h"
 
 #include "base/ptk_choice.h"
-#include "sched/ptk_call.h"
 #include "sched/ptk_op.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_task.h"
@@ -84,7 +83,6 @@ ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     ptk_drain_inbox(scheduler);
     ptk_timer_expire_due(scheduler);
     ptk_task_reap(scheduler);
-    scheduler->budget = PTK_BUDGET;
     return err;
 }
 

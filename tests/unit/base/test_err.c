@@ -34,6 +34,7 @@ static const fixed_value_t fixed[] = {
     FIXED(PTK_ERR_UNEXPECTED_EOF, 11),
     FIXED(PTK_ERR_WRITE_SHUT, 12),
     FIXED(PTK_ERR_DONE, 13),
+    FIXED(PTK_ERR_STUCK, 14),
     FIXED(PTK_ERR_NO_RESOURCES, 100),
     FIXED(PTK_ERR_INVALID_PARAM, 101),
     FIXED(PTK_ERR_WRONG_THREAD, 102),
@@ -85,7 +86,7 @@ TEST(err_texts_are_all_different) {
 }
 
 TEST(err_of_an_undefined_value_has_a_text) {
-    static const ptk_err undefined[] = {-1, 14, 99, 119, 136, 200, INT32_MAX, INT32_MIN};
+    static const ptk_err undefined[] = {-1, 15, 99, 119, 136, 200, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < COUNT_OF(undefined); i++) {
         CHECK_STR(ptk_err_text(undefined[i]), "unknown error");
         CHECK_STR(ptk_err_name(undefined[i]), "unknown error");
