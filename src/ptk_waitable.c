@@ -19,6 +19,7 @@
 
 #include "sched/ptk_op.h"
 #include "sched/ptk_park.h"
+#include "sched/ptk_pick.h"
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_tick.h"
 #include "sched/ptk_timer.h"

@@ -36,123 +36,11 @@
 #include "base/ptk_log_impl.h"
 #include "base/ptk_observer.h"
 #include "sched/ptk_budget.h"
+#include "sched/ptk_pick.h"
 #include "sched/ptk_timer.h"
 
-#define PICKS_MOST            256
 #define REFUSALS_BEFORE_PAUSE 1000
 #define REFUSAL_PAUSE_NS      UINT64_C(1000000)
-
-static ptk_task_t *queued_task(ptk_queue_node_t *node) {
-    return ptk_container_of(node, ptk_task_t, run_link);
-}
-
-/* --- the inbox --- */
-
-void ptk_drain_inbox(ptk_scheduler_t *scheduler) {
-    ptk_inbox_node_t *node = ptk_inbox_drain(scheduler->inbox);
-    while (node) {
-        ptk_inbox_node_t *next = node->next;
-        scheduler->inbox_messages++;
-        node->deliver(node);
-        node = next;
-    }
-}
-
-/* --- which green thread runs next --- */
-
-/* Grants the next portion of picks: 1 under an oracle, so that each pick is its choice. */
-static void grant_picks(ptk_scheduler_t *scheduler) {
-    uint64_t most = scheduler->block->oracle ? 1 : scheduler->picks.size;
-    uint64_t portion = scheduler->quota < most ? scheduler->quota : most;
-    scheduler->quota -= portion;
-    scheduler->reading_at = scheduler->switches + portion + 1;
-}
-
-/* Takes the first task of the run queue, which is not empty; under an oracle the one that it chooses. */
-static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
-    size_t index = 0;
-    if (ptk_unlikely(scheduler->block->oracle != NULL)) {
-        index = ptk_choice(PTK_CHOICE_RUN_NEXT, (uint32_t) ptk_queue_count(&scheduler->run_queue));
-    }
-    return queued_task(index ? ptk_queue_remove_at(&scheduler->run_queue, index)
-                             : ptk_queue_pop(&scheduler->run_queue));
-}
-
-/* Picks at the end of a portion: reads the clock, and grants the next portion unless the main context is due.
- */
-static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
-    scheduler->switches--; /* this pick may be of the main context, which is not counted */
-    bool due = ptk_tick_is_due(scheduler);
-    ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PICKS_MOST);
-    if (scheduler->quota == 0 || (due && scheduler->ticks_when_due)) {
-        return &scheduler->main_context;
-    }
-    grant_picks(scheduler);
-    ptk_drain_inbox(scheduler);
-    if (!scheduler->run_queue.first) {
-        return &scheduler->main_context;
-    }
-    scheduler->switches++;
-    return take_first(scheduler);
-}
-
-/* Reports why `self` stops running. */
-static void observe_leaving(ptk_observer_t *observer, const ptk_task_t *self) {
-    if (self->state == PTK_TASK_PARKED) {
-        observer->suspends(observer, self, PTK_OBSERVED_WAIT, self->waits ? "several" : self->wait.kind);
-    } else {
-        observer->suspends(observer, self,
-                           self->state == PTK_TASK_FREE ? PTK_OBSERVED_END : PTK_OBSERVED_YIELD, NULL);
-    }
-}
-
-/* Reports the coming switch, from the running context to `next`, to the observer. */
-static __attribute__((noinline)) void observe_switch(const ptk_scheduler_t *scheduler,
-                                                     const ptk_task_t *next) {
-    const ptk_task_t *self = scheduler->current;
-    ptk_observer_t *observer = scheduler->block->observer;
-    if (self == next) {
-        return;
-    }
-    if (self && self != &scheduler->main_context) {
-        observe_leaving(observer, self);
-    }
-    if (next != &scheduler->main_context) {
-        observer->resumes(observer, next, next->label.name, next->wake_code);
-    }
-}
-
-/* Out of line: one pick in 256. */
-static __attribute__((noinline)) ptk_task_t *pick_slowly(ptk_scheduler_t *scheduler) {
-    ptk_task_t *next = pick_at_reading(scheduler);
-    if (ptk_unlikely(scheduler->block->observer != NULL)) {
-        observe_switch(scheduler, next);
-    }
-    return next;
-}
-
-/* Returns the context to switch to, and counts the switch. */
-static inline ptk_task_t *pick(ptk_scheduler_t *scheduler) {
-    if (ptk_unlikely(++scheduler->switches == scheduler->reading_at)) {
-        return pick_slowly(scheduler);
-    }
-    if (ptk_unlikely(ptk_inbox_has_some(scheduler->inbox))) {
-        ptk_drain_inbox(scheduler);
-    }
-    ptk_queue_node_t *node = ptk_queue_pop(&scheduler->run_queue);
-    if (ptk_unlikely(!node)) {
-        scheduler->switches--;
-        return &scheduler->main_context;
-    }
-    return queued_task(node);
-}
-
-/* Takes a pick back that picked the running green thread itself: no switch is counted, but the pick counts
- * towards the next reading. */
-static inline void undo_pick(ptk_scheduler_t *scheduler) {
-    scheduler->switches--;
-    scheduler->reading_at--;
-}
 
 /* --- switching --- */
 
@@ -228,9 +116,9 @@ static inline __attribute__((always_inline)) void switch_away(ptk_scheduler_t *s
         suspend_foreign(scheduler, self);
         return;
     }
-    ptk_task_t *next = pick(scheduler);
+    ptk_task_t *next = ptk_pick(scheduler);
     if (ptk_unlikely(next == self)) {
-        undo_pick(scheduler);
+        ptk_pick_undo(scheduler);
     } else if (ptk_unlikely(self->unusual & (PTK_TASK_FP | PTK_TASK_CXX))) {
         (self->unusual & PTK_TASK_CXX ? switch_with_cxx : switch_with_fp)(scheduler, self, next);
     } else {
@@ -259,7 +147,7 @@ void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self)) {
         if (ptk_unlikely(self->unusual & PTK_TASK_FP)) {
             ptk_fp_load(&scheduler->fp_words);
         }
-        ptk_task_t *next = pick(scheduler);
+        ptk_task_t *next = ptk_pick(scheduler);
         if (ptk_unlikely(!self->keeps_stack)) {
             leave_stack(scheduler, self, next);
         }
@@ -358,10 +246,10 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
             if (ptk_tick_is_due(scheduler) && scheduler->ticks_when_due) {
                 return;
             }
-            ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PICKS_MOST);
+            ptk_portion_adapt(&scheduler->picks, scheduler->now_ns, PTK_PICKS_MOST);
             reading_at += scheduler->picks.size;
         }
-        ptk_task_t *task = take_first(scheduler);
+        ptk_task_t *task = ptk_pick_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
         scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
@@ -389,9 +277,9 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota) {
     scheduler->block->locate = native_error_slot;
     scheduler->reading_at = scheduler->switches + 1;
     if (!scheduler->block->oracle) {
-        grant_picks(scheduler); /* with an oracle the first pick is its choice, too */
+        ptk_pick_grant(scheduler); /* with an oracle the first pick is its choice, too */
     }
-    ptk_task_t *next = pick(scheduler);
+    ptk_task_t *next = ptk_pick(scheduler);
     if (next != &scheduler->main_context) {
         switch_to(scheduler, &scheduler->main_context, next);
     }
@@ -486,7 +374,7 @@ static inline ptk_task_t *rotate(ptk_queue_t *queue, ptk_task_t *self) {
     queue->first = first == queue->last ? &self->run_link : first->next;
     queue->last->next = &self->run_link;
     queue->last = &self->run_link;
-    return queued_task(first);
+    return ptk_pick_task_of(first);
 }
 
 ptk_err ptk_yield(void) {

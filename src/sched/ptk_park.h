@@ -39,9 +39,6 @@ void ptk_run_ready(ptk_scheduler_t *scheduler, uint64_t quota);
    each call that does not return, which is wanted where a stack is left and not where it is entered. */
 void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self));
 
-/* Delivers the messages of other threads and signal handlers. */
-void ptk_drain_inbox(ptk_scheduler_t *scheduler);
-
 /* Lets all other runnable green threads run before the next operation of `self`, whose budget is used up. */
 void ptk_yield_for_budget(ptk_task_t *self);
 

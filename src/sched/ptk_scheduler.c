@@ -16,6 +16,7 @@
 #include "sched/ptk_drain.h"
 #include "sched/ptk_dump.h"
 #include "sched/ptk_park.h"
+#include "sched/ptk_pick.h"
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_task.h"
 #include "sched/ptk_tick.h"

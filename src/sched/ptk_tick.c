@@ -11,6 +11,7 @@
 #include "base/ptk_choice.h"
 #include "sched/ptk_op.h"
 #include "sched/ptk_park.h"
+#include "sched/ptk_pick.h"
 #include "sched/ptk_task.h"
 #include "sched/ptk_timer.h"
 
