@@ -82,7 +82,8 @@ file(STRINGS tools/exports.txt symbols REGEX "^[A-Za-z_]")
 list(JOIN symbols ";\n" symbols)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/ptk.map" CONTENT "PTK_0 {\nglobal:\n@symbols@;\nlocal:\n*;\n};\n" @ONLY)
 set_target_properties(ptk_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS "${PROJECT_BINARY_DIR}/ptk.map")
-target_link_options(ptk_shared PRIVATE "LINKER:--version-script=${PROJECT_BINARY_DIR}/ptk.map" ${sanitize} ${no_undefined})
+# nodelete: handlers of signals, of forks and of ending threads stay installed, so dlclose must not unmap their code.
+target_link_options(ptk_shared PRIVATE "LINKER:--version-script=${PROJECT_BINARY_DIR}/ptk.map" LINKER:-z,nodelete ${sanitize} ${no_undefined})
 
 # Headers that a user may include; ptk_event_source.h is internal although its name does not say so.
 file(GLOB ptk_public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/ptk*.h" "${PROJECT_SOURCE_DIR}/sim/ptk*.h")

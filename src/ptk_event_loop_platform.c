@@ -47,11 +47,18 @@ ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platfor
     return PTK_OK;
 }
 
+/* Loops of this process. */
+static atomic_uint loops_living;
+
 /* Runs in the child of a fork, on the only thread that it has. A loop in its block is the parent's: it shares
- * the poller and the sockets with the parent, so the child must not use it. */
+ * the poller and the sockets with the parent, so the child must not use it. A child often redirects standard
+ * error before its next step, so what the parent's was no longer counts. */
 static void loop_poison_after_fork(void) {
+    atomic_store(&loops_living, 0);
+    ptk_sys_real.error_forget();
     ptk_thread_block_t *block = ptk_thread();
     block->forked = block->forked || block->loop != NULL;
+    block->inherited = block->loop ? block->loop : block->inherited;
     block->loop = NULL;
     block->loop_tag = PTK_LOOP_TAG_NONE;
     block->scheduler = NULL;
@@ -106,7 +113,7 @@ static ptk_event_loop_platform_t *loop_open(const ptk_platform_ops_t *ops) {
 no_inbox:
     ptk_free(loop);
 no_loop:
-    ptk_fail_os(os_err == ENOSYS ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
+    ptk_fail_os(ptk_sys_is_denied(-os_err) ? PTK_ERR_NOT_SUPPORTED : PTK_ERR_NO_RESOURCES, os_err);
     return NULL;
 }
 
@@ -140,6 +147,17 @@ static ptk_event_loop_platform_t *loop_open_chosen(const char *option) {
     return loop_open(ops);
 }
 
+static void loop_thread_ends(void *argument);
+
+/* A failure leaves the loop usable, so it is only logged. */
+static void loop_watch_thread(ptk_event_loop_platform_t *loop) {
+    int result = ptk_sys()->at_thread_exit(loop_thread_ends, loop);
+    if (result != 0) {
+        ptk_log(PTK_LOG_WARNING,
+                "the end of this thread will not be noticed (errno %d): destroy its loop before", -result);
+    }
+}
+
 /* Callers use the macro of the same name, which fills in struct_size. */
 #undef ptk_event_loop_platform_create_with
 ptk_event_loop_platform_t *
@@ -154,6 +172,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         return NULL;
     }
     ptk_event_loop_platform_t *loop = loop_open_chosen(copy.platform);
+    ptk_log_denied();
     if (!loop) {
         return NULL;
     }
@@ -172,9 +191,13 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
         loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }
     ptk_assert(!ptk_thread()->loop && !loop->attachment.data);
-    loop->overflow_cookie = ptk_overflow_thread_init();
+    ptk_overflow_thread_init(&loop->overflow);
     ptk_thread()->loop = loop;
     ptk_thread()->loop_tag = loop->tag;
+    if (atomic_fetch_add(&loops_living, 1) == 0) {
+        ptk_sys()->error_adopt();
+    }
+    loop_watch_thread(loop);
     return loop;
 }
 
@@ -182,10 +205,74 @@ ptk_event_loop_platform_t *ptk_event_loop_platform_create(void) {
     return ptk_event_loop_platform_create_with(NULL);
 }
 
-/* The scheduler is detached first: it drains its green threads, which still need the platform. The block's
- * pointer is cleared before the memory is freed, so that no owner check can match it any more. */
+/* Closes the platform and ends the ownership. The block's pointer is cleared before the memory is freed, so
+ * that no owner check can match it any more. */
+static void loop_end(ptk_event_loop_platform_t *loop) {
+    ptk_assert(ptk_thread()->loop == loop);
+    loop->ops->close(loop);
+    (void) ptk_sys()->at_thread_exit(loop_thread_ends, NULL);
+    ptk_overflow_thread_fini(&loop->overflow);
+    ptk_thread()->loop = NULL;
+    ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
+    atomic_fetch_sub(&loops_living, 1);
+    ptk_loop_tag_free(loop->tag, loop->last_generation);
+}
+
+/* Ends a loop whose green threads never run again. Returns false if there are any: the memory then stays. */
+static bool loop_abandon(ptk_event_loop_platform_t *loop) {
+    bool is_free = !loop->attachment.data || loop->attachment.abandon(loop);
+    loop_end(loop);
+    ptk_inbox_close(loop->inbox);
+    ptk_inbox_unref(loop->inbox);
+    if (is_free) {
+        ptk_free(loop);
+    }
+    return is_free;
+}
+
+/* Runs at the end of a thread that has not destroyed its loop. After pthread_exit in a green thread, the
+ * stack in use is the thread's own again. */
+static void loop_thread_ends(void *argument) {
+    ptk_event_loop_platform_t *loop = argument;
+    if (ptk_thread()->loop == loop) {
+        bool is_free = loop_abandon(loop);
+        ptk_log(PTK_LOG_ERROR, "a thread ended without destroying its loop: its sockets are closed%s",
+                is_free ? "" : ", its green threads never run again");
+    }
+}
+
+/* Destroys the parent's loop in a forked child, which may have a loop of its own. The inherited one is in the
+ * block meanwhile, because its objects are found through it; the inbox counts as kicked, because its wake is
+ * the parent's too. */
+static void loop_destroy_inherited(ptk_event_loop_platform_t *loop) {
+    ptk_thread_block_t *block = ptk_thread();
+    const ptk_thread_block_t own = *block;
+    block->inherited = NULL;
+    block->loop = loop;
+    block->loop_tag = loop->tag;
+    block->scheduler = loop->attachment.data;
+    block->locate = NULL;
+    loop->ops->disown(loop);
+    ptk_inbox_end_sleep(loop->inbox);
+    if (own.loop) {
+        loop->overflow = (ptk_overflow_thread_t) {0}; /* its signal stack serves the child's loop now */
+    }
+    atomic_fetch_add(&loops_living, 1);
+    (void) loop_abandon(loop);
+    block->loop = own.loop;
+    block->loop_tag = own.loop_tag;
+    block->scheduler = own.scheduler;
+    block->locate = own.locate;
+    (void) ptk_sys()->at_thread_exit(loop_thread_ends, own.loop);
+}
+
+/* The scheduler is detached first: it drains its green threads, which still need the platform. */
 ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
     if (!loop) {
+        return PTK_OK;
+    }
+    if (loop == ptk_thread()->inherited) {
+        loop_destroy_inherited(loop);
         return PTK_OK;
     }
     if (!ptk_loop_is_mine(loop)) {
@@ -197,12 +284,7 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
             return ptk_fail(err);
         }
     }
-    ptk_assert(ptk_thread()->loop == loop);
-    loop->ops->close(loop);
-    ptk_overflow_thread_fini(loop->overflow_cookie);
-    ptk_thread()->loop = NULL;
-    ptk_thread()->loop_tag = PTK_LOOP_TAG_NONE;
-    ptk_loop_tag_free(loop->tag, loop->last_generation);
+    loop_end(loop);
     loop_free(loop);
     return PTK_OK;
 }

@@ -6,7 +6,14 @@
  * Errors of every call on a loop, and on the sockets, waitables and green threads that belong to it:
  * - PTK_ERR_WRONG_THREAD: the object belongs to the loop of another thread; nothing was done.
  * - PTK_ERR_NO_LOOP: `loop` is NULL, and the calling thread has no loop.
- * - PTK_ERR_FORKED: the object was inherited over a fork; the child makes its own.
+ * - PTK_ERR_FORKED: the object was inherited over a fork; the child makes its own. Only
+ *   ptk_event_loop_platform_destroy() takes an inherited loop.
+ *
+ * A thread that ends without destroying its loop, by returning or by pthread_exit(), also from a green
+ * thread, is reported in the log. The loop is then destroyed if it has no green threads. If it has, they
+ * never run again: its sockets, waitables and descriptors are closed, and the memory of its green threads is
+ * not freed. A plugin that contains libptk.a must not be unloaded (`-z nodelete`); libptk.so stays mapped by
+ * itself.
  */
 #pragma once
 
@@ -51,8 +58,11 @@ typedef struct ptk_event_loop_platform_options {
  * @return the loop; NULL on failure, with the reason in ptk_get_err():
  *         PTK_ERR_BUSY: this thread has a loop already;
  *         PTK_ERR_NO_RESOURCES: no memory or descriptors, or the process has 32,767 loops (on 32-bit systems
- * 31); PTK_ERR_INVALID_PARAM: `$PTK_PLATFORM` names no platform; PTK_ERR_NOT_SUPPORTED: that platform does
- * not work here.
+ *         31);
+ *         PTK_ERR_INVALID_PARAM: `$PTK_PLATFORM` names no platform;
+ *         PTK_ERR_NOT_SUPPORTED: that platform does not work here, or none does: the kernel lacks a system
+ *         call, or a sandbox denies it with ENOSYS, EPERM or EACCES, which is in ptk_get_os_err(). The log
+ *         names the call. Without `$PTK_PLATFORM` the next platform is tried first.
  *
  * Parks: no. \n
  * Thread: any; it owns the loop from then on. \n
@@ -83,6 +93,11 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
  * freed. If that time is infinite, the same happens when the system's poller fails for good and nothing else
  * can wake them. Sockets, waitables and handles of the loop are gone afterwards: calls on them return
  * PTK_ERR_CLOSED.
+ *
+ * In the child of a fork, the loop of the thread that forked can be destroyed too, once, also from the green
+ * thread that forked. That closes every descriptor that the child has inherited with the loop, so that ports
+ * and connections end when the parent closes them. It changes nothing in the parent, and no green thread
+ * runs. The memory of living green threads stays, since the caller may stand on one of their stacks.
  *
  * @param loop  the loop, or NULL
  * @return PTK_OK, or

@@ -34,11 +34,15 @@ typedef ptk_err (*ptk_green_fn)(void *arg);
 #define PTK_GREEN_FP 1u
 /** A daemon: ptk_scheduler_run() does not wait for it, and cancels it when only daemons are left. */
 #define PTK_GREEN_DAEMON 2u
+/** The green thread runs C++ that may call ptk in a catch block, or while an exception unwinds the stack: it
+ * keeps its own exceptions, in the two words that the C++ library has per OS thread. Costs some nanoseconds
+ * per switch. Set by ptk_go() and ptk_green_spawn() in C++, not by the functions behind these macros. */
+#define PTK_GREEN_CXX 4u
 
 /** Options for ptk_green_spawn(). Zero in a field means its default. */
 typedef struct ptk_green_options {
     uint32_t struct_size; /**< The size of this struct; 0 is filled in by the call. */
-    uint32_t flags;       /**< #PTK_GREEN_FP, #PTK_GREEN_DAEMON. */
+    uint32_t flags;       /**< #PTK_GREEN_FP, #PTK_GREEN_DAEMON, #PTK_GREEN_CXX. */
     const char *name;     /**< For reports; copied, cut at 31 bytes. NULL: the function's name. */
     size_t stack_bytes;   /**< At least this much stack; 0: the usual 64 KiB, which include the guard. */
     void *stack; /**< The caller's own memory of `stack_bytes` bytes, without a guard. The caller may use it
@@ -59,11 +63,12 @@ typedef struct ptk_green_options {
 
 /**
  * Starts a green thread without a handle. It first runs when the loop runs and the caller has parked or
- * ended. If `fn` returns anything but PTK_OK or PTK_ERR_CANCELED, that is logged once, and no other code
- * receives it.
+ * ended. If `fn` returns anything but PTK_OK, PTK_ERR_CANCELED or PTK_ERR_EOF, that is logged once, and no
+ * other code receives it.
  *
  * A macro of the same name adds the function's name and the place of the call, for reports. `(ptk_go)` is the
- * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures.
+ * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures,
+ * and the green thread keeps its own exceptions (#PTK_GREEN_CXX); `fn` must not let one escape.
  *
  * @param loop  the loop; NULL means the current one
  * @param fn    the body
@@ -383,18 +388,30 @@ constexpr ptk_green_text ptk_green_first_argument(const char *arguments) {
         return name.text;                                                                                    \
     }())
 
-/** Implements C++'s ptk_go(), whose `fn` may have commas in it. */
+/** Implements C++'s ptk_go(), whose `fn` may have commas in it; sets #PTK_GREEN_CXX. */
 PTK_NODISCARD inline ptk_err ptk_go_named(const char *name, const char *file, int line,
                                           ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg) {
-    return ptk_go_at(loop, fn, arg, name, file, line);
+    ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
+    options.flags = PTK_GREEN_CXX;
+    ptk_green_t *green = ptk_green_spawn_at(loop, &options, fn, arg, name, file, line);
+    return green ? ptk_green_detach(green) : ptk_get_err();
 }
 
-/** Implements C++'s ptk_green_spawn(), whose `fn` may have commas in it. */
+/** Implements C++'s ptk_green_spawn(), whose `fn` may have commas in it; sets #PTK_GREEN_CXX. */
 PTK_NODISCARD inline ptk_green_t *ptk_green_spawn_named(const char *name, const char *file, int line,
                                                         ptk_event_loop_platform_t *loop,
                                                         const ptk_green_options_t *options, ptk_green_fn fn,
                                                         void *arg) {
-    return ptk_green_spawn_sized(loop, options, fn, arg, name, file, line);
+    ptk_green_options_t own = PTK_GREEN_OPTIONS_INIT;
+    if (options && options->struct_size > sizeof own) {
+        return ptk_green_spawn_at(loop, options, fn, arg, name, file,
+                                  line); /* refused if the rest is not zero */
+    }
+    if (options) {
+        own = *options;
+    }
+    own.flags |= PTK_GREEN_CXX;
+    return ptk_green_spawn_sized(loop, &own, fn, arg, name, file, line);
 }
 
 /** Calls ptk_go_at() with the function's name and the place. */

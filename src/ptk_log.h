@@ -3,6 +3,12 @@
  * @file ptk_log.h
  * The log sink, which receives ptk's messages while it runs, and the report sink, which receives dumps and
  * last words.
+ *
+ * Without sinks both go to standard error, and ptk is a guest there. It writes only to the file that
+ * descriptor 2 was when the first of the living loops was created: a program that puts another file there
+ * later sets a sink, or creates its loops after that. It never waits for room and raises no SIGPIPE: a line
+ * that cannot be written at once is lost. Of log lines at most 100 per second are written. The next line that
+ * is written is preceded by the number of lines that were lost.
  */
 #pragma once
 

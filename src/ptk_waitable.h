@@ -59,6 +59,9 @@ typedef struct ptk_timer_spec {
  * Creates a waitable and registers it with a loop.
  *
  * A SIGNAL waitable counts deliveries from here on. A signal reaches every loop that has a waitable for it.
+ * A handler that the program installed before runs too, after ptk's; one that is installed later replaces
+ * ptk's unless it calls it, and is left alone when the waitable is destroyed. A signal that the calling
+ * thread blocks is logged as a warning: only deliveries to other threads are counted then.
  *
  * @param loop             the loop; NULL means the current one
  * @param type             what it is

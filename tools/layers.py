@@ -137,6 +137,8 @@ def read_object(path: Path) -> Object:
 def read_objects(tree: Tree, build: Path) -> None:
     """Adds the build's objects to the tree, one for each source; a leftover, whose source is gone, does not count."""
     for folder in sorted(build.glob(OBJECT_FOLDERS)):
+        if folder.name == "clang_tidy.dir":  # made by another compiler, and not in each build
+            continue
         for path in sorted(folder.rglob("*.o")):
             source = str(path.relative_to(folder))[: -len(".o")]
             if source in tree.texts and source not in tree.objects:

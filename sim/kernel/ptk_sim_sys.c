@@ -13,12 +13,10 @@
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_site.h"
+#include "sim/kernel/ptk_sim_sys_signal.h"
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-
-#define SYS_LAST_SIGNAL 64 /* Linux's last real-time signal */
 
 /* Numbers of the calls in the trace: stable. */
 enum {
@@ -373,9 +371,13 @@ static int sim_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns) {
 }
 
 /* A wake is like an eventfd whose value is read as a whole: readable while it is kicked. */
-static int sim_wake_open(ptk_os_handle_t *handle_out) {
+static int sim_wake_open(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out) {
     ptk_sim_file_t *file = NULL;
-    return ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_WAKE, &file, handle_out);
+    int result = ptk_sim_file_open(sys_kernel(), PTK_SIM_FILE_WAKE, &file, handle_out);
+    if (result == 0) {
+        *kick_out = *handle_out;
+    }
+    return result;
 }
 
 static int sim_wake_kick(ptk_os_handle_t wake) {
@@ -397,25 +399,7 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
     return 0;
 }
 
-/* --- signals and the process --- */
-
-/* Signals come from ptk_sim_signal() alone, which uses ptk's own table, so dispositions have no effect.
-   Linux refuses to change two signals, and libc keeps two more for itself. */
-static int sim_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out) {
-    (void) old_out;
-    bool is_one = signal_number > 0 && signal_number <= SYS_LAST_SIGNAL;
-    bool is_fixed = signal_number == SIGKILL || signal_number == SIGSTOP;
-    bool is_taken = signal_number == 32 || signal_number == 33;
-    return !is_one || is_taken || (action && is_fixed) ? -EINVAL : 0;
-}
-
-static int sim_signal_stack_install(void **cookie_out) {
-    return ptk_sys_real.signal_stack_install(cookie_out);
-}
-
-static void sim_signal_stack_remove(void *cookie) {
-    ptk_sys_real.signal_stack_remove(cookie);
-}
+/* --- the process --- */
 
 /* A simulated host cannot fork. */
 static int sim_at_fork_child(void (*handler)(void)) {
@@ -423,8 +407,14 @@ static int sim_at_fork_child(void (*handler)(void)) {
     return 0;
 }
 
-/* There is one thread. */
-static void sim_thread_yield(void) {
+/* The host's thread is the simulator's, which goes on. */
+static int sim_at_thread_exit(void (*handler)(void *argument), void *argument) {
+    (void) handler, (void) argument;
+    return 0;
+}
+
+/* There is one thread, and standard error belongs to the process and not to the host. */
+static void sim_do_nothing(void) {
 }
 
 /* A simulated program sees one variable: the platform of its loops. */
@@ -432,8 +422,8 @@ static const char *sim_environment(const char *name) {
     return strcmp(name, "PTK_PLATFORM") == 0 ? sys_kernel()->platform : NULL;
 }
 
-static void sim_write_error(const char *text, size_t bytes) {
-    ptk_sys_real.write_error(text, bytes);
+static bool sim_write_error(const char *text, size_t bytes) {
+    return ptk_sys_real.write_error(text, bytes);
 }
 
 static void sim_abort(void) {
@@ -479,12 +469,18 @@ const ptk_sys_t ptk_sim_sys = {
     .wake_open = sim_wake_open,
     .wake_kick = sim_wake_kick,
     .wake_drain = sim_wake_drain,
-    .signal_action = sim_signal_action,
-    .signal_stack_install = sim_signal_stack_install,
-    .signal_stack_remove = sim_signal_stack_remove,
+    .signal_action = ptk_sim_sys_signal_action,
+    .signal_is_blocked = ptk_sim_sys_signal_is_blocked,
+    .signal_set_blocked = ptk_sim_sys_signal_set_blocked,
+    .signal_raise = ptk_sim_sys_signal_raise,
+    .signal_stack_install = ptk_sim_sys_signal_stack_install,
+    .signal_stack_remove = ptk_sim_sys_signal_stack_remove,
     .at_fork_child = sim_at_fork_child,
-    .thread_yield = sim_thread_yield,
+    .at_thread_exit = sim_at_thread_exit,
+    .thread_yield = sim_do_nothing,
     .environment = sim_environment,
+    .error_adopt = sim_do_nothing,
+    .error_forget = sim_do_nothing,
     .write_error = sim_write_error,
     .abort = sim_abort,
     .symbolize = sim_symbolize,

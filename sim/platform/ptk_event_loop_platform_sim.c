@@ -118,6 +118,7 @@ const ptk_platform_ops_t ptk_platform_sim = {
     .loop_bytes = sizeof(ptk_readiness_t),
     .open = sim_platform_open,
     .close = sim_platform_shut,
+    .disown = ptk_readiness_disown,
     .attach = ptk_readiness_attach,
     .detach = ptk_readiness_detach,
     .set_handle = ptk_readiness_set_handle,

@@ -49,7 +49,7 @@ ptk_inbox_t *ptk_inbox_create(int *os_err_out) {
         return NULL;
     }
     inbox->sys = ptk_sys();
-    int result = inbox->sys->wake_open(&inbox->wake);
+    int result = inbox->sys->wake_open(&inbox->wake, &inbox->kick);
     if (result < 0) {
         ptk_free(inbox->memory);
         *os_err_out = -result;
@@ -74,6 +74,9 @@ void ptk_inbox_unref(ptk_inbox_t *inbox) {
     unsigned before = atomic_fetch_sub_explicit(&inbox->references, 1, memory_order_acq_rel);
     ptk_assert(before != 0);
     if (before == 1) {
+        if (inbox->kick != inbox->wake) {
+            inbox->sys->close(inbox->kick);
+        }
         inbox->sys->close(inbox->wake);
         ptk_free(inbox->memory);
     }
@@ -91,7 +94,7 @@ void ptk_inbox_close(ptk_inbox_t *inbox) {
  */
 static void inbox_wake(ptk_inbox_t *inbox) {
     if (!atomic_exchange(&inbox->kicked, true)) {
-        inbox->sys->wake_kick(inbox->wake);
+        inbox->sys->wake_kick(inbox->kick);
     }
 }
 

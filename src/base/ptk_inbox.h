@@ -35,6 +35,7 @@ typedef struct ptk_inbox {
     atomic_uint wakers;        /* objects through which an outside thread may still wake the consumer */
     const ptk_sys_t *sys;      /* the table that opened `wake` */
     ptk_os_handle_t wake;      /* descriptor that is readable after a kick */
+    ptk_os_handle_t kick;      /* descriptor to kick, often the same */
     ptk_inbox_node_t *remains; /* nodes queued at the time of closing, newest first; the consumer's */
     void *memory;              /* the allocation that holds the inbox */
 } ptk_inbox_t;

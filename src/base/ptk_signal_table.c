@@ -15,18 +15,20 @@
  * A forked child has no subscriber. It restores the earlier dispositions and empties the table, or it would
  * discard a SIGTERM that was meant to end it.
  *
- * `signal_states` and the choice of a slot are guarded by the lock. Subscriptions of a host other than the
- * machine are not counted there, because no real signal is for them.
+ * `signal_subscriptions` and the choice of a slot are guarded by the lock. Subscriptions of a host other than
+ * the machine are not counted there, because no real signal is for them. The handlers of others are the
+ * matter of ptk_signal_chain.c.
  */
 #include "base/ptk_signal_table.h"
 
 #include "base/ptk_assert.h"
+#include "base/ptk_log_impl.h"
+#include "base/ptk_signal_chain.h"
 #include "base/ptk_thread.h"
 #include <errno.h>
 #include <signal.h>
 
-#define SIGNAL_SLOTS   1024
-#define SIGNAL_NUMBERS 128
+#define SIGNAL_SLOTS 1024
 
 typedef _Atomic(ptk_signal_subscription_t *) signal_slot_t;
 
@@ -35,10 +37,7 @@ static atomic_uint signal_slots_used; /* slots from this index on have never bee
 static atomic_int signal_handlers_running;
 static atomic_flag signal_lock = ATOMIC_FLAG_INIT;
 
-static struct {
-    uint32_t subscriptions;
-    struct sigaction earlier; /* the disposition before the first subscription */
-} signal_states[SIGNAL_NUMBERS];
+static uint32_t signal_subscriptions[PTK_SIGNAL_CHAIN_NUMBERS];
 
 static void signal_take_lock(void) {
     while (atomic_flag_test_and_set(&signal_lock)) {
@@ -71,10 +70,8 @@ void ptk_signal_arrives(int signal_number, const void *host) {
 }
 
 /* The host is NULL whatever the interrupted thread's block holds: a real signal is for the machine. */
-static void signal_handler(int signal_number) {
-    int saved_errno = errno;
+static void signal_deliver(int signal_number) {
     ptk_signal_arrives(signal_number, NULL);
-    errno = saved_errno;
 }
 
 static void signal_await_handlers(void) {
@@ -85,10 +82,10 @@ static void signal_await_handlers(void) {
 
 /* Runs in the child of a fork, which has none of the threads that held the lock or ran a handler. */
 static void signal_reset_after_fork(void) {
-    for (int number = 1; number < SIGNAL_NUMBERS; number++) {
-        if (signal_states[number].subscriptions) {
-            ptk_sys_real.signal_action(number, &signal_states[number].earlier, NULL);
-            signal_states[number].subscriptions = 0;
+    for (int number = 1; number < PTK_SIGNAL_CHAIN_NUMBERS; number++) {
+        if (signal_subscriptions[number]) {
+            ptk_signal_chain_remove(number);
+            signal_subscriptions[number] = 0;
         }
     }
     for (unsigned i = 0; i < SIGNAL_SLOTS; i++) {
@@ -119,7 +116,7 @@ static bool signal_is_allowed(int signal_number) {
     case SIGILL:
         return false;
     default:
-        return signal_number > 0 && signal_number < SIGNAL_NUMBERS;
+        return signal_number > 0 && signal_number < PTK_SIGNAL_CHAIN_NUMBERS;
     }
 }
 
@@ -132,11 +129,14 @@ static uint32_t signal_find_slot(void) {
     return slot;
 }
 
-/* The handler runs on the alternate stack if there is one: a green thread's stack may be too small for a
- * signal frame. */
-static int signal_install(int signal_number) {
-    const struct sigaction action = {.sa_handler = signal_handler, .sa_flags = SA_RESTART | SA_ONSTACK};
-    return ptk_sys()->signal_action(signal_number, &action, &signal_states[signal_number].earlier);
+/* Has arrivals delivered. A host other than the machine only says whether it has such a signal. */
+static int signal_install(const ptk_signal_subscription_t *subscription) {
+    int number = subscription->signal_number;
+    if (subscription->host) {
+        const struct sigaction action = {.sa_handler = SIG_IGN};
+        return ptk_sys()->signal_action(number, &action, NULL);
+    }
+    return signal_subscriptions[number] == 0 ? ptk_signal_chain_install(number, signal_deliver) : 0;
 }
 
 /* Adds a subscription to the table; 0 or a negative errno value. The slot is filled before the handler is
@@ -151,13 +151,12 @@ static int signal_insert(ptk_signal_subscription_t *subscription) {
     if (atomic_load(&signal_slots_used) <= slot) {
         atomic_store(&signal_slots_used, slot + 1);
     }
-    bool is_first = signal_states[subscription->signal_number].subscriptions == 0;
-    int result = is_first || subscription->host ? signal_install(subscription->signal_number) : 0;
+    int result = signal_install(subscription);
     if (result < 0) {
         atomic_store(&signal_slots[slot], NULL);
         return result;
     }
-    signal_states[subscription->signal_number].subscriptions += subscription->host ? 0 : 1;
+    signal_subscriptions[subscription->signal_number] += subscription->host ? 0 : 1;
     return 0;
 }
 
@@ -181,6 +180,11 @@ ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_
         ptk_inbox_unref(inbox);
         return ptk_fail_errno(result);
     }
+    if (ptk_sys()->signal_is_blocked(signal_number)) {
+        ptk_log(PTK_LOG_WARNING,
+                "signal %d is blocked in this thread: a waitable for it gets only what other threads receive",
+                signal_number);
+    }
     return PTK_OK;
 }
 
@@ -192,9 +196,9 @@ static void signal_remove(const ptk_signal_subscription_t *subscription) {
     if (atomic_load(&signal_slots[subscription->slot]) != subscription) {
         return;
     }
-    ptk_assert(subscription->host || signal_states[number].subscriptions > 0);
-    if (!subscription->host && --signal_states[number].subscriptions == 0) {
-        ptk_sys()->signal_action(number, &signal_states[number].earlier, NULL);
+    ptk_assert(subscription->host || signal_subscriptions[number] > 0);
+    if (!subscription->host && --signal_subscriptions[number] == 0) {
+        ptk_signal_chain_remove(number);
     }
     atomic_store(&signal_slots[subscription->slot], NULL);
 }

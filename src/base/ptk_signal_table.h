@@ -4,7 +4,8 @@
  *
  * The one handler counts an arrival in each subscription of the signal and pushes its node; it takes no lock.
  * Unsubscribing waits until no handler on another thread uses the subscription any more. The first
- * subscription of a signal saves the earlier disposition, and the end of the last one restores it.
+ * subscription of a signal installs ptk's handler, and the end of the last one removes it, beside the
+ * handlers of others (ptk_signal_chain.h).
  */
 #pragma once
 
@@ -23,7 +24,8 @@ typedef struct ptk_signal_subscription {
 
 /* Subscribes to `signal_number`; messages go to `inbox`, of which it takes a reference. `subscription` is the
  * caller's memory and stays in place until it is unsubscribed. Returns INVALID_PARAM for a signal that cannot
- * be caught, NO_RESOURCES if the table is full. Any thread, not from a signal handler. */
+ * be caught, NO_RESOURCES if the table is full. Logs a warning if the calling thread blocks the signal. Any
+ * thread, not from a signal handler. */
 ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_t *inbox, int signal_number);
 
 /* Ends a subscription. The node stays queued if it is: the consumer drains it from the inbox before the

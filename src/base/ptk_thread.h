@@ -35,7 +35,9 @@ typedef struct ptk_thread_block {
     struct ptk_observer *observer;        /* of green threads, only beside an oracle; NULL: none */
     const struct ptk_platform_ops
         *platform; /* every loop here uses it, whatever its options; NULL: as usual */
-    void *host;    /* identity of the host that this thread acts as, NULL for the machine itself */
+    struct ptk_event_loop_platform
+        *inherited; /* in a forked child: the parent's loop, until it is destroyed */
+    void *host;     /* identity of the host that this thread acts as, NULL for the machine itself */
     ptk_error_slot_t own_errors; /* for code outside green threads */
     uint32_t loop_tag;           /* of `loop`, PTK_LOOP_TAG_NONE without one */
     bool forked; /* the parent of this process had its loop in this block: calls on that loop and its objects

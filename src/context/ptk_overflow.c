@@ -76,7 +76,7 @@ static void overflow_report(const ptk_stack_label_t *label, size_t stack_bytes) 
     }
     overflow_add_text(&line, ")\n");
     line.text[line.length - 1] = '\n';
-    ptk_sys_real.write_error(line.text, line.length);
+    (void) ptk_sys_real.write_error(line.text, line.length);
 }
 
 /* Reports a fault in a guard page, once per address: an earlier handler that returns without removing the
@@ -151,28 +151,48 @@ static int overflow_install(int signal_number, struct sigaction *earlier) {
 
 /* Threads that come second do not wait for the first one's installation: until it is done, a fault has its
  * earlier effect. */
-void *ptk_overflow_thread_init(void) {
-    void *cookie = NULL;
-    if (!atomic_exchange(&overflow_installed, true)) {
-        int result = overflow_install(SIGSEGV, &overflow_earlier_segv);
-        if (result == 0 && OVERFLOW_GUARD_RAISES_BUS) {
-            result = overflow_install(SIGBUS, &overflow_earlier_bus);
-        }
-        if (result != 0) {
-            ptk_log(PTK_LOG_WARNING, "cannot install the stack-overflow handler (errno %d)", -result);
-        }
+static void overflow_install_once(void) {
+    if (atomic_exchange(&overflow_installed, true)) {
+        return;
     }
-    int result = ptk_sys_real.signal_stack_install(&cookie);
+    int result = overflow_install(SIGSEGV, &overflow_earlier_segv);
+    if (result == 0 && OVERFLOW_GUARD_RAISES_BUS) {
+        result = overflow_install(SIGBUS, &overflow_earlier_bus);
+    }
+    if (result != 0) {
+        ptk_log(PTK_LOG_WARNING, "cannot install the stack-overflow handler (errno %d)", -result);
+    }
+}
+
+/* Returns whether the signal was blocked in this thread. */
+static bool overflow_unblock(int signal_number) {
+    bool blocked = ptk_sys_real.signal_is_blocked(signal_number);
+    if (blocked) {
+        ptk_sys_real.signal_set_blocked(signal_number, false);
+    }
+    return blocked;
+}
+
+void ptk_overflow_thread_init(ptk_overflow_thread_t *thread) {
+    overflow_install_once();
+    thread->stack = NULL;
+    int result = ptk_sys_real.signal_stack_install(&thread->stack);
     if (result != 0) {
         ptk_log(PTK_LOG_WARNING, "cannot allocate a stack for the stack-overflow handler (errno %d)",
                 -result);
-        return NULL;
     }
-    return cookie;
+    thread->blocked_segv = overflow_unblock(SIGSEGV);
+    thread->blocked_bus = OVERFLOW_GUARD_RAISES_BUS && overflow_unblock(SIGBUS);
 }
 
-void ptk_overflow_thread_fini(void *cookie) {
-    if (cookie) {
-        ptk_sys_real.signal_stack_remove(cookie);
+void ptk_overflow_thread_fini(const ptk_overflow_thread_t *thread) {
+    if (thread->blocked_segv) {
+        ptk_sys_real.signal_set_blocked(SIGSEGV, true);
+    }
+    if (thread->blocked_bus) {
+        ptk_sys_real.signal_set_blocked(SIGBUS, true);
+    }
+    if (thread->stack) {
+        ptk_sys_real.signal_stack_remove(thread->stack);
     }
 }

@@ -10,10 +10,19 @@
  */
 #pragma once
 
-/* Installs the process-wide handler, the first time, and this thread's alternate stack. Called on a thread
- * that is to run green threads. Returns a cookie for ptk_overflow_thread_fini; NULL is a valid cookie. A
- * failure is logged: the loop works without the report. */
-void *ptk_overflow_thread_init(void);
+#include <stdbool.h>
 
-/* Removes this thread's alternate stack. The handler stays installed for the process. */
-void ptk_overflow_thread_fini(void *cookie);
+/* What was changed in a thread for the report. */
+typedef struct ptk_overflow_thread {
+    void *stack; /* the alternate stack, NULL: the thread had one, or there is no memory */
+    bool blocked_segv;
+    bool blocked_bus;
+} ptk_overflow_thread_t;
+
+/* Installs the process-wide handler, the first time, gives this thread an alternate stack, and unblocks the
+ * signals of faults in it: the kernel ends a process without a handler's report where they are blocked.
+ * Called on a thread that is to run green threads. A failure is logged: the loop works without the report. */
+void ptk_overflow_thread_init(ptk_overflow_thread_t *thread);
+
+/* Restores what was changed in this thread. The handler stays installed for the process. */
+void ptk_overflow_thread_fini(const ptk_overflow_thread_t *thread);

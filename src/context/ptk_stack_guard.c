@@ -2,12 +2,15 @@
 /*
  * Guards, and the probe for the method that works. Success of the system call proves nothing: an emulator may
  * accept the advice and ignore it. So the probe guards a page that was written to and has the kernel read it;
- * the guard counts as working only if that read fails. The result is the same for every thread, so threads
- * that probe at the same time store the same value.
+ * the guard counts as working only if that read fails. Where a sandbox denies the calls that find this out,
+ * nothing can be proved; mprotect is then used without proof, because no system is known where it succeeds
+ * without effect, and the log says so. The result is the same for every thread, so threads that probe at the
+ * same time store the same value.
  */
 #include "context/ptk_stack_guard.h"
 
 #include "base/ptk_assert.h"
+#include "base/ptk_log_impl.h"
 #include "context/ptk_sanitizer.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -44,6 +47,16 @@ static bool stack_guard_holds(const ptk_sys_t *sys, char *page, size_t bytes,
     return sys->is_readable(page) && guard(page, bytes) == 0 && !sys->is_readable(page);
 }
 
+/* Returns whether protection succeeds, for a system on which nothing can be proved. */
+static bool stack_guard_seems_to_hold(const ptk_sys_t *sys, void *page, size_t bytes) {
+    if (!sys->is_readable(NULL) || sys->protect_none(page, bytes) != 0) {
+        return false;
+    }
+    ptk_log(PTK_LOG_WARNING, "process_vm_readv does not work here and no pipe can be opened: stacks are "
+                             "guarded by mprotect, without proof that it works");
+    return true;
+}
+
 /* Each method gets a page of its own: a page that the first one guarded could not be written to any more. */
 ptk_stack_guard_t ptk_stack_probe_guard(const ptk_sys_t *sys) {
     ptk_stack_guard_t kind = PTK_STACK_GUARD_NONE;
@@ -55,6 +68,8 @@ ptk_stack_guard_t ptk_stack_probe_guard(const ptk_sys_t *sys) {
     if (stack_guard_holds(sys, memory, page_bytes, sys->guard_install)) {
         kind = PTK_STACK_GUARD_ADVICE;
     } else if (stack_guard_holds(sys, (char *) memory + page_bytes, page_bytes, sys->protect_none)) {
+        kind = PTK_STACK_GUARD_PROTECT;
+    } else if (stack_guard_seems_to_hold(sys, (char *) memory + page_bytes, page_bytes)) {
         kind = PTK_STACK_GUARD_PROTECT;
     }
     sys->unmap(memory, 2 * page_bytes);

@@ -229,6 +229,7 @@ const ptk_platform_ops_t ptk_platform_epoll = {
     .loop_bytes = sizeof(epoll_loop_t),
     .open = epoll_open,
     .close = epoll_close,
+    .disown = ptk_readiness_disown,
     .attach = ptk_readiness_attach,
     .detach = ptk_readiness_detach,
     .set_handle = ptk_readiness_set_handle,

@@ -141,6 +141,7 @@ const ptk_platform_ops_t ptk_platform_poll = {
     .loop_bytes = sizeof(poll_loop_t),
     .open = poll_open,
     .close = poll_close,
+    .disown = ptk_readiness_disown,
     .attach = ptk_readiness_attach,
     .detach = ptk_readiness_detach,
     .set_handle = ptk_readiness_set_handle,

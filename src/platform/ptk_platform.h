@@ -34,6 +34,7 @@
 
 #include "base/ptk_inbox.h"
 #include "base/ptk_list.h"
+#include "context/ptk_overflow.h"
 #include "ptk_event_source.h"
 #include <ptk_event_loop_platform.h>
 
@@ -71,6 +72,10 @@ typedef struct ptk_platform_ops {
 
     /* Releases what open made. No source is attached. */
     void (*close)(ptk_event_loop_platform_t *loop);
+
+    /* In the child of a fork, whose poller is the parent's too: from now on detach and cancel change nothing
+     * that the parent would see. Only detach, cancel and close are called afterwards. */
+    void (*disown)(ptk_event_loop_platform_t *loop);
 
     /* Reserves everything that `source` will need, and makes it attached; its handle may be NONE (OWNED
      * only). */
@@ -114,10 +119,12 @@ struct ptk_event_loop_platform {
     struct {
         void *data;                                         /* the scheduler's */
         ptk_err (*detach)(ptk_event_loop_platform_t *loop); /* drains and frees it, or refuses */
+        bool (*abandon)(
+            ptk_event_loop_platform_t *loop); /* see ptk_scheduler.c; false: memory stays in use */
         void (*exposed)(ptk_event_loop_platform_t *loop); /* called once the loop's descriptor is lent out */
     } attachment;                                         /* all NULL until the scheduler attaches itself */
     ptk_event_loop_platform_options_t options;
-    void *overflow_cookie;     /* of ptk_overflow_thread_init */
+    ptk_overflow_thread_t overflow;
     uint32_t tag;              /* in every token of the loop's objects */
     uint32_t first_generation; /* its tokens begin above this generation */
     uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */

@@ -46,6 +46,15 @@ void ptk_readiness_fini(ptk_readiness_t *self) {
     ptk_free(self->by_handle);
 }
 
+static int readiness_set_no_interest(ptk_readiness_t *self, uint32_t index, uint32_t interest) {
+    (void) self, (void) index, (void) interest;
+    return 0;
+}
+
+static void readiness_remove_nothing(ptk_readiness_t *self, uint32_t index) {
+    (void) self, (void) index;
+}
+
 int64_t ptk_readiness_timeout(uint64_t now_ns, uint64_t deadline_ns) {
     if (deadline_ns == UINT64_MAX) {
         return -1;
@@ -56,6 +65,11 @@ int64_t ptk_readiness_timeout(uint64_t now_ns, uint64_t deadline_ns) {
 
 static ptk_readiness_t *readiness_of(ptk_event_loop_platform_t *loop) {
     return ptk_container_of(loop, ptk_readiness_t, loop);
+}
+
+void ptk_readiness_disown(ptk_event_loop_platform_t *loop) {
+    readiness_of(loop)->set_interest = readiness_set_no_interest;
+    readiness_of(loop)->remove = readiness_remove_nothing;
 }
 
 /* --- the table of registrations --- */

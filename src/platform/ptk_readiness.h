@@ -56,6 +56,10 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 
+/* Cuts the table off from the kernel's poller: in a forked child that poller is the parent's too. Sources are
+ * only detached afterwards. */
+void ptk_readiness_disown(ptk_event_loop_platform_t *loop);
+
 /* Handles a report of the kernel: `ready` (PTK_READY_*) for a registration in use. Operations that wait for
  * one of these directions are appended to `finished` as RETRY. */
 void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished);

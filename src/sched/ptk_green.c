@@ -31,10 +31,15 @@
 
 /* --- a life --- */
 
+/* Returns whether a green thread may end with this result without notice: a cancel and the end of a stream
+ * are how green threads end that have done their work. */
+static bool is_ordinary_end(ptk_err result) {
+    return result == PTK_OK || result == PTK_ERR_CANCELED || result == PTK_ERR_EOF;
+}
+
 /* Logs the failure of a green thread that is detached: no join will return it. */
 static void report_failure(const ptk_task_t *task, ptk_err result) {
-    bool unseen = task->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
-    if (ptk_unlikely(unseen)) {
+    if (ptk_unlikely(task->handle->detached && !is_ordinary_end(result))) {
         ptk_log(PTK_LOG_WARNING, "green thread \"%s\" (%s:%d) ended with %s: %s", task->label.name,
                 task->label.file, task->label.line, ptk_err_name(result), ptk_err_text(result));
     }
@@ -56,10 +61,16 @@ static void run_green(ptk_task_t *task) {
     task->u.run.waits_count = 0;
     task->u.run.ready = 0;
     task->last_count = 0;
+    if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
+        ptk_task_begin_exceptions(task);
+    }
     ptk_err result = fn(arg);
     refuse_forked(task);
     if (ptk_unlikely(task->locals != NULL)) {
         ptk_locals_end(task);
+    }
+    if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
+        ptk_cxx_exchange(task->scheduler->cxx_place, task->scheduler->cxx_words);
     }
     report_failure(task, result);
     ptk_task_end(task, result);
@@ -209,6 +220,9 @@ static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32
     if (flags & PTK_GREEN_FP) {
         task->unusual |= PTK_TASK_FP;
     }
+    if (flags & PTK_GREEN_CXX) {
+        ptk_task_keep_exceptions(task);
+    }
     if (flags & PTK_GREEN_DAEMON) {
         task->flags |= PTK_TASK_DAEMON;
         scheduler->daemon_count++;
@@ -241,7 +255,7 @@ static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t
 /* Returns OK, or records why no green thread can be started with these arguments. */
 static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
-    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON)) != 0 ||
+    if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON | PTK_GREEN_CXX)) != 0 ||
         options->reserved != 0) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }

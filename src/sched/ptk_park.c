@@ -33,9 +33,9 @@
 #include "sched/ptk_park.h"
 
 #include "base/ptk_choice.h"
-#include "base/ptk_log_impl.h"
 #include "base/ptk_observer.h"
 #include "sched/ptk_budget.h"
+#include "sched/ptk_dump.h"
 #include "sched/ptk_timer.h"
 
 #define PICKS_MOST            256
@@ -187,6 +187,19 @@ static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler,
     ptk_fp_load(&own);
 }
 
+/* Switches away from a green thread with exceptions of C++ of its own; the next one gets those of all others.
+ */
+static __attribute__((noinline)) void switch_with_cxx(ptk_scheduler_t *scheduler, ptk_task_t *self,
+                                                      ptk_task_t *next) {
+    ptk_cxx_words_t own = ptk_cxx_exchange(scheduler->cxx_place, scheduler->cxx_words);
+    if (self->unusual & PTK_TASK_FP) {
+        switch_with_fp(scheduler, self, next);
+    } else {
+        switch_to(scheduler, self, next);
+    }
+    scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, own);
+}
+
 /* Leaves a coroutine through its library. It runs again when the main context has resumed it. */
 static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     int saved_errno = *scheduler->errno_place;
@@ -218,8 +231,8 @@ static inline __attribute__((always_inline)) void switch_away(ptk_scheduler_t *s
     ptk_task_t *next = pick(scheduler);
     if (ptk_unlikely(next == self)) {
         undo_pick(scheduler);
-    } else if (ptk_unlikely(self->unusual & PTK_TASK_FP)) {
-        switch_with_fp(scheduler, self, next);
+    } else if (ptk_unlikely(self->unusual & (PTK_TASK_FP | PTK_TASK_CXX))) {
+        (self->unusual & PTK_TASK_CXX ? switch_with_cxx : switch_with_fp)(scheduler, self, next);
     } else {
         check_fp_words(scheduler);
         switch_to(scheduler, self, next);
@@ -421,22 +434,11 @@ static void pause_task(ptk_task_t *self, uint64_t ns) {
     (void) suspend_until(self, &deadline);
 }
 
-static void name_once(ptk_task_t *task) {
-    if (task->flags & PTK_TASK_NAMED) {
-        return;
-    }
-    task->flags |= PTK_TASK_NAMED;
-    ptk_log(PTK_LOG_WARNING,
-            "green thread \"%s\", spawned at %s:%d, goes on although %d calls in a row returned "
-            "PTK_ERR_CANCELED; each further one takes 1 ms",
-            task->label.name, task->label.file, task->label.line, REFUSALS_BEFORE_PAUSE);
-}
-
 ptk_err ptk_refuse(ptk_task_t *self) {
     ptk_assert(self->state == PTK_TASK_READY && (self->unusual & PTK_TASK_CANCELED));
     if (++self->refusals >= REFUSALS_BEFORE_PAUSE) {
         self->refusals = REFUSALS_BEFORE_PAUSE;
-        name_once(self);
+        ptk_dump_refused(self, REFUSALS_BEFORE_PAUSE);
         pause_task(self, REFUSAL_PAUSE_NS);
     } else if (!ptk_budget_spend(self->scheduler)) {
         ptk_yield_for_budget(self);

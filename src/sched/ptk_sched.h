@@ -25,6 +25,7 @@
 #include "base/ptk_slab.h"
 #include "base/ptk_token.h"
 #include "context/ptk_context.h"
+#include "context/ptk_cxx.h"
 #include "context/ptk_stack.h"
 #include "platform/ptk_event_loop_platform_impl.h"
 #include <ptk_foreign.h>
@@ -99,6 +100,7 @@ enum { PTK_TASK_FREE, PTK_TASK_READY, PTK_TASK_PARKED };
 #define PTK_TASK_CANCELED 0x01u /* an unmasked cancel: calls that may park return CANCELED */
 #define PTK_TASK_FOREIGN  0x02u /* a coroutine of another library */
 #define PTK_TASK_FP       0x04u /* it has floating-point control words of its own */
+#define PTK_TASK_CXX      0x08u /* it has exceptions of C++ of its own */
 
 /* The bits of `flags`. */
 #define PTK_TASK_DAEMON              0x01u
@@ -231,6 +233,8 @@ struct ptk_scheduler {
     uint64_t timers_armed;
     uint64_t timers_fired;
     uint64_t inbox_messages;
+    ptk_cxx_words_t *cxx_place; /* the C++ library's, of this OS thread; NULL: not found yet */
+    ptk_cxx_words_t cxx_words;  /* of all contexts without PTK_GREEN_CXX, while one with it runs */
 };
 
 /* Returns the scheduler of the calling thread's loop, NULL if there is no loop, or if no call on it has

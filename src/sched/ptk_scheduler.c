@@ -126,6 +126,26 @@ static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
     return PTK_OK;
 }
 
+/* Ends the objects of a loop whose green threads never run again: in a forked child, and at the end of a
+ * thread that leaves its loop behind. Destructors of local values are not called. Where green threads are
+ * living, the memory of tasks and stacks stays: the program may have lent addresses on them, and the caller
+ * may stand on one. Returns true if everything was freed. */
+static bool abandon_scheduler(ptk_event_loop_platform_t *loop) {
+    ptk_scheduler_t *scheduler = loop->attachment.data;
+    if (!scheduler->active && scheduler->task_count == 0) {
+        return detach_scheduler(loop) == PTK_OK;
+    }
+    scheduler->kicks = false;
+    end_services(scheduler);
+    ptk_inbox_close(scheduler->inbox);
+    ptk_drain_inbox(scheduler);
+    loop->last_generation = last_generation(scheduler) + 1; /* of a handle that is living */
+    scheduler->block->scheduler = NULL;
+    scheduler->block->locate = NULL;
+    loop->attachment.data = NULL;
+    return false;
+}
+
 /* The attachment's `exposed`. */
 static void show_loop(ptk_event_loop_platform_t *loop) {
     ptk_tick_show(loop->attachment.data);
@@ -168,6 +188,7 @@ ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **
         init_scheduler(scheduler, mine);
         mine->attachment.data = scheduler;
         mine->attachment.detach = detach_scheduler;
+        mine->attachment.abandon = abandon_scheduler;
         mine->attachment.exposed = show_loop;
         ptk_thread()->scheduler = scheduler;
         ptk_tick_show(scheduler);

@@ -216,3 +216,24 @@ void ptk_task_end(ptk_task_t *task, ptk_err result) {
     }
     recycle_task(scheduler, task);
 }
+
+/* --- exceptions of C++ --- */
+
+/* Coroutines of a foreign library are switched by that library. A C++ library that is loaded later is found
+ * by the next spawn. */
+void ptk_task_keep_exceptions(ptk_task_t *task) {
+    ptk_scheduler_t *scheduler = task->scheduler;
+    if (!scheduler->cxx_place) {
+        scheduler->cxx_place = ptk_sys_cxx_globals();
+    }
+    if (scheduler->cxx_place && !scheduler->find_current) {
+        task->unusual |= PTK_TASK_CXX;
+    }
+}
+
+void ptk_task_begin_exceptions(ptk_task_t *task) {
+    const ptk_cxx_words_t none = {0};
+    ptk_scheduler_t *scheduler = task->scheduler;
+    ptk_assert(task->unusual & PTK_TASK_CXX);
+    scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, none);
+}

@@ -79,3 +79,9 @@ void ptk_task_reap(ptk_scheduler_t *scheduler);
 
 /* Frees all tasks and stacks; no green thread may live. */
 void ptk_task_fini(ptk_scheduler_t *scheduler);
+
+/* Gives a new task exceptions of C++ of its own; does nothing in a process without a C++ library. */
+void ptk_task_keep_exceptions(ptk_task_t *task);
+
+/* Starts such a task without any, although run may be called in a catch block. */
+void ptk_task_begin_exceptions(ptk_task_t *task);

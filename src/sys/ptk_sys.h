@@ -11,7 +11,7 @@
  *   - a call that can fail returns a negative errno value and leaves errno itself unchanged;
  *   - results are written through `_out` parameters, only on success;
  *   - nothing here retries: EINTR is returned to the caller;
- *   - every descriptor is close-on-exec, and every socket is non-blocking;
+ *   - every descriptor is close-on-exec and above 2, and every socket is non-blocking;
  *   - a call may be made from any thread; those marked so are async-signal-safe.
  *
  * A port fills one such table: its files stand beside ptk_sys_linux*.c.
@@ -20,6 +20,7 @@
 
 #include <ptk_os_net.h>
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,8 +54,9 @@ typedef struct ptk_sys {
     int (*protect_none)(void *memory, size_t bytes);
     int (*guard_install)(void *memory, size_t bytes);
     int (*resident)(void *memory, size_t bytes, unsigned char *vector); /* mincore(2): one byte per page */
-    bool (*is_readable)(
-        const void *memory); /* the kernel reads one byte: false is EFAULT; async-signal-safe */
+    /* The kernel reads one byte: false is EFAULT. True for every address, NULL included, where the system
+     * cannot find out. Async-signal-safe. */
+    bool (*is_readable)(const void *memory);
     size_t (*page_bytes)(void);
 
     /* Sockets. Each call is one system call on a non-blocking descriptor. */
@@ -85,14 +87,19 @@ typedef struct ptk_sys {
     int (*timer_open)(ptk_os_handle_t *handle_out);
     int (*timer_set)(ptk_os_handle_t timer, uint64_t deadline_ns);
 
-    /* A wake: a descriptor that is readable from a kick until it is drained. Kicks are not counted. wake_kick
-     * is async-signal-safe. */
-    int (*wake_open)(ptk_os_handle_t *handle_out);
-    int (*wake_kick)(ptk_os_handle_t wake);
+    /* A wake: a descriptor that is readable from a kick until it is drained, and the one to kick, which may
+     * be the same; both are closed. Kicks are not counted. wake_kick is async-signal-safe. */
+    int (*wake_open)(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out);
+    int (*wake_kick)(ptk_os_handle_t kick);
     int (*wake_drain)(ptk_os_handle_t wake);
 
     /* Signals and the process. */
     int (*signal_action)(int signal_number, const struct sigaction *action, struct sigaction *old_out);
+    /* Returns whether the calling thread blocks a signal; blocks or unblocks it; sends it to the calling
+     * thread, which is async-signal-safe. */
+    bool (*signal_is_blocked)(int signal_number);
+    void (*signal_set_blocked)(int signal_number, bool blocked);
+    void (*signal_raise)(int signal_number);
     /* Gives the calling thread an alternate signal stack unless it has one; NULL is then the cookie. Remove
      * takes the cookie on the same thread and does nothing for NULL. */
     int (*signal_stack_install)(void **cookie_out);
@@ -103,15 +110,39 @@ typedef struct ptk_sys {
     bool (*in_signal_handler)(void);
 
     int (*at_fork_child)(void (*handler)(void));
+    /* Calls handler(argument) when the calling thread ends, on its own stack; NULL: no longer. There is one
+     * handler, the same for all threads. */
+    int (*at_thread_exit)(void (*handler)(void *argument), void *argument);
     void (*thread_yield)(void);
     const char *(*environment)(const char *name);
-    void (*write_error)(const char *text, size_t bytes); /* standard error; async-signal-safe */
+
+    /* Standard error: descriptor 2. write_error neither waits nor raises a signal, and writes only to the
+     * file that descriptor 2 was at the last error_adopt; to any before the first, or after error_forget.
+     * Returns whether the whole text was written. All are async-signal-safe. */
+    void (*error_adopt)(void);
+    void (*error_forget)(void);
+    bool (*write_error)(const char *text, size_t bytes);
+
     void (*abort)(void);
     bool (*symbolize)(const void *address, ptk_sys_symbol_t *symbol_out);
 } ptk_sys_t;
 
 /* The table of the real system. */
 extern const ptk_sys_t ptk_sys_real;
+
+/* Returns the name of a system call that a filter denies, and what ptk does instead, and writes the errno
+ * value of the refusal to *os_err_out; NULL if there is none that was not returned before. Any thread. */
+const char *ptk_sys_take_denied(int *os_err_out);
+
+/* Returns whether a negative errno value means that the system does not have the call: sandboxes answer with
+ * EPERM or EACCES as well as with ENOSYS. */
+static inline bool ptk_sys_is_denied(intptr_t result) {
+    return result == -ENOSYS || result == -EPERM || result == -EACCES;
+}
+
+/* Returns where the C++ library keeps the exceptions of the calling thread (`__cxa_get_globals`), NULL in a
+ * process without one. Any thread. */
+void *ptk_sys_cxx_globals(void);
 
 /* Formats like snprintf(3) into `buffer`, which is always terminated. Returns the length of the whole text,
  * also where it was cut. Leaves errno unchanged. Any thread. Not part of the table, like all text functions:

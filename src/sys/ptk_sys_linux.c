@@ -51,6 +51,25 @@ static int sys_linux_at_fork_child(void (*handler)(void)) {
     return -pthread_atfork(NULL, NULL, handler);
 }
 
+static pthread_once_t sys_exit_once = PTHREAD_ONCE_INIT;
+static pthread_key_t sys_exit_key;
+static int sys_exit_error; /* of making the key */
+typedef void (*sys_exit_fn)(void *argument);
+
+static sys_exit_fn sys_exit_handler;
+
+static void sys_linux_make_exit_key(void) {
+    sys_exit_error = pthread_key_create(&sys_exit_key, sys_exit_handler);
+}
+
+/* The functions of pthreads return positive errors and leave errno alone. The first call sets the handler;
+ * all threads pass the same. */
+static int sys_linux_at_thread_exit(void (*handler)(void *argument), void *argument) {
+    __atomic_store_n(&sys_exit_handler, handler, __ATOMIC_RELAXED);
+    pthread_once(&sys_exit_once, sys_linux_make_exit_key);
+    return sys_exit_error != 0 ? -sys_exit_error : -pthread_setspecific(sys_exit_key, argument);
+}
+
 static void sys_linux_thread_yield(void) {
     sched_yield();
 }
@@ -58,14 +77,6 @@ static void sys_linux_thread_yield(void) {
 /* The string belongs to the environment and is not kept. */
 static const char *sys_linux_environment(const char *name) {
     return getenv(name);
-}
-
-/* A failure has no consumer: standard error is the last resort already. */
-static void sys_linux_write_error(const char *text, size_t bytes) {
-    int saved_errno = errno;
-    if (write(STDERR_FILENO, text, bytes) < 0) {
-        errno = saved_errno;
-    }
 }
 
 /* dladdr(3) names exported symbols alone; without one the offset is that from the module's base, which
@@ -80,6 +91,19 @@ static bool sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_ou
     symbol_out->name = info.dli_sname;
     symbol_out->offset = (uintptr_t) address - (uintptr_t) (info.dli_sname ? info.dli_saddr : info.dli_fbase);
     return true;
+}
+
+/* NULL in a program that was linked without C++. */
+extern void *__cxa_get_globals(void) __attribute__((weak));
+
+/* The weak reference finds the library where it was linked statically, and dlsym(3) where it came later by
+ * dlopen(3): the reference stays NULL then. */
+void *ptk_sys_cxx_globals(void) {
+    void *(*get)(void) = __cxa_get_globals;
+    if (!get) {
+        *(void **) &get = dlsym(RTLD_DEFAULT, "__cxa_get_globals");
+    }
+    return get ? get() : NULL;
 }
 
 const ptk_sys_t ptk_sys_real = {
@@ -117,13 +141,19 @@ const ptk_sys_t ptk_sys_real = {
     .wake_kick = ptk_sys_linux_wake_kick,
     .wake_drain = ptk_sys_linux_wake_drain,
     .signal_action = ptk_sys_linux_signal_action,
+    .signal_is_blocked = ptk_sys_linux_signal_is_blocked,
+    .signal_set_blocked = ptk_sys_linux_signal_set_blocked,
+    .signal_raise = ptk_sys_linux_signal_raise,
     .signal_stack_install = ptk_sys_linux_signal_stack_install,
     .signal_stack_remove = ptk_sys_linux_signal_stack_remove,
     .in_signal_handler = ptk_sys_linux_in_signal_handler,
     .at_fork_child = sys_linux_at_fork_child,
+    .at_thread_exit = sys_linux_at_thread_exit,
     .thread_yield = sys_linux_thread_yield,
     .environment = sys_linux_environment,
-    .write_error = sys_linux_write_error,
+    .error_adopt = ptk_sys_linux_error_adopt,
+    .error_forget = ptk_sys_linux_error_forget,
+    .write_error = ptk_sys_linux_write_error,
     .abort = abort,
     .symbolize = sys_linux_symbolize,
 };

@@ -2,8 +2,9 @@
 /*
  * The calls of the real table on Linux, one file per kind of call (layer 0). Contracts: ptk_sys.h.
  *
- * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets, and
- * ptk_sys_linux_poll.c pollers, timers and wakes.
+ * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets,
+ * ptk_sys_linux_poll.c pollers, timers and wakes, ptk_sys_linux_error.c standard error, and
+ * ptk_sys_linux_handle.c the numbers of new descriptors.
  */
 #pragma once
 
@@ -32,6 +33,17 @@ static inline struct timespec ptk_sys_timespec(uint64_t ns) {
     }
     return time;
 }
+
+/* New descriptors: ptk_sys_linux_handle.c. */
+
+/* Returns `fd`, or a duplicate above 2 in its place, close-on-exec like all of ptk's: programs that started
+ * without standard streams, and daemons that open them later, write to 0, 1 and 2 or replace them by dup2(2).
+ * A negative `fd` is returned as it is; on failure it is closed, the result is -1 and errno is set. */
+int ptk_sys_above_standard(int fd);
+
+/* Writes a new descriptor, moved above 2, to *handle_out; 0 or the negated errno of the call that should have
+ * made it. */
+int ptk_sys_handle_or_error(int fd, int errno_before, ptk_os_handle_t *handle_out);
 
 /* Pages: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_map_stacks(size_t bytes, void **memory_out);
@@ -68,17 +80,28 @@ int ptk_sys_linux_epoll_wait(ptk_os_handle_t epoll, struct epoll_event *events, 
 int ptk_sys_linux_poll(struct pollfd *entries, size_t count, int64_t timeout_ns);
 int ptk_sys_linux_timer_open(ptk_os_handle_t *handle_out);
 int ptk_sys_linux_timer_set(ptk_os_handle_t timer, uint64_t deadline_ns);
-int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out);
-int ptk_sys_linux_wake_kick(ptk_os_handle_t wake);
+int ptk_sys_linux_wake_open(ptk_os_handle_t *handle_out, ptk_os_handle_t *kick_out);
+int ptk_sys_linux_wake_kick(ptk_os_handle_t kick);
 int ptk_sys_linux_wake_drain(ptk_os_handle_t wake);
+
+/* Makes a pipe with both ends non-blocking and close-on-exec; ends[0] is the one to read from. */
+int ptk_sys_linux_pipe(int ends[2]);
 
 /* Waits with epoll_wait(2), whose timeout is in whole milliseconds, rounded up: for kernels before 5.11, and
  * for the test that compares the two. */
 int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
                                 int64_t timeout_ns);
 
+/* Standard error: ptk_sys_linux_error.c. */
+void ptk_sys_linux_error_adopt(void);
+void ptk_sys_linux_error_forget(void);
+bool ptk_sys_linux_write_error(const char *text, size_t bytes);
+
 /* Signals: ptk_sys_linux_memory.c. */
 int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *action, struct sigaction *old_out);
+bool ptk_sys_linux_signal_is_blocked(int signal_number);
+void ptk_sys_linux_signal_set_blocked(int signal_number, bool blocked);
+void ptk_sys_linux_signal_raise(int signal_number);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);
 bool ptk_sys_linux_in_signal_handler(void);

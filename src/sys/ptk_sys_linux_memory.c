@@ -7,7 +7,6 @@
  */
 #include "sys/ptk_sys_linux.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -73,16 +72,18 @@ static intptr_t sys_read_own_memory(const void *memory) {
 static intptr_t sys_write_to_pipe(const void *memory) {
     int saved_errno = errno;
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        return ptk_sys_result(-1, saved_errno);
+    int result = ptk_sys_linux_pipe(ends);
+    if (result != 0) {
+        return result;
     }
     intptr_t written = ptk_sys_result(write(ends[1], memory, 1), saved_errno);
     close(ends[0]);
     close(ends[1]);
+    errno = saved_errno;
     return written;
 }
 
-/* Without descriptors for the pipe the byte counts as readable; only EFAULT proves a guard. */
+/* Without a pipe the byte counts as readable, address 0 included; only EFAULT proves a guard. */
 bool ptk_sys_linux_is_readable(const void *memory) {
     intptr_t result = sys_read_own_memory(memory);
     if (result < 0 && result != -EFAULT) {
@@ -100,6 +101,25 @@ int ptk_sys_linux_signal_action(int signal_number, const struct sigaction *actio
                                 struct sigaction *old_out) {
     int saved_errno = errno;
     return (int) ptk_sys_result(sigaction(signal_number, action, old_out), saved_errno);
+}
+
+bool ptk_sys_linux_signal_is_blocked(int signal_number) {
+    sigset_t blocked;
+    return pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 && sigismember(&blocked, signal_number) == 1;
+}
+
+/* Fails for no signal number that exists. */
+void ptk_sys_linux_signal_set_blocked(int signal_number, bool blocked) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+void ptk_sys_linux_signal_raise(int signal_number) {
+    int saved_errno = errno;
+    raise(signal_number);
+    errno = saved_errno;
 }
 
 /* 64 KiB hold the largest signal frame of any CPU (AMX: about 11 KiB) and an earlier handler that is called

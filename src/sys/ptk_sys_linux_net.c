@@ -14,11 +14,7 @@
 int ptk_sys_linux_socket(int family, int type, int protocol, ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    if (fd < 0) {
-        return (int) ptk_sys_result(fd, saved_errno);
-    }
-    *handle_out = fd;
-    return 0;
+    return ptk_sys_handle_or_error(fd, saved_errno, handle_out);
 }
 
 int ptk_sys_linux_bind(ptk_os_handle_t handle, const struct sockaddr *addr, socklen_t addrlen) {
@@ -31,16 +27,13 @@ int ptk_sys_linux_listen(ptk_os_handle_t handle, int backlog) {
     return (int) ptk_sys_result(listen((int) handle, backlog), saved_errno);
 }
 
-/* accept4(2), because an accepted descriptor inherits neither flag from its listener on Linux. */
+/* accept4(2), because an accepted descriptor inherits neither flag from its listener on Linux. A connection
+ * that got a number below 3 and for which there is no other number is closed: EMFILE. */
 int ptk_sys_linux_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                          ptk_os_handle_t *handle_out) {
     int saved_errno = errno;
     int fd = accept4((int) handle, addr, addrlen, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-        return (int) ptk_sys_result(fd, saved_errno);
-    }
-    *handle_out = fd;
-    return 0;
+    return ptk_sys_handle_or_error(fd, saved_errno, handle_out);
 }
 
 /* EINPROGRESS is the usual result of a non-blocking connect. */

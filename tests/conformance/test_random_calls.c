@@ -303,7 +303,7 @@ static void lend_waitable(void) {
 
 /* --- calls on waitables --- */
 
-/* With the descriptor the kernel drops its registration, behind the back of ptk and of the world. */
+/* The kernel drops the registration with the descriptor, without a call of ptk that the world would see. */
 static void close_end(int *end) {
     if (*end >= 0) {
         CHECK_EQ(fd_close(*end), 0);

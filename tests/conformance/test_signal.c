@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 static ptk_waitable_t *signal_waitable(int number) {
@@ -210,6 +211,61 @@ TEST(signal_disposition_is_restored, REAL_SIGNALS) {
     CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_EQ(handled, before + 1);
     test_loop_end(loop);
+}
+
+static int later;
+
+static void handle_later(int number) {
+    later += number == SIGUSR1;
+}
+
+static ptk_err share_a_signal(void *arg) {
+    (void) arg;
+    struct sigaction found;
+    ptk_waitable_t *signal = signal_waitable(SIGUSR1);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
+    CHECK_OK(test_wait(signal, PTK_TIMEOUT_INFINITE));
+    CHECK_EQ(ptk_waitable_count(), 1);
+    CHECK_EQ(handled, 1);
+    const struct sigaction own = {.sa_handler = handle_later};
+    CHECK_EQ(sigaction(SIGUSR1, &own, NULL), 0);
+    ptk_waitable_destroy(signal);
+    CHECK_EQ(sigaction(SIGUSR1, NULL, &found), 0);
+    CHECK(found.sa_handler == handle_later);
+    return PTK_OK;
+}
+
+TEST(p77_handlers_of_the_program_run_and_stay, REAL_SIGNALS) {
+    const struct sigaction own = {.sa_handler = handle};
+    CHECK_EQ(sigaction(SIGUSR1, &own, NULL), 0);
+    test_in_green(share_a_signal);
+    CHECK_EQ(test_raise(SIGUSR1), 0);
+    CHECK_EQ(later, 1);
+    CHECK_EQ(handled, 1);
+}
+
+static char warning[256];
+
+static void keep_warning(void *context, ptk_log_level_t level, const char *line) {
+    (void) context;
+    CHECK_EQ((int) level, (int) PTK_LOG_WARNING);
+    CHECK(strlen(line) < sizeof warning);
+    strcpy(warning, line);
+}
+
+TEST(p78_a_blocked_signal_is_reported_at_create, REAL_SIGNALS) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+    ptk_log_set_sink(keep_warning, NULL);
+    ptk_event_loop_platform_t *loop = test_loop();
+    signal_waitable(SIGUSR1);
+    CHECK_STR(warning, "");
+    signal_waitable(SIGTERM);
+    CHECK(strncmp(warning, "signal 15 is blocked in this thread", 35) == 0);
+    test_loop_end(loop);
+    ptk_log_set_sink(NULL, NULL);
 }
 
 TEST(signal_disposition_is_restored_with_the_loop, REAL_SIGNALS) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A C++17 program on the C library, where that needs no flags of its own to link.
+# C++17 programs on the C library, where that needs no flags of its own to link: the front door, and exceptions (p70).
 set -eu
 cache="$PTK_BUILD_DIR/CMakeCache.txt"
 cxx=$(printf '%s\n' "${CC:-cc}" | sed -E 's/gcc([^/]*)$/g++\1/; s/clang([^/]*)$/clang++\1/; s/(^|\/)cc$/\1c++/')
@@ -15,6 +15,8 @@ if grep -qE '^(PTK_SANITIZE:[A-Z]+=.|CMAKE_BUILD_TYPE:[A-Z]+=Coverage|CMAKE_INTE
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror -Isrc tests/headers/front_door.cc "$PTK_BUILD_DIR/libptk.a" -pthread \
-    -o "$folder/front_door"
-"$folder/front_door"
+for program in front_door exceptions; do
+    "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror -Isrc "tests/headers/$program.cc" "$PTK_BUILD_DIR/libptk.a" -pthread \
+        -o "$folder/$program"
+    "$folder/$program" || { echo "$program.cc: check $? failed" >&2; exit 1; }
+done

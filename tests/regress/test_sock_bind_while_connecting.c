@@ -10,7 +10,7 @@ static ptk_err connect_until_cancelled(void *sock) {
     int fillers[2];
     ptk_sock_t *listener = regress_listener(&addr);
     CHECK_OK(ptk_sock_listen(listener, 1));
-    for (size_t i = 0; i < 2; i++) { /* with a full backlog the listener answers no handshake */
+    for (size_t i = 0; i < 2; i++) { /* a listener whose backlog is full completes no handshake */
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         CHECK_EQ(connect(fillers[i], ptk_addr_sockaddr(&addr), addr.length), 0);
     }

@@ -195,7 +195,7 @@ int fd_event(void) {
     if (!test_is_simulated()) {
         return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     }
-    return opened_result(ptk_sim_sys.wake_open(&handle), &handle);
+    return opened_result(ptk_sim_sys.wake_open(&handle, &handle), &handle);
 }
 
 int fd_event_add(int fd) {

@@ -23,6 +23,7 @@
 #include "sys/ptk_sys.h"
 
 typedef void (*ptk_sys_fork_handler_t)(void);
+typedef void (*ptk_sys_exit_handler_t)(void *argument);
 
 /* X(entry, kind of result, type of result, number of parameters, (type, name, ...)): first the members that
  * can fail. They return a negative errno; heap_reallocate returns NULL. */
@@ -57,13 +58,14 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(poll, NUMBER, int, 3, (struct pollfd *, entries, size_t, count, int64_t, timeout_ns))                  \
     X(timer_open, NUMBER, int, 1, (ptk_os_handle_t *, handle_out))                                           \
     X(timer_set, NUMBER, int, 2, (ptk_os_handle_t, timer, uint64_t, deadline_ns))                            \
-    X(wake_open, NUMBER, int, 1, (ptk_os_handle_t *, handle_out))                                            \
+    X(wake_open, NUMBER, int, 2, (ptk_os_handle_t *, handle_out, ptk_os_handle_t *, kick_out))               \
     X(wake_kick, NUMBER, int, 1, (ptk_os_handle_t, wake))                                                    \
     X(wake_drain, NUMBER, int, 1, (ptk_os_handle_t, wake))                                                   \
     X(signal_action, NUMBER, int, 3,                                                                         \
       (int, signal_number, const struct sigaction *, action, struct sigaction *, old_out))                   \
     X(signal_stack_install, NUMBER, int, 1, (void **, cookie_out))                                           \
     X(at_fork_child, NUMBER, int, 1, (ptk_sys_fork_handler_t, handler))                                      \
+    X(at_thread_exit, NUMBER, int, 2, (ptk_sys_exit_handler_t, handler, void *, argument))                   \
     X(heap_reallocate, POINTER, void *, 2, (void *, memory, size_t, bytes))                                  \
     X(close, NUMBER, int, 1, (ptk_os_handle_t, handle))
 #define PTK_SYS_INFALLIBLE(X)                                                                                \
@@ -71,10 +73,15 @@ typedef void (*ptk_sys_fork_handler_t)(void);
     X(heap_free, NOTHING, void, 1, (void *, memory))                                                         \
     X(is_readable, NUMBER, bool, 1, (const void *, memory))                                                  \
     X(page_bytes, NUMBER, size_t, 0, ())                                                                     \
+    X(signal_is_blocked, NUMBER, bool, 1, (int, signal_number))                                              \
+    X(signal_set_blocked, NOTHING, void, 2, (int, signal_number, bool, blocked))                             \
+    X(signal_raise, NOTHING, void, 1, (int, signal_number))                                                  \
     X(signal_stack_remove, NOTHING, void, 1, (void *, cookie))                                               \
     X(thread_yield, NOTHING, void, 0, ())                                                                    \
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \
-    X(write_error, NOTHING, void, 2, (const char *, text, size_t, bytes))                                    \
+    X(error_adopt, NOTHING, void, 0, ())                                                                     \
+    X(error_forget, NOTHING, void, 0, ())                                                                    \
+    X(write_error, NUMBER, bool, 2, (const char *, text, size_t, bytes))                                     \
     X(abort, NOTHING, void, 0, ())                                                                           \
     X(in_signal_handler, NUMBER, bool, 0, ())                                                                \
     X(symbolize, NUMBER, bool, 2, (const void *, address, ptk_sys_symbol_t *, symbol_out))

@@ -48,6 +48,7 @@ static void take_process_wide(ptk_sys_t *into, const ptk_sys_t *from) {
     into->resident = from->resident;
     into->signal_stack_install = from->signal_stack_install;
     into->at_fork_child = from->at_fork_child;
+    into->at_thread_exit = from->at_thread_exit;
 }
 
 void below_intercept(ptk_interceptor_t *interceptor) {
@@ -193,7 +194,7 @@ void below_pair(ptk_os_handle_t handles[2]) {
 /* Returns a wake descriptor that was kicked. */
 ptk_os_handle_t below_always_ready(void) {
     ptk_os_handle_t wake = 0;
-    CHECK_EQ(below_sys->wake_open(&wake), 0);
+    CHECK_EQ(below_sys->wake_open(&wake, &wake), 0);
     CHECK_EQ(below_sys->wake_kick(wake), 0);
     return wake;
 }

@@ -61,7 +61,8 @@ static void entry(void *argument) {
 static void run_victim(size_t victim) {
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
-    ptk_overflow_thread_init();
+    ptk_overflow_thread_t thread;
+    ptk_overflow_thread_init(&thread);
     ptk_context_adopt(&home);
     for (size_t i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof names[i], "worker %zu", i);
@@ -120,6 +121,33 @@ TEST(p42_an_overflow_names_the_green_thread) { /* P42 */
         check_report(victim);
         check_died_of(status, SIGSEGV);
     }
+}
+
+static void block_all_signals(void) {
+    sigset_t all;
+    sigfillset(&all);
+    CHECK_EQ(sigprocmask(SIG_BLOCK, &all, NULL), 0);
+}
+
+TEST(p78_an_overflow_is_reported_although_all_signals_are_blocked) {
+    int status = run_in_child(block_all_signals, overflow, 5);
+    check_report(5);
+    check_died_of(status, SIGSEGV);
+}
+
+static bool is_blocked(int signal_number) {
+    sigset_t blocked;
+    CHECK_EQ(sigprocmask(SIG_SETMASK, NULL, &blocked), 0);
+    return sigismember(&blocked, signal_number) == 1;
+}
+
+TEST(p78_the_mask_is_as_before_afterwards) {
+    ptk_overflow_thread_t thread;
+    block_all_signals();
+    ptk_overflow_thread_init(&thread);
+    CHECK(!is_blocked(SIGSEGV) && is_blocked(SIGTERM));
+    ptk_overflow_thread_fini(&thread);
+    CHECK(is_blocked(SIGSEGV));
 }
 
 TEST(another_fault_is_not_an_overflow) {
@@ -243,9 +271,11 @@ TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
 
 TEST(overflow_handling_of_a_thread_starts_and_ends_repeatedly) {
     for (int i = 0; i < 100; i++) {
-        void *first = ptk_overflow_thread_init();
-        void *second = ptk_overflow_thread_init(); /* the thread has its alternate stack already */
-        ptk_overflow_thread_fini(second);
-        ptk_overflow_thread_fini(first);
+        ptk_overflow_thread_t first;
+        ptk_overflow_thread_t second;
+        ptk_overflow_thread_init(&first);
+        ptk_overflow_thread_init(&second); /* the thread has its alternate stack already */
+        ptk_overflow_thread_fini(&second);
+        ptk_overflow_thread_fini(&first);
     }
 }

@@ -126,7 +126,7 @@ TEST(faults_fail_the_nth_call) {
     ptk_test_faults_install();
     ptk_test_fault(PTK_SYS_wake_open, 2, EMFILE, PTK_TEST_ONCE);
     for (uint32_t call = 1; call <= 4; call++) {
-        int result = ptk_sys()->wake_open(&handle);
+        int result = ptk_sys()->wake_open(&handle, &handle);
         CHECK_EQ(result, call == 2 ? -EMFILE : 0);
         CHECK_EQ(ptk_test_fault_calls(PTK_SYS_wake_open), call);
         CHECK_EQ(ptk_test_fault_failures(PTK_SYS_wake_open), call >= 2);
@@ -134,7 +134,7 @@ TEST(faults_fail_the_nth_call) {
     }
     ptk_test_fault(PTK_SYS_wake_open, 2, ENFILE, PTK_TEST_FOR_GOOD);
     for (uint32_t call = 1; call <= 4; call++) {
-        int result = ptk_sys()->wake_open(&handle);
+        int result = ptk_sys()->wake_open(&handle, &handle);
         CHECK_EQ(result, call >= 2 ? -ENFILE : 0);
         CHECK_EQ(result == 0 ? ptk_sys()->close(handle) : 0, 0);
     }
@@ -142,7 +142,7 @@ TEST(faults_fail_the_nth_call) {
     CHECK(ptk_sys()->heap_reallocate(NULL, 1) == NULL);
     ptk_test_faults_remove();
     CHECK_EQ(ptk_sys(), &ptk_sys_real);
-    CHECK_EQ(ptk_intercept_table.wake_open(&handle), 0);
+    CHECK_EQ(ptk_intercept_table.wake_open(&handle, &handle), 0);
     CHECK_EQ(ptk_sys_real.close(handle), 0);
 }
 

@@ -46,7 +46,7 @@ TEST(intercept_passes_calls_with_every_kind_of_result) {
     CHECK_EQ(ptk_sys()->page_bytes(), ptk_sys_real.page_bytes());
     CHECK_EQ(ptk_sys()->environment("PATH"), ptk_sys_real.environment("PATH"));
     CHECK_EQ(ptk_sys()->close(-1), -EBADF);
-    CHECK_EQ(ptk_sys()->wake_open(&handle), 0);
+    CHECK_EQ(ptk_sys()->wake_open(&handle, &handle), 0);
     CHECK_EQ(ptk_sys()->close(handle), 0);
     void *memory = ptk_sys()->heap_reallocate(NULL, 16);
     CHECK(memory != NULL);

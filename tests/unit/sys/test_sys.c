@@ -226,7 +226,7 @@ TEST(sys_every_descriptor_is_close_on_exec) {
     connect_pair(pair);
     CHECK_EQ(sys->epoll_create(&handles[0]), 0);
     CHECK_EQ(sys->timer_open(&handles[1]), 0);
-    CHECK_EQ(sys->wake_open(&handles[2]), 0);
+    CHECK_EQ(sys->wake_open(&handles[2], &handles[2]), 0);
     check_flags(pair[0], true);
     check_flags(pair[1], true);
     check_flags(handles[0], false);
@@ -308,7 +308,7 @@ TEST(p18_a_wait_for_what_is_ready_returns_it_with_any_limit) {
     ptk_os_handle_t wake;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = UINT64_C(0x123456789abcdef0)};
     CHECK_EQ(sys->epoll_create(&epoll), 0);
-    CHECK_EQ(sys->wake_open(&wake), 0);
+    CHECK_EQ(sys->wake_open(&wake, &wake), 0);
     CHECK_EQ(sys->epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event), 0);
     CHECK_EQ(sys->wake_kick(wake), 0);
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
@@ -404,7 +404,7 @@ TEST(sys_wake_is_readable_from_kick_to_drain) {
     ptk_os_handle_t wake;
     const uint64_t nearly_full = UINT64_MAX - 1;
     errno = CANARY;
-    CHECK_EQ(sys->wake_open(&wake), 0);
+    CHECK_EQ(sys->wake_open(&wake, &wake), 0);
     CHECK(!is_readable_now(wake));
     CHECK_EQ(sys->wake_drain(wake), 0);
     CHECK_EQ(sys->wake_kick(wake), 0);

@@ -348,7 +348,7 @@ static bool may_stop;
 static ptk_err go_round(void *arg) {
     ptk_os_handle_t wake = 0;
     (void) arg;
-    CHECK_EQ(ptk_sys()->wake_open(&wake), 0);
+    CHECK_EQ(ptk_sys()->wake_open(&wake, &wake), 0);
     CHECK_EQ(ptk_sys()->wake_kick(wake), 0);
     while (!may_stop) {
         struct pollfd entry = {.fd = (int) wake, .events = POLLIN};
