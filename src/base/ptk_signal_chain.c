@@ -48,7 +48,7 @@ static struct {
 
 typedef void (*chain_deliver_fn)(int signal_number);
 
-static _Atomic(chain_deliver_fn) chain_deliver;
+static chain_deliver_fn _Atomic chain_deliver;
 
 static void chain_handle_first(int signal_number, siginfo_t *info, void *context);
 static void chain_handle_again(int signal_number, siginfo_t *info, void *context);
