@@ -107,3 +107,14 @@ void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title) {
         report_task(scheduler, ptk_container_of(node, ptk_task_t, living), now_ns);
     }
 }
+
+void ptk_dump_refused(ptk_task_t *task, unsigned refusals) {
+    if (task->flags & PTK_TASK_NAMED) {
+        return;
+    }
+    task->flags |= PTK_TASK_NAMED;
+    ptk_log(PTK_LOG_WARNING,
+            "green thread \"%s\", spawned at %s:%d, goes on although %u calls in a row returned "
+            "PTK_ERR_CANCELED; each further one takes 1 ms",
+            task->label.name, task->label.file, task->label.line, refusals);
+}

@@ -6,3 +6,7 @@
 
 /* Reports `title` and every living green thread of the loop: state, waits, deadlines, stack. */
 void ptk_dump_all(ptk_scheduler_t *scheduler, const char *title);
+
+/* Logs, once for each green thread, that it goes on although so many of its calls in a row returned CANCELED.
+ */
+void ptk_dump_refused(ptk_task_t *task, unsigned refusals);

@@ -32,10 +32,8 @@
  */
 #include "sched/ptk_park.h"
 
-#include "base/ptk_choice.h"
-#include "base/ptk_log_impl.h"
-#include "base/ptk_observer.h"
 #include "sched/ptk_budget.h"
+#include "sched/ptk_dump.h"
 #include "sched/ptk_pick.h"
 #include "sched/ptk_timer.h"
 
@@ -322,22 +320,11 @@ static void pause_task(ptk_task_t *self, uint64_t ns) {
     (void) suspend_until(self, &deadline);
 }
 
-static void name_once(ptk_task_t *task) {
-    if (task->flags & PTK_TASK_NAMED) {
-        return;
-    }
-    task->flags |= PTK_TASK_NAMED;
-    ptk_log(PTK_LOG_WARNING,
-            "green thread \"%s\", spawned at %s:%d, goes on although %d calls in a row returned "
-            "PTK_ERR_CANCELED; each further one takes 1 ms",
-            task->label.name, task->label.file, task->label.line, REFUSALS_BEFORE_PAUSE);
-}
-
 ptk_err ptk_refuse(ptk_task_t *self) {
     ptk_assert(self->state == PTK_TASK_READY && (self->unusual & PTK_TASK_CANCELED));
     if (++self->refusals >= REFUSALS_BEFORE_PAUSE) {
         self->refusals = REFUSALS_BEFORE_PAUSE;
-        name_once(self);
+        ptk_dump_refused(self, REFUSALS_BEFORE_PAUSE);
         pause_task(self, REFUSAL_PAUSE_NS);
     } else if (!ptk_budget_spend(self->scheduler)) {
         ptk_yield_for_budget(self);

@@ -3,7 +3,6 @@
 #include "sched/ptk_pick.h"
 
 #include "base/ptk_choice.h"
-#include "base/ptk_log_impl.h"
 #include "base/ptk_observer.h"
 #include "sched/ptk_budget.h"
 #include "sched/ptk_timer.h"
