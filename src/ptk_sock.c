@@ -160,6 +160,7 @@ static void close_sock(const ptk_sock_t *token, bool reset) {
     ptk_scheduler_t *scheduler = sock->scheduler;
     ptk_os_handle_t handle = sock->source.handle;
     const ptk_platform_socket_ops_t *ops = socket_ops(sock);
+    reset = reset || sock->resets_on_close;
     ptk_token_end(&sock->head);
     end_sock_waits(sock);
     ptk_assert(sock->inbound.state == PTK_OP_IDLE && sock->outbound.state == PTK_OP_IDLE);

@@ -85,7 +85,8 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_TIMEOUT: the time passed;
  *         PTK_ERR_CANCELED: the caller was cancelled;
  *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
- *         PTK_ERR_REFUSED: no listener at that address;
+ *         PTK_ERR_REFUSED: no listener at that address. It is also returned where TCP connected the socket to
+ *         itself, which happens if the system chose the target as the local port: PTK_OK means another peer;
  *         PTK_ERR_UNREACHABLE: no route to the host;
  *         PTK_ERR_PEER_TIMEOUT: the transport gave up;
  *         PTK_ERR_RESET: the peer reset the connection;

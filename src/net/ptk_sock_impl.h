@@ -50,7 +50,8 @@ struct ptk_sock {
     ptk_event_op_t outbound;
     uint8_t state;
     bool is_write_shut;
-    bool no_reuse; /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
+    bool no_reuse;        /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
+    bool resets_on_close; /* it was connected to itself, and must not keep the port */
     int broken_by; /* -errno that ended the connection: the system reports it once, to either direction */
     char *unread;  /* received and not delivered yet: the next receive gets it first */
     size_t unread_start;
