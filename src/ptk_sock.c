@@ -135,6 +135,13 @@ ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int
     return ptk_token_of(&sock->head);
 }
 
+/* Wakes every waiter of the inbound direction with CLOSED. */
+static void end_inbound_waits(ptk_sock_t *sock) {
+    ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+}
+
 /* Wakes every waiter of the socket with CLOSED. */
 static void end_sock_waits(ptk_sock_t *sock) {
     for (size_t i = 0; i < 3; i++) {
@@ -142,11 +149,9 @@ static void end_sock_waits(ptk_sock_t *sock) {
             ptk_waitable_stop(sock->waitables[i]);
         }
     }
-    ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
+    end_inbound_waits(sock);
     ptk_op_end(&sock->outbound, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
 }
 
 static void close_sock(const ptk_sock_t *token, bool reset) {
@@ -188,6 +193,7 @@ static ptk_err check_bind_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
     case PTK_SOCK_BOUND:
     case PTK_SOCK_LISTENING:
+    case PTK_SOCK_UNLISTENED:
         return PTK_ERR_ALREADY_BOUND;
     case PTK_SOCK_CONNECTING:
     case PTK_SOCK_CONNECTED:
@@ -229,6 +235,8 @@ static ptk_err check_listen_state(const ptk_sock_t *sock) {
         return PTK_ERR_ALREADY_CONNECTED;
     case PTK_SOCK_FAILED:
         return PTK_ERR_CONNECT_FAILED;
+    case PTK_SOCK_UNLISTENED:
+        return PTK_ERR_CLOSED;
     case PTK_SOCK_BOUND:
     case PTK_SOCK_LISTENING:
         break;
@@ -250,6 +258,14 @@ ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
     return err;
 }
 
+/* Ends accepting after a shutdown of the listener's reading direction. Waiters in the gate's queue would be
+ * handed a socket that listens no more. */
+static void end_listening(ptk_sock_t *sock) {
+    ptk_assert(sock->state == PTK_SOCK_LISTENING);
+    ptk_sock_set_state(sock, PTK_SOCK_UNLISTENED);
+    end_inbound_waits(sock);
+}
+
 ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     ptk_sock_t *sock = resolve_sock(token);
     bool known = direction >= PTK_SOCK_READ && direction <= PTK_SOCK_BOTH;
@@ -264,6 +280,9 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     ptk_err err =
         verb_result(socket_ops(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
     sock->is_write_shut = sock->is_write_shut || (err == PTK_OK && write);
+    if (err == PTK_OK && sock->state == PTK_SOCK_LISTENING && (direction & PTK_SOCK_READ)) {
+        end_listening(sock);
+    }
     return err;
 }
 

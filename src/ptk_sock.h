@@ -12,7 +12,8 @@
  * ptk_sock_reset(), or once its loop is gone, every call with it returns PTK_ERR_CLOSED and does nothing,
  * on 64-bit systems for ever: it never reaches another socket. On 32-bit systems it is accepted again only
  * if its place has been used for a multiple of 1,024 further sockets exactly. PTK_ERR_CLOSED always means
- * that the socket was closed in this program; the peer's end of the stream is PTK_ERR_EOF.
+ * that the socket was closed in this program, or, of a listener, that it was shut down; the peer's end of the
+ * stream is PTK_ERR_EOF.
  */
 #pragma once
 
@@ -225,7 +226,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, si
  *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
  *         PTK_ERR_NO_RESOURCES: no memory, or the time passed while descriptors were short;
  *         PTK_ERR_NOT_LISTENING: the socket is no listener; call ptk_sock_listen();
- *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_CLOSED: the socket was closed, or ptk_sock_shutdown() has ended the listener;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or only one of `addr` and `addrlen` is;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
@@ -292,6 +293,9 @@ typedef enum ptk_sock_direction {
 /**
  * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
  * #PTK_SOCK_WRITE.
+ *
+ * #PTK_SOCK_READ of a listener ends it: connections that were not accepted are reset, and accepts, waiting and
+ * later ones, return PTK_ERR_CLOSED. It can only be closed then. #PTK_SOCK_WRITE of a listener does nothing.
  *
  * @param sock       the socket
  * @param direction  what to end

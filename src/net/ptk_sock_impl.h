@@ -21,7 +21,7 @@
 #include <ptk_sock.h>
 
 /*
- *     OPEN  --bind-->  BOUND  --listen-->  LISTENING
+ *     OPEN  --bind-->  BOUND  --listen-->  LISTENING  --shutdown-->  UNLISTENED
  *     OPEN, BOUND  --connect-->  CONNECTED | FAILED | CONNECTING (timeout 0, goes on)
  *     CONNECTING  --connect-->  CONNECTED | FAILED | CONNECTING
  */
@@ -31,7 +31,8 @@ typedef enum ptk_sock_state {
     PTK_SOCK_LISTENING,
     PTK_SOCK_CONNECTING,
     PTK_SOCK_CONNECTED,
-    PTK_SOCK_FAILED, /* a connect that did not succeed: the socket can only be closed */
+    PTK_SOCK_FAILED,     /* a connect that did not succeed: the socket can only be closed */
+    PTK_SOCK_UNLISTENED, /* a listener whose reading direction was shut down: it can only be closed */
 } ptk_sock_state_t;
 
 /* The owner's bits of a gate's word `unusual`. */
