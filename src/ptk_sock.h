@@ -165,10 +165,12 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *b
 
 /**
  * Receives exactly `len` bytes, or none. If a timeout or a cancel comes in the middle, the bytes that came
- * are kept and the next receive gets them first.
+ * are kept and the next receive gets them first. They are at most `len` - 1 bytes in at most twice as much
+ * memory, and each is copied once when it is kept and once when it is delivered, however often the receive is
+ * repeated: waking up often costs no more than ptk_sock_recv_some() does.
  *
  * @param sock        the socket
- * @param buf         receives the bytes
+ * @param buf         receives the bytes; its contents are not specified unless the call returns PTK_OK
  * @param len         how many
  * @param timeout_ms  the longest time to wait
  * @return PTK_OK, or

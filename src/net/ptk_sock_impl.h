@@ -57,6 +57,7 @@ struct ptk_sock {
     char *unread;  /* received and not delivered yet: the next receive gets it first */
     size_t unread_start;
     size_t unread_bytes;
+    size_t unread_capacity;
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte */
     ptk_scheduler_t *scheduler;
     ptk_waitable_t *waitables[3]; /* by mask - 1 */

@@ -4,8 +4,13 @@
  *
  * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has what
  * was asked for. If it ends before that, its bytes become the unread bytes: the stream as the caller sees it
- * has lost nothing. There are no unread bytes whenever a receive goes to the operation, so keeping them is a
- * plain copy.
+ * has lost nothing.
+ *
+ * Unread bytes that are fewer than an exact receive needs stay where they are until the rest has come. The
+ * operation fills the caller's buffer behind the place that they will have; on success they are copied in
+ * front, and on failure the new bytes alone are appended to them. So a byte is copied twice at most, however
+ * many receives time out before its message is whole. (The memory doubles when it grows, so moving it costs
+ * no more than that.)
  *
  * A send drives the operation until all bytes are out. One that is cut short leaves half a frame in the
  * stream, and the socket refuses further frames until send_some has sent as many bytes as the frame lacks.
@@ -25,32 +30,51 @@ typedef struct transfer {
 
 /* --- unread bytes --- */
 
-static size_t take_unread(ptk_sock_t *sock, char *buffer, size_t bytes) {
-    size_t taken = sock->unread_bytes < bytes ? sock->unread_bytes : bytes;
-    if (taken == 0) {
-        return 0;
-    }
-    memcpy(buffer, sock->unread + sock->unread_start, taken);
-    ptk_assert(sock->unread && (sock->inbound_gate.unusual & PTK_SOCK_HAS_UNREAD));
-    sock->unread_start += taken;
-    sock->unread_bytes -= taken;
+/* Moves the first `bytes` unread bytes to `buffer`. The memory is freed with the last. */
+static void take_unread(ptk_sock_t *sock, char *buffer, size_t bytes) {
+    ptk_assert(sock->unread && bytes <= sock->unread_bytes);
+    ptk_assert(sock->inbound_gate.unusual & PTK_SOCK_HAS_UNREAD);
+    memcpy(buffer, sock->unread + sock->unread_start, bytes);
+    sock->unread_start += bytes;
+    sock->unread_bytes -= bytes;
     if (sock->unread_bytes == 0) {
         ptk_free(sock->unread);
         sock->unread = NULL;
         sock->unread_start = 0;
+        sock->unread_capacity = 0;
         sock->inbound_gate.unusual &= ~PTK_SOCK_HAS_UNREAD;
     }
-    return taken;
 }
 
-static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
-    ptk_assert(sock->unread_bytes == 0 && !sock->unread && bytes > 0);
-    sock->unread = ptk_allocate(bytes);
-    if (!sock->unread) {
+/* Makes room for `bytes` more behind the unread bytes. False: out of memory; nothing has changed. */
+static bool reserve_unread(ptk_sock_t *sock, size_t bytes) {
+    size_t needed = sock->unread_bytes + bytes;
+    if (sock->unread_start + needed <= sock->unread_capacity) {
+        return true;
+    }
+    size_t capacity = needed < 2 * sock->unread_bytes ? 2 * sock->unread_bytes : needed;
+    char *memory = ptk_allocate(capacity);
+    if (!memory) {
         return false;
     }
-    memcpy(sock->unread, buffer, bytes);
-    sock->unread_bytes = bytes;
+    if (sock->unread) {
+        memcpy(memory, sock->unread + sock->unread_start, sock->unread_bytes);
+    }
+    ptk_free(sock->unread);
+    sock->unread = memory;
+    sock->unread_start = 0;
+    sock->unread_capacity = capacity;
+    return true;
+}
+
+/* Appends to the unread bytes. False: out of memory. */
+static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
+    ptk_assert(bytes > 0 && (sock->unread_bytes == 0) == !sock->unread);
+    if (!reserve_unread(sock, bytes)) {
+        return false;
+    }
+    memcpy(sock->unread + sock->unread_start + sock->unread_bytes, buffer, bytes);
+    sock->unread_bytes += bytes;
     sock->inbound_gate.unusual |= PTK_SOCK_HAS_UNREAD;
     return true;
 }
@@ -124,16 +148,37 @@ static inline __attribute__((always_inline)) ptk_err move_bytes(ptk_sock_call_t 
 
 /* --- receive --- */
 
-/* Leaves a receive that failed in the middle. Its bytes become the unread bytes, or, without memory, stay in
-   the caller's buffer. */
+/* Leaves a receive that failed in the middle. Its new bytes become unread bytes, or, without memory, all stay
+   in the caller's buffer. */
 static ptk_err leave_failed_receive(ptk_sock_call_t *call, const transfer_t *transfer, ptk_err err) {
-    ptk_assert(err != PTK_OK && transfer->moved < transfer->least);
-    bool keeps = transfer->moved > 0 && !call->sock->pin.closed;
-    if (!keeps || keep_unread(call->sock, transfer->buffer, transfer->moved)) {
+    ptk_sock_t *sock = call->sock;
+    size_t unread = sock->unread_bytes;
+    ptk_assert(err != PTK_OK && unread <= transfer->moved && transfer->moved < transfer->least);
+    bool keeps = transfer->moved > unread && !sock->pin.closed;
+    if (!keeps || keep_unread(sock, transfer->buffer + unread, transfer->moved - unread)) {
         return ptk_sock_leave(call, err);
+    }
+    if (unread > 0) {
+        take_unread(sock, transfer->buffer, unread);
     }
     err = ptk_sock_leave(call, PTK_ERR_NO_RESOURCES);
     return ptk_fail_count(err, PTK_OK, transfer->moved);
+}
+
+/* Receives where there are unread bytes. If they are not enough, their place in front stays free until the
+   rest has come. */
+static __attribute__((noinline)) ptk_err receive_behind_unread(ptk_sock_call_t *call, transfer_t *transfer) {
+    ptk_sock_t *sock = call->sock;
+    size_t unread = sock->unread_bytes < transfer->most ? sock->unread_bytes : transfer->most;
+    transfer->moved = unread;
+    ptk_err err = move_bytes(call, transfer, &sock->inbound, "recv");
+    if (err != PTK_OK) {
+        return leave_failed_receive(call, transfer, err);
+    }
+    if (unread > 0) { /* not so if no byte was requested */
+        take_unread(sock, transfer->buffer, unread);
+    }
+    return ptk_sock_leave(call, PTK_OK);
 }
 
 static inline __attribute__((always_inline)) ptk_err receive(const ptk_sock_t *token, transfer_t *transfer,
@@ -146,7 +191,7 @@ static inline __attribute__((always_inline)) ptk_err receive(const ptk_sock_t *t
     ptk_event_op_t *op = &call.sock->inbound;
     op->kind = PTK_OP_RECV;
     if (ptk_unlikely(call.gate->unusual & PTK_SOCK_HAS_UNREAD)) {
-        transfer->moved = take_unread(call.sock, transfer->buffer, transfer->most);
+        return receive_behind_unread(&call, transfer);
     }
     err = move_bytes(&call, transfer, op, "recv");
     return ptk_likely(err == PTK_OK) ? ptk_sock_leave(&call, PTK_OK)
