@@ -57,6 +57,8 @@ static void free_sock(ptk_pin_t *pin) {
     }
     ptk_free(sock->unread);
     sock->unread = NULL;
+    ptk_free(sock->rest);
+    sock->rest = NULL;
     ptk_token_free(sock_table(sock->scheduler), &sock->head);
 }
 
@@ -166,6 +168,9 @@ static void close_sock(const ptk_sock_t *token, bool reset) {
     ptk_os_handle_t handle = sock->source.handle;
     const ptk_platform_socket_ops_t *ops = socket_ops(sock);
     reset = reset || sock->resets_on_close;
+    if (!reset) {
+        (void) ptk_sock_push_rest_now(sock);
+    }
     ptk_token_end(&sock->head);
     end_sock_waits(sock);
     ptk_assert(sock->inbound.state == PTK_OP_IDLE && sock->outbound.state == PTK_OP_IDLE);
@@ -277,6 +282,9 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
         return verb_result(-ENOTCONN); /* the system would report this too, and shut it down all the same */
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
+    if (write && ptk_sock_push_rest_now(sock) == PTK_ERR_TIMEOUT) {
+        return ptk_fail(PTK_ERR_TIMEOUT);
+    }
     ptk_err err =
         verb_result(socket_ops(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
     sock->is_write_shut = sock->is_write_shut || (err == PTK_OK && write);

@@ -49,7 +49,8 @@ typedef struct ptk_sock ptk_sock_t;
 PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int proto);
 
 /**
- * Closes a socket. Bytes that were sent are still delivered (close(2)); calls that wait on the socket return
+ * Closes a socket. Bytes that were sent are still delivered (close(2)), except a rest that the socket keeps
+ * of a send with timeout 0 and that the system does not take now; calls that wait on the socket return
  * PTK_ERR_CLOSED. NULL does nothing. For a socket that is closed already, or that belongs to another thread,
  * nothing is done and ptk_get_err() becomes PTK_ERR_CLOSED, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
  *
@@ -116,6 +117,13 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct so
  * If the call fails after some bytes, it returns PTK_ERR_PARTIAL: ptk_get_count() bytes went out,
  * ptk_get_cause() is the reason. Every later send then returns PTK_ERR_BROKEN, because a cut frame must not
  * be followed by another; ptk_sock_send_some() can resume it.
+ *
+ * With timeout 0 the call takes all bytes or none: PTK_ERR_TIMEOUT means that the system has no room for all
+ * of them now, and the connection stays usable. More bytes than the system's send buffer has (SO_SNDBUF)
+ * never find room. If the system takes fewer bytes than it had room for, which is rare, the socket keeps the
+ * rest and the call returns PTK_OK; every later send, of no bytes too, sends the rest first. PTK_ERR_PARTIAL
+ * remains for a connection that fails in the middle, and for a rest that finds no memory (the cause is then
+ * PTK_ERR_NO_RESOURCES).
  *
  * @param sock        the socket
  * @param buf         the bytes
@@ -296,13 +304,15 @@ typedef enum ptk_sock_direction {
  * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
  * #PTK_SOCK_WRITE.
  *
- * #PTK_SOCK_READ of a listener ends it: connections that were not accepted are reset, and accepts, waiting and
- * later ones, return PTK_ERR_CLOSED. It can only be closed then. #PTK_SOCK_WRITE of a listener does nothing.
+ * #PTK_SOCK_READ of a listener ends it: connections that were not accepted are reset, and accepts, waiting
+ * and later ones, return PTK_ERR_CLOSED. It can only be closed then. #PTK_SOCK_WRITE of a listener does
+ * nothing.
  *
  * @param sock       the socket
  * @param direction  what to end
  * @return PTK_OK, or
- *         PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_TIMEOUT: the socket keeps a rest of a send with timeout 0, and nothing was ended: send it
+ * by a ptk_sock_send() of no bytes, then call again; PTK_ERR_NOT_CONNECTED: the socket is not connected;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.

@@ -39,7 +39,8 @@ typedef enum ptk_sock_state {
 #define PTK_SOCK_NOT_CONNECTED PTK_GATE_OWNER_BIT        /* both directions */
 #define PTK_SOCK_HAS_UNREAD    (PTK_GATE_OWNER_BIT << 1) /* inbound: bytes of a receive that was cut short */
 #define PTK_SOCK_HAS_MISSING                                                                                 \
-    (PTK_GATE_OWNER_BIT << 2) /* outbound: a send that was cut short is not resumed */
+    (PTK_GATE_OWNER_BIT << 2)                       /* outbound: a send that was cut short is not resumed */
+#define PTK_SOCK_HAS_REST (PTK_GATE_OWNER_BIT << 3) /* outbound: bytes of a send with timeout 0 */
 
 struct ptk_sock {
     ptk_token_head_t head;
@@ -58,6 +59,9 @@ struct ptk_sock {
     size_t unread_start;
     size_t unread_bytes;
     size_t unread_capacity;
+    char *rest; /* of a send with timeout 0: the system has not taken it yet; it precedes every later byte */
+    size_t rest_start;
+    size_t rest_bytes;
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte */
     ptk_scheduler_t *scheduler;
     ptk_waitable_t *waitables[3]; /* by mask - 1 */
@@ -140,6 +144,10 @@ void ptk_sock_discard(ptk_sock_t *sock);
 
 /* Gives a reserved socket its descriptor and state. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
+
+/* Sends the rest of a send with timeout 0 as far as the system takes it. Returns OK if none is left, TIMEOUT
+ * if some is, or why it can never be sent. The error slot is unchanged. */
+ptk_err ptk_sock_push_rest_now(ptk_sock_t *sock);
 
 /* Sets the state, and with it the word that a call tests when it enters. */
 void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state);

@@ -14,12 +14,19 @@
  *
  * A send drives the operation until all bytes are out. One that is cut short leaves half a frame in the
  * stream, and the socket refuses further frames until send_some has sent as many bytes as the frame lacks.
+ *
+ * A send with timeout 0 takes all bytes or none. It reads first how much room the system has, and requires
+ * more than the bytes themselves, because the system's own records take room too. If the system still leaves
+ * some of them, the socket keeps this *rest*, and the call has succeeded. The rest precedes every later byte.
  */
 #include "net/ptk_sock_impl.h"
 
 #include "base/ptk_memory.h"
 #include <errno.h>
 #include <string.h>
+
+/* Room that the system's records of one send may take besides as much as its bytes. */
+#define SEND_RECORD_BYTES 4096
 
 typedef struct transfer {
     char *buffer;
@@ -241,6 +248,58 @@ static void set_missing(ptk_sock_t *sock, size_t bytes) {
     }
 }
 
+/* --- the rest of a send with timeout 0 --- */
+
+static void drop_rest(ptk_sock_t *sock, size_t bytes) {
+    ptk_assert(bytes <= sock->rest_bytes);
+    sock->rest_start += bytes;
+    sock->rest_bytes -= bytes;
+    if (sock->rest_bytes == 0) {
+        ptk_free(sock->rest);
+        sock->rest = NULL;
+        sock->outbound_gate.unusual &= ~PTK_SOCK_HAS_REST;
+    }
+}
+
+/* Copies what the system has left. False: out of memory. */
+static bool keep_rest(ptk_sock_t *sock, const char *buffer, size_t bytes) {
+    ptk_assert(bytes > 0 && !sock->rest && sock->rest_bytes == 0);
+    sock->rest = ptk_allocate(bytes);
+    if (!sock->rest) {
+        return false;
+    }
+    memcpy(sock->rest, buffer, bytes);
+    sock->rest_start = 0;
+    sock->rest_bytes = bytes;
+    sock->outbound_gate.unusual |= PTK_SOCK_HAS_REST;
+    return true;
+}
+
+/* Sends the rest, which may take all of the call's time. The caller holds the gate. */
+static __attribute__((noinline)) ptk_err push_rest(ptk_sock_call_t *call) {
+    ptk_sock_t *sock = call->sock;
+    transfer_t transfer = {
+        .buffer = sock->rest + sock->rest_start, .least = sock->rest_bytes, .most = sock->rest_bytes};
+    sock->outbound.kind = PTK_OP_SEND;
+    ptk_err err = move_bytes(call, &transfer, &sock->outbound, "send");
+    drop_rest(sock, transfer.moved);
+    return err;
+}
+
+ptk_err ptk_sock_push_rest_now(ptk_sock_t *sock) {
+    if (sock->rest_bytes == 0) {
+        return PTK_OK;
+    }
+    if (!ptk_gate_try(&sock->outbound_gate)) {
+        return PTK_ERR_TIMEOUT;
+    }
+    ptk_sock_call_t call = {.call = {.scheduler = sock->scheduler, .deadline = {.kind = PTK_DEADLINE_NOW}},
+                            .sock = sock};
+    ptk_err err = push_rest(&call);
+    ptk_gate_leave(&sock->outbound_gate);
+    return err;
+}
+
 static inline __attribute__((always_inline)) ptk_err send_bytes(const ptk_sock_t *token, transfer_t *transfer,
                                                                 ptk_sock_verb_t verb, uint32_t timeout_ms) {
     ptk_sock_call_t call;
@@ -249,6 +308,12 @@ static inline __attribute__((always_inline)) ptk_err send_bytes(const ptk_sock_t
         return err;
     }
     ptk_sock_t *sock = call.sock;
+    if (ptk_unlikely(call.gate->unusual & PTK_SOCK_HAS_REST)) {
+        err = push_rest(&call);
+        if (err != PTK_OK) {
+            return ptk_sock_leave(&call, err);
+        }
+    }
     sock->outbound.kind = PTK_OP_SEND;
     err = move_bytes(&call, transfer, &sock->outbound, "send");
     if (verb == PTK_SOCK_VERB_SEND_SOME) {
@@ -266,11 +331,58 @@ static char *without_const(const void *buf) {
     return (char *) (uintptr_t) buf;
 }
 
+/* Returns true unless the system has no room for all of `bytes`. Its records take as much room as the bytes
+   at worst; bytes that fill more than half of it are tried when it is empty. Where it does not state its
+   room, what it leaves becomes the rest. */
+static bool has_room(const ptk_sock_t *sock, size_t bytes) {
+    size_t room = 0;
+    size_t capacity = 0;
+    const ptk_platform_socket_ops_t *ops = sock->scheduler->loop->ops->sockets;
+    if (bytes == 0 || sock->is_write_shut || ops->send_room(sock->source.handle, &room, &capacity) != 0) {
+        return true;
+    }
+    ptk_assert(room <= capacity);
+    return bytes <= capacity &&
+           (room == capacity || (room > SEND_RECORD_BYTES && (room - SEND_RECORD_BYTES) / 2 >= bytes));
+}
+
+/* Sends all bytes or none, at once. A failure of the connection in the middle is PARTIAL all the same. */
+static ptk_err send_now(const ptk_sock_t *token, transfer_t *transfer) {
+    ptk_sock_call_t call;
+    ptk_err err = ptk_sock_enter(&call, token, PTK_SOCK_VERB_SEND, 0);
+    if (err != PTK_OK) {
+        return err;
+    }
+    ptk_sock_t *sock = call.sock;
+    err = sock->rest_bytes > 0 ? push_rest(&call) : PTK_OK;
+    if (err == PTK_OK && !has_room(sock, transfer->most)) {
+        err = PTK_ERR_TIMEOUT;
+    }
+    if (err == PTK_OK) {
+        sock->outbound.kind = PTK_OP_SEND;
+        err = move_bytes(&call, transfer, &sock->outbound, "send");
+    }
+    if (err == PTK_ERR_TIMEOUT && transfer->moved > 0) {
+        size_t left = transfer->most - transfer->moved;
+        err = keep_rest(sock, transfer->buffer + transfer->moved, left) ? PTK_OK : PTK_ERR_NO_RESOURCES;
+    }
+    if (err == PTK_OK) {
+        return ptk_sock_leave(&call, PTK_OK);
+    }
+    if (transfer->moved > 0) {
+        set_missing(sock, transfer->most - transfer->moved);
+    }
+    return leave_failed_send(&call, transfer, err);
+}
+
 ptk_err ptk_sock_send(ptk_sock_t *token, const void *buf, size_t len, uint32_t timeout_ms) {
     if (!buf && len > 0) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     transfer_t transfer = {.buffer = without_const(buf), .least = len, .most = len};
+    if (timeout_ms == 0) {
+        return send_now(token, &transfer);
+    }
     return send_bytes(token, &transfer, PTK_SOCK_VERB_SEND, timeout_ms);
 }
 

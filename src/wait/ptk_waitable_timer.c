@@ -4,7 +4,8 @@
  *
  *     RUNNING  --expiry that a waiter takes-->  RUNNING   (armed for the next period)
  *     RUNNING  --expiry without a waiter-->     RESTING   (its count is kept, nothing is armed)
- *     RESTING  --a wait looks-->                RUNNING   (the periods since then are computed from the clock)
+ *     RESTING  --a wait looks-->                RUNNING   (the periods since then are computed from the
+ * clock)
  *
  * A count that no wait has taken wakes no waiter, so a timer with a period needs no further expiry until a
  * wait takes it: whatever the period, an expiry costs nothing while there is no waiter. `next_ns` is 0 unless
