@@ -54,6 +54,10 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop,
  * PTK_ERR_CLOSED. NULL does nothing. For a socket that is closed already, or that belongs to another thread,
  * nothing is done and ptk_get_err() becomes PTK_ERR_CLOSED, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
  *
+ * If bytes have arrived that were not received, the system resets the connection instead of ending it, and
+ * what the peer has not received by then may be lost. A program that answers before it has read all of a
+ * request closes with ptk_sock_close_linger().
+ *
  * @param sock  the socket, or NULL
  *
  * Parks: no. \n
@@ -61,6 +65,29 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop,
  * Ownership: the socket is gone.
  */
 PTK_API void ptk_sock_close(ptk_sock_t *sock);
+
+/**
+ * Ends a connection so that the peer receives all that was sent: waits for sends of other green threads, ends
+ * the stream (#PTK_SOCK_WRITE), receives and discards what the peer still sends until it ends its stream too,
+ * and closes. Whatever it returns, the socket is closed as by ptk_sock_close(), except with
+ * PTK_ERR_WRONG_THREAD and PTK_ERR_FORKED. A socket that is not connected is closed at once.
+ *
+ * @param sock        the socket, or NULL, which does nothing
+ * @param timeout_ms  the longest time to wait; 0: end the stream, discard what has arrived, and close
+ * @return PTK_OK: the peer has ended its stream, or the socket was not connected; or
+ *         PTK_ERR_TIMEOUT: the time passed; bytes of the peer that come later reset the connection;
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_BUSY: another green thread receives; it returns PTK_ERR_CLOSED;
+ *         PTK_ERR_RESET, PTK_ERR_PEER_TIMEOUT, PTK_ERR_UNREACHABLE, PTK_ERR_NETWORK: the connection failed;
+ *         PTK_ERR_CLOSED: the socket was closed, before the call or during it;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: the socket is gone.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_close_linger(ptk_sock_t *sock, uint32_t timeout_ms);
 
 /**
  * Closes a socket and resets the connection (RST): nothing more is delivered. Otherwise it is as

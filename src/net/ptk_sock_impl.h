@@ -145,6 +145,10 @@ void ptk_sock_discard(ptk_sock_t *sock);
 /* Gives a reserved socket its descriptor and state. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
 
+/* Sends the rest of a send with timeout 0, if there is one, within the deadline of a call that holds the
+ * outbound gate. */
+ptk_err ptk_sock_push_rest(ptk_sock_call_t *call);
+
 /* Sends the rest of a send with timeout 0 as far as the system takes it. Returns OK if none is left, TIMEOUT
  * if some is, or why it can never be sent. The error slot is unchanged. */
 ptk_err ptk_sock_push_rest_now(ptk_sock_t *sock);

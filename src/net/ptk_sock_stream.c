@@ -275,9 +275,11 @@ static bool keep_rest(ptk_sock_t *sock, const char *buffer, size_t bytes) {
     return true;
 }
 
-/* Sends the rest, which may take all of the call's time. The caller holds the gate. */
-static __attribute__((noinline)) ptk_err push_rest(ptk_sock_call_t *call) {
+__attribute__((noinline)) ptk_err ptk_sock_push_rest(ptk_sock_call_t *call) {
     ptk_sock_t *sock = call->sock;
+    if (sock->rest_bytes == 0) {
+        return PTK_OK;
+    }
     transfer_t transfer = {
         .buffer = sock->rest + sock->rest_start, .least = sock->rest_bytes, .most = sock->rest_bytes};
     sock->outbound.kind = PTK_OP_SEND;
@@ -295,7 +297,7 @@ ptk_err ptk_sock_push_rest_now(ptk_sock_t *sock) {
     }
     ptk_sock_call_t call = {.call = {.scheduler = sock->scheduler, .deadline = {.kind = PTK_DEADLINE_NOW}},
                             .sock = sock};
-    ptk_err err = push_rest(&call);
+    ptk_err err = ptk_sock_push_rest(&call);
     ptk_gate_leave(&sock->outbound_gate);
     return err;
 }
@@ -309,7 +311,7 @@ static inline __attribute__((always_inline)) ptk_err send_bytes(const ptk_sock_t
     }
     ptk_sock_t *sock = call.sock;
     if (ptk_unlikely(call.gate->unusual & PTK_SOCK_HAS_REST)) {
-        err = push_rest(&call);
+        err = ptk_sock_push_rest(&call);
         if (err != PTK_OK) {
             return ptk_sock_leave(&call, err);
         }
@@ -354,7 +356,7 @@ static ptk_err send_now(const ptk_sock_t *token, transfer_t *transfer) {
         return err;
     }
     ptk_sock_t *sock = call.sock;
-    err = sock->rest_bytes > 0 ? push_rest(&call) : PTK_OK;
+    err = ptk_sock_push_rest(&call);
     if (err == PTK_OK && !has_room(sock, transfer->most)) {
         err = PTK_ERR_TIMEOUT;
     }
