@@ -26,9 +26,9 @@ typedef int32_t ptk_err;
     X(PTK_ERR_TIMEOUT, 1, "the call's own timeout passed")                                                   \
     X(PTK_ERR_CLOSED, 2, "the object was closed or destroyed in this program")                               \
     X(PTK_ERR_CANCELED, 3, "the green thread was cancelled; return from it, or shield the clean-up")         \
-    X(PTK_ERR_BUSY, 4, "another green thread or call uses it at this moment")                                \
+    X(PTK_ERR_BUSY, 4, "another green thread or call is using it")                                           \
     X(PTK_ERR_TRUNCATED, 5, "the datagram is longer than the buffer")                                        \
-    X(PTK_ERR_SHORT, 6, "the datagram is shorter than was asked for")                                        \
+    X(PTK_ERR_SHORT, 6, "the datagram is shorter than requested")                                            \
     X(PTK_ERR_PARTIAL, 7, "a part was sent before the call failed; see ptk_get_count and ptk_get_cause")     \
     X(PTK_ERR_BROKEN, 8,                                                                                     \
       "an earlier send was cut short; resume it with ptk_sock_send_some or close the socket")                \

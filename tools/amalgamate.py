@@ -41,7 +41,7 @@ USAGE_NOTE = """\
  *   -fno-omit-frame-pointer   backtraces of parked green threads are complete
  *   -fstack-clash-protection  a function with a large frame cannot step over the guard of a green thread's stack
  *   -fcf-protection=none      (x86-64) the stack switch does not switch shadow stacks. Linux turns those on only for programs
- *                             that ask for them and whose objects are all marked as fit; this flag leaves ptk.o unmarked.
+ *                             that request them and whose objects are all marked as fit; this flag leaves ptk.o unmarked.
  *   -ftls-model=initial-exec  (glibc, with -fPIC) thread-local state costs one instruction in a shared library
  *   -fno-lto                  the start of a new context is assembly at file scope, which link-time optimisation may lose
  */

@@ -61,10 +61,10 @@ LAYERS: dict[str, int] = {
     "tests/": 12,
 }
 INCLUDE_FOLDERS = ("src/", "", "sim/", "tests/support/", "tests/", "examples/")
-LIBRARIES = ("src/", "sim/")  # programs may call the system, use descriptors and ask for the platform
+LIBRARIES = ("src/", "sim/")  # programs may call the system, use descriptors and test for the platform
 PLATFORM_LAYER = 2
 
-# Where an #if may ask for the platform or the CPU.
+# Where an #if may depend on the platform or the CPU.
 CONDITIONALS_ALLOWED = ("src/sys/*", "src/context/*", "src/platform/*", "src/ptk_os_net.h", "src/ptk_api.h")
 PLATFORM_MACRO = re.compile(
     r"\b(__(linux|gnu_linux|unix|ANDROID|APPLE|MACH|FreeBSD|NetBSD|OpenBSD|DragonFly|sun|CYGWIN|MINGW32|MINGW64|GLIBC"

@@ -56,9 +56,6 @@ BANS = (
         "no floating point where runs must be the same everywhere: use integers"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
 )
-# Folders and files, by the beginning of their paths, that the rules of language and of names do not hold yet: empty when
-# all are rewritten. `--words` shows their violations all the same.
-PENDING_FOLDERS = ("src/", "sim/", "tests/", "tools/", "docs/simulation.md")
 # Files that define the same names because a build takes one of them: one per group that the pattern distinguishes.
 ALTERNATIVES = (
     re.compile(r"src/context/ptk_context_(aarch64|ucontext|x86_64_\w+)\.c"),
@@ -318,7 +315,7 @@ def read(root: Path, names: list[str]) -> list[Source]:
 
 
 def language_violations(root: Path) -> list[Violation]:
-    """What the rules of language and of names find, in pending folders too."""
+    """What the rules of language and of names find."""
     sources = read(root, list_files(root, WORD_FOLDERS, WORD_SUFFIXES))
     return sorted({violation for source in sources for violation in check_language(source)} | set(check_names(sources)))
 
@@ -341,14 +338,39 @@ def check(source: Source) -> list[Violation]:
     return [violation for rule in RULES for violation in rule(source)]
 
 
+def quantiles(values: list[int]) -> str:
+    """The median, the ninth decile and the maximum."""
+    ordered = sorted(values) or [0]
+    return f"{statistics.median(ordered):g}/{ordered[(len(ordered) * 9) // 10 - (len(ordered) == 1)]}/{ordered[-1]}"
+
+
+def comment_lines(text: str) -> int:
+    """Lines of TEXT that hold a comment or a part of one."""
+    return sum(match.group().count("\n") + 1 for match in re.finditer(r"/\*.*?\*/", text, re.DOTALL))
+
+
+def per_thousand(pattern: str, sources: list[Source]) -> str:
+    lines = sum(len(source.lines) - 1 for source in sources)
+    found = sum(len(re.findall(pattern, source.text, re.MULTILINE)) for source in sources)
+    return f"{found * 1000 / lines if lines else 0:.1f}"
+
+
 def print_stats(sources: list[Source]) -> None:
-    core = [source for source in sources if source.path.startswith(("src/", "sim/"))]
-    lengths = [function.lines for source in core for function in source.functions]
-    median = statistics.median(lengths) if lengths else 0
-    longest = max(lengths, default=0)
-    print(f"src: {len(core)} files, {len(lengths)} functions, median {median:g} lines, longest {longest}")
-    for source in core:
-        if source.path.endswith(".c") and len(source.lines) - 1 > AIM_FILE_LINES:
+    """Prints the figures of src and of sim, then the files that are longer than what they aim at."""
+    for folder in ("src/", "sim/"):
+        core = [source for source in sources if source.path.startswith(folder)]
+        lines = sum(len(source.lines) - 1 for source in core)
+        functions = [function.lines for source in core for function in source.functions]
+        files = [len(source.lines) - 1 for source in core if source.path.endswith(".c")]
+        comments = sum(comment_lines(source.text) for source in core)
+        print(f"{folder} {len(core)} files, {lines} lines; functions {len(functions)}, lines median/p90/max "
+              f"{quantiles(functions)}; .c lines {quantiles(files)}; #if per 1,000 lines "
+              f"{per_thousand(r'^[ ]*#[ ]*(?:if|ifdef|ifndef|elif)', core)}; comments {comments * 100 // max(lines, 1)} %")
+    for folder in ("src/sched/", "src/wait/", "src/net/", "src/platform/"):
+        part = [source for source in sources if source.path.startswith(folder)]
+        print(f"{folder} assertions per 1,000 lines {per_thousand(r'ptk_assert[(]', part)}")
+    for source in sources:
+        if source.path.startswith(("src/", "sim/")) and source.path.endswith(".c") and len(source.lines) > AIM_FILE_LINES:
             print(f"over {AIM_FILE_LINES} lines: {source.path} ({len(source.lines) - 1})")
 
 
@@ -357,7 +379,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--stats", action="store_true", help="also print the lengths of functions and files in src")
     parser.add_argument("--words", action="store_true",
-                        help="print only what the rules of language and of names find, in pending folders too")
+                        help="print only what the rules of language and of names find, and how much of it per folder")
     parser.add_argument("paths", nargs="*", help="with --words: only of files whose path begins so")
     options = parser.parse_args(arguments)
     if options.words:
@@ -365,8 +387,7 @@ def main(arguments: list[str]) -> int:
 
     sources = read(options.root, list_files(options.root))
     violations = sorted([violation for source in sources for violation in check(source)] +
-                        [violation for violation in language_violations(options.root)
-                         if not violation.file.startswith(PENDING_FOLDERS)])
+                        language_violations(options.root))
     for violation in violations:
         print(violation)
     if options.stats:

@@ -129,7 +129,7 @@ static uint32_t tcp_hash_pair(const ptk_sim_addr_t *local, const ptk_sim_addr_t 
     return tcp_hash_addr(tcp_hash_addr(0, local), peer);
 }
 
-/* See the header. A block is in at most one list of each table. */
+/* Inserts the block into the table of bound ports. A block is in at most one list of each table. */
 void ptk_sim_tcp_insert_port(ptk_sim_tcb_t *tcb) {
     tcp_table_insert(&ptk_sim_tcp_tables(tcb->tcp.node)->ports, &tcb->by_port,
                      tcp_hash_port(tcb->local.port));

@@ -3,9 +3,9 @@
  * Loop tags (layer 0, internal): one of the four process-wide tables.
  *
  * Every living loop has a tag, and every token that its tables hand out carries it (ptk_token.h). The table
- * states which tags are living, so that a token of another thread's loop can be told from one whose loop has
- * gone, and with which generation the tokens of the next loop with the same tag begin: above all that were
- * handed out under that tag before. So a token stays refused after its loop has gone.
+ * states which tags are living, so that a token of another thread's loop can be distinguished from one whose
+ * loop has gone, and with which generation the tokens of the next loop with the same tag begin: above all
+ * that were handed out under that tag before. So a token stays refused after its loop has gone.
  *
  * The table is touched when a loop is created or destroyed and when a token was refused. Any thread;
  * lock-free.

@@ -72,6 +72,6 @@ static inline void ptk_slab_free(ptk_slab_t *slab, void *object) {
 /* Called for one object; `context` is that of ptk_slab_visit. */
 typedef void (*ptk_slab_visitor_t)(void *context, void *object);
 
-/* Calls `visitor` for every object that was ever returned, live or free; the owner tells them apart by a
- * mark. */
+/* Calls `visitor` for every object that was ever returned, live or free; the owner distinguishes them by
+ * a mark. */
 void ptk_slab_visit(const ptk_slab_t *slab, ptk_slab_visitor_t visitor, void *context);

@@ -205,7 +205,7 @@ static bool load(const struct sockaddr *addr, socklen_t addrlen, int family, voi
     return true;
 }
 
-/* Answers the length of the whole text, 0 for an address that has none. */
+/* Returns the length of the whole text, 0 for an address that has none. */
 static size_t format_any(const struct sockaddr *addr, socklen_t addrlen, char *text_out, size_t text_bytes) {
     struct sockaddr_in in4;
     struct sockaddr_in6 in6;

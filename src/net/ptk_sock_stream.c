@@ -2,9 +2,9 @@
 /*
  * Receiving and sending on streams (layer 5).
  *
- * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has what
- * was asked for. If it ends before that, its bytes become the unread bytes: the stream as the caller sees it
- * has lost nothing.
+ * A receive fills the caller's buffer from the unread bytes first, then from the operation, until it has as
+ * many bytes as the caller requested. If it ends before that, its bytes become the unread bytes: the stream
+ * as the caller sees it has lost nothing.
  *
  * Unread bytes that are fewer than an exact receive needs stay where they are until the rest has come. The
  * operation fills the caller's buffer behind the place that they will have; on success they are copied in

@@ -21,7 +21,7 @@ static uint64_t sys_linux_now_ns(void) {
     return (uint64_t) now.tv_sec * UINT64_C(1000000000) + (uint64_t) now.tv_nsec;
 }
 
-/* getrandom(2) may return fewer bytes than asked for, beyond 256. */
+/* getrandom(2) may return fewer bytes than requested, if that is more than 256. */
 static int sys_linux_random_bytes(void *buffer, size_t bytes) {
     int saved_errno = errno;
     for (size_t done = 0; done < bytes;) {

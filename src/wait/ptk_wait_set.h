@@ -26,8 +26,8 @@ typedef struct ptk_wait_set {
  * memory. */
 ptk_err ptk_wait_set_enter(ptk_wait_set_t *set, uint32_t timeout_ms);
 
-/* Waits for the first item, and leaves the call. OK: set->index and the item's outs tell what came. Otherwise
-   the reason is recorded. */
+/* Waits for the first item, and leaves the call. On success set->index and the item's out-parameters hold
+   what came; otherwise the reason is recorded. */
 ptk_err ptk_wait_set_wait(ptk_wait_set_t *set);
 
 /* Returns true if an item may need a second record. */

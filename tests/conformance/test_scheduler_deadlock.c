@@ -291,7 +291,7 @@ TEST(p51_no_deadlock_while_a_shield_has_a_limit) {
     test_loop_end(loop);
 }
 
-/* An armed TIMER waitable that nobody waits for wakes nobody: that is a deadlock all the same. */
+/* An armed TIMER waitable without waiters wakes no green thread, so it does not prevent a deadlock. */
 TEST(deadlock_although_a_timer_without_waiters_is_armed) {
     TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
     ptk_event_loop_platform_t *loop = test_loop();

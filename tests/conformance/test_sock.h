@@ -2,11 +2,11 @@
 /*
  * What the socket tests share: the world below ptk, pairs of a ptk socket and a plain descriptor, and tasks.
  *
- * The *world* is an interceptor. It counts calls, tells which descriptor a socket has, and
- * lets a test look in or answer before each call. Its clock is the one of conformance.h that only moves when
- * the poller would sleep, so `sock_settle()` means: everything that can happen has happened, and all green
- * threads but this one are parked. A test may also put a hook of its own in the place of
- * the world's.
+ * The *world* is an interceptor. It counts calls, records the descriptors of sockets, and
+ * calls functions of the test before and after each call. Its clock is that of conformance.h, which only
+ * advances when the poller would sleep. So after `sock_settle()` everything that can happen has happened, and
+ * all green threads but the caller are parked. A test may also put a hook of its own in the place of the
+ * world's.
  *
  * A *peer* is a plain non-blocking descriptor of the test's own. What is written to it has arrived at ptk's
  * end when the call returns, so nothing depends on the speed of the kernel.
@@ -32,10 +32,10 @@ typedef struct sock_world {
     ptk_interceptor_t interceptor;
     int last_fd;                     /* the newest that socket or accept gave */
     uint64_t calls[PTK_SYS_MEMBERS]; /* epoll_wait counts as poll */
-    /* If set: asked before each call (fd is -1 where there is none). Non-zero is answered instead of the
-     * call. */
+    /* If set: called before each call (fd is -1 where there is none). A result other than 0 becomes the
+     * result of the call, which is not made. */
     int (*before)(ptk_sys_member_t call, int fd);
-    /* If set: told after each call. */
+    /* If set: called after each call, with its result. */
     void (*after)(ptk_sys_member_t call, int fd, intptr_t result);
     /* The next time that the poller would sleep it reports these events for `fake_fd` instead, `fakes` times.
      */

@@ -12,7 +12,8 @@
 static int interruptions; /* that each call gets before it is made */
 static int interruptions_left[PTK_SYS_MEMBERS];
 
-/* connect and close are not made again after EINTR, so they are not told to fail before they are made. */
+/* An EINTR without the call would be untrue of connect, which has begun then, and of close, which is not
+   repeated: so neither is interrupted here. */
 static int interrupt(ptk_sys_member_t call, int fd) {
     (void) fd;
     static const bool can_be_interrupted[PTK_SYS_MEMBERS] = {

@@ -202,7 +202,7 @@ static void write_at_the_deadline(void *arg) {
     test_write(both->fds[1], 1);
 }
 
-static ptk_err be_struck_by_both(void *arg) {
+static ptk_err wait_for_both(void *arg) {
     both_t *both = arg;
     size_t seen[3] = {0, 0, 0};
     test_clock_at(ptk_now_ns() + 5 * PTK_NS_PER_MS, write_at_the_deadline, both);
@@ -220,7 +220,7 @@ static ptk_err be_struck_by_both(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_waitany_struck_by_descriptor_timer_and_timeout_at_once) {
+TEST(p07_waitany_takes_descriptor_and_timer_once_each_when_both_meet_the_timeout) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     both_t both;
@@ -229,7 +229,7 @@ TEST(p07_waitany_struck_by_descriptor_timer_and_timeout_at_once) {
         both.items,
         (item_t[]) {ITEM(test_timer_waitable(5, 0)), ITEM(test_fd_waitable(both.fds[0])), ITEM(test_user())},
         sizeof both.items);
-    test_go(be_struck_by_both, &both);
+    test_go(wait_for_both, &both);
     test_run();
     for (size_t i = 0; i < 3; i++) {
         ptk_waitable_destroy(both.items[i].waitable);

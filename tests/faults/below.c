@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Below is the real system. The linker gives every other object the interceptor's table where it says
- * ptk_sys_real, and this one the real one under another name.
+ * The system below is the real one. The linker resolves ptk_sys_real to the interceptor's table in every
+ * other object; this file has access to the real table under another name.
  */
 #include "faults.h"
 

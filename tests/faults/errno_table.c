@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads errno_table.txt. Nothing in here knows what is in it: the members come from ptk_test_intercept.h, the
- * numbers of the errors from the system.
+ * Reads errno_table.txt. Names of members come from ptk_test_intercept.h, numbers of errors from the system,
+ * so nothing in this file depends on the contents of the table.
  */
 #include "faults.h"
 
@@ -54,7 +54,7 @@ static int find_errno(const char *name) {
             return number;
         }
     }
-    /* Names that the C library knows under another one. */
+    /* Some C libraries return the other name of this number, ENOTSUP. */
     if (strcmp(name, "EOPNOTSUPP") == 0) {
         return EOPNOTSUPP;
     }
@@ -106,7 +106,7 @@ static void read_outcomes(fault_pair_t *pair, char *outcomes) {
     CHECK(pair->class != FAULT_RETRIED || pair->may_be_ok);
 }
 
-/* member errno class outcome reason */
+/* Reads a line "member errno class outcome reason". */
 static void read_pair(char *line) {
     char member[32];
     char error[24];
@@ -115,7 +115,7 @@ static void read_pair(char *line) {
     int reason = 0;
     if (sscanf(line, "%31s %23s %15s %79s %n", member, error, class, outcomes, &reason) != 4 ||
         !line[reason]) {
-        ptk_test_failed(__FILE__, __LINE__, "errno_table.txt: not a pair with a reason: %s", line);
+        ptk_test_failed(__FILE__, __LINE__, "errno_table.txt: no pair with a reason: %s", line);
     }
     fault_pair_t pair = {
         .member = find_member(member), .os_err = find_errno(error), .class = find_class(class)};
@@ -128,7 +128,7 @@ static void read_pair(char *line) {
     table.pairs[table.count++] = pair;
 }
 
-/* @ member page errno... */
+/* Checks a line "@ member page errno...": every error that the page lists must be classified. */
 static void check_page(char *line) {
     char *rest = NULL;
     (void) strtok_r(line, " ", &rest);

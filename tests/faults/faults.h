@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults of the operating system, fired at whole programs.
+ * Failures of the operating system, injected into whole programs.
  *
- * What lies *below* is one of two, and there is an executable for each. The real system (below.c): the *wide
- * interceptor* stands in front of the real table itself, so whatever uses `ptk_sys_real` reaches it, also
- * stacks, forks and the overflow handler, which do not use the thread block. Or a simulated host
- * (sim/below.c), where it stands in front of the host's table, and in front of the real one in what concerns
- * the process while the host acts; nothing takes real time there, and every run is like the other.
+ * The system *below* is one of two, and there is an executable for each. In one it is the real system
+ * (below.c). There the *wide interceptor* replaces the real table itself, so it receives every call through
+ * `ptk_sys_real`, including those of stacks, forks and the overflow handler, which do not use the thread
+ * block. In the other it is a simulated host (sim/below.c). There the interceptor is in front of the host's
+ * table; calls for the whole process pass through it too, and can fail while the host acts. A simulated run
+ * takes no real time, and equal runs make equal calls.
  *
- * The wide interceptor follows the plans of ptk_test_faults.h, and one of its own: the n-th call of whatever
- * member. It stays truthful where the kernel's state is concerned: a connect that answers EINPROGRESS has
- * begun, a number that "exists" is watched, and EAGAIN for what is ready is followed by a report.
+ * The wide interceptor follows the plans of ptk_test_faults.h, and one of its own: the n-th call of any
+ * member fails. Its results agree with the kernel's state: a connect that returns EINPROGRESS has begun, a
+ * descriptor for which EEXIST is returned is watched, and after EAGAIN for a descriptor that is ready there
+ * is another report.
  *
  * A *workload* is a program that uses ptk as programs do: each call may fail, and then it cleans up and goes
- * on. It runs on the clock of what lies below, creates its loop and destroys it, and notes what failed.
+ * on. It uses the clock of the system below, creates its loop and destroys it, and records failed calls.
  */
 #pragma once
 
@@ -37,10 +39,10 @@ typedef struct fault_pair {
     int os_err;
     fault_class_t class;
     char error_name[24];
-    bool may_be_ok; /* an outcome is: the program sees nothing */
+    bool may_be_ok; /* one outcome is that the program sees nothing */
     size_t outcome_count;
     ptk_err outcomes[FAULT_OUTCOMES];
-    bool listed; /* by the manual's lines */
+    bool listed; /* by a page of the manual */
 } fault_pair_t;
 
 typedef struct fault_table {
@@ -48,52 +50,60 @@ typedef struct fault_table {
     size_t count;
 } fault_table_t;
 
-/* The table from errno_table.txt. Every syntax error, unknown name, and pair that comes twice, that a page
-   lists and nobody classified, or the other way round, fails the test. */
+/* Returns the table that is read from errno_table.txt. The test fails if the file has a syntax error, an
+   unknown name, or a pair that is there twice; if a page lists a pair that is not classified; or if a pair is
+   classified that no page lists. */
 const fault_table_t *fault_table(void);
 
+/* Returns the name of the member in ptk_sys_t. */
 const char *fault_member_name(ptk_sys_member_t member);
 
-/* Is it a call that the platform of this run makes? */
+/* Returns whether the platform of this run makes this call. */
 bool fault_member_is_here(ptk_sys_member_t member);
 
-/* --- what lies below --- */
+/* --- the system below --- */
 
+/* The table of the system below, without the interceptor. */
 extern const ptk_sys_t *const below_sys;
 
-/* Run body(argument) where workloads run: in this process, or as the main of a simulated host, which must
-   leave nothing behind and come to an end. */
+/* Runs body(argument) in this process, or as the main of a simulated host, which must end and leave nothing
+   behind. */
 void below_run(void (*body)(const void *argument), const void *argument);
 
-/* The same where the body need not do well; on a simulated host only. How it ended, and in words, unless it
-   did well. */
+/* How a body on a simulated host ended. */
 typedef enum below_end {
     BELOW_WELL,
     BELOW_REMAINS, /* it left something behind */
-    BELOW_WAITS,   /* for what does not come, or for ever anew */
+    BELOW_WAITS,   /* it waits for an event that does not come, or waits again and again */
     BELOW_MISSED,  /* it waits, and a descriptor that it waits for is ready */
-    BELOW_SPINS,   /* it is busy, and hardly any time passes */
+    BELOW_SPINS,   /* it takes steps in which hardly any time passes */
 } below_end_t;
+
+/* Runs body(argument) as the main of a simulated host, and returns how it ended. `words_out` receives a
+   description, unless that is BELOW_WELL. */
 below_end_t below_try(void (*body)(const void *argument), const void *argument, const char **words_out);
 
-/* Are runs quick, and each like the other, so that no number of them is too big? */
+/* Returns whether a run takes no real time and repeats exactly, so that there is no limit to their number. */
 bool below_is_quick(void);
 
-/* Does the program run that the plans are for? On the real system always. */
+/* Returns whether the current code belongs to the program into which failures are injected: always on the
+   real system, while the host acts on a simulated one. */
 bool below_is_acting(void);
 
-/* Time passes only where the loop's poller would sleep, and here. */
+/* From begin to end, time passes only where the loop's poller would sleep, and by advance. */
 void below_clock_begin(void);
 void below_clock_end(void);
 void below_clock_advance(uint64_t ns);
 
-/* Somebody was told that nothing is ready: what is ready is reported anew. For that, what epolls watch. */
+/* Records a successful epoll_ctl, so that below_report_again() can make the epoll report the descriptor anew:
+   the program has received the result that nothing is ready. */
 void below_watch_note(ptk_os_handle_t epoll, int operation, ptk_os_handle_t handle,
                       const struct epoll_event *event);
 void below_report_again(ptk_os_handle_t handle);
 
-/* Descriptors that are not ptk's, and that no plan strikes: a connected pair, outside any green thread; one
-   that is always ready. Fill: until nothing more goes in. Read: at most that much. */
+/* Descriptors of the test's own, whose calls never fail. below_pair() connects two, and is called outside any
+   green thread; below_always_ready() returns one that is always ready. below_fill() writes until nothing more
+   is accepted and returns the number of bytes; below_read() reads at most `bytes` and returns how many. */
 void below_pair(ptk_os_handle_t handles[2]);
 ptk_os_handle_t below_always_ready(void);
 void below_write(ptk_os_handle_t handle, size_t bytes);
@@ -101,30 +111,33 @@ size_t below_fill(ptk_os_handle_t handle);
 size_t below_read(ptk_os_handle_t handle, size_t bytes);
 void below_close(ptk_os_handle_t handle);
 
-/* A message of so many bytes does not fit into the buffers of a connection. */
+/* Returns the size of a message that does not fit into the buffers of a connection. */
 size_t below_big_bytes(void);
 
-/* Puts the interceptor in front of what lies below, before anything reads a table. */
+/* Puts the interceptor in front of the system below, before anything reads a table. */
 void below_intercept(ptk_interceptor_t *interceptor);
 
 /* --- the wide interceptor --- */
 
-/* Forget all plans, and count from zero. */
+/* Removes all plans, and sets all counts to zero. */
 void wide_reset(void);
 
-/* The n-th call from now on fails with an errno that the table has for its member, of those that `turn`
-   takes turns among; once, or it and all later ones. Allocations are not among the calls. */
-void wide_plan(uint32_t nth, unsigned turn, ptk_test_fault_span_t span);
+/* Plans a failure of the n-th call from now on, or of it and all later ones, with the errno that
+   wide_choose() returns. Allocations are not among the calls. */
+void wide_plan(uint32_t nth, unsigned index, ptk_test_fault_span_t span);
+
+/* Returns the number of calls since the last plan or reset. */
 uint32_t wide_calls(void);
 
-/* What `member` is to fail with: the errors that are handled, in turn, and for once also those after which it
-   is tried again; EIO if nothing of it can happen. */
-int wide_choose(ptk_sys_member_t member, unsigned turn, ptk_test_fault_span_t span);
+/* Returns an errno that the table has for the member. `index` counts through those that are handled and, for
+   a single failure, those after which the call is retried. Returns EIO if the table has none. */
+int wide_choose(ptk_sys_member_t member, unsigned index, ptk_test_fault_span_t span);
 
-/* How many calls have failed by any plan, allocations aside. */
+/* Returns how many calls have failed by any plan, not counting allocations. */
 uint32_t wide_failures(void);
 
-/* Handles that ptk has opened and not closed; arenas that it has mapped and not tried to unmap. */
+/* Return how many handles ptk has opened and not closed, and how many arenas it has mapped and not tried to
+ * unmap. */
 int wide_handles(void);
 int wide_mappings(void);
 
@@ -138,14 +151,16 @@ typedef struct workload {
 extern const workload_t workloads[];
 extern const size_t workload_count;
 
-/* Run it below: no handle, mapping or allocation may be left. Answers how many calls failed. */
+/* Runs the workload on the system below and checks that no handle, mapping or allocation is left. Returns how
+   many calls failed. */
 size_t workload_run(const workload_t *workload);
 
-/* Run it, which is to fail in nothing. On a busy machine the kernel delivers over loopback later than at
-   once, which a clock that does not wait takes for a timeout: so it has three tries, without plans of its
-   own. */
+/* Runs the workload, up to three times, and returns whether there was a run in which no call failed. The
+   caller has planned no failure. There are three tries because the test's clock does not wait for the kernel,
+   so a packet that is late on the loopback of a busy machine causes a timeout. */
 bool workload_succeeds(const workload_t *workload);
 
-/* Did one of the calls of the last run answer `err`? The name of what the first one that failed answered. */
+/* Returns whether a call of the last run failed with `err`. */
 bool workload_saw(ptk_err err);
+/* Returns the name of the error with which the first call of the last run failed. */
 const char *workload_first_failure(void);

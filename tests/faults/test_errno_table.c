@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every call of the system table against every error that it can answer: the table is complete, and what it
- * says is so. Each pair is fired at every workload, at its first, second, ... call until the workload makes
- * no more such calls, in a child process that has never seen a loop: some calls are made once per process.
+ * Checks that errno_table.txt is complete and true. A pair is a call of the system table and an error that it
+ * can return. Each pair is injected into every workload, at its first, second, ... call, until the workload
+ * makes no more such calls. This happens in a child process without an earlier loop, because some calls are
+ * made once per process.
  */
 #include "faults.h"
 
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CALLS_MAX 60 /* of one workload, unless the tests may take long or are quick */
+#define CALLS_MAX 60 /* calls of one workload that fail, unless tests may take long or runs are quick */
 
 TEST(every_pair_is_classified_once) {
     const fault_table_t *table = fault_table();
@@ -28,7 +29,7 @@ TEST(every_pair_is_classified_once) {
     }
     for (int member = 0; member < PTK_SYS_FALLIBLE_MEMBERS; member++) {
         if (!known[member]) {
-            ptk_test_failed(__FILE__, __LINE__, "nothing about %s",
+            ptk_test_failed(__FILE__, __LINE__, "no pair of %s",
                             fault_member_name((ptk_sys_member_t) member));
         }
     }
@@ -37,17 +38,17 @@ TEST(every_pair_is_classified_once) {
            classes[FAULT_UNREACHABLE]);
 }
 
-/* What came of one pair, told by the child through shared memory. */
-typedef struct shot {
+/* The results of one pair, in memory that the child process shares with its parent. */
+typedef struct injection {
     const fault_pair_t *pair;
     size_t runs;
-    size_t strikes;
+    size_t failures; /* runs in which the call failed */
     bool was_ok;
     bool had_outcome[FAULT_OUTCOMES];
     char at[64];
-} shot_t;
+} injection_t;
 
-/* Calls that are made once per process want a process each. */
+/* Returns whether the call is made once per process, so that each injection needs a new process. */
 static bool is_once_per_process(ptk_sys_member_t member) {
     switch (member) {
     case PTK_SYS_guard_install:
@@ -62,85 +63,87 @@ static bool is_once_per_process(ptk_sys_member_t member) {
     }
 }
 
-#define TRIES 3 /* a shot that fails has so many: see workload_succeeds */
+#define TRIES 3 /* of one injection, as in workload_succeeds() */
 
-/* Did the n-th call exist, so that there may be another? */
-static bool fire(shot_t *shot, const workload_t *workload, uint32_t nth, int tries) {
-    const fault_pair_t *pair = shot->pair;
-    snprintf(shot->at, sizeof shot->at, "%s, call %u", workload->name, (unsigned) nth);
+/* Injects the error into the n-th call. Returns whether there was such a call, so that there may be another.
+ */
+static bool inject(injection_t *injection, const workload_t *workload, uint32_t nth, int tries) {
+    const fault_pair_t *pair = injection->pair;
+    snprintf(injection->at, sizeof injection->at, "%s, call %u", workload->name, (unsigned) nth);
     wide_reset();
-    if (pair->member == PTK_SYS_protect_none) { /* pages are only protected where advice is not taken */
+    if (pair->member == PTK_SYS_protect_none) { /* pages are protected only where guard advice fails */
         ptk_test_fault(PTK_SYS_guard_install, 1, EINVAL, PTK_TEST_FOR_GOOD);
     }
     ptk_test_fault(pair->member, nth, pair->os_err, PTK_TEST_ONCE);
     uint32_t failures = wide_failures();
     size_t notes = workload_run(workload);
     bool is_heap = pair->member == PTK_SYS_heap_reallocate;
-    bool struck = is_heap ? ptk_test_fault_failures(pair->member) > 0 : wide_failures() > failures;
-    if (ptk_test_fault_failures(pair->member) > 0 && struck) {
-        shot->strikes++;
-        shot->was_ok = shot->was_ok || notes == 0;
+    bool has_failed = is_heap ? ptk_test_fault_failures(pair->member) > 0 : wide_failures() > failures;
+    if (ptk_test_fault_failures(pair->member) > 0 && has_failed) {
+        injection->failures++;
+        injection->was_ok = injection->was_ok || notes == 0;
         for (size_t i = 0; i < pair->outcome_count; i++) {
-            shot->had_outcome[i] = shot->had_outcome[i] || workload_saw(pair->outcomes[i]);
+            injection->had_outcome[i] = injection->had_outcome[i] || workload_saw(pair->outcomes[i]);
         }
         bool is_wrong = notes > 0 && (pair->class == FAULT_RETRIED || pair->outcome_count == 0);
         if (is_wrong && tries > 1) {
-            return fire(shot, workload, nth, tries - 1);
+            return inject(injection, workload, nth, tries - 1);
         }
         if (is_wrong) {
-            ptk_test_failed(__FILE__, __LINE__, "%s: a call answered %s", shot->at, workload_first_failure());
+            ptk_test_failed(__FILE__, __LINE__, "%s: a call returned %s", injection->at,
+                            workload_first_failure());
         }
     }
-    shot->runs++;
+    injection->runs++;
     return ptk_test_fault_calls(pair->member) >= nth;
 }
 
-static void fire_at_all(void *argument) {
-    shot_t *shot = argument;
+static void inject_into_all(void *argument) {
+    injection_t *injection = argument;
     uint32_t most = ptk_test_is_long() || below_is_quick() ? UINT32_MAX : CALLS_MAX;
-    uint32_t first = is_once_per_process(shot->pair->member) ? (uint32_t) shot->runs % 4 + 1 : 1;
-    most = is_once_per_process(shot->pair->member) ? first : most;
+    uint32_t first = is_once_per_process(injection->pair->member) ? (uint32_t) injection->runs % 4 + 1 : 1;
+    most = is_once_per_process(injection->pair->member) ? first : most;
     alarm(100);
     test_capture_begin();
     for (size_t i = 0; i < workload_count; i++) {
-        for (uint32_t nth = first; nth <= most && fire(shot, &workloads[i], nth, TRIES); nth++) {
+        for (uint32_t nth = first; nth <= most && inject(injection, &workloads[i], nth, TRIES); nth++) {
         }
     }
 }
 
-static void check_shot(const shot_t *shot) {
-    const fault_pair_t *pair = shot->pair;
+static void check_injection(const injection_t *injection) {
+    const fault_pair_t *pair = injection->pair;
     const char *member = fault_member_name(pair->member);
-    if (shot->strikes == 0) {
-        ptk_test_failed(__FILE__, __LINE__, "%s %s: never struck", member, pair->error_name);
+    if (injection->failures == 0) {
+        ptk_test_failed(__FILE__, __LINE__, "%s %s: never injected", member, pair->error_name);
     }
-    if (pair->may_be_ok && !shot->was_ok) {
+    if (pair->may_be_ok && !injection->was_ok) {
         ptk_test_failed(__FILE__, __LINE__, "%s %s: never ok", member, pair->error_name);
     }
     for (size_t i = 0; i < pair->outcome_count; i++) {
-        if (!shot->had_outcome[i]) {
+        if (!injection->had_outcome[i]) {
             ptk_test_failed(__FILE__, __LINE__, "%s %s: never %s", member, pair->error_name,
                             ptk_err_name(pair->outcomes[i]));
         }
     }
 }
 
-static void fire_pair(shot_t *shot) {
+static void inject_pair(injection_t *injection) {
     char output[4096] = "";
-    int children = is_once_per_process(shot->pair->member) ? 4 : 1;
+    int children = is_once_per_process(injection->pair->member) ? 4 : 1;
     for (int child = 0; child < children; child++) {
-        shot->runs = (size_t) child;
-        int status = ptk_test_in_child(fire_at_all, shot, output, sizeof output);
+        injection->runs = (size_t) child;
+        int status = ptk_test_in_child(inject_into_all, injection, output, sizeof output);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
             ptk_test_failed(__FILE__, __LINE__, "%s %s at %s: status %#x\n%s",
-                            fault_member_name(shot->pair->member), shot->pair->error_name, shot->at,
-                            (unsigned) status, output);
+                            fault_member_name(injection->pair->member), injection->pair->error_name,
+                            injection->at, (unsigned) status, output);
         }
     }
-    check_shot(shot);
+    check_injection(injection);
 }
 
-/* PTK_TEST_PAIR="member errno" fires that one only. */
+/* Returns whether the pair is to be injected: PTK_TEST_PAIR="member errno" selects a single one. */
 static bool is_chosen(const fault_pair_t *pair) {
     const char *chosen = getenv("PTK_TEST_PAIR");
     char text[64];
@@ -148,22 +151,23 @@ static bool is_chosen(const fault_pair_t *pair) {
     return !chosen || strcmp(chosen, text) == 0;
 }
 
-TEST(every_pair_that_can_happen_is_injected_and_ends_as_the_table_says) {
+TEST(every_pair_that_can_occur_has_exactly_the_outcomes_of_the_table) {
     const fault_table_t *table = fault_table();
-    shot_t *shot = mmap(NULL, sizeof *shot, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    size_t fired = 0;
-    size_t strikes = 0;
-    CHECK(shot != MAP_FAILED);
+    injection_t *injection =
+        mmap(NULL, sizeof *injection, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    size_t injected = 0;
+    size_t failures = 0;
+    CHECK(injection != MAP_FAILED);
     for (size_t i = 0; i < table->count; i++) {
         const fault_pair_t *pair = &table->pairs[i];
         bool can_happen = pair->class == FAULT_HANDLED || pair->class == FAULT_RETRIED;
         if (can_happen && fault_member_is_here(pair->member) && is_chosen(pair)) {
-            *shot = (shot_t) {.pair = pair};
-            fire_pair(shot);
-            fired++;
-            strikes += shot->strikes;
+            *injection = (injection_t) {.pair = pair};
+            inject_pair(injection);
+            injected++;
+            failures += injection->failures;
         }
     }
-    CHECK_EQ(munmap(shot, sizeof *shot), 0);
-    printf("%zu pairs fired, %zu strikes\n", fired, strikes);
+    CHECK_EQ(munmap(injection, sizeof *injection), 0);
+    printf("%zu pairs injected, %zu failures\n", injected, failures);
 }

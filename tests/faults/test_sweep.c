@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sweeps: each workload with its first, second, ... call of the system failing, once, and all of them from
- * there on; the same for the calls of one kind and for allocations. It must end, and leave nothing behind.
- * One child process per workload and kind of sweep makes all its runs; it says at which it died.
+ * Sweeps over the calls of each workload. In one run the first call of the system fails, in another the
+ * second, and so on: either that call alone or all calls from it on. Further sweeps do the same with the
+ * calls of one member and with allocations. Every run must end and leave nothing behind. One child process
+ * makes all runs of a workload and a kind of sweep; if it fails, the report names the run.
  */
 #include "faults.h"
 
@@ -13,28 +14,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICKS      4 /* errors that each call is given */
-#define TICKS_LONG 12
+#define ERRORS      4 /* with which each call fails in error */
+#define ERRORS_LONG 12
 
 typedef struct sweep {
     const workload_t *workload;
     ptk_test_fault_span_t span;
-    bool of_any;             /* the n-th call of whatever member */
-    ptk_sys_member_t member; /* else of this one */
+    bool of_any;             /* the n-th call of any member fails */
+    ptk_sys_member_t member; /* otherwise: the n-th call of this one */
     uint32_t points;
     uint32_t at;
-    uint32_t turn;
+    uint32_t error;
 } sweep_t;
 
-/* Did the n-th exist? */
-static bool sweep_point(sweep_t *sweep, uint32_t nth, unsigned turn) {
+/* Runs the workload with a failure of the n-th call. Returns whether there was such a call. */
+static bool sweep_point(sweep_t *sweep, uint32_t nth, unsigned error) {
     sweep->at = nth;
-    sweep->turn = turn;
+    sweep->error = error;
     wide_reset();
     if (sweep->of_any) {
-        wide_plan(nth, turn, sweep->span);
+        wide_plan(nth, error, sweep->span);
     } else {
-        int os_err = wide_choose(sweep->member, turn, sweep->span);
+        int os_err = wide_choose(sweep->member, error, sweep->span);
         ptk_test_fault(sweep->member, nth, os_err, sweep->span);
     }
     (void) workload_run(sweep->workload);
@@ -44,35 +45,36 @@ static bool sweep_point(sweep_t *sweep, uint32_t nth, unsigned turn) {
 static void sweep_all(void *argument) {
     sweep_t *sweep = argument;
     bool is_heap = !sweep->of_any && sweep->member == PTK_SYS_heap_reallocate;
-    unsigned turns = is_heap ? 1 : ptk_test_is_long() ? TICKS_LONG : TICKS;
+    unsigned errors = is_heap ? 1 : ptk_test_is_long() ? ERRORS_LONG : ERRORS;
     bool more = true;
     alarm(ptk_test_is_long() ? 3000 : 250);
     test_capture_begin();
     wide_reset();
     if (!workload_succeeds(sweep->workload)) {
-        ptk_test_failed(__FILE__, __LINE__, "the clean run: a call answered %s", workload_first_failure());
+        ptk_test_failed(__FILE__, __LINE__, "without failures: a call returned %s", workload_first_failure());
     }
     for (uint32_t nth = 1; more; nth++) {
-        for (unsigned turn = 0; turn < turns; turn++) {
-            more = sweep_point(sweep, nth, nth + turn);
+        for (unsigned error = 0; error < errors; error++) {
+            more = sweep_point(sweep, nth, nth + error);
             sweep->points += more;
         }
     }
 }
 
-/* As the plan says, over one workload, in a child. */
+/* Makes all runs of one sweep in a child process. */
 static void sweep_in_child(sweep_t *sweep) {
     char output[4096];
     int status = ptk_test_in_child(sweep_all, sweep, output, sizeof output);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        ptk_test_failed(__FILE__, __LINE__, "%s, %s %u (turn %u) fails %s: status %#x\n%s",
+        ptk_test_failed(__FILE__, __LINE__, "%s, %s %u (error %u) fails %s: status %#x\n%s",
                         sweep->workload->name, sweep->of_any ? "call" : fault_member_name(sweep->member),
-                        (unsigned) sweep->at, (unsigned) sweep->turn,
+                        (unsigned) sweep->at, (unsigned) sweep->error,
                         sweep->span == PTK_TEST_ONCE ? "once" : "for good", (unsigned) status, output);
     }
 }
 
-/* All workloads, once and for good; answers the number of points. */
+/* Sweeps over all workloads, with one failure and with lasting ones. Returns the number of injection points.
+ */
 static uint32_t sweep_workloads(bool of_any, ptk_sys_member_t member) {
     sweep_t *sweep = mmap(NULL, sizeof *sweep, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint32_t points = 0;
@@ -89,13 +91,13 @@ static uint32_t sweep_workloads(bool of_any, ptk_sys_member_t member) {
     return points;
 }
 
-TEST(any_call_may_fail, SWEEPS | REAL_LOOPBACK) {
+TEST(workloads_end_cleanly_if_any_call_fails, SWEEPS | REAL_LOOPBACK) {
     uint32_t points = sweep_workloads(true, PTK_SYS_FALLIBLE_MEMBERS);
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);
 }
 
-TEST(any_kind_of_call_may_fail, SWEEPS | REAL_LOOPBACK) {
+TEST(workloads_end_cleanly_if_calls_of_one_member_fail, SWEEPS | REAL_LOOPBACK) {
     uint32_t points = 0;
     for (int member = 0; member < PTK_SYS_FALLIBLE_MEMBERS; member++) {
         if (member != PTK_SYS_heap_reallocate) {
@@ -106,7 +108,7 @@ TEST(any_kind_of_call_may_fail, SWEEPS | REAL_LOOPBACK) {
     printf("%u injection points\n", (unsigned) points);
 }
 
-TEST(any_allocation_may_fail, SWEEPS) {
+TEST(workloads_end_cleanly_if_any_allocation_fails, SWEEPS) {
     uint32_t points = sweep_workloads(false, PTK_SYS_heap_reallocate);
     CHECK(points > 0);
     printf("%u injection points\n", (unsigned) points);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The wide interceptor, in front of what lies below. */
+/* The wide interceptor: see faults.h. */
 #include "faults.h"
 
 #include "ptk_test.h"
@@ -12,9 +12,9 @@
 
 static struct {
     uint32_t calls;
-    uint32_t failures; /* by whatever plan */
+    uint32_t failures; /* by any plan */
     uint32_t nth;
-    unsigned turn;
+    unsigned index;
     bool for_good;
     int handles;
     int mappings;
@@ -30,11 +30,11 @@ void wide_reset(void) {
     ptk_test_faults_forget();
 }
 
-void wide_plan(uint32_t nth, unsigned turn, ptk_test_fault_span_t span) {
+void wide_plan(uint32_t nth, unsigned index, ptk_test_fault_span_t span) {
     state.calls = 0;
     state.failures = 0;
     state.nth = nth;
-    state.turn = turn;
+    state.index = index;
     state.for_good = span == PTK_TEST_FOR_GOOD;
 }
 
@@ -54,13 +54,13 @@ int wide_mappings(void) {
     return state.mappings;
 }
 
-/* After these ptk asks again at once, or at the next report, which comes at once: no kernel answers so for
- * ever. */
+/* Returns whether the error must not last: ptk repeats the call at once, or at the next report, which comes
+ * at once. A program would spin, and no kernel returns such an error for ever. */
 static bool cannot_last(const fault_pair_t *pair) {
     return pair->class == FAULT_RETRIED || (pair->member == PTK_SYS_peer_name && pair->os_err == ENOTCONN);
 }
 
-int wide_choose(ptk_sys_member_t member, unsigned turn, ptk_test_fault_span_t span) {
+int wide_choose(ptk_sys_member_t member, unsigned index, ptk_test_fault_span_t span) {
     const fault_table_t *table = fault_table();
     const fault_pair_t *fit[64];
     size_t count = 0;
@@ -71,16 +71,16 @@ int wide_choose(ptk_sys_member_t member, unsigned turn, ptk_test_fault_span_t sp
             fit[count++] = pair;
         }
     }
-    return count > 0 ? fit[turn % count]->os_err : EIO;
+    return count > 0 ? fit[index % count]->os_err : EIO;
 }
 
-/* Returns the errno with which this call is to fail, or 0. A failure takes time, so that a program that tries
-   again for ever comes to an end. */
+/* Returns the errno with which this call is to fail, or 0. A failure takes time, so that a program that
+   repeats the call without a limit of tries comes to the end of its time. */
 static int failure_of(ptk_sys_member_t member) {
     int os_err = ptk_test_fault_take(member);
     uint32_t call = ++state.calls;
     if (state.nth != 0 && (call == state.nth || (call > state.nth && state.for_good))) {
-        os_err = wide_choose(member, state.turn, state.for_good ? PTK_TEST_FOR_GOOD : PTK_TEST_ONCE);
+        os_err = wide_choose(member, state.index, state.for_good ? PTK_TEST_FOR_GOOD : PTK_TEST_ONCE);
     }
     if (os_err != 0) {
         state.failures++;
@@ -120,7 +120,8 @@ static int64_t fail_or_connect(ptk_sys_call_t *call) {
     return os_err ? -os_err : result;
 }
 
-/* Two errors come only where they can: to an addition, and to what is not one, of a foreign number. */
+/* EEXIST fails only additions and ENOENT only modifications, both of foreign descriptors only: elsewhere a
+   kernel cannot return them. */
 static int64_t fail_or_watch(ptk_sys_call_t *call) {
     struct ptk_sys_epoll_ctl_arguments *in = &call->epoll_ctl;
     const int operation = in->operation;
@@ -143,7 +144,7 @@ static int64_t fail_or_watch(ptk_sys_call_t *call) {
     return result;
 }
 
-/* These say that nothing is ready yet, so what is ready is reported anew. */
+/* Passes `result` on. If it means that nothing is ready yet, what is ready is reported once more. */
 static int64_t report_again(int64_t result, int64_t not_ready, ptk_os_handle_t handle) {
     if (result == not_ready || (result < 0 && not_ready == 0)) {
         below_report_again(handle);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The workloads. Each covers a service with all of its calls, checks what it gets where a call succeeds, and
- * waits with a limit everywhere, so that a lost wake ends as a note and not as a hang. All run on
- * the real system and on a simulated host, which hears no signals: there a raised one is simply ignored.
+ * The workloads. Each covers a service with all of its calls and checks the results of calls that succeed.
+ * All waits have a limit, so that a lost wake is recorded as a failure and does not hang the run. Every
+ * workload runs on the real system and on a simulated host. raise() does not reach a simulated host, so there
+ * the signals of these programs have no effect.
  */
 #include "faults.h"
 
@@ -16,7 +17,7 @@
 #define LIMIT_MS 500
 #define BIG_MOST ((size_t) 3 * 1024 * 1024)
 
-/* --- notes --- */
+/* --- failures of calls --- */
 
 static ptk_err seen[4096];
 static size_t seen_count;
@@ -34,7 +35,7 @@ const char *workload_first_failure(void) {
     return ptk_err_name(seen_count > 0 ? seen[0] : PTK_OK);
 }
 
-/* What a fault of the system may never be taken for. */
+/* Returns whether the error means misuse by the program: a failure of the system must never lead to it. */
 static bool is_misuse(ptk_err err) {
     switch (err) {
     case PTK_ERR_WRONG_THREAD:
@@ -48,7 +49,7 @@ static bool is_misuse(ptk_err err) {
     }
 }
 
-/* Notes a call that failed. Did it succeed? */
+/* Returns whether the call succeeded, and records its error if not. */
 static bool good(ptk_err err) {
     if (err == PTK_OK) {
         return true;
@@ -59,14 +60,14 @@ static bool good(ptk_err err) {
     return false;
 }
 
-/* As good(), of a call that answers a pointer or NULL. */
+/* Like good(), for a call that returns a pointer or NULL. */
 static bool got(const void *object) {
     return object || good(ptk_get_err());
 }
 
-/* As good(), of a call that is to answer `expected`; anything else is a failure. That it succeeds can only be
-   because something else has failed. */
-static void answers(ptk_err err, ptk_err expected) {
+/* Records the error of a call that must return `expected`, if it is another one. The call may succeed only
+   because another call has failed. */
+static void expect(ptk_err err, ptk_err expected) {
     if (err == PTK_OK) {
         CHECK(wide_failures() > 0 || ptk_test_fault_failures(PTK_SYS_heap_reallocate) > 0);
         (void) good(expected);
@@ -83,7 +84,7 @@ static ptk_event_loop_platform_t *begin(void) {
     return got(loop) ? loop : NULL;
 }
 
-/* Run until all have ended; whoever has not when the system refuses again and again is left to destroy. */
+/* Runs until all green threads have ended. If run fails ten times, destroy ends those that are left. */
 static void end(ptk_event_loop_platform_t *loop) {
     for (int i = 0; loop && i < 10 && !good(ptk_scheduler_run(loop)); i++) {
     }
@@ -110,7 +111,7 @@ static ptk_err serve(void *arg) {
         good(ptk_sock_recv(sock, big, below_big_bytes(), LIMIT_MS)) &&
         good(ptk_sock_send_some(sock, "end", 3, &count, LIMIT_MS))) {
         (void) good(ptk_sock_shutdown(sock, PTK_SOCK_WRITE));
-        answers(ptk_sock_recv(sock, bytes, 1, LIMIT_MS), PTK_ERR_EOF);
+        expect(ptk_sock_recv(sock, bytes, 1, LIMIT_MS), PTK_ERR_EOF);
     }
     ptk_sock_close(sock);
     return PTK_OK;
@@ -126,7 +127,7 @@ static ptk_err accept_two(void *arg) {
             ptk_sock_reset(sock);
         }
     }
-    answers(ptk_sock_accept(listener, NULL, NULL, 50) ? PTK_OK : ptk_get_err(), PTK_ERR_TIMEOUT);
+    expect(ptk_sock_accept(listener, NULL, NULL, 50) ? PTK_OK : ptk_get_err(), PTK_ERR_TIMEOUT);
     ptk_sock_close(listener);
     return PTK_OK;
 }
@@ -156,13 +157,13 @@ static ptk_sock_t *connected(const ptk_addr_t *addr) {
     return NULL;
 }
 
-/* The echo comes too late once and is carried. */
+/* One receive ends by its timeout, and what it has received is returned by the next one. */
 static void converse(ptk_sock_t *sock) {
     char bytes[8];
     size_t count = 0;
     if (good(ptk_sock_send(sock, "01234567", 8, LIMIT_MS)) && good(ptk_sock_recv(sock, bytes, 5, LIMIT_MS))) {
         CHECK(memcmp(bytes, "01234", 5) == 0);
-        answers(ptk_sock_recv(sock, bytes, 8, 1), PTK_ERR_TIMEOUT);
+        expect(ptk_sock_recv(sock, bytes, 8, 1), PTK_ERR_TIMEOUT);
         CHECK(seen_count > 0 || ptk_sock_pending(sock) == 3);
         if (good(ptk_sock_recv_some(sock, bytes, 8, &count, LIMIT_MS))) {
             CHECK(memcmp(bytes, "567", count) == 0);
@@ -170,7 +171,7 @@ static void converse(ptk_sock_t *sock) {
         if (good(ptk_sock_send(sock, big, below_big_bytes(), LIMIT_MS)) &&
             good(ptk_sock_recv(sock, bytes, 3, LIMIT_MS))) {
             CHECK(memcmp(bytes, "end", 3) == 0);
-            answers(ptk_sock_recv_some(sock, bytes, 1, &count, LIMIT_MS), PTK_ERR_EOF);
+            expect(ptk_sock_recv_some(sock, bytes, 1, &count, LIMIT_MS), PTK_ERR_EOF);
         }
     }
 }
@@ -204,7 +205,7 @@ static void sockets(void) {
 
 static ptk_err wait_on_closed(void *arg) {
     char byte;
-    answers(ptk_sock_recv(arg, &byte, 1, LIMIT_MS), PTK_ERR_CLOSED);
+    expect(ptk_sock_recv(arg, &byte, 1, LIMIT_MS), PTK_ERR_CLOSED);
     return PTK_OK;
 }
 
@@ -223,12 +224,12 @@ static ptk_err fail_in_all_ways(void *arg) {
     const ptk_addr_t *addr = arg;
     ptk_sock_t *sock = connected(addr);
     if (sock) {
-        answers(ptk_sock_recv(sock, &byte, 1, LIMIT_MS), PTK_ERR_RESET);
+        expect(ptk_sock_recv(sock, &byte, 1, LIMIT_MS), PTK_ERR_RESET);
         ptk_sock_close(sock);
     }
     sock = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
     if (got(sock)) {
-        answers(ptk_sock_connect(sock, ptk_addr_sockaddr(addr), addr->length, LIMIT_MS), PTK_ERR_REFUSED);
+        expect(ptk_sock_connect(sock, ptk_addr_sockaddr(addr), addr->length, LIMIT_MS), PTK_ERR_REFUSED);
         ptk_sock_close(sock);
     }
     return PTK_OK;
@@ -280,14 +281,15 @@ static ptk_waitable_t *waitable(ptk_waitable_type_t type, void *handle) {
     return got(made) ? made : NULL;
 }
 
-/* Full, also when what went in has gone on to the other end. */
+/* Fills the buffers, and again when bytes have moved on to the other end. Returns how many bytes they hold.
+ */
 static size_t fill(ptk_os_handle_t handle) {
     size_t filled = below_fill(handle);
     (void) good(ptk_sleep_ms(2));
     return filled + below_fill(handle);
 }
 
-/* Read all of it, of which some may still be on its way. */
+/* Reads all `filled` bytes, some of which may still be in flight. */
 static void empty(ptk_os_handle_t handle, size_t filled) {
     for (bool more = true; more && filled > 0;) {
         size_t got = below_read(handle, 65536);
@@ -296,7 +298,7 @@ static void empty(ptk_os_handle_t handle, size_t filled) {
     }
 }
 
-/* Two that wait for one descriptor, which becomes readable first and writable then. */
+/* Two green threads wait for one descriptor, which becomes readable first and then writable. */
 static void share_descriptor(const ptk_os_handle_t fds[2]) {
     size_t filled = fill(fds[0]);
     ptk_waitable_t *reads = waitable(PTK_WAITABLE_SOCKET, PTK_HANDLE_FD(fds[0]));
@@ -383,14 +385,14 @@ static void waitables(void) {
 
 static ptk_err sleep_long(void *arg) {
     (void) arg;
-    answers(ptk_sleep_ms(LIMIT_MS), PTK_ERR_CANCELED);
+    expect(ptk_sleep_ms(LIMIT_MS), PTK_ERR_CANCELED);
     return PTK_OK;
 }
 
 static ptk_err sleep_in_a_shield(void *arg) {
     ptk_shield_t shield;
     (void) arg;
-    answers(ptk_sleep_ms(LIMIT_MS), PTK_ERR_CANCELED);
+    expect(ptk_sleep_ms(LIMIT_MS), PTK_ERR_CANCELED);
     if (good(ptk_shield_begin(&shield, 10))) {
         (void) good(ptk_sleep_ms(1));
         CHECK_OK(ptk_shield_end(&shield));
@@ -446,7 +448,7 @@ static void greens(void) {
     end(loop);
 }
 
-/* Destroy finds green threads that are still at it, one of them in a shield. */
+/* Destroys a loop with green threads that have not ended, one of them behind a shield. */
 static void destroyed(void) {
     ptk_event_loop_platform_t *loop = begin();
     if (loop) {
@@ -460,7 +462,7 @@ static void destroyed(void) {
     below_clock_end();
 }
 
-/* --- driven from outside, and looked at --- */
+/* --- a loop that the program polls, and its dump --- */
 
 static ptk_err dump_myself(void *arg) {
     (void) good(ptk_scheduler_dump_on_signal(NULL, SIGUSR2));
@@ -491,7 +493,7 @@ static void outside(void) {
     end(loop);
 }
 
-/* A loop that cannot be had is asked for twice; a descriptor that cannot be watched is not. */
+/* A failed creation of a loop is repeated; a failed wait for a descriptor that cannot be watched is not. */
 static void refused(void) {
     ptk_event_loop_platform_t *loop = begin();
     ptk_os_handle_t fd = below_always_ready();
@@ -503,15 +505,15 @@ static void refused(void) {
         if (file) {
             (void) good(ptk_waitable_wait(file, PTK_EVENT_READ, 0));
         }
-        answers(ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGKILL)) ? PTK_OK
-                                                                                           : ptk_get_err(),
-                PTK_ERR_INVALID_PARAM);
+        expect(ptk_waitable_create(loop, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGKILL)) ? PTK_OK
+                                                                                          : ptk_get_err(),
+               PTK_ERR_INVALID_PARAM);
     }
     end(loop);
     below_close(fd);
 }
 
-/* --- all of them --- */
+/* --- the table of workloads --- */
 
 const workload_t workloads[] = {
     {"sockets", sockets},     {"endings", endings}, {"waitables", waitables}, {"greens", greens},

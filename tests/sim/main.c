@@ -6,11 +6,11 @@
 
 static const ptk_sim_scenario_t scenarios[] = {
     {"echo", "a server and three clients, under every fault", scenario_echo},
-    {"quiet", "a network without faults, on which nothing may fail that need not", scenario_quiet},
-    {"modbus", "a Modbus server, three hosts of clients, timeouts that strike", scenario_modbus},
+    {"quiet", "a network without faults, on which no call may fail without need", scenario_quiet},
+    {"modbus", "a Modbus server, three hosts of clients, timeouts as short as a round trip", scenario_modbus},
     {"poller", "a hundred devices, of which some are dead, slow or restless", scenario_poller},
     {"stream", "bulk both ways, cut short by timeouts, cancels and shields", scenario_stream},
-    {"waits", "every sort of wait, by green threads that get in each other's way", scenario_waits},
+    {"waits", "every kind of wait, by green threads that interfere with each other", scenario_waits},
     {"log", "a replicated log: a leader, two followers, two clients", scenario_log},
 };
 

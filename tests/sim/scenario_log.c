@@ -47,7 +47,7 @@ typedef struct disk {
     uint32_t synced; /* of them: these survive a crash */
 } disk_t;
 
-/* What survives crashes. */
+/* The memory of the scenario, which survives crashes. */
 static struct {
     disk_t disks[DISKS];
     uint32_t acknowledged[CLIENTS]; /* on a client's own disk: how many of its entries, in order */

@@ -31,7 +31,7 @@
 #define SERVER        "10.0.0.1:502"
 #define LAST_REGISTER 65535
 
-/* What survives crashes. */
+/* The memory of the scenario, which survives crashes. */
 static struct {
     uint16_t values;    /* written so far */
     uint16_t registers; /* allocated so far */

@@ -47,7 +47,7 @@ typedef struct device {
     unsigned settled; /* polls with faults off, successful ones unless it is dead */
 } device_t;
 
-/* What survives crashes. */
+/* The memory of the scenario, which survives crashes. */
 static struct {
     device_t devices[DEVICES];
     uint64_t faults_off_ns; /* from then on bounds hold; 0: not yet */

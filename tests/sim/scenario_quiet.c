@@ -24,10 +24,10 @@
 #define SIGNALS    5
 #define CROWD      8
 
-/* Three of any process, the loop's, the listener's, and room for two or three. */
+/* Three that every process has, the loop's, the listener's, and room for two or three connections. */
 #define CROWDED_DESCRIPTORS 8
 
-/* --- the server: echo until the end of the stream, then end it too --- */
+/* --- the server: it echoes until the end of the stream, then ends the stream too --- */
 
 static void echo(ptk_sock_t *sock) {
     char bytes[512];

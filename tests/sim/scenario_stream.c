@@ -37,7 +37,7 @@ typedef struct header {
     uint32_t down; /* and to it */
 } header_t;
 
-/* What survives crashes. */
+/* The memory of the scenario, which survives crashes. */
 static struct {
     unsigned char pattern[PATTERN + LARGEST];
     uint32_t ids;
@@ -275,7 +275,7 @@ static ptk_err join_worker(flow_t *flow, uint32_t timeout_ms) {
     return err;
 }
 
-/* Waits for a worker for a moment. CANCELED: the supervisor itself is cancelled. */
+/* Waits for a worker for a short time. CANCELED: the supervisor itself is cancelled. */
 static ptk_err supervise(flow_t *flow) {
     if (!flow->worker && !flow->has_ended) {
         start_worker(flow);

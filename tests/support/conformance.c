@@ -258,7 +258,7 @@ size_t test_log_lines(void) {
 
 /* --- floating-point control words ----------------------------------------------------------------------- */
 
-/* Not through <fenv.h>: that would need libm. */
+/* <fenv.h> would need libm. */
 #if defined(__x86_64__)
 
 bool test_rounding_is_known(void) {

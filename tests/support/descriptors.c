@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Each call twice: the system's, and the simulated kernel's with its answer turned into the system's form. */
+/* Each function makes a call of the system, or the same call of the simulated kernel, whose result it
+   converts into the form of the system. */
 #include "descriptors.h"
 
 #include "base/ptk_signal_table.h"
@@ -21,7 +22,7 @@ bool test_is_simulated(void) {
 
 /* --- on a simulated host --- */
 
-/* Everything happens that is due by now: packets to the host itself need no time. */
+/* Fires all events that are due by now: packets of the host to itself take no time. */
 static void let_arrive(void) {
     ptk_sim_event_queue_t *events = &ptk_sim_kernel_here()->net->events;
     while (ptk_sim_event_queue_next_ns(events) <= events->now_ns) {
@@ -29,7 +30,7 @@ static void let_arrive(void) {
     }
 }
 
-static intptr_t answer(intptr_t result) {
+static intptr_t system_result(intptr_t result) {
     let_arrive();
     if (result < 0) {
         errno = (int) -result;
@@ -38,18 +39,19 @@ static intptr_t answer(intptr_t result) {
     return result;
 }
 
-static int answer_opened(int result, const ptk_os_handle_t *handle) {
-    return answer(result) < 0 ? -1 : (int) *handle;
+static int opened_result(int result, const ptk_os_handle_t *handle) {
+    return system_result(result) < 0 ? -1 : (int) *handle;
 }
 
-/* `simulated` is a call of the simulated kernel, `real` one of the system. */
+/* Returns from the function with the result of `simulated`, a call of the simulated kernel, on a simulated
+   host, and with that of `real`, a call of the system, elsewhere. */
 #define EITHER(type, simulated, real)                                                                        \
     do {                                                                                                     \
         if (!test_is_simulated()) {                                                                          \
             return real;                                                                                     \
         }                                                                                                    \
         let_arrive();                                                                                        \
-        return (type) answer(simulated);                                                                     \
+        return (type) system_result(simulated);                                                              \
     } while (0)
 
 /* --- sockets --- */
@@ -59,7 +61,7 @@ int fd_socket(int family) {
     if (!test_is_simulated()) {
         return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     }
-    return answer_opened(ptk_sim_sys.socket(family, SOCK_STREAM, 0, &handle), &handle);
+    return opened_result(ptk_sim_sys.socket(family, SOCK_STREAM, 0, &handle), &handle);
 }
 
 int fd_bind(int fd, const struct sockaddr *addr, socklen_t addrlen) {
@@ -80,7 +82,7 @@ int fd_accept(int fd) {
         return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     }
     let_arrive();
-    return answer_opened(ptk_sim_sys.accept(fd, NULL, NULL, &handle), &handle);
+    return opened_result(ptk_sim_sys.accept(fd, NULL, NULL, &handle), &handle);
 }
 
 int fd_local_name(int fd, struct sockaddr *addr, socklen_t *addrlen) {
@@ -114,7 +116,7 @@ ssize_t fd_send(int fd, const void *buffer, size_t bytes) {
            send(fd, buffer, bytes, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
-/* The endpoint beneath a descriptor, which must be one. */
+/* Returns the TCP endpoint of a descriptor, which must have one. */
 static ptk_sim_tcp_t *endpoint(int fd) {
     ptk_sim_file_t *file = ptk_sim_file_find(ptk_sim_kernel_here(), fd);
     CHECK(file && file->kind == PTK_SIM_FILE_TCP && file->u.tcp);
@@ -126,7 +128,7 @@ int fd_send_urgent(int fd, char byte) {
            (int) send(fd, &byte, 1, MSG_OOB | MSG_NOSIGNAL));
 }
 
-/* --- anything --- */
+/* --- descriptors of any kind --- */
 
 ssize_t fd_read(int fd, void *buffer, size_t bytes) {
     EITHER(ssize_t, ptk_sim_sys.recv(fd, buffer, bytes), read(fd, buffer, bytes));
@@ -146,7 +148,7 @@ int fd_duplicate(int fd) {
     if (!test_is_simulated()) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
     }
-    return answer_opened(ptk_sim_file_dup(ptk_sim_kernel_here(), fd, &handle), &handle);
+    return opened_result(ptk_sim_file_dup(ptk_sim_kernel_here(), fd, &handle), &handle);
 }
 
 int fd_duplicate_to(int fd, int number) {
@@ -159,7 +161,8 @@ int fd_close(int fd) {
 
 /* --- pairs --- */
 
-/* Nothing on a simulated host takes a descriptor in between, so the first that calls is the one. */
+/* Connects two sockets over a listener, which it closes. Nothing else on a simulated host can connect in
+   between, so the accepted socket is the peer. */
 static int connect_pair(int listener, int fds[2]) {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof addr;
@@ -192,7 +195,7 @@ int fd_event(void) {
     if (!test_is_simulated()) {
         return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     }
-    return answer_opened(ptk_sim_sys.wake_open(&handle), &handle);
+    return opened_result(ptk_sim_sys.wake_open(&handle), &handle);
 }
 
 int fd_event_add(int fd) {
@@ -234,7 +237,7 @@ uint64_t fd_limit(uint64_t limit) {
     return before;
 }
 
-/* --- what is under way --- */
+/* --- bytes under way --- */
 
 static int count_of(int fd, unsigned long request) {
     int count = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libpcl drives ptk's green threads: the whole adapter that somebody with a coroutine library of their own
- * writes.
+ * The coroutine library libpcl schedules ptk's green threads: an example of a complete adapter for a user's
+ * own coroutine library.
  *
- * A coroutine's libpcl data is a `foreign_pcl_t`, which holds the slot that ptk owns. ptk suspends with
- * co_resume (back to whoever called the coroutine) and resumes with co_call. A coroutine that is over marks
- * itself and goes back for good; whoever called it then deletes it from outside, because one that deletes
- * itself would free the stack it runs on. The stacks are allocated here, so that Valgrind and the thread
- * sanitizer can be told of them.
+ * A coroutine's libpcl data is a `foreign_pcl_t`, which holds the slot that ptk owns. ptk suspends a
+ * coroutine with co_resume, which returns to the caller of the coroutine, and resumes it with co_call. A
+ * coroutine that has ended marks itself and returns to its caller for the last time. The caller deletes it,
+ * because a coroutine that deletes itself would free the stack on which it runs. This file allocates the
+ * stacks, so that it can register them with Valgrind and the thread sanitizer.
  */
 #include "conformance.h"
 
@@ -31,11 +31,11 @@
 #endif
 
 typedef struct foreign_pcl {
-    void *slot; /* ptk's */
+    void *slot; /* owned by ptk */
     void (*fn)(void *arg);
     void *arg;
     bool ended;
-    bool freed_at_end; /* made by the spawn hook: nobody else keeps it */
+    bool freed_at_end; /* made by the spawn hook, so there is no other owner */
     unsigned valgrind_id;
     void *stack;
     void *fiber;  /* of the thread sanitizer */
@@ -116,7 +116,7 @@ static void call(void *coroutine) {
 
 /* --- the hooks ------------------------------------------------------------------------------------------ */
 
-/* libpcl has a coroutine for the thread's own stack too; its data is NULL. */
+/* Returns NULL on the thread's own stack: libpcl has a coroutine for that too, whose data is NULL. */
 static void *hook_current(void *context) {
     (void) context;
     void *coroutine = co_current();
@@ -162,7 +162,8 @@ ptk_scheduler_hooks_t foreign_pcl_hooks(bool with_spawn) {
     return hooks;
 }
 
-/* --- coroutines of the library's own -------------------------------------------------------------------- */
+/* --- coroutines that ptk has not created
+ * -------------------------------------------------------------------- */
 
 void *foreign_pcl_start(void (*fn)(void *arg), void *arg) {
     void *coroutine = create(fn, arg, false);

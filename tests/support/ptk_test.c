@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner. One test is one process: either the one that the command line names, or a child of the process
- * that goes through them all. What a test leaves behind is found by counting before and after it.
+ * The runner. Each test runs in a process of its own: the one whose command line names it, or a child of the
+ * process that runs all tests. Descriptors and allocations that a test leaves are found by counting them
+ * before and after it.
  */
 #include "ptk_test.h"
 
@@ -62,7 +63,7 @@ uint64_t ptk_test_random_below(ptk_test_random_t *random, uint64_t limit) {
 
 /* --- checks --------------------------------------------------------------------------------------------- */
 
-/* One write, so that lines of several threads do not mix. */
+/* Writes the line with one write(2), so that lines of several threads do not mix. */
 static void write_line(const char *text, size_t length) {
     ssize_t written = write(STDERR_FILENO, text, length);
     (void) written;
@@ -189,7 +190,8 @@ int ptk_test_in_child(void (*body)(void *), void *argument, char *output, size_t
 
 /* --- the runner ----------------------------------------------------------------------------------------- */
 
-/* How many descriptors are open, the one that reads the directory aside. -1: it cannot be told. */
+/* Returns how many descriptors are open, without the one that reads the directory; -1 if /proc does not show
+ * them. */
 static int count_descriptors(bool print) {
     DIR *directory = opendir("/proc/self/fd");
     int own = directory ? dirfd(directory) : -1;

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which sanitizer this build has, 1 or 0: for what a sanitizer makes slow or cannot do. */
+/* Whether this build has a sanitizer, 1 or 0: some tests are too slow with one, or impossible. */
 #if defined(__has_feature)
 #define PTK_TEST_HAS(feature) __has_feature(feature)
 #else
@@ -38,12 +38,13 @@
 
 /* What a run configuration must have for the test to pass in it, or what the test costs. */
 typedef enum ptk_test_flag {
-    REAL_THREADS = 1 << 0,    /* starts other OS threads: they signal, have loops, or call across */
+    REAL_THREADS =
+        1 << 0, /* starts other OS threads, which signal, run loops, or call objects of another thread */
     REAL_SIGNALS = 1 << 1,    /* uses handlers, masks and dispositions of the process */
     REAL_PROCESS = 1 << 2,    /* uses children, environment, standard input or files of the process */
-    REAL_LOOPBACK = 1 << 3,   /* uses up, or measures, the machine's loopback: no other test runs beside it */
+    REAL_LOOPBACK = 1 << 3,   /* exhausts or measures the machine's loopback: no other test runs beside it */
     FOREIGN_ONLY = 1 << 4,    /* runs coroutines of another library */
-    HOOKS_POLLER = 1 << 5,    /* makes up, counts or fails the poller's system calls */
+    HOOKS_POLLER = 1 << 5,    /* replaces, counts or fails the poller's system calls */
     COUNTS_CALLS = 1 << 6,    /* expects an exact number of system calls or ticks */
     WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
     ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
@@ -60,17 +61,18 @@ typedef struct ptk_test {
 
 void ptk_test_register(ptk_test_t *test);
 
-/* Call `check` when the test has returned, before descriptors and allocations are counted; in order. */
+/* Registers a function to be called when the test has returned, before descriptors and allocations are
+   counted. Functions are called in the order of registration. */
 void ptk_test_at_end(void (*check)(void));
 
-/* `around` is called for each test and is to call its body: somewhere else than in a plain process, perhaps.
- */
+/* Registers a function that is called in the place of each test's body. It must call that body; it may do so
+   in another environment, such as a simulated host. */
 void ptk_test_run_by(void (*around)(void (*body)(void)));
 
-/* Is PTK_TEST_LONG set, to something else than 0? */
+/* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);
 
-/* Pseudo-random numbers that are the same in every run; seed 0 is as good as any. */
+/* A source of pseudo-random numbers, the same in every run. Every seed will do, 0 included. */
 typedef struct ptk_test_random {
     uint64_t state;
 } ptk_test_random_t;
@@ -78,11 +80,11 @@ typedef struct ptk_test_random {
 uint64_t ptk_test_random(ptk_test_random_t *random);
 uint64_t ptk_test_random_below(ptk_test_random_t *random, uint64_t limit);
 
-/* Run `body` in a child process, without a core file; answers its wait status (see waitpid), and what it
-   wrote to standard error as a string, cut to fit. */
+/* Runs `body` in a child process that writes no core file. Returns its wait status (see waitpid). `output`
+   receives the child's standard error as a string, cut to fit. */
 int ptk_test_in_child(void (*body)(void *), void *argument, char *output, size_t output_bytes);
 
-/* A value of whatever integer or pointer type, to be compared and printed. */
+/* A value of any integer or pointer type, to be compared and printed. */
 typedef struct ptk_test_value {
     enum { PTK_TEST_SIGNED, PTK_TEST_UNSIGNED, PTK_TEST_POINTER } kind;
     intmax_t negative; /* kind SIGNED and below zero: the value; else 0 */
@@ -121,23 +123,23 @@ void ptk_test_check_err(const char *file, int line, const char *text, ptk_err go
     }                                                                                                        \
     static void test_##test_name(void)
 
-/* The condition holds. */
+/* Fails the test unless the condition holds. */
 #define CHECK(condition)                                                                                     \
     ((condition) ? (void) 0 : ptk_test_failed(__FILE__, __LINE__, "CHECK(%s)", #condition))
 
-/* Two integers, or two pointers, are equal as numbers. */
+/* Fails the test unless two integers, or two pointers, are equal as numbers. */
 #define CHECK_EQ(got, expected)                                                                              \
     ptk_test_check_equal(__FILE__, __LINE__, "CHECK_EQ(" #got ", " #expected ")", PTK_TEST_VALUE(got),       \
                          PTK_TEST_VALUE(expected))
 
-/* Two strings are equal; NULL equals only NULL. */
+/* Fails the test unless two strings are equal; NULL equals only NULL. */
 #define CHECK_STR(got, expected)                                                                             \
     ptk_test_check_string(__FILE__, __LINE__, "CHECK_STR(" #got ", " #expected ")", got, expected)
 
-/* A call answered PTK_OK; it answered the error that is expected. */
+/* Fail the test unless the call returned PTK_OK, or the expected error. */
 #define CHECK_OK(call) ptk_test_check_err(__FILE__, __LINE__, "CHECK_OK(" #call ")", call, PTK_OK)
 #define CHECK_ERR(call, expected)                                                                            \
     ptk_test_check_err(__FILE__, __LINE__, "CHECK_ERR(" #call ", " #expected ")", call, expected)
 
-/* The test cannot run here. */
+/* Ends the test as skipped: it cannot run here. */
 #define SKIP(reason) ptk_test_skipped(reason)

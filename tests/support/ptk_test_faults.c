@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* What is planned for one member. Other threads may read the counts while a test plans. */
+/* The plan for one member. Other threads may read the counts while a test sets a plan. */
 typedef struct plan {
     atomic_uint calls;
     atomic_uint failures;

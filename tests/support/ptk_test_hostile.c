@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Each thread has an interceptor and dice of its own. */
+/* The hostile kernel: see the header. Each thread has an interceptor and a random source (`dice`) of its own.
+ */
 #include "ptk_test_hostile.h"
 
 #include "ptk_test.h"
@@ -11,7 +12,7 @@
 #include <sys/epoll.h>
 
 #define WATCHES     4096
-#define SHORT_BYTES 7 /* a short transfer lacks at most so many bytes, or leaves so few */
+#define SHORT_BYTES 7 /* a short transfer leaves, or transfers, at most so many bytes */
 
 static _Thread_local ptk_test_random_t dice;
 static _Thread_local uint64_t bends;
@@ -40,8 +41,8 @@ void ptk_test_watch_note(ptk_os_handle_t epoll, int operation, ptk_os_handle_t h
     }
 }
 
-/* By the system call itself: modifying makes the kernel look again. Fails harmlessly on what is not watched.
- */
+/* Modifies the registration, which makes the kernel look at the descriptor again. This is a system call that
+   passes no interceptor. It fails without harm if the descriptor is not watched. */
 void ptk_test_watch_again(ptk_os_handle_t handle) {
     const watch_t *watch = watch_of(handle);
     int saved_errno = errno;
@@ -54,14 +55,15 @@ void ptk_test_watch_again(ptk_os_handle_t handle) {
 
 /* --- the dice --- */
 
-/* Returns true in one of `sides` cases, and counts it. */
+/* Returns true in one of `sides` cases, at random, and counts these cases. */
 static bool bends_call(unsigned sides) {
     bool bend = ptk_test_random_below(&dice, sides) == 0;
     bends += bend;
     return bend;
 }
 
-/* Returns less than `bytes`, which is more than one: nearly all, or hardly anything, or in between. */
+/* Returns a number from 1 to `bytes` - 1, where `bytes` is at least 2: nearly all, very few, or any number
+ * between. */
 static size_t fewer(size_t bytes) {
     size_t most = bytes - 1;
     size_t few = most < SHORT_BYTES ? most : SHORT_BYTES;
@@ -106,7 +108,7 @@ static int64_t hostile_accept(ptk_sys_call_t *call) {
     return bends_call(3) ? -EINTR : ptk_sys_call_below(call);
 }
 
-/* Interrupted before anything began, or after. */
+/* Returns EINTR before or after the connection has begun. */
 static int64_t hostile_connect(ptk_sys_call_t *call) {
     if (bends_call(4)) {
         return -EINTR;
@@ -166,7 +168,8 @@ static int64_t hostile_epoll_wait(ptk_sys_call_t *call) {
     return count;
 }
 
-/* A poll of one descriptor asks for the truth about it; a poll of several is a loop that sleeps. */
+/* May interrupt any poll. Changes the result only of a poll of several descriptors, which is a loop that
+   sleeps: a poll of one descriptor reads its state. */
 static int64_t hostile_poll(ptk_sys_call_t *call) {
     struct pollfd *entries = call->poll.entries;
     const size_t count = call->poll.count;
@@ -189,7 +192,7 @@ static int64_t hostile_poll(ptk_sys_call_t *call) {
     return ready;
 }
 
-/* What was not read stays there. */
+/* Returns EINTR at random, without a call: the count stays in the descriptor. */
 static int64_t hostile_wake_drain(ptk_sys_call_t *call) {
     return bends_call(4) ? -EINTR : ptk_sys_call_below(call);
 }
@@ -211,7 +214,7 @@ bool ptk_test_is_hostile(void) {
     return seed && *seed && strcmp(seed, "0") != 0;
 }
 
-/* The dice of each thread have a seed of their own. */
+/* Seeds the dice of this thread. */
 static void take_dice(void) {
     static atomic_uint threads;
     static _Thread_local bool taken;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each entry of the table packs its arguments into a call and hands it to the first interceptor. All of it
- * comes from the one list PTK_SYS_ENTRIES. The stack is per thread, because the table in use is.
+ * Each entry of the table packs its arguments into a call and passes it to the first interceptor. The entries
+ * are made from the one list PTK_SYS_ENTRIES. The stack of interceptors is per thread, like the table in use.
  */
 #include "ptk_test_intercept.h"
 

@@ -142,8 +142,8 @@ bool ptk_intercept_is_installed(const ptk_interceptor_t *interceptor);
 /* Removes all interceptors of this thread; the thread block uses the table again that it used before them. */
 void ptk_intercept_end(void);
 
-/* Puts the interceptor below those of every thread, for the whole life of the process; `bottom` replaces
- * ptk_sys_real below it. For programs that put ptk_intercept_table in the place of ptk_sys_real. */
+/* Puts the interceptor below those of every thread, until the process ends; `bottom` replaces ptk_sys_real
+ * below it. For programs that put ptk_intercept_table in the place of ptk_sys_real. */
 void ptk_intercept_everywhere(ptk_interceptor_t *interceptor, const ptk_sys_t *bottom);
 
 /* The table that calls the interceptors. */

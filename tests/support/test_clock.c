@@ -147,7 +147,7 @@ static void host_end(void) {
     kernel->block.oracle = host_clock.before.block.oracle;
 }
 
-/* The test computes for `ns`; meanwhile the world's events fire. */
+/* Lets `ns` pass as if the test computed; meanwhile the world's events fire. */
 static void host_advance(uint64_t ns) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     ptk_sim_event_queue_t *events = &kernel->net->events;

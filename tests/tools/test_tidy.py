@@ -8,7 +8,6 @@ import re
 import sys
 import tempfile
 import unittest
-import unittest.mock
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -201,27 +200,32 @@ __attribute__((noinline)) static void seven(int a) { }
     def test_words_and_names_are_rules(self) -> None:
         files = {"src/a/ptk_a.c": "static int told; // told\n", "src/ptk_b.c": "static int told;\n",
                  "sim/ptk_sim_a.h": "/* Free it. */\nvoid a(void);\n", "README.md": "Somebody.\n"}
-        with unittest.mock.patch.object(tidy, "PENDING_FOLDERS", ()):
-            code, output = self.run_on(files)
+        code, output = self.run_on(files)
         self.assertEqual(code, 1)
         for expected in ("src/a/ptk_a.c:2: \"told\"", "src/a/ptk_a.c:2: told is defined in src/ptk_b.c:2 too",
                          "src/ptk_b.c:2: told is", "sim/ptk_sim_a.h:2: \"Free ...\"", "README.md:1: \"Somebody\""):
             self.assertIn(expected, output)
 
-    def test_pending_folders_are_shown_on_demand(self) -> None:
-        files = {"src/a/ptk_a.c": "// told\n", "docs/b.md": "Somebody.\n"}
-        with unittest.mock.patch.object(tidy, "PENDING_FOLDERS", ("src/a/",)):
-            code, output = self.run_on(files)
-            self.assertEqual((code, output.count("\n")), (1, 1), output)
-            self.assertIn("docs/b.md:1", output)
-            code, output = self.run_on(files, "--words")
-            self.assertEqual(code, 1)
-            self.assertIn("src/a/ptk_a.c:2", output)
-            self.assertIn("docs/b.md:1", output)
-            self.assertRegex(output, r" 1 docs\n +1 src/a\n +2 in all\n")
-            code, output = self.run_on(files, "--words", "docs", "sim/")
-            self.assertNotIn("src/a", output)
-            self.assertEqual(self.run_on(files, "--words", "sim/")[0], 0)
+    def test_words_hold_everywhere(self) -> None:
+        for name in ("src/a/ptk_a.c", "sim/ptk_sim_a.c", "tests/a/a.c", "bench/a.c", "examples/a.c", "tools/a.py",
+                     "tests/a.txt", "docs/a.md", "ARCHITECTURE.md"):
+            with self.subTest(name):
+                text = "/* Somebody. */\n" if name.endswith(".c") else "# Somebody.\n"
+                code, output = self.run_on({name: text})
+                self.assertEqual((code, output.count("\n")), (1, 1), output)
+                self.assertIn(name, output)
+
+    def test_words_alone(self) -> None:
+        files = {"src/a/ptk_a.c": "// told\t\n", "docs/b.md": "Somebody.\n"}
+        code, output = self.run_on(files, "--words")
+        self.assertEqual(code, 1)
+        self.assertIn("src/a/ptk_a.c:2", output)
+        self.assertIn("docs/b.md:1", output)
+        self.assertNotIn("tab", output)
+        self.assertRegex(output, r" 1 docs\n +1 src/a\n +2 in all\n")
+        code, output = self.run_on(files, "--words", "docs", "sim/")
+        self.assertNotIn("src/a", output)
+        self.assertEqual(self.run_on(files, "--words", "sim/")[0], 0)
 
     def test_command(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -237,7 +241,7 @@ __attribute__((noinline)) static void seven(int a) { }
                 clean = tidy.main(["--root", folder])
         self.assertEqual((code, clean), (1, 0))
         self.assertIn("bench/b.h:2: tab", output.getvalue())
-        self.assertIn("src: 1 files, 1 functions, median 2 lines, longest 2", output.getvalue())
+        self.assertIn("src/ 1 files, 3 lines; functions 1, lines median/p90/max 2/2/2; .c lines 3/3/3", output.getvalue())
         self.assertIn("tidy: 1 files, no violations", output.getvalue())
         self.assertNotIn("other/", output.getvalue())
 

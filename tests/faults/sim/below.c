@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Below is the kernel of a simulated host: each run is a world of one host, without faults but those that are
- * planned. The host's thread block uses the interceptor's table. What concerns the whole process (stacks and
- * their guards, the overflow handler, fork) does not use the thread block, so the linker gives every other
- * object a table where it says ptk_sys_real, in which those entries are the interceptor's. The simulator
- * itself counts what the host leaves behind, and ends what does not end.
+ * The system below is the kernel of a simulated host. Each run is a world of one host, whose only faults are
+ * the planned ones. The host's thread block uses the interceptor's table. Calls for the whole process (stacks
+ * and their guards, the overflow handler, fork) do not use the thread block: in every other object the linker
+ * resolves ptk_sys_real to a table in which these entries are the interceptor's. The simulator itself counts
+ * what the host leaves behind, and ends a host that does not end.
  */
 #include "faults/faults.h"
 
@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define STEPS_MOST       1000000
-#define STEP_LEAST_NS    10000 /* on the average, of who does not spin */
+#define STEP_LEAST_NS    10000 /* less on the average, and the host spins */
 #define LIMIT_MS         UINT64_C(1000000000000)
 #define PAIR_MS          100
 #define DESCRIPTOR_LIMIT 4096
@@ -39,7 +39,7 @@ ptk_sys_t process_wide;
 static ptk_sys_t below;
 const ptk_sys_t *const below_sys = &below;
 
-/* The members that concern the whole process, taken from one table into another. */
+/* Copies the members for the whole process from one table into another. */
 static void take_process_wide(ptk_sys_t *into, const ptk_sys_t *from) {
     into->map_stacks = from->map_stacks;
     into->unmap = from->unmap;
@@ -73,13 +73,15 @@ static bool is_there(const ptk_event_source_t *source, const ptk_sim_file_t *fil
            (source->outbound && ready & (POLLOUT | broken));
 }
 
-/* Is it the loop that waits, and not the program in a call of its own? */
+/* Returns whether the loop polls, which is on the main context: otherwise the program waits in a call of its
+ * own. */
 static bool polls(const ptk_thread_block_t *block) {
     const ptk_scheduler_t *scheduler = block->scheduler;
     return block->loop && scheduler && scheduler->active && scheduler->current == &scheduler->main_context;
 }
 
-/* Nothing happens any more: does an operation of its loop wait for what is ready? */
+/* For a host in whose world nothing happens any more: returns whether an operation of its loop waits for a
+   descriptor that is ready. */
 static bool has_missed_something(ptk_sim_host_t *host) {
     ptk_event_loop_platform_t *loop = host->kernel.block.loop;
     const ptk_readiness_t *readiness =
@@ -97,8 +99,8 @@ static bool has_missed_something(ptk_sim_host_t *host) {
     return false;
 }
 
-/* How one has ended that has not come to its end. It cannot be unwound, perhaps: the process is of no use any
- * more. */
+/* Returns why the host does not end. It may be impossible to unwind it, so the process must not run another
+ * world. */
 static below_end_t end_of_endless(ptk_sim_t *sim, ptk_sim_host_t *host) {
     if (sim->end != PTK_SIM_END_DEADLOCK && ptk_sim_report(sim).elapsed_ns / sim->steps < STEP_LEAST_NS) {
         return BELOW_SPINS;
@@ -118,10 +120,10 @@ below_end_t below_try(void (*body)(const void *argument), const void *argument, 
     CHECK(sim != NULL);
     ptk_sim_host_t *host = ptk_sim_host(sim, &options, live, &job);
     CHECK(host != NULL);
-    host->kernel.block.sys = &ptk_intercept_table; /* it has not begun */
+    host->kernel.block.sys = &ptk_intercept_table; /* before the host starts */
     ptk_sim_end_t end = ptk_sim_run_for(sim, LIMIT_MS);
     const char *failure = ptk_sim_report(sim).failure;
-    (void) ptk_sys_format(words, sizeof words, "%s", failure ? failure : "it does not come to an end");
+    (void) ptk_sys_format(words, sizeof words, "%s", failure ? failure : "the host does not end");
     *words_out = words;
     if (end != PTK_SIM_END_QUIESCENT && end != PTK_SIM_END_HOST) {
         return end_of_endless(sim, host);
@@ -171,7 +173,7 @@ void below_report_again(ptk_os_handle_t handle) {
     }
 }
 
-/* Over loopback; the handshake takes its time. */
+/* Connects over loopback, which takes virtual time. */
 void below_pair(ptk_os_handle_t handles[2]) {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof addr;
@@ -188,7 +190,7 @@ void below_pair(ptk_os_handle_t handles[2]) {
     below_close(door);
 }
 
-/* A wake that was kicked. */
+/* Returns a wake descriptor that was kicked. */
 ptk_os_handle_t below_always_ready(void) {
     ptk_os_handle_t wake = 0;
     CHECK_EQ(below_sys->wake_open(&wake), 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is about simulated hosts alone: which calls they make, so that their pairs are fired by
- * test_errno_table.c, and why they do not make the others. And that a host that leaves something behind, or
- * does not end, is found, without which the sweeps would prove nothing.
+ * Tests of the simulated hosts. They make every call whose failures test_errno_table.c injects, except for
+ * those that are listed here with the reason. A host that leaves something behind or does not end is
+ * detected: without that, the sweeps would prove nothing.
  */
 #include "faults/faults.h"
 
@@ -16,7 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-/* Pairs that are handled or retried: all, which are those on epoll, and those on the other platforms. */
+/* Pairs that are handled or retried: all of them, which occur on epoll, and those of the other platforms. */
 #define PAIRS          136
 #define PAIRS_ON_OTHER 119
 
@@ -54,7 +54,7 @@ static size_t pairs_of(ptk_sys_member_t member) {
     return count;
 }
 
-TEST(a_host_makes_every_call_that_can_fail_or_cannot_make_it) {
+TEST(a_host_makes_every_call_that_can_fail_except_the_listed_ones) {
     size_t made = 0;
     size_t all = 0;
     wide_reset();
@@ -62,7 +62,7 @@ TEST(a_host_makes_every_call_that_can_fail_or_cannot_make_it) {
     for (size_t i = 0; i < workload_count; i++) {
         CHECK_EQ(workload_run(&workloads[i]), 0);
     }
-    /* Pages are only protected where advice is not taken. */
+    /* Pages are protected only where guard advice fails. */
     ptk_test_fault(PTK_SYS_guard_install, 1, EINVAL, PTK_TEST_FOR_GOOD);
     CHECK_EQ(workload_run(&workloads[0]), 0);
     test_capture_end();
@@ -75,21 +75,21 @@ TEST(a_host_makes_every_call_that_can_fail_or_cannot_make_it) {
         made += is_made ? pairs : 0;
         if (pairs > 0 && is_made == (reason != NULL)) {
             ptk_test_failed(__FILE__, __LINE__, "%s is %s", name,
-                            is_made ? "made after all" : "not made, and nobody says why");
+                            is_made ? "made although it is listed" : "neither made nor listed with a reason");
         }
         if (pairs > 0 && reason) {
-            printf("%s: %zu pairs are not fired: %s\n", name, pairs, reason);
+            printf("%s: %zu pairs are not injected: %s\n", name, pairs, reason);
         }
     }
     CHECK_EQ(all, PAIRS);
     CHECK_EQ(made, is_on_epoll() ? PAIRS : PAIRS_ON_OTHER);
-    printf("%zu of %zu pairs are fired\n", made, all);
+    printf("%zu of %zu pairs are injected\n", made, all);
 }
 
-TEST(two_runs_make_the_same_calls) {
+TEST(two_runs_make_the_same_number_of_calls) {
     test_capture_begin();
     for (size_t i = 0; i < workload_count; i++) {
-        CHECK_EQ(workload_run(&workloads[i]), 0); /* what is asked once per process is asked here */
+        CHECK_EQ(workload_run(&workloads[i]), 0); /* makes the calls that are made once per process */
         wide_reset();
         CHECK_EQ(workload_run(&workloads[i]), 0);
         uint32_t calls = wide_calls();
@@ -100,7 +100,7 @@ TEST(two_runs_make_the_same_calls) {
     test_capture_end();
 }
 
-/* --- hosts that must be found --- */
+/* --- hosts that must be detected --- */
 
 static void leave_a_descriptor(const void *argument) {
     ptk_os_handle_t handle = 0;
@@ -136,7 +136,7 @@ static void run_bad(void *argument) {
     below_run(host->body, NULL);
 }
 
-TEST(a_host_that_leaves_something_or_does_not_end_is_found) {
+TEST(a_host_that_leaves_something_or_does_not_end_is_detected) {
     bad_host_t hosts[] = {
         {leave_a_descriptor, "descriptors open"},
         {leave_an_allocation, "allocations live"},
@@ -155,7 +155,7 @@ TEST(a_host_that_leaves_something_or_does_not_end_is_found) {
 
 /* --- a wake that is lost --- */
 
-/* The kernel forgets what the loop has asked it to watch. */
+/* Removes the descriptor from every epoll of the kernel, without a call of ptk. */
 static void lose_registrations(ptk_os_handle_t handle) {
     ptk_sim_kernel_t *kernel = ptk_sim_kernel_here();
     for (uint32_t i = 0; i < kernel->descriptor_capacity; i++) {
@@ -199,7 +199,8 @@ static void try_in_vain(void *unused) {
 }
 
 TEST(a_wake_that_is_lost_is_distinguished_from_one_that_never_comes) {
-    for (int i = 0; i < 1 + is_on_epoll(); i++) { /* the other platforms keep nothing in the kernel */
+    for (int i = 0; i < 1 + is_on_epoll();
+         i++) { /* the other platforms have no registrations in the kernel */
         char output[1024] = "";
         is_lost = i == 1;
         int status = ptk_test_in_child(try_in_vain, NULL, output, sizeof output);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sweep over the conformance suite: each test's body on a simulated host, beneath which the first,
- * second, ... call of the system fails, once, and all of them from there on; and the same for allocations.
+ * The sweep over the conformance suite. Each test's body runs on a simulated host. In one run the first call
+ * of the system fails, in another the second, and so on: either that call alone or all calls from it on. The
+ * same is done with allocations.
  *
- * A test expects that nothing fails, so it may end by a check that does not hold. What it may not do is die
- * in another way (a signal, a broken invariant, a sanitizer's report), spin, wait for a descriptor that is
- * ready, or do well and leave something behind. That it waits for what its other half did not do, because a
- * call failed there, is an expectation that is not met, too. Each run is a child process of its own; the
- * first is without failures and counts the calls.
+ * A test expects that nothing fails, so it may end by a check that does not hold. It must not end in another
+ * way (by a signal, a broken invariant, a sanitizer's report), spin, wait for a descriptor that is ready, or
+ * pass and leave something behind. It may wait for ever for something that another part of the test did not
+ * do because a call failed there. Each run is a child process of its own; the first one is without failures
+ * and counts the calls.
  *
- * Of many calls a sample is struck, evenly spaced, with another beginning for each test; with PTK_TEST_LONG
- * all of them, up to a number that only a few tests exceed; PTK_TEST_POINTS=N says how many of each kind.
- * PTK_TEST_POINT="call 17 once" is that one run, in this process: for a debugger.
+ * If a test makes many calls, failures are injected into a sample of them: evenly spaced, from a first call
+ * that differs from test to test. With PTK_TEST_LONG they are injected into all calls, up to a number that
+ * only a few tests exceed. PTK_TEST_POINTS=N sets how many points of each kind there are.
+ * PTK_TEST_POINT="call 17 once" makes that one run in this process, for a debugger.
  */
 #include "conformance.h"
 #include "base/ptk_memory.h"
@@ -25,11 +27,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POINTS      (PTK_TEST_ASAN ? 2 : 4) /* struck of each kind */
+#define POINTS      (PTK_TEST_ASAN ? 2 : 4) /* injection points of each kind */
 #define POINTS_LONG 3000
 #define SECONDS     60
 
-/* How a child tells what its exit status does not say otherwise. */
+/* The exit codes of a child. */
 #define EXIT_WELL    0
 #define EXIT_CHECK   1
 #define EXIT_SKIPPED 77
@@ -38,7 +40,7 @@
 #define EXIT_WAITS   92
 
 typedef struct point {
-    uint32_t nth; /* 0: nothing fails */
+    uint32_t nth; /* 0: no call fails */
     bool is_allocation;
     ptk_test_fault_span_t span;
 } point_t;
@@ -46,9 +48,9 @@ typedef struct point {
 typedef struct run {
     void (*body)(void);
     point_t point;
-    uint32_t calls; /* made in this run; in memory that parent and child share */
+    uint32_t calls; /* made in this run; run_t is in memory that parent and child share */
     uint32_t allocations;
-    uint32_t well; /* so many runs were of no consequence; so many waited for ever */
+    uint32_t well; /* runs that passed; runs that waited for ever */
     uint32_t waiting;
 } run_t;
 
@@ -96,7 +98,7 @@ static void run_once(void *argument) {
     }
 }
 
-/* --- its verdict --- */
+/* --- the verdict on a run --- */
 
 static bool has_report(const char *output) {
     return strstr(output, "Sanitizer") || strstr(output, "runtime error:") ||
@@ -121,9 +123,9 @@ static int run_in_child(run_t *run) {
     return WEXITSTATUS(status);
 }
 
-/* --- all of them --- */
+/* --- all runs of a test --- */
 
-/* Tests differ in the number of their calls, so their samples begin at different ones. */
+/* Returns the first point of a sample. It depends on the number of calls, so it differs from test to test. */
 static uint32_t beginning(const run_t *run, uint32_t stride) {
     return 1 + (run->calls * UINT32_C(2654435761) >> 8) % stride;
 }
@@ -145,7 +147,7 @@ static uint32_t sweep(run_t *run, uint32_t count, bool is_allocation, ptk_test_f
 static void sweep_all(run_t *run) {
     uint32_t points = 0;
     if (run_in_child(run) != EXIT_WELL) {
-        SKIP("it does not do well without failures either");
+        SKIP("the test does not pass without failures either");
     }
     const uint32_t calls = run->calls;
     const uint32_t allocations = run->allocations;
@@ -154,9 +156,10 @@ static void sweep_all(run_t *run) {
         points += sweep(run, calls, false, for_good);
         points += sweep(run, allocations, true, for_good);
     }
-    printf("%u injection points in %u calls and %u allocations: %u do well all the same, %u wait for ever\n",
-           (unsigned) points, (unsigned) calls, (unsigned) allocations, (unsigned) run->well - 1,
-           (unsigned) run->waiting);
+    printf(
+        "%u injection points in %u calls and %u allocations: %u runs pass nevertheless, %u wait for ever\n",
+        (unsigned) points, (unsigned) calls, (unsigned) allocations, (unsigned) run->well - 1,
+        (unsigned) run->waiting);
 }
 
 static bool read_point(point_t *point_out) {

@@ -115,7 +115,7 @@ static bool has_ipv6_loopback(void) {
     return result == 0;
 }
 
-TEST(system_calls, REAL_LOOPBACK) {
+TEST(system_calls_have_the_same_results_as_on_the_real_kernel, REAL_LOOPBACK) {
     trial_t *trial = malloc(sizeof *trial);
     CHECK(trial != NULL);
     scripts_range_t range = scripts_range(SCRIPTS);

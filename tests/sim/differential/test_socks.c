@@ -116,7 +116,7 @@ static void print(const trial_t *trial) {
     }
 }
 
-TEST(socket_calls, REAL_LOOPBACK) {
+TEST(socket_calls_have_the_same_results_on_all_platforms, REAL_LOOPBACK) {
     trial_t *trial = malloc(sizeof *trial);
     CHECK(trial != NULL);
     scripts_range_t range = scripts_range(SCRIPTS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every way that one operation can go, on a small scale: three green threads on two simulated hosts, six
- * decisions that branch, and at most two of them faults.
+ * Tries every way in which one operation can go, on a small scale: three green threads on two simulated
+ * hosts, six decisions that branch, and at most two of them faults.
  *
  * A server accepts, greets and listens; on the other host, a client carries out the operation and a disturber
  * interferes with it. Decisions are taken from a window of six: all earlier and later ones are benign. The
@@ -49,7 +49,7 @@ static struct {
     ptk_sim_window_t window;
     uint64_t results[RESULTS];
     uint64_t leaves;
-    /* Of one run. */
+    /* The state of one run. */
     ptk_sock_t *sock;
     ptk_waitable_t *waitable;
     ptk_green_t *client;
@@ -242,7 +242,7 @@ static void signal_late(ptk_sock_t *sock) {
     }
 }
 
-TEST(wait) {
+TEST(wait_returns_only_documented_results) {
     static const ptk_err results[] = {PTK_OK, PTK_ERR_TIMEOUT, -1};
     search(&(operation_t) {"wait", wait_once, signal_late, true, results, results});
 }
@@ -256,11 +256,11 @@ static void recv_beside(ptk_sock_t *sock) {
     char bytes[5];
     ptk_err err = ptk_sock_recv(sock, bytes, sizeof bytes, 0);
     if (err != PTK_OK && err != PTK_ERR_TIMEOUT && err != PTK_ERR_BUSY) {
-        fail("the one beside it", err);
+        fail("the disturber", err);
     }
 }
 
-TEST(recv) {
+TEST(recv_returns_only_documented_results) {
     static const ptk_err documented[] = {
         PTK_OK,
         PTK_ERR_EOF,
@@ -280,11 +280,11 @@ static void send_much(ptk_sock_t *sock) {
 static void send_beside(ptk_sock_t *sock) {
     ptk_err err = ptk_sock_send(sock, "beside", 6, LATE_MS);
     if (err != PTK_OK && err != PTK_ERR_PARTIAL && err != PTK_ERR_RESET && err != PTK_ERR_BROKEN) {
-        fail("the one beside it", err);
+        fail("the disturber", err);
     }
 }
 
-TEST(send) {
+TEST(send_returns_only_documented_results) {
     static const ptk_err documented[] = {PTK_OK, PTK_ERR_PARTIAL, PTK_ERR_RESET, PTK_ERR_BROKEN, -1};
     static const ptk_err seen[] = {PTK_OK, -1};
     search(&(operation_t) {"send", send_much, send_beside, true, documented, seen});
@@ -294,7 +294,7 @@ static void connect_once(ptk_sock_t *sock) {
     note(connect_to_server(sock));
 }
 
-TEST(connect) {
+TEST(connect_returns_only_documented_results) {
     static const ptk_err documented[] = {PTK_OK, PTK_ERR_RESET, PTK_ERR_REFUSED, PTK_ERR_NO_RESOURCES, -1};
     static const ptk_err seen[] = {PTK_OK, PTK_ERR_NO_RESOURCES, -1};
     search(&(operation_t) {"connect", connect_once, do_nothing, false, documented, seen});
@@ -318,7 +318,7 @@ static void connect_beside(ptk_sock_t *sock) {
     }
     ptk_err err = ptk_sock_connect(peer, ptk_addr_sockaddr(&addr), addr.length, LATE_MS);
     if (err != PTK_OK && err != PTK_ERR_RESET && err != PTK_ERR_REFUSED && err != PTK_ERR_NO_RESOURCES) {
-        fail("the one beside it", err);
+        fail("the disturber", err);
     }
     ptk_sock_close(peer);
 }
@@ -341,7 +341,7 @@ static void listen_and_accept(ptk_sock_t *sock) {
     accept_from_beside(sock);
 }
 
-TEST(accept) {
+TEST(accept_returns_only_documented_results) {
     static const ptk_err documented[] = {PTK_OK, PTK_ERR_TIMEOUT, PTK_ERR_NO_RESOURCES, -1};
     static const ptk_err seen[] = {PTK_OK, PTK_ERR_TIMEOUT, -1};
     search(&(operation_t) {"accept", listen_and_accept, listen_and_connect, false, documented, seen});
@@ -357,7 +357,7 @@ static void close_under_it(ptk_sock_t *sock) {
     ptk_sock_close(sock);
 }
 
-TEST(close) {
+TEST(close_returns_only_documented_results) {
     static const ptk_err documented[] = {PTK_ERR_CLOSED, PTK_ERR_RESET, PTK_ERR_NO_RESOURCES, -1};
     static const ptk_err seen[] = {PTK_ERR_CLOSED, -1};
     search(&(operation_t) {"close", recv_too_much, close_under_it, true, documented, seen});
@@ -369,7 +369,7 @@ static void cancel_it(ptk_sock_t *sock) {
     CHECK_OK(ptk_green_cancel(world.client));
 }
 
-TEST(cancel) {
+TEST(cancel_returns_only_documented_results) {
     static const ptk_err documented[] = {PTK_OK, PTK_ERR_CANCELED, PTK_ERR_NO_RESOURCES, -1};
     static const ptk_err seen[] = {PTK_OK, PTK_ERR_CANCELED, -1};
     search(&(operation_t) {"cancel", recv_greeting, cancel_it, true, documented, seen});

@@ -54,7 +54,7 @@ static void scenario_fault(ptk_sim_t *sim) {
 
 static const ptk_sim_scenario_t scenarios[] = {
     {"log-planted", "the replicated log, whose disks are synced too seldom", scenario_log_planted},
-    {"abort-planted", "two hosts, and the process aborts when luck has left them twice", scenario_abort},
+    {"abort-planted", "two hosts, and the process aborts at the second unlucky draw", scenario_abort},
     {"fault-planted", "the same, and it follows a bad pointer", scenario_fault},
 };
 

@@ -128,7 +128,7 @@ static ptk_error_slot_t *locate(void) {
     return found;
 }
 
-TEST(err_slot_is_errors_then_locate_then_own) {
+TEST(err_slot_is_the_set_one_else_the_located_one_else_the_thread_s) {
     ptk_error_slot_t green = {.err = PTK_OK};
     ptk_thread_block_t *block = ptk_thread();
     CHECK_EQ(ptk_error_slot(), &block->own_errors);

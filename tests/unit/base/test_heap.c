@@ -164,7 +164,7 @@ TEST(p19_heap_every_small_program) {
     ptk_heap_fini(&heap);
 }
 
-TEST(heap_ties_leave_in_the_order_they_came) {
+TEST(heap_ties_leave_in_the_order_of_insertion) {
     enum { TIMERS = 1000 };
     static ptk_heap_item_t items[TIMERS];
     ptk_heap_t heap;
@@ -192,7 +192,7 @@ TEST(heap_ties_leave_in_the_order_they_came) {
     ptk_heap_fini(&heap);
 }
 
-TEST(heap_of_very_many) {
+TEST(heap_orders_a_million_timers) {
     const uint32_t timers = 1000000;
     model_timer_t *all = calloc(timers, sizeof *all);
     ptk_test_random_t random = {7};

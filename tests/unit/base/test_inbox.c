@@ -111,7 +111,7 @@ TEST(inbox_bare_kick_ends_or_prevents_one_sleep) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(inbox_closed_takes_nothing_and_hands_out_the_rest) {
+TEST(inbox_closed_refuses_nodes_and_returns_the_queued_ones) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_inbox_node_t nodes[3] = {{.next = NULL}};
     ptk_inbox_push(inbox, &nodes[0]);
@@ -140,7 +140,7 @@ TEST(inbox_lives_as_long_as_its_references) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(inbox_is_alone_on_its_cache_lines) {
+TEST(inbox_begins_at_a_cache_line) {
     ptk_inbox_t *inbox = create_inbox();
     CHECK_EQ((uintptr_t) inbox % 64, 0);
     ptk_inbox_unref(inbox);

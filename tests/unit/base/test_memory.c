@@ -59,7 +59,7 @@ TEST(memory_comes_from_the_allocator_that_was_set) {
     CHECK_EQ(counting.reallocations, 2);
 }
 
-TEST(memory_requires_a_whole_allocator) {
+TEST(memory_refuses_an_incomplete_allocator) {
     const ptk_allocator_t no_release = {counting_reallocate, NULL, NULL};
     const ptk_allocator_t no_reallocate = {NULL, counting_release, NULL};
     CHECK_ERR(ptk_alloc_set(&no_release), PTK_ERR_INVALID_PARAM);
@@ -67,7 +67,7 @@ TEST(memory_requires_a_whole_allocator) {
     ptk_free(ptk_allocate(1));
 }
 
-TEST(memory_runs_out_p55) {
+TEST(memory_that_runs_out_returns_null_p55) {
     ptk_test_faults_install();
     size_t before = ptk_allocations_live();
     char *memory = ptk_allocate(8);

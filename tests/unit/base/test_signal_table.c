@@ -26,7 +26,7 @@ static struct sigaction disposition(int signal_number) {
     return action;
 }
 
-/* Drains the inbox; returns the number of nodes, and through *arrivals the count of `subscription`. */
+/* Drains the inbox; returns the count of `subscription`; `nodes_out` receives the number of nodes. */
 static uint32_t drain(ptk_inbox_t *inbox, const ptk_signal_subscription_t *subscription, size_t *nodes_out) {
     uint32_t arrivals = 0;
     *nodes_out = 0;
@@ -79,7 +79,7 @@ static void earlier_handler(int signal_number) {
     (void) signal_number;
 }
 
-TEST(signal_disposition_comes_back_with_the_last) {
+TEST(signal_disposition_is_restored_by_the_last_unsubscribe) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_signal_subscription_t first;
     ptk_signal_subscription_t second;
@@ -109,7 +109,7 @@ TEST(signal_that_cannot_be_caught_is_refused) {
     ptk_inbox_unref(inbox);
 }
 
-TEST(signal_table_can_be_full) {
+TEST(signal_table_that_is_full_refuses_and_recovers) {
     enum { SLOTS = 1024 };
     static ptk_signal_subscription_t subscriptions[SLOTS];
     ptk_inbox_t *inbox = create_inbox();
@@ -186,10 +186,10 @@ TEST(signal_that_the_system_refuses_leaves_nothing_p55) {
     ptk_inbox_unref(inbox);
 }
 
-/* A thread that receives signals all the time. */
 static atomic_bool hit_stop;
 
-static void *be_hit(void *argument) {
+/* Receives signals all the time, in a thread of its own. */
+static void *receive_signals(void *argument) {
     (void) argument;
     while (!atomic_load(&hit_stop)) {
         raise(SIGUSR1);
@@ -197,15 +197,15 @@ static void *be_hit(void *argument) {
     return NULL;
 }
 
-/* Memory that goes right after unsubscribe: a handler that still looks at it is found by the sanitizers, or
-   by the check of the canary that the handler would have written to. */
+/* Frees the subscription right after unsubscribe. A handler that still uses it is found by the sanitizers, or
+   by the check of the count, to which the handler would have written. */
 TEST(p63_unsubscribe_waits_for_handlers_on_other_threads) {
     ptk_inbox_t *inbox = create_inbox();
     ptk_signal_subscription_t always;
     pthread_t thread;
     size_t nodes;
     CHECK_OK(ptk_signal_subscribe(&always, inbox, SIGUSR1));
-    CHECK_EQ(pthread_create(&thread, NULL, be_hit, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, receive_signals, NULL), 0);
     for (int i = 0; i < 3000; i++) {
         ptk_signal_subscription_t *brief = malloc(sizeof *brief);
         CHECK(brief != NULL);

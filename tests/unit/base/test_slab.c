@@ -5,7 +5,7 @@
 #include "ptk_test_faults.h"
 #include <string.h>
 
-TEST(slab_objects_are_aligned_apart_and_zeroed) {
+TEST(slab_objects_are_aligned_disjoint_and_zeroed) {
     enum { OBJECTS = 3000 };
     static unsigned char *objects[OBJECTS];
     ptk_slab_t slab;
@@ -45,7 +45,7 @@ TEST(slab_is_last_in_first_out) {
     ptk_slab_fini(&slab);
 }
 
-TEST(slab_keeps_what_the_owner_left) {
+TEST(slab_objects_keep_their_bytes_when_reused) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64);
     unsigned char *object = ptk_slab_alloc(&slab);
@@ -97,7 +97,7 @@ TEST(slab_visits_each_object_ever_handed_out_once) {
     ptk_slab_fini(&slab);
 }
 
-TEST(slab_ends_with_whatever_is_live) {
+TEST(slab_fini_frees_live_objects_too) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 64);
     CHECK(ptk_slab_alloc(&slab) != NULL);
@@ -107,7 +107,7 @@ TEST(slab_ends_with_whatever_is_live) {
     ptk_slab_fini(&slab);
 }
 
-TEST(slab_of_objects_larger_than_a_chunk) {
+TEST(slab_serves_objects_larger_than_a_chunk) {
     ptk_slab_t slab;
     ptk_slab_init(&slab, 200000);
     char *first = ptk_slab_alloc(&slab);

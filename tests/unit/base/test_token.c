@@ -40,7 +40,7 @@ TEST(p84_token_finds_its_object_until_it_ends) {
     ptk_token_table_fini(&table);
 }
 
-TEST(p84_token_of_no_life_is_found_in_no_slot) {
+TEST(p84_token_that_was_never_handed_out_finds_no_object) {
     ptk_token_table_t table;
     init_table(&table, 7, 0);
     CHECK(find(&table, NULL) == NULL);
@@ -131,7 +131,7 @@ static void count_visit(void *context, void *object) {
     ++*(int *) context;
 }
 
-TEST(token_visit_calls_for_living_objects_alone) {
+TEST(token_visit_calls_for_living_objects_only) {
     ptk_token_table_t table;
     object_t *objects[5];
     int visits = 0;
@@ -193,7 +193,7 @@ TEST(loop_tags_run_out_and_come_back) {
     CHECK(ptk_loop_tag_alloc(&generation) != PTK_LOOP_TAG_NONE);
 }
 
-TEST(p84_token_refusal_tells_garbage_stale_and_foreign_apart) {
+TEST(p84_token_refusal_distinguishes_garbage_stale_and_foreign_tokens) {
     ptk_token_table_t table;
     uint32_t generation = 0;
     uint32_t tag = ptk_loop_tag_alloc(&generation);

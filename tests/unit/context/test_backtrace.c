@@ -27,7 +27,7 @@ static void need_frame_layout(void) {
 #endif
 }
 
-TEST(a_chain_is_followed) {
+TEST(a_walk_follows_a_chain_of_frames) {
     need_frame_layout();
     link_frame(2, 10, 0x1000);
     link_frame(10, 20, 0x2000);
@@ -39,7 +39,7 @@ TEST(a_chain_is_followed) {
     CHECK_EQ(frames[3], (const void *) 0x3000);
 }
 
-TEST(a_loop_ends) {
+TEST(a_walk_ends_at_a_loop_of_frames) {
     need_frame_layout();
     link_frame(10, 20, 0x1000);
     link_frame(20, 10, 0x2000);
@@ -48,7 +48,7 @@ TEST(a_loop_ends) {
     CHECK_EQ(walk(10), 2);
 }
 
-TEST(nothing_outside_the_stack_is_read) {
+TEST(a_walk_reads_nothing_outside_the_stack) {
     need_frame_layout();
     memory[WORDS - 1] = (uintptr_t) &memory[0];
     CHECK_EQ(walk(WORDS - 1), 1); /* half a frame */
@@ -61,7 +61,7 @@ TEST(nothing_outside_the_stack_is_read) {
     CHECK_EQ(walk(10), 2);
 }
 
-TEST(a_walk_stops_when_the_room_is_full) {
+TEST(a_walk_stops_at_the_capacity_of_its_array) {
     const void *few[2];
     need_frame_layout();
     link_frame(2, 10, 0x1000);
@@ -77,7 +77,7 @@ __attribute__((noinline)) static size_t walk_own_stack(int depth) {
     return count;
 }
 
-TEST(a_stack_of_unknown_bounds_is_walked_with_care) {
+TEST(a_stack_of_unknown_bounds_can_be_walked) {
     need_frame_layout();
     CHECK(walk_own_stack(5) >= 6);
 }

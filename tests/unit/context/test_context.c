@@ -57,7 +57,7 @@ static void count_up(void *argument) {
     }
 }
 
-TEST(goes_there_and_comes_back) {
+TEST(a_context_runs_from_switch_to_switch) {
     away_t away;
     begin();
     start(&away, count_up);
@@ -97,7 +97,7 @@ static void pass_on(void *argument) {
     }
 }
 
-TEST(a_hundred_contexts_pass_on) {
+TEST(a_hundred_contexts_switch_to_one_another) {
     static away_t ring[100];
     begin();
     for (size_t i = 0; i < 100; i++) {
@@ -265,7 +265,7 @@ static ptk_fp_words_t rounding_up(void) {
 }
 
 /* Valgrind keeps the words but always rounds to nearest. */
-static bool rounds_as_told(void) {
+static bool rounding_mode_has_effect(void) {
     ptk_fp_words_t usual;
     ptk_fp_words_t up = rounding_up();
     ptk_fp_save(&usual);
@@ -303,7 +303,7 @@ static void round_up(void *argument) {
 TEST(p37_a_rounding_mode_stays_with_its_context) { /* P37 */
     away_t away;
     ptk_fp_words_t now;
-    bool rounds = rounds_as_told();
+    bool rounds = rounding_mode_has_effect();
     begin();
     start(&away, round_up);
     ptk_fp_save(&fp_of_home);

@@ -185,7 +185,7 @@ static void send_it(void) {
     kill(getpid(), SIGSEGV);
 }
 
-TEST(a_signal_that_was_sent_acts_as_before) {
+TEST(a_sigsegv_from_kill_has_its_earlier_effect) {
     int status = run_in_child(no_setup, send_it, 0);
     check_no_report();
     check_died_of(status, SIGSEGV);
@@ -241,7 +241,7 @@ TEST(p43_a_large_frame_does_not_jump_the_guard) { /* P43 */
     check_died_of(status, SIGSEGV);
 }
 
-TEST(entering_and_leaving_many_times_is_fine) {
+TEST(overflow_handling_of_a_thread_starts_and_ends_repeatedly) {
     for (int i = 0; i < 100; i++) {
         void *first = ptk_overflow_thread_init();
         void *second = ptk_overflow_thread_init(); /* the thread has its alternate stack already */

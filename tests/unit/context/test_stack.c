@@ -40,7 +40,7 @@ static void need_plain_memory(void) {
 
 /* --- sizes --------------------------------------------------------------------------------------- */
 
-TEST(a_descriptor_is_small) {
+TEST(the_record_of_a_stack_has_at_most_four_words) {
     CHECK(sizeof(ptk_stack_slot_t) <= 4 * sizeof(void *));
 }
 
@@ -99,7 +99,7 @@ TEST(an_absurd_size_is_refused) {
 
 /* --- reuse --------------------------------------------------------------------------------------- */
 
-TEST(a_given_back_stack_is_taken_first) {
+TEST(a_freed_stack_is_reused_first) {
     ptk_stack_slot_t *slots[3];
     char *lows[3];
     ptk_stack_pool_init(&pool, false);
@@ -263,11 +263,11 @@ TEST(a_guard_without_effect_is_not_used) { /* P64 */
     check_guards(pretend);
 }
 
-TEST(a_guard_that_is_refused_gives_way) {
+TEST(pages_are_protected_where_guard_advice_is_refused) {
     check_guards(refuse); /* an older kernel, or locked memory */
 }
 
-TEST(unguarded_stacks_must_be_allowed) {
+TEST(unguarded_stacks_are_refused_unless_allowed) {
     int os_err = 0;
     ptk_stack_pool_init(&pool, false);
     pool.guard = PTK_STACK_GUARD_NONE;

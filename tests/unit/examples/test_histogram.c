@@ -5,8 +5,8 @@
 
 static histogram_t histogram;
 
-/* Returns what comes out for a value that was recorded alone. */
-static uint64_t through(uint64_t value) {
+/* Returns the median of a histogram that contains only this value. */
+static uint64_t median_of(uint64_t value) {
     histogram = (histogram_t) {0};
     histogram_add(&histogram, value);
     CHECK_EQ(histogram.total, 1);
@@ -19,7 +19,7 @@ TEST(empty_is_zero) {
 
 TEST(small_values_are_exact) {
     for (uint64_t value = 0; value < 256; value++) {
-        CHECK_EQ(through(value), value);
+        CHECK_EQ(median_of(value), value);
     }
 }
 
@@ -27,11 +27,11 @@ TEST(large_values_are_at_most_one_percent_too_high) {
     ptk_test_random_t random = {0};
     for (unsigned turn = 0; turn < 2000; turn++) {
         uint64_t value = ptk_test_random(&random) >> ptk_test_random_below(&random, 64);
-        uint64_t found = through(value);
+        uint64_t found = median_of(value);
         CHECK(found >= value);
         CHECK(found - value <= value / 100);
     }
-    CHECK_EQ(through(UINT64_MAX), UINT64_MAX);
+    CHECK_EQ(median_of(UINT64_MAX), UINT64_MAX);
 }
 
 TEST(percentiles_of_a_row) {

@@ -50,7 +50,7 @@ static void open_fake(fake_t *fake, ptk_event_loop_platform_t *loop) {
 
 /* Runs a client against a fake server. */
 static void run_against(fake_t *fake, ptk_green_fn client) {
-    ptk_err answer = PTK_ERR_CANCELED;
+    ptk_err result = PTK_ERR_CANCELED;
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
     CHECK(loop);
     open_fake(fake, loop);
@@ -58,8 +58,8 @@ static void run_against(fake_t *fake, ptk_green_fn client) {
     ptk_green_t *green = ptk_green_spawn(loop, NULL, client, fake);
     CHECK(green);
     CHECK_OK(ptk_scheduler_run(loop));
-    CHECK_OK(ptk_green_join(green, &answer, 0));
-    CHECK_OK(answer);
+    CHECK_OK(ptk_green_join(green, &result, 0));
+    CHECK_OK(result);
     ptk_sock_close(fake->listener);
     CHECK_OK(ptk_event_loop_platform_destroy(loop));
 }
@@ -85,7 +85,7 @@ static ptk_err go_round(void *arg) {
     return PTK_OK;
 }
 
-TEST(ids_come_round) {
+TEST(transaction_ids_wrap_around) {
     fake_t fake = {0};
     run_against(&fake, go_round);
     CHECK_EQ(fake.answered, 4);
@@ -100,7 +100,7 @@ static ptk_err time_out_and_go_on(void *arg) {
     CHECK_EQ(client.ids_left, 65535);
     client.timeout_ms = PTK_TIMEOUT_INFINITE;
     CHECK(modbus_is_ok(ask(&client)));
-    client.ids_left = 2; /* as after many more */
+    client.ids_left = 2; /* as after many more requests */
     CHECK(modbus_is_ok(ask(&client)));
     CHECK(modbus_is_ok(ask(&client)));
     CHECK_ERR(ask(&client).err, PTK_ERR_CLOSED);
@@ -110,7 +110,7 @@ static ptk_err time_out_and_go_on(void *arg) {
     return PTK_OK;
 }
 
-TEST(the_id_of_a_lost_request_does_not_come_round) {
+TEST(the_id_of_a_lost_request_is_not_reused) {
     fake_t fake = {.deaf = 1};
     run_against(&fake, time_out_and_go_on);
     CHECK_EQ(fake.answered, 3);
@@ -127,7 +127,7 @@ static ptk_err ask_too_much(void *arg) {
     CHECK_ERR(modbus_read_holding_registers(&client, UNIT, registers, values).err, PTK_ERR_INVALID_PARAM);
     CHECK_ERR(modbus_write_registers(&client, UNIT, registers, values).err, PTK_ERR_INVALID_PARAM);
     CHECK_ERR(modbus_write_coils(&client, UNIT, coils, bits).err, PTK_ERR_INVALID_PARAM);
-    CHECK(modbus_is_ok(ask(&client))); /* nothing was sent, so nothing is spoilt */
+    CHECK(modbus_is_ok(ask(&client))); /* nothing was sent, so the connection still works */
     modbus_client_close(&client);
     return PTK_OK;
 }

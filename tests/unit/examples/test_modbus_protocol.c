@@ -31,7 +31,7 @@ static const shape_t shapes[] = {
 };
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
-/* What a request of each shape writes: FF 00 first, which is a valid value for all. */
+/* The bytes that a request of each shape writes: FF 00 first, which is a valid value for all. */
 static const uint8_t values[256] = {0xFF, 0x00, 0xA5, 0x5A, 0x12, 0x34};
 
 static modbus_request_t request_of(const shape_t *shape, uint16_t read_count, uint16_t write_count) {
@@ -113,7 +113,7 @@ TEST(every_truncation_and_every_extra_byte_is_refused) {
     }
 }
 
-TEST(a_byte_count_that_lies_is_refused) {
+TEST(a_wrong_byte_count_is_refused) {
     for (size_t i = 0; i < SHAPES; i++) {
         uint8_t pdu[MODBUS_PDU_MAX];
         modbus_request_t request = request_of(&shapes[i], shapes[i].read_most > 0, 1);
@@ -154,7 +154,7 @@ TEST(unknown_functions_are_refused) {
     }
 }
 
-TEST(garbage_is_refused_or_means_itself) {
+TEST(bytes_that_decode_encode_to_the_same_bytes) {
     ptk_test_random_t random = {0};
     unsigned understood = 0;
     for (unsigned turn = 0; turn < 200000; turn++) {
@@ -163,8 +163,8 @@ TEST(garbage_is_refused_or_means_itself) {
         modbus_request_t decoded;
         size_t bytes = 1 + (size_t) ptk_test_random_below(&random, sizeof pdu);
         for (size_t i = 0; i < bytes; i++) {
-            pdu[i] =
-                (uint8_t) ptk_test_random_below(&random, i == 0 ? 24 : 4); /* small ones are likelier right */
+            pdu[i] = (uint8_t) ptk_test_random_below(&random,
+                                                     i == 0 ? 24 : 4); /* small values are more often valid */
         }
         if (decode_exact(pdu, bytes, &decoded) == MODBUS_OK) {
             understood++;
@@ -204,7 +204,7 @@ TEST(a_response_is_accepted_only_for_its_request) {
     }
 }
 
-TEST(an_exception_is_believed_only_for_its_function) {
+TEST(an_exception_is_accepted_only_for_its_function) {
     for (size_t i = 0; i < SHAPES; i++) {
         uint8_t request_pdu[MODBUS_PDU_MAX];
         uint8_t pdu[3] = {0};
@@ -223,7 +223,7 @@ TEST(an_exception_is_believed_only_for_its_function) {
     }
 }
 
-TEST(headers) {
+TEST(headers_survive_the_round_trip_and_wrong_ones_are_refused) {
     const modbus_header_t header = {0xABCD, 253, 17};
     const uint8_t expected[MODBUS_HEADER_BYTES] = {0xAB, 0xCD, 0, 0, 0, 254, 17};
     uint8_t bytes[MODBUS_HEADER_BYTES];

@@ -14,7 +14,7 @@ static void check_text(const ptk_addr_t *addr, const char *expected) {
     CHECK_STR(text, expected);
 }
 
-TEST(addr_parses_what_people_write) {
+TEST(addr_parses_the_usual_forms_of_an_address) {
     static const char *const pairs[][2] = {
         {"127.0.0.1:80", "127.0.0.1:80"},
         {"255.255.255.255:65535", "255.255.255.255:65535"},
@@ -59,7 +59,7 @@ static void check_refused(const char *const *texts, size_t count, ptk_err err) {
     }
 }
 
-TEST(addr_refuses_what_is_no_address) {
+TEST(addr_refuses_malformed_addresses) {
     static const char *const wrong[] = {
         "",
         "80",
@@ -128,7 +128,7 @@ TEST(addr_distinguishes_a_host_name_from_an_address) {
     check_refused(names, COUNT_OF(names), PTK_ERR_NOT_NUMERIC);
 }
 
-TEST(addr_without_a_port_is_refused_as_such) {
+TEST(addr_without_a_port_returns_no_port) {
     static const char *const portless[] = {
         ":",      "1.2.3.4",     "1.2.3.4:",    "localhost",    "*", "*:", "[::1]",
         "[::1]:", "[fe80::1%7]", "example.com", "example.com:",
@@ -206,7 +206,7 @@ TEST(addr_longest_text_fits) {
     CHECK_STR(text, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
 }
 
-TEST(addr_port) {
+TEST(addr_port_is_that_of_the_address_or_0) {
     ptk_addr_t addr;
     CHECK_OK(ptk_addr_parse("1.2.3.4:258", &addr));
     CHECK_EQ(ptk_addr_port(ptk_addr_sockaddr(&addr), addr.length), 258);

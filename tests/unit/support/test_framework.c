@@ -84,7 +84,7 @@ static void check_mischief(const char *mischief, int code, const char *says) {
     }
 }
 
-TEST(framework_notices_what_goes_wrong) {
+TEST(framework_reports_every_kind_of_failure) {
     check_mischief("none", 0, "");
     check_mischief("check", 1, "CHECK(zero == 1)");
     check_mischief("equal", 1, "got -1, expected 18446744073709551615");
@@ -101,7 +101,7 @@ TEST(framework_notices_what_goes_wrong) {
 TEST(framework_lists_and_runs_all) {
     char output[4000];
     CHECK_EQ(run_self("--list", "", output, sizeof output), 0);
-    CHECK(strstr(output, "subject\n") && strstr(output, "framework_notices_what_goes_wrong\n"));
+    CHECK(strstr(output, "subject\n") && strstr(output, "framework_reports_every_kind_of_failure\n"));
     CHECK_EQ(run_self("no_such_test", "", output, sizeof output), 1);
     if (is_mischief("crash")) {
         return;
@@ -146,7 +146,7 @@ TEST(faults_fail_the_nth_call) {
     CHECK_EQ(ptk_sys_real.close(handle), 0);
 }
 
-TEST(faults_hang_over_the_table_in_use) {
+TEST(faults_are_injected_above_the_table_in_use) {
     ptk_sys_t host = ptk_sys_real;
     ptk_thread()->sys = &host;
     ptk_test_faults_install();

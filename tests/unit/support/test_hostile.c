@@ -25,7 +25,7 @@ static void end(void) {
     ptk_intercept_end();
 }
 
-/* Waits until the kernel reports `handle`, through whatever it does instead. */
+/* Polls until the kernel reports `handle`; interrupted and empty polls are repeated. */
 static void await_report(ptk_os_handle_t epoll, int handle) {
     struct epoll_event event = {.events = 0};
     int count = 0;
@@ -35,7 +35,7 @@ static void await_report(ptk_os_handle_t epoll, int handle) {
     }
 }
 
-TEST(what_a_cut_receive_leaves_is_reported_again) {
+TEST(bytes_that_a_shortened_receive_leaves_are_reported_again) {
     begin();
     int fds[2];
     ptk_os_handle_t epoll = PTK_OS_HANDLE_NONE;
@@ -62,7 +62,7 @@ TEST(what_a_cut_receive_leaves_is_reported_again) {
     end();
 }
 
-TEST(sends_take_less_and_are_interrupted) {
+TEST(hostile_sends_accept_fewer_bytes_and_are_interrupted) {
     begin();
     int fds[2];
     char bytes[100] = {0};

@@ -29,7 +29,7 @@ static int64_t note_twice(ptk_sys_call_t *call) {
     return note(call, 'T');
 }
 
-TEST(intercept_table_has_no_holes) {
+TEST(intercept_table_has_every_entry) {
     void (*members[sizeof(ptk_sys_t) / sizeof(void (*)(void))])(void);
     CHECK_EQ(sizeof members / sizeof members[0], PTK_SYS_MEMBERS);
     memcpy(members, &ptk_intercept_table, sizeof members);
@@ -38,7 +38,7 @@ TEST(intercept_table_has_no_holes) {
     }
 }
 
-TEST(intercept_passes_numbers_pointers_and_nothing_on) {
+TEST(intercept_passes_calls_with_every_kind_of_result) {
     static const ptk_interceptor_t none;
     ptk_interceptor_t interceptor = none;
     ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;

@@ -29,7 +29,7 @@ static bool is_readable_now(ptk_os_handle_t handle) {
 
 /* --- the table as a whole ------------------------------------------------------------------------------- */
 
-TEST(sys_table_has_no_holes) {
+TEST(sys_table_has_every_entry) {
     void (*members[sizeof(ptk_sys_t) / sizeof(void (*)(void))])(void);
     memcpy(members, &ptk_sys_real, sizeof members);
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
@@ -37,7 +37,7 @@ TEST(sys_table_has_no_holes) {
     }
 }
 
-TEST(sys_in_use_is_the_block_s) {
+TEST(sys_in_use_is_that_of_the_thread_block) {
     ptk_sys_t table = ptk_sys_real;
     CHECK_EQ(ptk_sys(), &ptk_sys_real);
     ptk_thread()->sys = &table;
@@ -122,7 +122,7 @@ TEST(sys_random_bytes_fill_the_buffer) {
     CHECK_EQ(sys->random_bytes(NULL, 0), 0);
 }
 
-TEST(sys_environment) {
+TEST(sys_environment_returns_variables_and_null) {
     CHECK_EQ(setenv("PTK_TEST_VARIABLE", "value", 1), 0);
     CHECK_STR(sys->environment("PTK_TEST_VARIABLE"), "value");
     CHECK(sys->environment("PTK_TEST_NO_VARIABLE") == NULL);
@@ -303,7 +303,7 @@ static const int64_t limits[] = {
     INT64_MAX,
 };
 
-TEST(p18_any_limit_is_taken) {
+TEST(p18_a_wait_for_what_is_ready_returns_it_with_any_limit) {
     ptk_os_handle_t epoll;
     ptk_os_handle_t wake;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = UINT64_C(0x123456789abcdef0)};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a simulated host's heap counts, against a plain list of live blocks.
+ * Compares the counts of a simulated host's heap with a plain list of live blocks.
  */
 #include "ptk_test.h"
 
@@ -54,7 +54,7 @@ static void change(ptk_sim_heap_t *heap, block_t *block, size_t bytes) {
     }
 }
 
-TEST(the_record_matches_any_sequence_of_calls) {
+TEST(the_count_matches_the_live_blocks_after_any_calls) {
     static block_t blocks[BLOCKS];
     ptk_test_random_t random = {7};
     ptk_sim_heap_t heap = {0};

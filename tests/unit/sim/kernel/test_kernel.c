@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel of a simulated host returns where Linux is particular, call by call; and Linux itself.
+ * Calls for which Linux has rules of its own: the kernel of a simulated host and Linux itself return the
+ * same.
  */
 #include "sim/kernel/ptk_sim_kernel.h"
 

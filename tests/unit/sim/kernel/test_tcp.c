@@ -48,7 +48,7 @@ TEST(a_connection_transfers_and_closes) {
     end();
 }
 
-TEST(connect_again_and_again) {
+TEST(connect_returns_the_state_of_the_connection_each_time) {
     begin();
     listener = listen_on(there, PORT, 3);
     client = connect_from(here, host(2), PORT);
@@ -132,7 +132,7 @@ TEST(unreachable_and_wrong_addresses) {
     end();
 }
 
-TEST(bind_and_names) {
+TEST(addresses_are_bound_and_reported) {
     begin();
     client = ptk_sim_tcp_create(here, AF_INET);
     CHECK_EQ(bind_to(client, 0, 0), 0);
@@ -158,7 +158,8 @@ TEST(bind_and_names) {
     end_connected();
 }
 
-/* A first socket on PORT with these properties, and then a second: checks what its bind and listen return. */
+/* Binds a first and then a second socket to PORT with these options. Checks what the second bind returns, and
+   what the first socket's listen returns when the second one listens. */
 static void share_port(bool reuse_one, bool listens, bool reuse_other, int name, int bind_expected,
                        int listen_expected) {
     begin();
@@ -182,7 +183,7 @@ static void share_port(bool reuse_one, bool listens, bool reuse_other, int name,
     end();
 }
 
-TEST(ports_are_shared_as_the_options_say) {
+TEST(ports_are_shared_according_to_the_options) {
     for (int listens = 0; listens < 2; listens++) {
         share_port(false, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
         share_port(true, listens, false, SO_REUSEADDR, -EADDRINUSE, 0);
@@ -193,9 +194,11 @@ TEST(ports_are_shared_as_the_options_say) {
     }
 }
 
-/* A server ends with its connection still open, or closed by itself first, or by its client first; another
-   one starts. */
-static void restart_server(bool reuse_one, bool reuse_other, int who, int expected) {
+/* Which end of a server's connection is closed first. */
+typedef enum closed_first { SERVER_FIRST, CLIENT_FIRST, NOT_CLOSED } closed_first_t;
+
+/* Closes a server and its connection, then binds the port of another server, which must return `expected`. */
+static void restart_server(bool reuse_one, bool reuse_other, closed_first_t first, int expected) {
     begin();
     listener = ptk_sim_tcp_create(there, AF_INET);
     set(listener, SOL_SOCKET, SO_REUSEADDR, reuse_one);
@@ -205,33 +208,33 @@ static void restart_server(bool reuse_one, bool reuse_other, int who, int expect
     settle();
     CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
     ptk_sim_tcp_close(listener);
-    if (who != 2) {
-        ptk_sim_tcp_close(who == 0 ? server : client);
+    if (first != NOT_CLOSED) {
+        ptk_sim_tcp_close(first == SERVER_FIRST ? server : client);
         settle();
-        ptk_sim_tcp_close(who == 0 ? client : server);
+        ptk_sim_tcp_close(first == SERVER_FIRST ? client : server);
         settle();
     }
     listener = ptk_sim_tcp_create(there, AF_INET);
     set(listener, SOL_SOCKET, SO_REUSEADDR, reuse_other);
     CHECK_EQ(bind_to(listener, 0, PORT), expected);
     ptk_sim_tcp_close(listener);
-    if (who == 2) {
+    if (first == NOT_CLOSED) {
         ptk_sim_tcp_close(client);
         ptk_sim_tcp_close(server);
     }
     end();
 }
 
-TEST(a_server_that_starts_again_needs_its_port) {
-    for (int who = 0; who < 3; who++) {
-        restart_server(false, false, who, who == 1 ? 0 : -EADDRINUSE);
-        restart_server(true, false, who, who == 1 ? 0 : -EADDRINUSE);
-        restart_server(false, true, who, who == 1 ? 0 : -EADDRINUSE);
-        restart_server(true, true, who, 0);
+TEST(a_restarted_server_binds_its_port_according_to_the_options) {
+    for (closed_first_t first = SERVER_FIRST; first <= NOT_CLOSED; first++) {
+        restart_server(false, false, first, first == CLIENT_FIRST ? 0 : -EADDRINUSE);
+        restart_server(true, false, first, first == CLIENT_FIRST ? 0 : -EADDRINUSE);
+        restart_server(false, true, first, first == CLIENT_FIRST ? 0 : -EADDRINUSE);
+        restart_server(true, true, first, 0);
     }
 }
 
-TEST(ipv6_takes_ipv4_unless_told_otherwise) {
+TEST(an_ipv6_listener_accepts_ipv4_unless_v6only_is_set) {
     begin();
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
     listener = ptk_sim_tcp_create(there, AF_INET6);
@@ -289,7 +292,7 @@ TEST(ephemeral_ports_run_out) {
     end();
 }
 
-TEST(the_backlog_holds_one_more_than_it_says) {
+TEST(the_backlog_holds_one_connection_more_than_requested) {
     ptk_sim_tcp_t *all[4];
     begin();
     listener = listen_on(there, PORT, 1);
@@ -361,7 +364,7 @@ TEST(a_connection_that_was_reset_in_the_backlog_is_accepted) {
     end();
 }
 
-TEST(accepted_sockets_inherit) {
+TEST(accepted_sockets_inherit_the_options_of_the_listener) {
     begin();
     listener = listen_on(there, PORT, 3);
     CHECK_EQ(set(listener, SOL_SOCKET, SO_OOBINLINE, 1), 0);
@@ -394,7 +397,7 @@ TEST(accepted_sockets_inherit) {
     end_connected();
 }
 
-TEST(connect_is_abandoned) {
+TEST(shutdown_or_close_abandons_a_connect) {
     begin();
     listener = listen_on(there, PORT, 3);
     client = connect_from(here, host(2), PORT);

@@ -144,7 +144,7 @@ TEST(shutdown_of_sending) {
     end_connected();
 }
 
-TEST(shutdown_of_both_does_not_take_bytes_any_more) {
+TEST(bytes_after_a_shutdown_of_both_directions_are_reset) {
     begin_connected();
     CHECK_EQ(ptk_sim_tcp_shutdown(client, SHUT_RDWR), 0);
     CHECK_EQ(ptk_sim_tcp_ready(client), ENDED);
@@ -194,7 +194,7 @@ TEST(simultaneous_open) {
     end_connected();
 }
 
-TEST(a_connection_to_oneself) {
+TEST(a_socket_connects_to_itself) {
     begin();
     client = ptk_sim_tcp_create(here, AF_INET);
     CHECK_EQ(bind_to(client, 0x7f000001, 1000), 0);
@@ -220,7 +220,7 @@ TEST(a_half_closed_orphan_ends) {
     end();
 }
 
-TEST(the_same_pair_again_during_time_wait) {
+TEST(a_pair_of_addresses_can_be_reused_during_time_wait) {
     begin_connected();
     uint16_t port = local_port(client);
     ptk_sim_tcp_close(server);

@@ -231,7 +231,7 @@ TEST(with_faults_off_nothing_is_decided_and_everything_arrives) {
     end_connected();
 }
 
-TEST(a_closed_window_is_probed_for_ever) {
+TEST(a_closed_window_is_probed_while_the_peer_replies) {
     static uint8_t bytes[200000];
     begin_connected();
     CHECK_EQ(set(server, SOL_SOCKET, SO_RCVBUF, 4096), 0);

@@ -20,9 +20,9 @@ static void visit_leaf(const char *path) {
     strcpy(leaves[leaf_count++], path);
 }
 
-static void append(char *path, uint32_t answer) {
+static void append(char *path, uint32_t decision) {
     size_t length = strlen(path);
-    path[length] = (char) ('0' + answer);
+    path[length] = (char) ('0' + decision);
     path[length + 1] = '\0';
 }
 
@@ -31,10 +31,10 @@ static void uneven(void) {
     char path[64] = "";
     uint32_t width = 3;
     for (int depth = 0; depth < 4; depth++) {
-        uint32_t answer = ptk_choice(PTK_CHOICE_TEST, width);
-        CHECK(answer < width);
-        append(path, answer);
-        width = answer + 1;
+        uint32_t decision = ptk_choice(PTK_CHOICE_TEST, width);
+        CHECK(decision < width);
+        append(path, decision);
+        width = decision + 1;
     }
     visit_leaf(path);
 }
@@ -45,8 +45,8 @@ static size_t count_uneven(uint32_t width, int depth) {
     if (depth == 4) {
         return 1;
     }
-    for (uint32_t answer = 0; answer < width; answer++) {
-        count += count_uneven(answer + 1, depth + 1);
+    for (uint32_t decision = 0; decision < width; decision++) {
+        count += count_uneven(decision + 1, depth + 1);
     }
     return count;
 }

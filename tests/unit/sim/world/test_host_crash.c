@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a host whose program never ends by itself.
+ * A host whose program never ends by itself crashes before it has begun.
  */
 #include "ptk_test.h"
 
@@ -26,7 +26,8 @@ static ptk_err live_for_ever(void *arg) {
     return err ? err : destroyed;
 }
 
-/* Such a host was stopped once, when it crashed; then it made its loop and never ended. */
+/* Unwinding must not let the program create a loop and run: a single stop of the host would not end it then.
+ */
 TEST(a_host_that_crashes_before_its_first_step_ends) {
     unsigned rounds = 0;
     ptk_sim_options_t options = {.struct_size = sizeof options, .flags = PTK_SIM_NO_FAULTS, .seed = 1};

@@ -116,7 +116,7 @@ TEST(a_link_that_loses_everything_lets_nothing_pass) {
     ptk_sim_destroy(world.sim);
 }
 
-TEST(a_link_that_loses_some_costs_time_and_no_bytes) {
+TEST(a_link_that_loses_some_packets_loses_no_bytes) {
     for (uint64_t seed = 1; seed <= 20; seed++) {
         begin(seed, 0, LATE_MS);
         lose(SOME_PPM);
@@ -129,7 +129,7 @@ TEST(a_link_that_loses_some_costs_time_and_no_bytes) {
     }
 }
 
-TEST(only_the_link_that_was_meant_loses) {
+TEST(only_the_configured_link_loses_packets) {
     begin(1, 0, TIMEOUT_MS);
     lose(1000000);
     lose(0);

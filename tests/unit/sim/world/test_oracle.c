@@ -14,9 +14,9 @@ static const uint32_t sites[] = {PTK_CHOICE_RUN_NEXT, PTK_SIM_SITE_HOST,  PTK_SI
 #define SITES (sizeof sites / sizeof *sites)
 
 static uint32_t decide(ptk_sim_oracle_t *oracle, uint32_t site, uint32_t count) {
-    uint32_t answer = oracle->oracle.choose(&oracle->oracle, site, count);
-    CHECK(answer < count);
-    return answer;
+    uint32_t decision = oracle->oracle.choose(&oracle->oracle, site, count);
+    CHECK(decision < count);
+    return decision;
 }
 
 static void init_random(ptk_sim_oracle_t *oracle, uint64_t seed) {
@@ -32,19 +32,19 @@ static void decide_mixture(ptk_sim_oracle_t *oracle, uint32_t *values) {
     }
 }
 
-static uint32_t answers_of[2][DECISIONS];
+static uint32_t decisions_of[2][DECISIONS];
 
 TEST(the_same_seed_decides_the_same_and_another_one_differently) {
     ptk_sim_oracle_t one, same, other;
     init_random(&one, 5);
     init_random(&same, 5);
     init_random(&other, 6);
-    decide_mixture(&one, answers_of[0]);
-    decide_mixture(&same, answers_of[1]);
-    CHECK(memcmp(answers_of[0], answers_of[1], sizeof answers_of[0]) == 0);
+    decide_mixture(&one, decisions_of[0]);
+    decide_mixture(&same, decisions_of[1]);
+    CHECK(memcmp(decisions_of[0], decisions_of[1], sizeof decisions_of[0]) == 0);
     CHECK(ptk_sim_tape_equal(&one.recorded, &same.recorded));
-    decide_mixture(&other, answers_of[1]);
-    CHECK(memcmp(answers_of[0], answers_of[1], sizeof answers_of[0]) != 0);
+    decide_mixture(&other, decisions_of[1]);
+    CHECK(memcmp(decisions_of[0], decisions_of[1], sizeof decisions_of[0]) != 0);
     CHECK_EQ(one.decisions, DECISIONS);
     ptk_sim_oracle_fini(&one);
     ptk_sim_oracle_fini(&same);
@@ -69,12 +69,12 @@ TEST(sites_do_not_disturb_each_other) {
         init_random(&alone, seed);
         init_random(&mixed, seed);
         for (uint32_t i = 0; i < 300; i++) {
-            uint32_t answer = decide(&alone, site, 7);
+            uint32_t decision = decide(&alone, site, 7);
             for (uint32_t noise = 0; noise < i % 4; noise++) {
                 decide(&mixed, 2000 + noise * 17 + i, 3 + noise);
                 decide(&mixed, site == sites[noise] ? sites[noise + 1] : sites[noise], 5);
             }
-            CHECK_EQ(decide(&mixed, site, 7), answer);
+            CHECK_EQ(decide(&mixed, site, 7), decision);
         }
         ptk_sim_oracle_fini(&alone);
         ptk_sim_oracle_fini(&mixed);
@@ -92,11 +92,11 @@ TEST(streams_of_neighbouring_seeds_and_sites_are_independent) {
         init_random(&one, seed);
         init_random(&other, seed + 1);
         for (int i = 0; i < 16000; i++) {
-            uint32_t answer = decide(&one, 1000 + seed, 16);
-            same_site += answer == decide(&other, 1000 + seed, 16);
-            same_seed += answer == decide(&one, 1001 + seed, 16);
-            next += answer == last;
-            last = answer;
+            uint32_t decision = decide(&one, 1000 + seed, 16);
+            same_site += decision == decide(&other, 1000 + seed, 16);
+            same_seed += decision == decide(&one, 1001 + seed, 16);
+            next += decision == last;
+            last = decision;
         }
         CHECK(same_site > 850 && same_site < 1150);
         CHECK(same_seed > 850 && same_seed < 1150);
@@ -128,7 +128,7 @@ TEST(schedules_are_uniform_and_faults_keep_to_their_rate) {
     ptk_sim_oracle_fini(&oracle);
 }
 
-TEST(a_rate_may_be_never_and_always) {
+TEST(faults_of_rate_never_and_always_occur_never_and_always) {
     ptk_sim_oracle_t oracle;
     init_random(&oracle, 1);
     ptk_sim_oracle_set_rate(&oracle, PTK_SIM_SITE_LOSS, 0);
@@ -141,9 +141,9 @@ TEST(a_rate_may_be_never_and_always) {
     ptk_sim_oracle_fini(&oracle);
 }
 
-/* Up to the largest count both halves are equally likely; and 3 * 2^30 values do not share 2^32 numbers
-   unfairly: without a second try, every third value would be twice as likely as the others. */
-TEST(counts_may_be_large) {
+/* Up to the largest count both halves are equally likely; and 3 * 2^30 values share 2^32 numbers
+   evenly: without a second draw, every third value would be twice as likely as the others. */
+TEST(decisions_among_large_counts_are_uniform) {
     ptk_sim_oracle_t oracle;
     int high = 0;
     int thirds = 0;
@@ -187,11 +187,11 @@ TEST(a_replay_decides_what_was_recorded) {
     for (uint64_t seed = 0; seed < 20; seed++) {
         ptk_sim_oracle_t live, replay;
         init_random(&live, seed);
-        decide_mixture(&live, answers_of[0]);
+        decide_mixture(&live, decisions_of[0]);
         ptk_sim_tape_sort(&live.recorded);
         ptk_sim_oracle_init_replay(&replay, &live.recorded);
-        decide_mixture(&replay, answers_of[1]);
-        CHECK(memcmp(answers_of[0], answers_of[1], sizeof answers_of[0]) == 0);
+        decide_mixture(&replay, decisions_of[1]);
+        CHECK(memcmp(decisions_of[0], decisions_of[1], sizeof decisions_of[0]) == 0);
         ptk_sim_tape_sort(&replay.recorded);
         CHECK(ptk_sim_tape_equal(&live.recorded, &replay.recorded));
         ptk_sim_oracle_fini(&replay);
@@ -258,10 +258,10 @@ TEST(priorities_keep_to_one_end_between_their_changes) {
         uint32_t last = 0;
         for (uint32_t i = 0; i < 500; i++) {
             uint32_t count = 2 + i % 5;
-            uint32_t answer = decide(&oracle, PTK_CHOICE_RUN_NEXT, count);
-            CHECK(answer == 0 || answer == count - 1);
-            changes += i > 0 && (answer > 0) != (last > 0);
-            last = answer;
+            uint32_t decision = decide(&oracle, PTK_CHOICE_RUN_NEXT, count);
+            CHECK(decision == 0 || decision == count - 1);
+            changes += i > 0 && (decision > 0) != (last > 0);
+            last = decision;
         }
         CHECK(changes <= 3);
         runs_with_all_changes += changes == 3;
@@ -275,7 +275,7 @@ TEST(priorities_keep_to_one_end_between_their_changes) {
     CHECK(runs_with_all_changes > 80);
 }
 
-TEST(an_input_decides_and_then_zeros) {
+TEST(an_input_decides_until_its_end_and_zeros_follow) {
     static const uint8_t input[] = {0, 7, 0x34, 0x12, 200, 255, 250, 6, 9};
     ptk_sim_oracle_t oracle;
     ptk_sim_oracle_init_bytes(&oracle, input, sizeof input);
@@ -294,7 +294,7 @@ TEST(an_input_decides_and_then_zeros) {
     ptk_sim_oracle_fini(&oracle);
 }
 
-TEST(many_sites_are_kept_apart) {
+TEST(decisions_of_many_sites_do_not_mix) {
     ptk_sim_oracle_t oracle;
     ptk_sim_tape_t tape;
     ptk_sim_tape_init(&tape);

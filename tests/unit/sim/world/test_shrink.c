@@ -63,7 +63,7 @@ static void check_is_cause(const ptk_sim_tape_t *tape, const program_t *program)
     }
 }
 
-TEST(three_decisions_among_ten_thousand_are_found_in_200_runs) {
+TEST(shrinking_finds_three_decisions_among_ten_thousand_in_200_runs) {
     for (uint64_t seed = 0; seed < 30; seed++) {
         program_t program = {0};
         ptk_sim_tape_t tape, smallest;
@@ -83,7 +83,7 @@ TEST(three_decisions_among_ten_thousand_are_found_in_200_runs) {
     }
 }
 
-TEST(the_limit_holds_and_what_comes_out_still_fails) {
+TEST(shrinking_keeps_its_limit_of_runs_and_its_result_still_fails) {
     uint64_t last_count = ENTRIES;
     for (uint64_t limit = 0; limit <= 120; limit += 20) {
         program_t program = {0};
@@ -160,7 +160,7 @@ static bool fails_in_pairs(void *context, const ptk_sim_tape_t *tape) {
     return true;
 }
 
-TEST(entries_that_only_go_in_pairs_go) {
+TEST(entries_that_can_only_be_removed_in_pairs_are_removed) {
     ptk_sim_tape_t tape;
     ptk_sim_tape_init(&tape);
     for (uint64_t i = 0; i < 64; i++) {
@@ -205,7 +205,7 @@ static bool fails_by_position(void *context, const ptk_sim_tape_t *tape) {
     return sum >= 50;
 }
 
-TEST(a_minimal_tape_has_no_entry_to_spare) {
+TEST(every_entry_of_a_minimal_tape_is_needed) {
     ptk_sim_tape_t tape, without;
     ptk_sim_tape_init(&tape);
     ptk_sim_tape_init(&without);

@@ -93,7 +93,7 @@ TEST(appending_tracks_whether_a_tape_is_sorted) {
     ptk_sim_tape_fini(&tape);
 }
 
-TEST(a_tape_comes_back_from_its_text) {
+TEST(a_tape_survives_writing_and_parsing) {
     ptk_sim_tape_t tape, back;
     ptk_sim_tape_error_t error;
     ptk_sim_tape_init(&tape);
@@ -113,7 +113,7 @@ TEST(a_tape_comes_back_from_its_text) {
     ptk_sim_tape_fini(&back);
 }
 
-TEST(the_text_is_what_the_header_says) {
+TEST(the_text_of_a_tape_has_the_documented_format) {
     static const char text[] =
         "ptk-tape 1\r\n# lost twice\n\n  102 7 1 2\n102 3 1 2 \n1 18446744073709551615 3 9";
     ptk_sim_tape_t tape;
@@ -128,7 +128,7 @@ TEST(the_text_is_what_the_header_says) {
     ptk_sim_tape_fini(&tape);
 }
 
-TEST(what_is_no_tape_is_refused_with_its_line) {
+TEST(a_text_that_is_no_tape_is_refused_with_the_line) {
     static const struct {
         const char *text;
         size_t line;
@@ -163,7 +163,7 @@ TEST(what_is_no_tape_is_refused_with_its_line) {
     ptk_sim_tape_fini(&tape);
 }
 
-TEST(each_error_has_its_own_reason) {
+TEST(each_parse_error_has_its_own_reason) {
     static const char *const texts[] = {"ptk-tape 1\n1 1 1\n", "ptk-tape 1\n1 1 1 4x\n",
                                         "ptk-tape 1\nx 1 1 2\n"};
     ptk_sim_tape_t tape;
@@ -178,7 +178,7 @@ TEST(each_error_has_its_own_reason) {
 
 /* Parses any bytes at all, and every damaged version of a good text, within bounds: each text is on the
    heap, without a zero behind it. */
-TEST(any_bytes_are_parsed_or_refused) {
+TEST(any_bytes_are_parsed_or_refused_within_bounds) {
     static const char good[] = "ptk-tape 1\n1 2 3 4\n102 77 1 2\n# x\n120 4 5000 65536\n";
     static const char likely[] = "0123456789 \n\t-#.\r";
     ptk_test_random_t random = {1};

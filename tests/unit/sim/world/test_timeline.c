@@ -81,7 +81,7 @@ static void end_one(ptk_sim_trace_t *trace, uint64_t at_us, uint32_t number, ptk
     add(trace, at_us, kind, to, from, what, packet(number));
 }
 
-/* Records a run with some of everything. */
+/* Records a run that has entries of every kind. */
 static void record_run(ptk_sim_trace_t *trace) {
     uint64_t syn = packet_summary(PTK_SIM_FLAG_SYN, 0);
     uint64_t data = packet_summary(PTK_SIM_FLAG_PSH | PTK_SIM_FLAG_ACK, 512);
@@ -188,7 +188,7 @@ TEST(only_the_last_events_are_shown_if_there_is_a_limit) {
 }
 
 /* The text says where each packet was sent, arrived or was lost. */
-TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
+TEST(each_end_of_a_packet_names_its_other_end) {
     uint64_t data = packet_summary(PTK_SIM_FLAG_ACK, 5);
     ptk_sim_trace_t trace;
     ptk_sim_trace_init(&trace, true);
@@ -238,7 +238,7 @@ TEST(ends_are_joined_to_the_packets_that_they_belong_to) {
     ptk_sim_trace_fini(&trace);
 }
 
-TEST(the_page_has_all_of_it_and_escapes_what_it_is_given) {
+TEST(the_page_has_every_event_and_escapes_texts) {
     static const char *const evil[] = {"<script>alert(1)</script>", "a&b\"c", NULL};
     ptk_sim_trace_t trace;
     record_run(&trace);
@@ -384,7 +384,7 @@ static void wait_us(ptk_sim_event_t *event) {
     (void) event;
 }
 
-TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
+TEST(copies_of_one_packet_lead_to_their_own_arrivals) {
     ptk_choice_oracle_t oracle = {choose_a_late_copy};
     ptk_sim_event_t later = {.fire = wait_us};
     ptk_sim_addr_t to = {.bytes = {1}};
@@ -420,7 +420,7 @@ TEST(copies_of_one_packet_are_drawn_to_their_own_arrivals) {
     ptk_sim_net_fini(&net);
 }
 
-/* Traces of anything, with host numbers that do not exist and times that go back: drawn, in bounds. */
+/* Draws traces of random entries, with host numbers that do not exist and times that go back. */
 TEST(any_trace_can_be_drawn) {
     ptk_test_random_t random = {5};
     for (uint32_t run = 0; run < 300; run++) {

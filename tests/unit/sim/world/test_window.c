@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Windows of decisions: which runs they hold, and that they hold each once. */
+/* Windows of decisions hold the runs that fit into them, each run once. */
 #include "ptk_test.h"
 #include "sim/world/ptk_sim_window.h"
 
@@ -18,9 +18,9 @@ static bool is_fault(unsigned decision) {
 static unsigned run(ptk_sim_window_t *window) {
     unsigned set = 0;
     for (unsigned i = 0; i < LENGTH; i++) {
-        uint32_t answer = ptk_sim_window_decide(window, 7, is_fault(i), COUNT);
-        CHECK(answer == 0 || answer == COUNT - 1);
-        set |= answer ? 1u << i : 0;
+        uint32_t decision = ptk_sim_window_decide(window, 7, is_fault(i), COUNT);
+        CHECK(decision == 0 || decision == COUNT - 1);
+        set |= decision ? 1u << i : 0;
     }
     return set;
 }
@@ -52,7 +52,7 @@ static unsigned faults_of(unsigned set) {
     return count;
 }
 
-TEST(windows_hold_every_run_that_fits_into_one_and_no_other) {
+TEST(windows_hold_exactly_the_runs_that_fit_into_one) {
     for (uint32_t decisions = 1; decisions <= LENGTH; decisions++) {
         run_all(decisions, LENGTH);
         for (unsigned set = 0; set < RUNS; set++) {
@@ -62,7 +62,7 @@ TEST(windows_hold_every_run_that_fits_into_one_and_no_other) {
 }
 
 /* A fault that is one too many is no decision, so that a window may reach further than its length. */
-TEST(windows_hold_so_many_faults_and_no_more) {
+TEST(windows_hold_runs_up_to_their_number_of_faults) {
     for (uint32_t faults = 1; faults <= 3; faults++) {
         run_all(4, faults);
         for (unsigned set = 0; set < RUNS; set++) {
@@ -82,7 +82,7 @@ TEST(a_run_of_a_window_is_repeated) {
     } while (ptk_sim_window_next(&window));
 }
 
-TEST(a_run_that_ended_early_is_repeated_up_to_there) {
+TEST(a_run_that_ended_early_is_repeated_up_to_its_end) {
     ptk_sim_window_t window;
     ptk_sim_window_init(&window, 1, 4, LENGTH);
     for (unsigned i = 0; i < 3; i++) {

@@ -190,7 +190,8 @@ TEST(a_host_crashed_by_hand_is_no_deadlock) {
     ptk_sim_destroy(sim);
 }
 
-/* How long a nap of a second seems to the napper, and takes in the world. */
+/* Disturbs a host that sleeps for one second. Returns how long the sleep takes by the host's clock in
+   milliseconds; `world_ms_out` receives how long it takes in the world. */
 static uint64_t nap_while(void (*disturb)(ptk_sim_host_t *napper), uint64_t *world_ms_out) {
     uint64_t seemed_ns = 0;
     ptk_sim_t *sim = world(PTK_SIM_BENIGN);
@@ -213,7 +214,7 @@ static void move_forward(ptk_sim_host_t *napper) {
     ptk_sim_clock(napper, 700000000, 0);
 }
 
-TEST(clocks_stand_still_drift_and_jump) {
+TEST(clocks_of_hosts_stop_drift_and_jump) {
     uint64_t world_ms = 0;
     uint64_t seemed_ms = nap_while(ptk_sim_pause, &world_ms);
     CHECK(seemed_ms >= 10090 && seemed_ms < 10200); /* the clock went on */
@@ -271,7 +272,7 @@ static ptk_sim_host_t *host_with_memory(ptk_sim_t *sim, uint64_t bytes, ptk_err 
     return made;
 }
 
-TEST(memory_is_limited_in_bytes_host_by_host) {
+TEST(each_host_has_its_own_limit_of_bytes) {
     ptk_sim_t *sim = world(PTK_SIM_BENIGN);
     (void) host_with_memory(sim, 65536, take_to_the_limit);
     (void) host_with_memory(sim, 65536, take_to_the_limit);
@@ -280,7 +281,7 @@ TEST(memory_is_limited_in_bytes_host_by_host) {
     ptk_sim_destroy(sim);
 }
 
-/* A loop, some green threads, a waitable and a socket, or the first reason why not. */
+/* Creates green threads, a waitable and a socket. Returns the first failure. */
 static ptk_err live_in_full(void *arg) {
     (void) arg;
     ptk_waitable_t *waitable = ptk_waitable_create(NULL, PTK_WAITABLE_USER, NULL);
@@ -296,14 +297,14 @@ static ptk_err live_in_full(void *arg) {
 
 static ptk_err lived;
 
-static ptk_err live_and_tell(void *arg) {
+static ptk_err record_how_it_lives(void *arg) {
     lived = live_in_full(arg);
     return PTK_OK;
 }
 
 static ptk_err try_to_live(void *arg) {
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    lived = loop ? ptk_go(loop, live_and_tell, arg) : ptk_get_err();
+    lived = loop ? ptk_go(loop, record_how_it_lives, arg) : ptk_get_err();
     if (loop && lived == PTK_OK) {
         CHECK_OK(ptk_scheduler_run(loop));
     }
@@ -343,7 +344,7 @@ TEST(a_program_needs_as_much_memory_in_every_build) {
 
 static bool may_stop;
 
-/* What is ready is never seen to, so each poll comes back at once. */
+/* Never drains the descriptor that is ready, so each poll returns at once. */
 static ptk_err go_round(void *arg) {
     ptk_os_handle_t wake = 0;
     (void) arg;
@@ -357,7 +358,7 @@ static ptk_err go_round(void *arg) {
     return PTK_OK;
 }
 
-TEST(a_livelocked_host_is_found) {
+TEST(a_livelocked_host_is_detected) {
     const ptk_sim_options_t options = {
         .struct_size = sizeof options, .flags = PTK_SIM_BENIGN, .step_limit = 1000};
     ptk_sim_t *sim = ptk_sim_create(&options);
@@ -397,10 +398,10 @@ TEST(schedules_vary_without_faults_and_memory_lasts_without_exhaustion) {
         CHECK_EQ(hash_of(&options), hashes[seed]);
     }
     CHECK(different >= 3);
-    memset(input, 0xFF, sizeof input); /* every fault that there is */
+    memset(input, 0xFF, sizeof input); /* every decision is a fault */
     ptk_sim_options_t options = {.struct_size = sizeof options, .input = input, .input_bytes = sizeof input};
     ptk_sim_t *sim = ptk_sim_create(&options);
-    (void) host(sim, 0, run_nap, NULL); /* may not fail */
+    (void) host(sim, 0, run_nap, NULL); /* must not fail */
     CHECK_EQ(ptk_sim_settle(sim, 100000), PTK_SIM_END_QUIESCENT);
     ptk_sim_destroy(sim);
 }
