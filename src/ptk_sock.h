@@ -55,8 +55,8 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop,
  * nothing is done and ptk_get_err() becomes PTK_ERR_CLOSED, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
  *
  * If bytes have arrived that were not received, the system resets the connection instead of ending it, and
- * what the peer has not received by then may be lost. A program that answers before it has read all of a
- * request closes with ptk_sock_close_linger().
+ * what the peer has not received by then may be lost. A program that sends a response before it has read all
+ * of a request closes with ptk_sock_close_linger().
  *
  * @param sock  the socket, or NULL
  *
