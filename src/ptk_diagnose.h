@@ -20,7 +20,8 @@ extern "C" {
  * @return PTK_OK, or
  *         PTK_ERR_INVALID_PARAM: a signal of that number cannot be caught;
  *         PTK_ERR_NO_RESOURCES: no memory or stack for the green thread;
- *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_scheduler_run().
+ *         PTK_ERR_NOT_SUPPORTED: the loop has hooks without `spawn` (ptk_foreign.h);
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: no. \n
  * Thread: the loop's.

@@ -28,7 +28,8 @@ static const ptk_platform_ops_t *const loop_platforms[] = {&ptk_platform_epoll, 
 #define LOOP_PLATFORM_COUNT             (sizeof(loop_platforms) / sizeof(loop_platforms[0]))
 #define LOOP_DESTROY_TIMEOUT_DEFAULT_MS 5000
 
-ptk_err ptk_loop_refusal(void) {
+/* Returns the reason why a loop is not the calling thread's. */
+static ptk_err loop_refusal(void) {
     return ptk_thread()->forked ? PTK_ERR_FORKED : PTK_ERR_WRONG_THREAD;
 }
 
@@ -40,7 +41,7 @@ ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platfor
         return block->forked ? PTK_ERR_FORKED : PTK_ERR_NO_LOOP;
     }
     if (loop && loop != block->loop) {
-        return ptk_loop_refusal();
+        return loop_refusal();
     }
     *loop_out = block->loop;
     return PTK_OK;
@@ -54,7 +55,6 @@ static void loop_poison_after_fork(void) {
     block->loop = NULL;
     block->loop_tag = PTK_LOOP_TAG_NONE;
     block->scheduler = NULL;
-    block->errors = NULL;
     block->locate = NULL;
 }
 
@@ -189,7 +189,7 @@ ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_platform_t *loop) {
         return PTK_OK;
     }
     if (!ptk_loop_is_mine(loop)) {
-        return ptk_fail(ptk_loop_refusal());
+        return ptk_fail(loop_refusal());
     }
     if (loop->attachment.detach) {
         ptk_err err = loop->attachment.detach(loop);

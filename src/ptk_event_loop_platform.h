@@ -50,9 +50,9 @@ typedef struct ptk_event_loop_platform_options {
  *
  * @return the loop; NULL on failure, with the reason in ptk_get_err():
  *         PTK_ERR_BUSY: this thread has a loop already;
- *         PTK_ERR_NO_RESOURCES: no memory or descriptors;
- *         PTK_ERR_INVALID_PARAM: `$PTK_PLATFORM` names no platform;
- *         PTK_ERR_NOT_SUPPORTED: that platform does not work here.
+ *         PTK_ERR_NO_RESOURCES: no memory or descriptors, or the process has 32,767 loops (on 32-bit systems
+ * 31); PTK_ERR_INVALID_PARAM: `$PTK_PLATFORM` names no platform; PTK_ERR_NOT_SUPPORTED: that platform does
+ * not work here.
  *
  * Parks: no. \n
  * Thread: any; it owns the loop from then on. \n

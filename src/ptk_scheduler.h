@@ -85,7 +85,7 @@ typedef struct ptk_scheduler_counters {
     uint64_t spawned;        /**< Green threads ever started. */
     uint64_t switches;       /**< Times a green thread was switched to. */
     uint64_t polls;          /**< Calls of the operating system's poller. */
-    uint64_t events;         /**< Records that they delivered. */
+    uint64_t events;         /**< Events that the poller reported for sockets and descriptors. */
     uint64_t timers_armed;   /**< Timeouts that lived long enough to enter the heap. */
     uint64_t timers_fired;   /**< Timeouts and timers that expired. */
     uint64_t inbox_messages; /**< Messages from other threads and signal handlers. */

@@ -4,6 +4,12 @@
  *
  * Closing ends the token, ends every wait on the socket with CLOSED, deregisters it and closes the
  * descriptor, in this order and at once. The memory is freed when the last green thread has left its call.
+ *
+ *     free  --reserve-->  reserved  --init_handle-->  open  --close, reset-->  closed  --last pin-->  free
+ *                                   --discard-->  free
+ *
+ * A reserved socket has all its memory, its registration included, and no descriptor; no caller has its
+ * token.
  */
 #include "net/ptk_sock_impl.h"
 
@@ -11,6 +17,7 @@
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_wait_queue.h"
 #include <errno.h>
+#include <string.h>
 
 static const ptk_platform_socket_ops_t *socket_ops(const ptk_sock_t *sock) {
     return sock->scheduler->loop->ops->sockets;
@@ -37,6 +44,7 @@ static void close_living_sock(void *context, void *object) {
     ptk_sock_close(ptk_token_of(object));
 }
 
+/* The drain has ended every call, so no socket is pinned. */
 static void fini_socks(ptk_scheduler_t *scheduler) {
     ptk_token_visit(&scheduler->services[PTK_SERVICE_SOCKETS].table, close_living_sock, NULL);
 }
@@ -107,6 +115,7 @@ void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state) {
 
 /* --- open and close --- */
 
+/* Returns true for TCP over IPv4 and IPv6. */
 static bool is_supported(int family, int type, int protocol) {
     return (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM &&
            (protocol == 0 || protocol == IPPROTO_TCP);
@@ -156,6 +165,7 @@ static void end_sock_waits(ptk_sock_t *sock) {
     ptk_wait_queue_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
 }
 
+/* A descriptor is free afterwards, so one accept that waits for a descriptor is woken. */
 static void close_sock(const ptk_sock_t *token, bool reset) {
     if (!token) {
         return;
@@ -193,6 +203,17 @@ void ptk_sock_reset(ptk_sock_t *token) {
 
 /* --- verbs that never wait --- */
 
+/* The family is copied, because a caller's sockaddr may have no alignment. */
+bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen) {
+    sa_family_t family;
+    const size_t begin = offsetof(struct sockaddr, sa_family);
+    if (!addr || addrlen < begin + sizeof family) {
+        return false;
+    }
+    memcpy(&family, (const char *) addr + begin, sizeof family);
+    return family != AF_UNSPEC;
+}
+
 /* Returns OK if the socket's state allows bind, else the code of the state. */
 static ptk_err check_bind_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
@@ -213,7 +234,7 @@ static ptk_err check_bind_state(const ptk_sock_t *sock) {
 
 ptk_err ptk_sock_bind(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen) {
     ptk_sock_t *sock = resolve_sock(token);
-    if (!sock || !addr) {
+    if (!sock || !ptk_sock_has_family(addr, addrlen)) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
     ptk_err err = check_bind_state(sock);
@@ -277,9 +298,8 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     if (!sock || !known) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    bool is_idle = sock->state == PTK_SOCK_OPEN || sock->state == PTK_SOCK_BOUND;
-    if (is_idle && !(sock->outbound_gate.unusual & PTK_GATE_TAKEN)) {
-        return verb_result(-ENOTCONN); /* the system would report this too, and shut it down all the same */
+    if (!can_be_shut_down(sock)) {
+        return verb_result(-ENOTCONN);
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
     if (write && ptk_sock_push_rest_now(sock) == PTK_ERR_TIMEOUT) {

@@ -38,7 +38,8 @@ typedef struct ptk_sock ptk_sock_t;
  * @param type   SOCK_STREAM
  * @param proto  0 or IPPROTO_TCP
  * @return the socket; NULL on failure, with the reason in ptk_get_err():
- *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol;
+ *         PTK_ERR_NOT_SUPPORTED: another family, type or protocol, or the system lacks it;
+ *         PTK_ERR_PERMISSION: the operating system forbids it;
  *         PTK_ERR_NO_RESOURCES: no memory or descriptor is left;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
@@ -128,7 +129,8 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_LISTENING: the socket is a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: yes. \n
@@ -290,7 +292,8 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_accept(ptk_sock_t *sock, struct socka
  *         PTK_ERR_CONNECT_FAILED: an earlier connect of this socket failed; open another socket;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_CLOSED: the socket was closed;
- *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid;
+ *         PTK_ERR_INVALID_PARAM: `sock` or `addr` is NULL, or the address is not valid, for example zeroed;
+ *         PTK_ERR_NOT_SUPPORTED: the address is of another family than the socket;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: no. \n
@@ -328,8 +331,8 @@ typedef enum ptk_sock_direction {
 } ptk_sock_direction_t;
 
 /**
- * Ends one or both directions of a stream (shutdown(2)). Sends return PTK_ERR_WRITE_SHUT after
- * #PTK_SOCK_WRITE.
+ * Ends one or both directions of a stream (shutdown(2)). After #PTK_SOCK_WRITE sends return
+ * PTK_ERR_WRITE_SHUT; after #PTK_SOCK_READ receives return the bytes that have arrived, then PTK_ERR_EOF.
  *
  * #PTK_SOCK_READ of a listener ends it: connections that were not accepted are reset, and accepts, waiting
  * and later ones, return PTK_ERR_CLOSED. It can only be closed then. #PTK_SOCK_WRITE of a listener does

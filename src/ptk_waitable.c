@@ -9,6 +9,10 @@
  * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. The waitable of a
  * socket uses the socket's subject, so it passes the same gates as the socket's calls.
  *
+ * A waitable ends when it is destroyed: its token is refused from then on, its waits end with CLOSED, its
+ * source is stopped, in this order. Its memory is freed when the last wait has left. A socket's waitable ends
+ * with the socket, which owns it.
+ *
  * The waiting path is the same for one waitable and for several: wait/ptk_wait_set.c.
  */
 #include <ptk_waitable.h>
@@ -33,6 +37,7 @@ static void end_living_waitable(void *context, void *object) {
     end_waitable(object);
 }
 
+/* The sockets have ended before, and with them the waitables that were lent. */
 static void fini_waitables(ptk_scheduler_t *scheduler) {
     ptk_token_visit(&scheduler->services[PTK_SERVICE_WAITABLES].table, end_living_waitable, NULL);
 }
@@ -42,12 +47,14 @@ static ptk_token_table_t *waitable_table(ptk_scheduler_t *scheduler) {
                                  fini_waitables);
 }
 
+/* Frees an ended waitable that no wait pins any more. */
 static void free_waitable(ptk_pin_t *pin) {
     ptk_waitable_t *waitable = ptk_container_of(pin, ptk_waitable_t, pin);
     ptk_assert(ptk_list_is_empty(&waitable->counter.waiters));
     ptk_token_free(waitable_table(waitable->scheduler), &waitable->head);
 }
 
+/* Returns a living waitable without a source; NULL with the reason recorded. */
 static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_type_t type) {
     ptk_waitable_t *waitable = ptk_token_alloc(waitable_table(scheduler));
     if (!waitable) {
@@ -64,6 +71,7 @@ static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_ty
 
 /* --- the source of its events --- */
 
+/* Gives a SOCKET waitable its subject, and its operations their source. */
 static void set_subject(ptk_waitable_t *waitable, const ptk_waitable_subject_t *subject) {
     waitable->subject = *subject;
     for (size_t i = 0; i < 2; i++) {
@@ -79,6 +87,7 @@ static bool is_descriptor(ptk_waitable_t *waitable) {
     return ptk_op_try(&call, op) != PTK_OK || op->result >= 0;
 }
 
+/* The descriptor is tried once before it is attached: attach takes any number. */
 static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle) {
     ptk_waitable_foreign_t *foreign = &waitable->u.foreign;
     ptk_event_loop_platform_t *loop = waitable->scheduler->loop;
@@ -108,6 +117,7 @@ static void signal_arrived(ptk_inbox_node_t *node) {
     ptk_event_counter_add(&waitable->counter, atomic_exchange(&subscription->count, 0));
 }
 
+/* `deliver` is set before the subscription can be found by the handler. */
 static ptk_err start_signal(ptk_waitable_t *waitable, void *platform_handle) {
     intptr_t number = (intptr_t) platform_handle;
     waitable->u.subscription.node.deliver = signal_arrived;
@@ -117,6 +127,7 @@ static ptk_err start_signal(ptk_waitable_t *waitable, void *platform_handle) {
     return ptk_signal_subscribe(&waitable->u.subscription, waitable->scheduler->inbox, (int) number);
 }
 
+/* Starts what brings events, or records why it cannot be started: then nothing is left of it. */
 static ptk_err start_source(ptk_waitable_t *waitable, void *platform_handle) {
     switch ((ptk_waitable_type_t) waitable->type) {
     case PTK_WAITABLE_SOCKET:
@@ -131,6 +142,7 @@ static ptk_err start_source(ptk_waitable_t *waitable, void *platform_handle) {
     return platform_handle ? ptk_fail(PTK_ERR_INVALID_PARAM) : PTK_OK;
 }
 
+/* Stops what start_source started. No event of this waitable's is under way afterwards. */
 static void stop_source(ptk_waitable_t *waitable) {
     ptk_scheduler_t *scheduler = waitable->scheduler;
     switch ((ptk_waitable_type_t) waitable->type) {
@@ -182,6 +194,8 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
     return waitable;
 }
 
+/* Ends every current wait on the waitable with `code`: in its counter, for its operations, in its gates.
+ * Gates are shared with the other waitables of a socket and with its calls, whose waits stay. */
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
     ptk_wait_queue_wake_all(&waitable->counter.waiters, code);
     for (size_t i = 0; waitable->type == PTK_WAITABLE_SOCKET && i < 2; i++) {
@@ -224,6 +238,7 @@ void ptk_waitable_destroy(ptk_waitable_t *token) {
 
 /* --- waiting for one --- */
 
+/* Waits for both directions, which needs a second record: in a frame of its own, because few waits do. */
 static __attribute__((noinline)) ptk_err wait_for_both(ptk_wait_set_t *set, uint32_t timeout_ms) {
     ptk_wait_t gate_record;
     set->gate_records = &gate_record;
@@ -248,6 +263,19 @@ static ptk_err wait_for_one(ptk_waitable_wait_item_t *item, uint32_t timeout_ms)
 ptk_err ptk_waitable_wait(ptk_waitable_t *token, uint32_t events, uint32_t timeout_ms) {
     ptk_waitable_wait_item_t item = {.waitable = token, .events = events};
     return wait_for_one(&item, timeout_ms);
+}
+
+ptk_err ptk_waitable_wait_for(ptk_waitable_t *token, uint32_t events, uint32_t timeout_ms,
+                              uint32_t *ready_out, uint64_t *count_out) {
+    ptk_waitable_wait_item_t item = {.waitable = token, .events = events};
+    ptk_err err = wait_for_one(&item, timeout_ms);
+    if (ready_out) {
+        *ready_out = err == PTK_OK ? item.ready_out : 0;
+    }
+    if (count_out) {
+        *count_out = err == PTK_OK ? item.count_out : 0;
+    }
+    return err;
 }
 
 uint32_t ptk_waitable_ready(void) {

@@ -107,7 +107,8 @@ PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
  *         PTK_ERR_CLOSED: the waitable was destroyed, or its socket was closed;
  *         PTK_ERR_ABORTED: ptk_waitable_abort() ended the wait;
  *         PTK_ERR_BUSY: another green thread waits for that direction;
- *         PTK_ERR_INVALID_PARAM: `waitable` is NULL, or `events` are none of its kind;
+ *         PTK_ERR_INVALID_PARAM: `waitable` is NULL, `events` are none of its kind, or its descriptor was
+ *         closed;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;
  *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.

@@ -9,7 +9,7 @@
  *
  * Three handshakes keep any message from being lost. In each, both sides write first and read second. All
  * four accesses are sequentially consistent, because with acquire and release alone both sides could read the
- * old value; so at least one of them sees the other's write (P50).
+ * old value; so at least one of them sees the other's write.
  *
  *     message     producer: count up the message, then exchange `queued`
  *                 consumer: clear `queued`, then read the message

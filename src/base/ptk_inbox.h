@@ -17,11 +17,11 @@
 /* The member that a message embeds. The producer's object stays in place until the consumer has dequeued it.
  */
 typedef struct ptk_inbox_node {
-    struct ptk_inbox_node *next;
-    void (*deliver)(
-        struct ptk_inbox_node *node); /* called by the consumer's loop; set before the first push */
-    atomic_bool
-        queued; /* set by the producer that pushed it, cleared by the consumer before it reads the count */
+    struct ptk_inbox_node *next; /* while queued, and in the consumer's hands */
+    /* Called by the consumer's loop with the node; set before the first push. */
+    void (*deliver)(struct ptk_inbox_node *node);
+    /* Set by the producer that pushes it, cleared by the consumer before it reads the message. */
+    atomic_bool queued;
 } ptk_inbox_node_t;
 
 /* The value of `head` once the inbox is closed. */

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of loop tags: one word per tag. LIVING is set while a loop has the tag; the bits below are the
- * first generation of the next loop's tokens. A tag whose generations are used up is never handed out again.
+ * The table of loop tags (layer 0): one word per tag. TAG_LIVING is set while a loop has the tag; the bits
+ * below are the highest generation that its earlier loops have handed out.
+ *
+ *     free  --alloc-->  living  --free-->  free, or used up
+ *
+ * A tag whose generations are used up is not handed out again; where generations wrap, it begins with 0
+ * again. Tags are tried in turn, so that the tag of a loop that has gone is reused as late as possible.
  */
 #include "base/ptk_loop_tag.h"
 
@@ -12,9 +17,9 @@
 #define TAG_LIVING (UINT32_C(1) << 31)
 
 static atomic_uint_least32_t tag_words[PTK_TOKEN_TAG_MAX + 1];
-static atomic_uint_least32_t last_tag;
+static atomic_uint_least32_t last_tag; /* the tag that was tried last; its upper bits are ignored */
 
-/* Returns true if the tag was free and is living now. */
+/* Returns true if the tag was free and is living now; false also if another thread takes it at this time. */
 static bool claim_tag(uint32_t tag, uint32_t *generation_out) {
     uint_least32_t word = atomic_load(&tag_words[tag]);
     if ((word & TAG_LIVING) != 0 || word >= PTK_TOKEN_GENERATION_MAX) {
@@ -36,8 +41,9 @@ uint32_t ptk_loop_tag_alloc(uint32_t *generation_out) {
 
 void ptk_loop_tag_free(uint32_t tag, uint32_t generation) {
     ptk_assert(ptk_loop_tag_is_living(tag));
-    uint32_t next = generation >= PTK_TOKEN_GENERATION_MAX ? PTK_TOKEN_GENERATION_MAX : generation;
-    atomic_store(&tag_words[tag], PTK_TOKEN_WRAPS && next == PTK_TOKEN_GENERATION_MAX ? 0 : next);
+    bool used_up = generation >= PTK_TOKEN_GENERATION_MAX;
+    uint32_t begin = used_up && PTK_TOKEN_WRAPS ? 0 : generation;
+    atomic_store(&tag_words[tag], begin < PTK_TOKEN_GENERATION_MAX ? begin : PTK_TOKEN_GENERATION_MAX);
 }
 
 bool ptk_loop_tag_is_living(uint32_t tag) {

@@ -3,9 +3,9 @@
  * Loop tags (layer 0, internal): one of the four process-wide tables.
  *
  * Every living loop has a tag, and every token that its tables hand out carries it (ptk_token.h). The table
- * states which tags are living, so that a token of another thread's loop can be distinguished from one whose
- * loop has gone, and with which generation the tokens of the next loop with the same tag begin: above all
- * that were handed out under that tag before. So a token stays refused after its loop has gone.
+ * has two facts per tag. Whether it is living: that distinguishes a token of another thread's loop from one
+ * whose loop has gone. And the highest generation of the tokens that were handed out under it: the next loop
+ * with the same tag begins above that, so a token stays refused after its loop has gone.
  *
  * The table is touched when a loop is created or destroyed and when a token was refused. Any thread;
  * lock-free.
@@ -18,8 +18,8 @@
 /* No loop has this tag. */
 #define PTK_LOOP_TAG_NONE 0u
 
-/* Takes a free tag. Returns PTK_LOOP_TAG_NONE if all are living or used up. `generation_out` receives the
-   first generation for the tokens of the new loop. */
+/* Takes a free tag. Returns PTK_LOOP_TAG_NONE if all are living or used up. The tokens of the new loop begin
+ * above the generation that `generation_out` receives. */
 uint32_t ptk_loop_tag_alloc(uint32_t *generation_out);
 
 /* Frees a living tag. `generation` is the highest generation that was handed out under it. */

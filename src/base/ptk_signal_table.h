@@ -32,5 +32,5 @@ void ptk_signal_unsubscribe(ptk_signal_subscription_t *subscription);
 
 /* Notifies the subscriptions of `signal_number` that were made on `host` (NULL: on the machine itself). The
  * body of the handler; a caller other than the handler raises signals on hosts that are not the machine.
- * Async-signal- safe. */
+ * Async-signal-safe. */
 void ptk_signal_arrives(int signal_number, const void *host);

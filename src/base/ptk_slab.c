@@ -93,12 +93,3 @@ bool ptk_slab_contains(const ptk_slab_t *slab, const void *object) {
     }
     return false;
 }
-
-void ptk_slab_visit(const ptk_slab_t *slab, ptk_slab_visitor_t visitor, void *context) {
-    for (const ptk_slab_chunk_t *chunk = slab->chunks; chunk; chunk = chunk->next) {
-        for (char *object = chunk->begin; object < slab_allocated_end(slab, chunk);
-             object += slab->object_bytes) {
-            visitor(context, object);
-        }
-    }
-}

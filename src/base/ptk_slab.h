@@ -15,12 +15,12 @@
 typedef struct ptk_slab_chunk ptk_slab_chunk_t;
 
 typedef struct ptk_slab {
-    ptk_slab_chunk_t *chunks; /* newest first */
-    ptk_queue_t freed;        /* free objects (ptk_queue_node_t at their start) */
+    ptk_slab_chunk_t *chunks; /* newest first; owned */
+    ptk_queue_t freed;        /* free objects (ptk_queue_node_t at their start), the last freed one first */
     char *fresh;              /* first object of the newest chunk that was never allocated */
-    char *fresh_end;
-    uint32_t object_bytes;
-    uint32_t freed_count;
+    char *fresh_end;          /* end of the newest chunk's objects */
+    uint32_t object_bytes;    /* a multiple of 64 */
+    uint32_t freed_count;     /* length of `freed` */
     uint32_t live_count;
 } ptk_slab_t;
 
@@ -68,10 +68,3 @@ static inline void ptk_slab_free(ptk_slab_t *slab, void *object) {
         slab->freed.first = node;
     }
 }
-
-/* Called for one object; `context` is that of ptk_slab_visit. */
-typedef void (*ptk_slab_visitor_t)(void *context, void *object);
-
-/* Calls `visitor` for every object that was ever returned, live or free; the owner distinguishes them by
- * a mark. */
-void ptk_slab_visit(const ptk_slab_t *slab, ptk_slab_visitor_t visitor, void *context);

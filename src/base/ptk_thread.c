@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread block and the error slot.
+ * The thread block and the error slot (layer 0).
  *
- * The slot of a failed call is found in three steps, and the first that exists is used:
- *   1. `errors`, which the scheduler points at the slot of the running green thread at every switch;
- *   2. what `locate` returns: with foreign coroutines ptk does not see the switches, so the slot of the
- * current coroutine is looked up at the time of the failure;
- *   3. the block's own slot, for code that runs outside green threads.
+ * The slot of a failed call is looked up when the call fails, so that a switch stores nothing for it: it is
+ * the one that `locate` returns, the running green thread's, or else the block's own.
  */
 #include "base/ptk_thread.h"
 
@@ -15,10 +12,7 @@ _Thread_local ptk_thread_block_t *ptk_thread_in_use;
 
 ptk_error_slot_t *ptk_error_slot(void) {
     ptk_thread_block_t *block = ptk_thread();
-    ptk_error_slot_t *slot = block->errors;
-    if (!slot && block->locate) {
-        slot = block->locate();
-    }
+    ptk_error_slot_t *slot = block->locate ? block->locate() : NULL;
     return slot ? slot : &block->own_errors;
 }
 

@@ -28,8 +28,8 @@ typedef struct ptk_error_slot {
 typedef struct ptk_thread_block {
     struct ptk_event_loop_platform *loop; /* the live loop of this thread, NULL if it has none */
     void *scheduler;                      /* layer 3's state of that loop, NULL until it is attached */
-    ptk_error_slot_t *errors;             /* the slot in use, NULL: own_errors; set at each switch */
-    ptk_error_slot_t *(*locate)(void);    /* with foreign coroutines: returns the slot; NULL otherwise */
+    ptk_error_slot_t *(*locate)(void);    /* layer 3's: returns the slot of the running green thread, NULL
+                                             outside one; NULL until a green thread has run */
     const ptk_sys_t *sys;                 /* NULL: the real one */
     struct ptk_choice_oracle *oracle;     /* NULL: every choice is 0 */
     struct ptk_observer *observer;        /* of green threads, only beside an oracle; NULL: none */
@@ -38,8 +38,8 @@ typedef struct ptk_thread_block {
     void *host;    /* identity of the host that this thread acts as, NULL for the machine itself */
     ptk_error_slot_t own_errors; /* for code outside green threads */
     uint32_t loop_tag;           /* of `loop`, PTK_LOOP_TAG_NONE without one */
-    bool forked; /* the parent of this process had its loop in this block: objects of that loop return FORKED
-                  */
+    bool forked; /* the parent of this process had its loop in this block: calls on that loop and its objects
+                    return FORKED */
 } ptk_thread_block_t;
 
 _Static_assert(sizeof(ptk_thread_block_t) <= 128, "the thread block fits into two cache lines");

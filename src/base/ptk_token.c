@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Token tables: the model stands in ptk_token.h. A chunk of slots is added when the last one is handed out;
- * its pages are touched as its slots are.
+ * Token tables (layer 0): the model stands in ptk_token.h. A chunk of slots is added when the last one is
+ * used up; a page of it is touched only when a slot in it is first used.
  */
 #include "base/ptk_token.h"
 
@@ -19,8 +19,8 @@ void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag,
     ptk_queue_init(&table->free_slots);
 }
 
-/* The allocation of a chunk begins one alignment before its first slot; the word before the slot says where.
- */
+/* Returns the allocation that holds a chunk. Its address is stored in the word before the first slot, because
+ * the chunk is aligned inside it. */
 static void *chunk_memory(char *chunk) {
     void *memory;
     memcpy(&memory, chunk - sizeof memory, sizeof memory);
@@ -35,6 +35,7 @@ void ptk_token_table_fini(ptk_token_table_t *table) {
     *table = (ptk_token_table_t) {.stride = table->stride, .tag = table->tag};
 }
 
+/* Doubles the array of chunks. Returns false if there is no memory. */
 static bool grow_chunk_list(ptk_token_table_t *table) {
     uint32_t capacity = table->chunk_capacity ? table->chunk_capacity * 2 : FIRST_CHUNK_COUNT;
     char **grown = ptk_reallocate(table->chunks, capacity * sizeof *grown);
@@ -46,6 +47,7 @@ static bool grow_chunk_list(ptk_token_table_t *table) {
     return true;
 }
 
+/* Adds a chunk, uninitialised. Returns false if there is no memory; the table is then as before. */
 static bool add_token_chunk(ptk_token_table_t *table) {
     uint32_t index = table->slot_count / PTK_TOKEN_CHUNK_SLOTS;
     if (index == table->chunk_capacity && !grow_chunk_list(table)) {
@@ -64,11 +66,9 @@ static bool add_token_chunk(ptk_token_table_t *table) {
     return true;
 }
 
-/* Returns the token of a slot's first life. */
-static uintptr_t first_token(const ptk_token_table_t *table, uint32_t slot) {
+static uintptr_t token_with_generation(const ptk_token_table_t *table, uint32_t slot, uint32_t generation) {
     return (uintptr_t) table->tag << PTK_TOKEN_TAG_SHIFT |
-           (uintptr_t) (table->first_generation + 1) << PTK_TOKEN_GENERATION_SHIFT | (uintptr_t) slot << 1 |
-           1u;
+           (uintptr_t) generation << PTK_TOKEN_GENERATION_SHIFT | (uintptr_t) slot << 1 | 1u;
 }
 
 ptk_token_head_t *ptk_token_alloc_new_slot(ptk_token_table_t *table) {
@@ -78,27 +78,32 @@ ptk_token_head_t *ptk_token_alloc_new_slot(ptk_token_table_t *table) {
     }
     table->slot_count++;
     ptk_token_head_t *head = memset(ptk_token_slot(table, slot, table->stride), 0, table->stride);
-    head->next_token = first_token(table, slot);
+    head->next_token = token_with_generation(table, slot, table->first_generation + 1);
     return head;
 }
 
+/* A slot that wraps begins with generation 0 and not with the table's first one, so that all generations pass
+ * before one comes back. */
 void ptk_token_wrap(ptk_token_table_t *table, ptk_token_head_t *head) {
+    table->is_exhausted = true;
     if (PTK_TOKEN_WRAPS) {
         uint32_t slot = (uint32_t) (head->next_token >> 1) & PTK_TOKEN_SLOT_MAX;
-        head->next_token = first_token(table, slot);
+        head->next_token = token_with_generation(table, slot, 0);
         ptk_queue_push(&table->free_slots, &head->free_link);
     } else {
-        head->next_token = 0; /* never taken again */
+        head->next_token = 0; /* no later life */
     }
 }
 
 uint32_t ptk_token_last_generation(const ptk_token_table_t *table) {
     uint32_t last = table->first_generation;
+    if (table->is_exhausted) {
+        return PTK_TOKEN_GENERATION_MAX;
+    }
     for (uint32_t slot = 0; slot < table->slot_count; slot++) {
         uintptr_t next = ptk_token_slot(table, slot, table->stride)->next_token;
         uint32_t generation = (uint32_t) (next >> PTK_TOKEN_GENERATION_SHIFT) & PTK_TOKEN_GENERATION_MAX;
-        generation = next == 0 ? PTK_TOKEN_GENERATION_MAX : generation - 1;
-        last = generation > last ? generation : last;
+        last = generation - 1 > last ? generation - 1 : last; /* `next` has not been handed out */
     }
     return last;
 }

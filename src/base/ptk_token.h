@@ -10,12 +10,13 @@
  *     free  --alloc-->  living  --end-->  ended  --free-->  free
  *
  * *Living*: the token finds the object. *Ended* (closed, destroyed): the token is refused, while green
- * threads that are inside a call still use the memory. *Free*: the slot waits for its next life, which gets
- * the next generation; free slots are reused first in, first out.
+ * threads that are inside a call still use the memory. *Free*: the slot is unused until its next life, which
+ * gets the next generation; free slots are reused first in, first out.
  *
  * On 64-bit systems a slot whose generations are used up is not reused, so a stale token is refused for ever.
- * On 32-bit systems generations wrap: a stale token is accepted only after its slot has been reused a
- * multiple of 1,024 times.
+ * On 32-bit systems generations wrap: while its loop lives, a stale token is accepted only after its slot has
+ * been reused a multiple of 1,024 times. One of a loop that has gone can be accepted earlier, once a later
+ * loop has the same tag and one of its slots the same generation.
  *
  * Chunks of slots live as long as the table. Owner thread only, but for ptk_token_refusal.
  */
@@ -47,30 +48,32 @@
 #define PTK_TOKEN_TAG_SHIFT        (PTK_TOKEN_GENERATION_SHIFT + PTK_TOKEN_GENERATION_BITS)
 
 #define PTK_TOKEN_CHUNK_SLOTS 64u
+
 /* Bytes from one slot to the next for objects of `type`. */
 #define PTK_TOKEN_STRIDE(type) ((sizeof(type) + 63u) & ~(size_t) 63u)
 
 /* The first member of every object that has a token. */
 typedef struct ptk_token_head {
-    uintptr_t token; /* of the present life; 0: ended or free */
-    ptk_queue_node_t free_link;
-    uintptr_t next_token; /* of the next life; not meaningful while the object is living */
+    uintptr_t token;            /* of the present life; 0: ended or free */
+    ptk_queue_node_t free_link; /* while free */
+    uintptr_t next_token;       /* of the next life, 0: there is none; not meaningful while living */
 } ptk_token_head_t;
 
 typedef struct ptk_token_table {
-    char **chunks;
-    uint32_t slot_count; /* slots that were ever handed out */
-    uint32_t stride;
-    ptk_queue_t free_slots;
-    uint32_t tag;
-    uint32_t first_generation;
-    uint32_t chunk_capacity;
+    char **chunks;             /* of PTK_TOKEN_CHUNK_SLOTS slots each; owned */
+    uint32_t slot_count;       /* slots that were ever handed out */
+    uint32_t stride;           /* bytes from one slot to the next: PTK_TOKEN_STRIDE of the objects */
+    ptk_queue_t free_slots;    /* by ptk_token_head_t.free_link */
+    uint32_t tag;              /* of the loop */
+    uint32_t first_generation; /* earlier loops with this tag have handed out no higher one */
+    uint32_t chunk_capacity;   /* room in `chunks` */
+    bool is_exhausted;         /* a slot has used up its generations */
 } ptk_token_table_t;
 
-/* Initialises a table for a loop with `tag`, whose tokens begin with `generation`. Allocates nothing. */
+/* Initialises a table for a loop with `tag`, whose tokens begin above `generation`. Allocates nothing. */
 void ptk_token_table_init(ptk_token_table_t *table, size_t stride, uint32_t tag, uint32_t generation);
 
-/* Frees all chunks, and with them whatever is still living. */
+/* Frees all chunks, and with them the objects that are still living. */
 void ptk_token_table_fini(ptk_token_table_t *table);
 
 /* Returns a zeroed slot that was never used, NULL: out of memory or of slots. Called by ptk_token_alloc
@@ -104,7 +107,8 @@ static inline void ptk_token_end(ptk_token_head_t *head) {
     head->token = 0;
 }
 
-/* Puts a slot whose generations are used up out of use, or, where they wrap, begins with the first again. */
+/* Handles a slot whose generations are used up: it goes out of use, or, where generations wrap, begins with
+ * generation 0. Called by ptk_token_free alone. */
 void ptk_token_wrap(ptk_token_table_t *table, ptk_token_head_t *head);
 
 /* Returns an ended object's slot to the table. */
@@ -117,7 +121,7 @@ static inline void ptk_token_free(ptk_token_table_t *table, ptk_token_head_t *he
     ptk_queue_push(&table->free_slots, &head->free_link);
 }
 
-/* Returns the highest generation that the table has handed out. No object is living. */
+/* Returns the highest generation that the table has handed out, or a higher one. No object is living. */
 uint32_t ptk_token_last_generation(const ptk_token_table_t *table);
 
 /* Calls `visitor` for every living object. The visitor may end and free the object. */

@@ -24,13 +24,19 @@
 #elif defined(__aarch64__)
 #include "context/ptk_context_aarch64.h"
 #endif
+
 /*
  * A port to another ABI adds one header and one .c, which define:
- *     ptk_context_t          { ptk_context_registers_t registers; PTK_SANITIZER_MEMBER }
- *     ptk_context_jump       void (ptk_context_registers_t *from, ptk_context_registers_t *to): the switch
- * itself ptk_context_prepare    void (registers, stack_low, stack_high, entry, argument): a resume point
- * whose first jump calls entry(argument) with a zero frame pointer and an undefined return address
- *     ptk_context_position   see below
+ *
+ *     ptk_context_registers_t   what a suspended context resumes from
+ *     ptk_context_t             { ptk_context_registers_t registers; PTK_SANITIZER_MEMBER }
+ *     ptk_context_jump          (from, to), both registers: the switch itself
+ *     ptk_context_prepare       (registers, stack_low, stack_high, entry, argument): makes the
+ *                               resume point of a fresh context
+ *     ptk_context_position      see below
+ *
+ * The first jump to a fresh context calls entry(argument) with a zero frame pointer and an undefined return
+ * address, so that every walk of its stack ends there.
  */
 
 /* Initialises `context` as the running one, which was not made by ptk_context_make (a thread's own stack). */

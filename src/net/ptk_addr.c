@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `HOST:PORT` to a socket address and back.
+ * `HOST:PORT` to a socket address and back (layer 5).
  *
- * A text is cut into two spans, host and port, and each is judged on its own; nothing is written to the
- * caller before both are good. Addresses are copied in and out as bytes, because a caller's sockaddr may be
- * aligned for nothing.
+ * A text is cut into two spans, host and port, and each is parsed by itself; the caller's struct is written
+ * only if both are valid. Addresses are copied in and out as bytes, because a caller's sockaddr may have no
+ * alignment.
  */
 #include <ptk_addr.h>
 
 #include "base/ptk_thread.h"
 #include <string.h>
 
-/* A piece of the caller's text. */
+/* A part of the caller's text; not terminated. */
 typedef struct span {
     const char *start;
     size_t length;
 } span_t;
 
+/* What the characters of a host allow it to be. */
 typedef enum host_kind {
     HOST_NUMERIC,
     HOST_NAME,
@@ -30,7 +31,7 @@ static bool span_is(span_t span, const char *text) {
     return span.length == strlen(text) && memcmp(span.start, text, span.length) == 0;
 }
 
-/* Copies a span with a final NUL; false if it is empty or does not fit. */
+/* Copies a span and adds a NUL. Returns false if it is empty or does not fit. */
 static bool span_copy(span_t span, char *text_out, size_t text_bytes) {
     if (span.length == 0 || span.length >= text_bytes) {
         return false;
@@ -40,7 +41,7 @@ static bool span_copy(span_t span, char *text_out, size_t text_bytes) {
     return true;
 }
 
-/* All of the span as a decimal number of at most `limit`. */
+/* Reads a span as a decimal number. Returns false if it is none, or larger than `limit`. */
 static bool span_number(span_t span, uint32_t limit, uint32_t *number_out) {
     uint64_t number = 0;
     if (span.length == 0 || span.length > 10) {
@@ -56,8 +57,9 @@ static bool span_number(span_t span, uint32_t limit, uint32_t *number_out) {
     return number <= limit;
 }
 
-/* Splits "[HOST]:PORT" or "HOST:PORT" into its two spans. A text without ":PORT" has an empty port. */
-static bool split(const char *text, bool *bracketed_out, span_t *host_out, span_t *port_out) {
+/* Splits "[HOST]:PORT" or "HOST:PORT" into its two spans. A text without ":PORT" has an empty port. Returns
+ * false if the text has neither form. */
+static bool split_host_port(const char *text, bool *bracketed_out, span_t *host_out, span_t *port_out) {
     bool bracketed = text[0] == '[';
     const char *start = bracketed ? text + 1 : text;
     const char *end = bracketed ? strchr(start, ']') : strrchr(start, ':');
@@ -94,7 +96,7 @@ static host_kind_t kind_of_host(span_t host) {
     return kind;
 }
 
-/* A port as it stands in a socket address: two bytes, high one first. */
+/* Returns a port in network byte order: two bytes, the high one first. */
 static in_port_t port_to_network(uint32_t port) {
     const uint8_t bytes[2] = {(uint8_t) (port >> 8), (uint8_t) port};
     in_port_t network;
@@ -108,6 +110,7 @@ static uint16_t port_from_network(in_port_t network) {
     return (uint16_t) (bytes[0] << 8 | bytes[1]);
 }
 
+/* Parses a host without brackets. Returns false if it is no IPv4 address. */
 static bool parse_ipv4(span_t host, uint32_t port, ptk_addr_t *addr) {
     struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = port_to_network(port)};
     char text[HOST_BYTES_MAX];
@@ -124,7 +127,9 @@ static bool parse_ipv4(span_t host, uint32_t port, ptk_addr_t *addr) {
     return true;
 }
 
-/* What follows the '%': a number, or the name of an interface that exists. */
+/* Parses what follows the '%': a number, or the name of an interface. Returns false if there is no such
+ * interface.
+ */
 static bool parse_scope(span_t scope, uint32_t *scope_out) {
     char name[HOST_BYTES_MAX];
     if (span_number(scope, UINT32_MAX, scope_out)) {
@@ -137,6 +142,7 @@ static bool parse_scope(span_t scope, uint32_t *scope_out) {
     return *scope_out != 0;
 }
 
+/* Parses a host in brackets. Returns false if it is no IPv6 address. */
 static bool parse_ipv6(span_t host, uint32_t port, ptk_addr_t *addr) {
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = port_to_network(port)};
     char text[HOST_BYTES_MAX];
@@ -156,7 +162,8 @@ static bool parse_ipv6(span_t host, uint32_t port, ptk_addr_t *addr) {
     return true;
 }
 
-/* A missing port is reported before a host name: the text lacks it in either case. */
+/* Returns OK, or why the spans are no address. A missing port is reported before a host name, because a text
+ * with a host name needs a port too. */
 static ptk_err parse_spans(bool bracketed, span_t host, span_t port_text, ptk_addr_t *addr_out) {
     host_kind_t kind = bracketed ? HOST_NUMERIC : kind_of_host(host);
     uint32_t port = 0;
@@ -179,7 +186,7 @@ ptk_err ptk_addr_parse(const char *text, ptk_addr_t *addr_out) {
     span_t host;
     span_t port;
     bool bracketed;
-    if (!text || !addr_out || !split(text, &bracketed, &host, &port)) {
+    if (!text || !addr_out || !split_host_port(text, &bracketed, &host, &port)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     memset(&addr, 0, sizeof addr);
@@ -190,9 +197,9 @@ ptk_err ptk_addr_parse(const char *text, ptk_addr_t *addr_out) {
     return ptk_fail(err);
 }
 
-/* Copies a sockaddr of the given family and size; false if it is another or too short. */
-static bool load(const struct sockaddr *addr, socklen_t addrlen, int family, void *copy_out,
-                 size_t copy_bytes) {
+/* Copies a sockaddr of the given family and size. Returns false if it is another family's or too short. */
+static bool copy_sockaddr(const struct sockaddr *addr, socklen_t addrlen, int family, void *copy_out,
+                          size_t copy_bytes) {
     sa_family_t found;
     if (!addr || addrlen < copy_bytes) {
         return false;
@@ -205,16 +212,16 @@ static bool load(const struct sockaddr *addr, socklen_t addrlen, int family, voi
     return true;
 }
 
-/* Returns the length of the whole text, 0 for an address that has none. */
+/* Writes the text, as far as it fits, and returns its whole length; 0 for an address that has no text. */
 static size_t format_any(const struct sockaddr *addr, socklen_t addrlen, char *text_out, size_t text_bytes) {
     struct sockaddr_in in4;
     struct sockaddr_in6 in6;
     char host[HOST_BYTES_MAX];
-    if (load(addr, addrlen, AF_INET, &in4, sizeof in4) &&
+    if (copy_sockaddr(addr, addrlen, AF_INET, &in4, sizeof in4) &&
         ptk_sys_inet_format(AF_INET, &in4.sin_addr, host, sizeof host)) {
         return ptk_sys_format(text_out, text_bytes, "%s:%u", host, port_from_network(in4.sin_port));
     }
-    if (!load(addr, addrlen, AF_INET6, &in6, sizeof in6) ||
+    if (!copy_sockaddr(addr, addrlen, AF_INET6, &in6, sizeof in6) ||
         !ptk_sys_inet_format(AF_INET6, &in6.sin6_addr, host, sizeof host)) {
         return 0;
     }
@@ -240,8 +247,8 @@ ptk_err ptk_addr_format(const struct sockaddr *addr, socklen_t addrlen, char *te
 uint16_t ptk_addr_port(const struct sockaddr *addr, socklen_t addrlen) {
     struct sockaddr_in in4;
     struct sockaddr_in6 in6;
-    if (load(addr, addrlen, AF_INET, &in4, sizeof in4)) {
+    if (copy_sockaddr(addr, addrlen, AF_INET, &in4, sizeof in4)) {
         return port_from_network(in4.sin_port);
     }
-    return load(addr, addrlen, AF_INET6, &in6, sizeof in6) ? port_from_network(in6.sin6_port) : 0;
+    return copy_sockaddr(addr, addrlen, AF_INET6, &in6, sizeof in6) ? port_from_network(in6.sin6_port) : 0;
 }

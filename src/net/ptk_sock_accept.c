@@ -4,8 +4,16 @@
  *
  * Accept reserves the socket before it calls the kernel, so a connection that was taken is never lost to a
  * lack of memory. Connections that died in the backlog are skipped. When descriptors or kernel memory are
- * short, another try at once would spin, because the listener stays readable: accept leaves the listener
- * alone and waits until a socket of this loop is closed or some time has passed, longer each time.
+ * short, another try at once would spin, because the listener stays readable. Accept waits then until a
+ * socket of this loop is closed or some time has passed, longer each time, and does not watch the listener
+ * meanwhile.
+ *
+ *     accept(2)  --descriptor-->  OK
+ *                --died in the backlog-->  accept(2), budget spent
+ *                --shortage-->  wait for a descriptor  --closed one, or time-->  accept(2)
+ *                                                      --the call's time is up-->  NO_RESOURCES
+ *
+ * The call keeps the inbound gate all the time, so that connections go to the waiters in order.
  */
 #include "net/ptk_sock_impl.h"
 
@@ -37,6 +45,7 @@ static bool died_in_backlog(int os_err) {
     }
 }
 
+/* Returns true if a try at once would fail in the same way. */
 static bool is_short_of_resources(int os_err) {
     return os_err == EMFILE || os_err == ENFILE || os_err == ENOBUFS || os_err == ENOMEM;
 }

@@ -2,12 +2,14 @@
 /* Entering and leaving a socket's calls (layer 5): the unusual cases. The model stands in ptk_sock_impl.h. */
 #include "net/ptk_sock_impl.h"
 
+/* What a green thread waits for in a gate's queue, for the dump. */
 static const char *const gate_kinds[] = {
     [PTK_SOCK_VERB_RECV] = "gate to receive",    [PTK_SOCK_VERB_ACCEPT] = "gate to accept",
     [PTK_SOCK_VERB_SEND] = "gate to send",       [PTK_SOCK_VERB_SEND_SOME] = "gate to send",
     [PTK_SOCK_VERB_CONNECT] = "gate to connect",
 };
 
+/* Returns OK if the socket's state allows a connect, else the code of the state. */
 static ptk_err check_connect_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
     case PTK_SOCK_CONNECTED:
@@ -63,6 +65,7 @@ static ptk_err pass_gate(ptk_sock_call_t *call, ptk_sock_verb_t verb) {
     return err;
 }
 
+/* Enters a socket inside an entered call. OK: gate and pin are held. */
 static ptk_err enter_sock(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_sock_verb_t verb) {
     ptk_sock_t *sock = ptk_sock_find(token); /* the call may have yielded */
     if (!sock) {
@@ -95,6 +98,8 @@ ptk_err ptk_sock_enter_unusual(ptk_sock_call_t *call, const ptk_sock_t *token, p
     return err == PTK_OK ? PTK_OK : ptk_fail(err);
 }
 
+/* The gate of a closed socket is not left: its close has ended the waits in the queue. A result that came
+ * before the close stays. */
 ptk_err ptk_sock_leave_unusual(ptk_sock_call_t *call, ptk_err err) {
     bool closed = call->sock->pin.closed;
     ptk_assert(call->sock->pin.count > 0 && closed == (call->sock->head.token == 0));

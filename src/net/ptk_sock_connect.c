@@ -3,7 +3,7 @@
  * Connecting (layer 5).
  *
  * Connect drives the outbound operation to its end. An attempt that its caller gave up continues in the
- * kernel, with an outcome that no call could learn: the socket can only be closed. Only an attempt that was
+ * kernel, and no later call returns its outcome: the socket can only be closed. Only an attempt that was
  * started with timeout 0 may be continued by another call.
  *
  * TCP connects a socket to itself if it happens to get its target as its own local port (simultaneous open).
@@ -77,7 +77,7 @@ static ptk_err wait_for_connection(ptk_sock_call_t *call, const struct sockaddr 
 ptk_err ptk_sock_connect(ptk_sock_t *token, const struct sockaddr *addr, socklen_t addrlen,
                          uint32_t timeout_ms) {
     ptk_sock_call_t call;
-    if (!addr) {
+    if (!ptk_sock_has_family(addr, addrlen)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     ptk_err err = ptk_sock_enter(&call, token, PTK_SOCK_VERB_CONNECT, timeout_ms);

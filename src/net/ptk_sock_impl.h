@@ -24,6 +24,9 @@
  *     OPEN  --bind-->  BOUND  --listen-->  LISTENING  --shutdown-->  UNLISTENED
  *     OPEN, BOUND  --connect-->  CONNECTED | FAILED | CONNECTING (timeout 0, goes on)
  *     CONNECTING  --connect-->  CONNECTED | FAILED | CONNECTING
+ *
+ * An accepted socket begins as CONNECTED. A connect that is parked leaves the state as it was and holds the
+ * outbound gate.
  */
 typedef enum ptk_sock_state {
     PTK_SOCK_OPEN,
@@ -42,6 +45,7 @@ typedef enum ptk_sock_state {
     (PTK_GATE_OWNER_BIT << 2)                       /* outbound: a send that was cut short is not resumed */
 #define PTK_SOCK_HAS_REST (PTK_GATE_OWNER_BIT << 3) /* outbound: bytes of a send with timeout 0 */
 
+/* The members of a receive come first, in the order of use. */
 struct ptk_sock {
     ptk_token_head_t head;
     ptk_gate_t inbound_gate;
@@ -64,8 +68,8 @@ struct ptk_sock {
     size_t rest_bytes;
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte */
     ptk_scheduler_t *scheduler;
-    ptk_waitable_t *waitables[3]; /* by mask - 1 */
-    void *user;
+    ptk_waitable_t *waitables[3]; /* lent, by mask - 1; NULL until requested; end with the socket */
+    void *user;                   /* the user's pointer */
 };
 
 /* The calls that may park. */
@@ -77,6 +81,7 @@ typedef enum ptk_sock_verb {
     PTK_SOCK_VERB_CONNECT,
 } ptk_sock_verb_t;
 
+/* A call that was entered: it holds the gate, unless the socket was closed meanwhile, and one pin. */
 typedef struct ptk_sock_call {
     ptk_call_t call;
     ptk_sock_t *sock;
@@ -92,15 +97,15 @@ static inline ptk_sock_t *ptk_sock_find(const ptk_sock_t *token) {
                                          : NULL;
 }
 
+/* Returns the gate of the verb's direction. */
 static inline ptk_gate_t *ptk_sock_gate(ptk_sock_t *sock, ptk_sock_verb_t verb) {
     return verb < PTK_SOCK_VERB_SEND ? &sock->inbound_gate : &sock->outbound_gate;
 }
 
-/* Enters in every case that ptk_sock_enter leaves. */
+/* The two functions of ptk_sock_call.c. They enter and leave in every case that ptk_sock_enter and
+ * ptk_sock_leave do not decide themselves. */
 ptk_err ptk_sock_enter_unusual(ptk_sock_call_t *call, const ptk_sock_t *token, ptk_sock_verb_t verb,
                                uint32_t timeout_ms);
-
-/* Leaves in every case that ptk_sock_leave leaves. */
 ptk_err ptk_sock_leave_unusual(ptk_sock_call_t *call, ptk_err err);
 
 /* Enters a call: owner, green thread, cancel, budget, state of the socket, pin, gate. It may wait for the
@@ -137,12 +142,14 @@ static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
     return ptk_sock_leave_unusual(call, err);
 }
 
-/* Returns a socket without a descriptor, its memory complete; NULL: out of memory. ptk_sock_discard undoes
- * it. */
+/* The functions of src/ptk_sock.c.
+ *
+ * Returns a socket without a descriptor, with all memory that it will need; NULL: out of memory. Its token is
+ * living and not handed out yet. ptk_sock_discard undoes it. */
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler);
 void ptk_sock_discard(ptk_sock_t *sock);
 
-/* Gives a reserved socket its descriptor and state. */
+/* Gives a reserved socket its descriptor, which it owns from then on, and its state. Cannot fail. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
 
 /* Sends the rest of a send with timeout 0, if there is one, within the deadline of a call that holds the

@@ -29,10 +29,10 @@
 #define SEND_RECORD_BYTES 4096
 
 typedef struct transfer {
-    char *buffer;
+    char *buffer; /* the caller's; a send only reads it */
     size_t least; /* done when so many bytes have moved */
-    size_t most;
-    size_t moved;
+    size_t most;  /* size of the buffer */
+    size_t moved; /* bytes so far, from the unread bytes or by the operation */
 } transfer_t;
 
 /* --- unread bytes --- */
@@ -88,9 +88,9 @@ static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
 
 /* --- the transfer --- */
 
-/* Returns the code of a failed transfer. The system reports only once that a connection is broken; the other
-   direction would see an end of stream, as if the peer had ended it in good order, so the reason is kept.
-   (EPIPE is not kept: bytes that the peer sent before its end may still be read.) */
+/* Returns the code of a failed transfer. The system reports only once that a connection is broken; a receive
+ * after that would return an end of stream, as if the peer had ended it in good order, so the reason is kept.
+ * EPIPE is not kept: bytes that the peer sent before its end may still be read. */
 static ptk_err transfer_failure(ptk_sock_call_t *call, intptr_t result) {
     switch (-result) {
     case ECONNRESET:
@@ -124,6 +124,7 @@ static ptk_err end_of_transfer(ptk_sock_call_t *call, const transfer_t *transfer
     return transfer->moved > 0 ? PTK_ERR_UNEXPECTED_EOF : PTK_ERR_EOF;
 }
 
+/* Prepares the next operation of a transfer that has not parked. */
 static ptk_err continue_transfer(ptk_sock_call_t *call) {
     ptk_err err = ptk_call_continue(&call->call);
     return call->sock->pin.closed ? PTK_ERR_CLOSED : err;

@@ -2,9 +2,9 @@
 /*
  * TCP listeners and connections from addresses in text form (layer 5).
  *
- * Both are short for calls of ptk_sock.h, and add no state of their own: a failure on the way closes the
- * socket, and the error of the call that failed stays in the error slot, because a close that succeeds
- * leaves the slot alone.
+ * Both are short for calls of ptk_sock.h and add no state of their own. If one of these calls fails, the
+ * socket is closed, and the error of the call that failed stays in the error slot, because a close that
+ * succeeds does not write to it.
  */
 #include <ptk_addr.h>
 #include <ptk_tcp.h>
@@ -17,6 +17,7 @@ static ptk_sock_t *open_tcp(ptk_event_loop_platform_t *loop, const ptk_addr_t *a
     return ptk_sock_open(loop, addr->storage.ss_family, SOCK_STREAM, IPPROTO_TCP);
 }
 
+/* Copies the options, or records that they are not valid. */
 static ptk_err listen_options_check(const ptk_tcp_listen_options_t *options,
                                     ptk_tcp_listen_options_t *copy_out) {
     *copy_out = (ptk_tcp_listen_options_t) PTK_TCP_LISTEN_OPTIONS_INIT;
@@ -30,6 +31,7 @@ static ptk_err listen_options_check(const ptk_tcp_listen_options_t *options,
     return PTK_OK;
 }
 
+/* Binds a socket and makes it a listener. */
 static ptk_err listen_at(ptk_sock_t *sock, const ptk_addr_t *addr, const ptk_tcp_listen_options_t *options) {
     ptk_err err = PTK_OK;
     if (options->flags & PTK_TCP_LISTEN_NO_REUSE) {

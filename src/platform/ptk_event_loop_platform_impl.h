@@ -10,9 +10,6 @@
  * nothing. */
 ptk_err ptk_loop_resolve(ptk_event_loop_platform_t *loop, ptk_event_loop_platform_t **loop_out);
 
-/* Returns the reason why a loop is not the calling thread's: WRONG_THREAD or FORKED. */
-ptk_err ptk_loop_refusal(void);
-
 /* Returns whether `loop` is the calling thread's live loop. `loop` may be a stale pointer: it is only
  * compared. */
 static inline bool ptk_loop_is_mine(const ptk_event_loop_platform_t *loop) {

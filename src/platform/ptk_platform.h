@@ -6,18 +6,21 @@
  *   1. a system table, `ptk_sys_real` (src/sys/ptk_sys.h): every call to the operating system;
  *   2. the socket verbs, a ptk_platform_socket_ops_t; a POSIX system uses ptk_posix_sock.h;
  *   3. a loop structure that embeds `struct ptk_event_loop_platform` as its first member, and a
- *      ptk_platform_ops_t for it. Where the system reports readiness (epoll, kqueue, poll), ptk_readiness.h
- *      implements attach, detach, set_handle, submit and cancel, and the port adds open, close, poll and
- * three hooks. Where the system completes operations (io_uring, IOCP), the port implements all of them;
+ *      ptk_platform_ops_t for it (see below);
  *   4. one entry in the list at the top of ptk_event_loop_platform.c, in the order of preference.
  *
+ * Where the system reports readiness (epoll, kqueue, poll), ptk_readiness.h implements attach, detach,
+ * set_handle, submit and cancel, and the port adds open, close, poll and three hooks. Where the system
+ * completes operations (io_uring, IOCP), the port implements all of them.
+ *
  * Rules:
- *   - nothing here parks and nothing calls a higher layer: poll appends finished operations to a list and
- * returns;
+ *   - nothing here parks and nothing calls a higher layer: poll only appends finished operations to a
+ *     list;
  *   - all functions run on the thread that owns the loop; only the inbox is for other threads;
- *   - the caller owns sources, operations and buffers. A source is attached before its first operation: all
- * memory that it will ever need is reserved then, so that submit cannot run out of it. It is detached with
- * nothing pending and before its handle is closed;
+ *   - the caller owns sources, operations and buffers;
+ *   - a source is attached before its first operation. All memory that it will ever need is reserved
+ *     then, so that submit cannot run out of it. It is detached with nothing pending, and before its
+ *     handle is closed;
  *   - an operation completes exactly once; its states are in ptk_event_source.h;
  *   - failures are negative errno values.
  */

@@ -11,6 +11,7 @@
 #include "sched/ptk_park.h"
 #include "sched/ptk_timer.h"
 
+/* Spends one of the budget, as far as there is any. */
 static void spend_budget(ptk_scheduler_t *scheduler) {
     if (scheduler->budget > 0) {
         scheduler->budget--;
@@ -18,7 +19,8 @@ static void spend_budget(ptk_scheduler_t *scheduler) {
 }
 
 /* Lets all other runnable green threads run first. The clock is read at the pick, so that a tick that is due
-   is taken. Within one ptk_scheduler_poll the budget stays used up: each green thread runs once. */
+ * is taken. Within one ptk_scheduler_poll the budget stays used up, because each green thread runs once. The
+ * cancel is looked at again after the switch: it may have come meanwhile. */
 static ptk_err yield_for_budget(ptk_call_t *call) {
     ptk_scheduler_t *scheduler = call->scheduler;
     if (scheduler->ticks_when_due) {
@@ -53,6 +55,7 @@ ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms) {
     return yield_for_budget(call);
 }
 
+/* Fixes a relative deadline at its first use: a call that never parks has no clock reading of the loop's. */
 static bool deadline_is_over(ptk_deadline_t *deadline) {
     ptk_deadline_fix(deadline);
     return deadline->kind == PTK_DEADLINE_ABSOLUTE && deadline->ns <= ptk_sys()->now_ns();

@@ -10,21 +10,23 @@
 
 #include "sched/ptk_sched.h"
 
+/* A call between enter and leave, on its stack. */
 typedef struct ptk_call {
     ptk_scheduler_t *scheduler;
-    ptk_task_t *self; /* NULL only with timeout 0 */
-    ptk_deadline_t deadline;
-    int os_err; /* the system's reason, if the call fails for one */
+    ptk_task_t *self;        /* the caller; NULL outside green threads, where only timeout 0 enters */
+    ptk_deadline_t deadline; /* NOW: timeout 0 */
+    int os_err;              /* positive errno value, if the call fails because of one; else 0 */
 } ptk_call_t;
 
 /* Operations that may end without parking between two ticks, before calls yield first. */
 #define PTK_BUDGET 128
 
-/* Decides the cases that ptk_call_enter_usual leaves. OK, NOT_GREEN, FORKED, CANCELED. With a non-zero
-   timeout it may have yielded, so the caller looks at its object again. */
+/* Decides the cases that ptk_call_enter_usual leaves. Returns OK, NOT_GREEN or CANCELED. With a non-zero
+ * timeout it may have yielded, so the caller looks its object up again: it may have been closed. */
 ptk_err ptk_call_enter_unusual(ptk_call_t *call, uint32_t timeout_ms);
 
-/* Returns true if the call is entered. `unusual` is the object's word, 0 if it has none. */
+/* Returns true if the call is entered. `unusual` is the object's word, 0 if it has none. False: nothing is
+ * decided and no budget spent; ptk_call_enter_unusual decides. */
 static inline bool ptk_call_enter_usual(ptk_call_t *call, ptk_scheduler_t *scheduler, uint32_t unusual,
                                         uint32_t timeout_ms) {
     ptk_task_t *self = scheduler->current;
@@ -47,18 +49,20 @@ static inline ptk_err ptk_call_enter(ptk_call_t *call, ptk_scheduler_t *schedule
 }
 
 /*
- * Continues a call after an operation that did not park: spends budget, holds the call's deadline, and yields
- * to others when the budget is used up. OK, TIMEOUT or CANCELED. The object may have been closed meanwhile.
+ * Continues a call after an operation that did not park: spends budget, checks the call's deadline, and
+ * yields when the budget is used up. Returns OK, TIMEOUT or CANCELED. The object may have been closed
+ * meanwhile.
  */
 ptk_err ptk_call_continue(ptk_call_t *call);
 
-/* Returns what a failed operation's result, -errno, means, and keeps the number for ptk_call_fail. */
+/* Returns the code of a failed operation's result, which is -errno, and keeps the number for ptk_call_fail.
+ */
 static inline ptk_err ptk_call_errno(ptk_call_t *call, intptr_t result) {
     call->os_err = (int) -result;
     return ptk_err_from_os(call->os_err);
 }
 
-/* Leaves the reason of a failed call where ptk_get_err() finds it, and returns it. */
+/* Records the reason of a failed call, with its errno value, and returns it. */
 static inline ptk_err ptk_call_fail(const ptk_call_t *call, ptk_err err) {
     ptk_assert(err != PTK_OK && err != PTK_WAKE_RETRY);
     return ptk_fail_os(err, call->os_err);

@@ -3,13 +3,21 @@
  * Cancellation (layer 3): scopes, level-triggered and permanent.
  *
  * A green thread's scopes form a stack; its implicit scope is the outermost. A scope that is cancelled stays
- * cancelled. What counts is what is visible from the innermost scope outwards, up to and including the first
- * shield: a shield hides what lies beyond it, but has a deadline of its own. The result is kept as
- * PTK_TASK_CANCELED in the task's word `unusual`, so that the entry check of every call is one test; it is
- * computed anew whenever a scope is cancelled, begun or ended.
+ * cancelled. A green thread is cancelled if a scope is that is visible from the innermost one outwards, up to
+ * and including the first shield: a shield hides the scopes outside it, but has a deadline of its own.
+ *
+ *     scope:  not cancelled  --request, deadline, stop-->  cancelled (the first cause stays)
+ *
+ * Invariant: PTK_TASK_CANCELED in the task's word `unusual` is set exactly while a visible scope is
+ * cancelled, so that the entry check of every call is one test. It is computed again whenever a scope is
+ * cancelled, begun or ended.
  *
  * A deadline that passes is a cancel of its scope and never a TIMEOUT, so that a loop that retries on TIMEOUT
  * ends.
+ *
+ * Ownership: the implicit scope is in the task; a user's shield is allocated, because its record on the
+ * user's stack may be gone when the green thread ends without ending it; the shield of ptk_green_end is on
+ * that call's stack.
  */
 #include "sched/ptk_cancel_impl.h"
 
@@ -17,6 +25,7 @@
 #include "sched/ptk_park.h"
 #include "sched/ptk_timer.h"
 
+/* Returns the cause of the first visible scope that is cancelled, NONE if there is none. */
 static ptk_cancel_cause_t visible_cause(const ptk_task_t *task) {
     for (const ptk_scope_t *scope = task->scope; scope; scope = scope->outer) {
         if (scope->cause != PTK_CANCEL_NONE || scope->is_shield) {
@@ -26,6 +35,7 @@ static ptk_cancel_cause_t visible_cause(const ptk_task_t *task) {
     return PTK_CANCEL_NONE;
 }
 
+/* Computes PTK_TASK_CANCELED again. */
 static void refresh_canceled(ptk_task_t *task) {
     task->unusual &= ~PTK_TASK_CANCELED;
     if (visible_cause(task) != PTK_CANCEL_NONE) {
@@ -71,6 +81,7 @@ ptk_cancel_cause_t ptk_cancel_cause(void) {
 
 /* --- shields --- */
 
+/* Makes `scope` the innermost scope of `self`. */
 static void push_shield(ptk_scope_t *scope, ptk_task_t *self) {
     ptk_scope_init(scope, self);
     scope->outer = self->scope;
@@ -84,8 +95,8 @@ void ptk_scope_enter_shield(ptk_scope_t *scope, ptk_task_t *self) {
     push_shield(scope, self);
 }
 
-/* Returns memory for a user's shield, NULL: out of memory. It is ptk's memory, so that a shield that was left
-   open is found when its green thread ends. */
+/* Returns memory for a user's shield, and reserves room for its timer if it has a limit; NULL: out of memory.
+ */
 static ptk_scope_t *allocate_shield(ptk_scheduler_t *scheduler, bool limited) {
     if (limited && !ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
@@ -117,6 +128,7 @@ void ptk_scopes_end(ptk_task_t *task) {
     }
 }
 
+/* Returns OK if a green thread is running and there is a record. */
 static ptk_err check_shield(const ptk_task_t *self, const ptk_shield_t *shield) {
     if (!self) {
         return ptk_not_green();

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The drain of a loop that is destroyed (layer 3): ptk_drain.h states what it promises. */
+/*
+ * The drain of a loop that is destroyed (layer 3).
+ *
+ * Every green thread is cancelled and runs until it ends: with shields, so its clean-up may wait. The loop
+ * ticks meanwhile, also while its poller fails: a cancelled green thread is runnable without a poller, timers
+ * and the inbox work without it, and it may recover before time is up. A failing poller does not wait, so a
+ * pause takes the place of its wait.
+ *
+ * A drain ends with no green thread, or with an abort of the process: the stack of one that has not ended
+ * cannot be freed.
+ */
 #include "sched/ptk_drain.h"
 
 #include "base/ptk_log_impl.h"
@@ -12,7 +22,7 @@
 #define DRAIN_PAUSE_NS     (10 * (int64_t) PTK_NS_PER_MS)
 #define DRAIN_FAILURES_MAX 500
 
-/* Returns true if an event that does not come from the poller can wake this one. */
+/* Returns true if an event that does not come from the poller can wake this green thread. */
 static bool is_wakeable_without_poller(const ptk_task_t *task) {
     bool needs_poller = task->wait.op != NULL;
     if (task->waits) {
@@ -24,7 +34,7 @@ static bool is_wakeable_without_poller(const ptk_task_t *task) {
     return (task->flags & PTK_TASK_EXTERNALLY_WAKEABLE) && !needs_poller;
 }
 
-/* Time, other threads and signals need no poller to wake a green thread. */
+/* Returns true if time, another thread or a signal, which need no poller, can still wake a green thread. */
 static bool can_do_without_poller(const ptk_scheduler_t *scheduler) {
     if (ptk_heap_first_deadline(&scheduler->heap) != UINT64_MAX || ptk_inbox_has_waker(scheduler->inbox)) {
         return true;
@@ -49,9 +59,9 @@ static void pause_without_poller(const ptk_scheduler_t *scheduler, uint64_t limi
     }
 }
 
-/* Runs until no green thread is left, or `limit_ns` has passed (TIMEOUT). It continues although the poller
-   fails: cancelled green threads are runnable without it, and it may recover before time is up. Only without
-   a limit that has an end, when the poller alone could wake those that are left. */
+/* Runs until no green thread is left, or `limit_ns` has passed (TIMEOUT). The poller's failure is returned
+ * only if there is no limit, and if the poller alone could wake the green threads that are left: the drain
+ * would never end then. */
 static ptk_err drain_until(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     uint32_t failures = 0; /* since a green thread was runnable */
     while (scheduler->task_count > 0) {

@@ -12,6 +12,7 @@
 
 #define DUMP_FRAMES 32
 
+/* Returns true if it is the running green thread: the dump was called by it. */
 static bool is_running(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
     if (task->unusual & PTK_TASK_FOREIGN) {
         return scheduler->hooks.current(scheduler->hooks.context) == task->stack_low;
@@ -67,6 +68,7 @@ static void report_scopes(const ptk_task_t *task, uint64_t now_ns) {
     }
 }
 
+/* Reports use and backtrace of the stack. That of a foreign coroutine is unknown to ptk. */
 static void report_stack(const ptk_scheduler_t *scheduler, const ptk_task_t *task) {
     const void *frames[DUMP_FRAMES];
     size_t count;

@@ -16,6 +16,7 @@ uint64_t ptk_event_counter_take(ptk_event_counter_t *counter) {
     return count;
 }
 
+/* A waiter's count is written to its record before the wake, because the wake may be followed by others. */
 void ptk_event_counter_add(ptk_event_counter_t *counter, uint64_t count) {
     counter->count = count > UINT64_MAX - counter->count ? UINT64_MAX : counter->count + count;
     ptk_wait_t *wait = ptk_wait_queue_first(&counter->waiters);

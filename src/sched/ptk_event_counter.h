@@ -8,10 +8,11 @@
 #include "sched/ptk_sched.h"
 
 typedef struct ptk_event_counter {
-    uint64_t count; /* saturates; not 0 only while there is no waiter */
-    ptk_list_t waiters;
+    uint64_t count;     /* saturates; not 0 only while there is no waiter */
+    ptk_list_t waiters; /* wait records, whose `count` receives the count */
 } ptk_event_counter_t;
 
+/* Initialises a counter at 0 without waiters. */
 void ptk_event_counter_init(ptk_event_counter_t *counter);
 
 /* Adds `count` events and wakes the first waiter. */

@@ -9,6 +9,9 @@
  *
  * A coroutine that ptk did not spawn has no task before its first call and after ptk_foreign_forget. In
  * between it counts as living.
+ *
+ *     SUSPENDED is set: inside `suspend`, or spawned and not started; only `resume` may run it
+ *     SUSPENDED is clear: it runs, or the library has switched away from it outside ptk
  */
 #include "sched/ptk_green_local.h"
 #include "sched/ptk_scheduler_impl.h"
@@ -17,6 +20,7 @@
 #include "base/ptk_log_impl.h"
 #include "base/ptk_options.h"
 
+/* Returns a task for a coroutine's first call, NULL: out of memory. It is READY and in no queue: it runs. */
 static ptk_task_t *adopt_coroutine(ptk_scheduler_t *scheduler, void *coroutine, void **slot) {
     ptk_task_t *task = ptk_task_take(scheduler, false);
     if (!task) {
@@ -34,6 +38,7 @@ static ptk_task_t *adopt_coroutine(ptk_scheduler_t *scheduler, void *coroutine, 
     return task;
 }
 
+/* The scheduler's `find_current` with hooks. */
 static ptk_task_t *find_foreign_current(ptk_scheduler_t *scheduler) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
     void *coroutine = hooks->current(hooks->context);
@@ -44,7 +49,8 @@ static ptk_task_t *find_foreign_current(ptk_scheduler_t *scheduler) {
     return *slot ? *slot : adopt_coroutine(scheduler, coroutine, slot);
 }
 
-/* Returns the error slot of the running coroutine. A coroutine without a task uses the thread's. */
+/* The `locate` of a loop with hooks. A coroutine without a task uses the thread's slot: adopting it here
+ * could fail, inside a failure. */
 static ptk_error_slot_t *foreign_error_slot(void) {
     ptk_thread_block_t *block = ptk_thread();
     ptk_scheduler_t *scheduler = block->scheduler;

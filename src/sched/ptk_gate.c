@@ -25,6 +25,7 @@ ptk_err ptk_gate_enter(ptk_gate_t *gate, ptk_call_t *call, const char *kind, con
     return ptk_park(call->self, &call->deadline);
 }
 
+/* The bit WAITERS is cleared only here: a waiter that gave up has left it set. */
 void ptk_gate_hand_over(ptk_gate_t *gate) {
     ptk_wait_t *next = ptk_wait_queue_first(&gate->waiters);
     ptk_assert(gate->unusual & PTK_GATE_TAKEN);

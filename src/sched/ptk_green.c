@@ -4,10 +4,15 @@
  *
  * A spawn takes a task (with a warm stack if there is one), prepares a context that enters `enter_native`,
  * and queues the task. `run_green` is the whole life: the body, the destructors of its local values, the end.
- * Its caller never returns; the last thing it does is to switch to the next context.
+ * Its caller never returns: it switches to the next context, and begins the next life on this stack when it
+ * is switched to again.
  *
  * With foreign coroutines the library's `spawn` hook makes the stack; the same life runs on it and returns at
  * the end.
+ *
+ * A handle belongs to its holder until join, end or detach; that of ptk_go is detached from the start. The
+ * running green thread may use its own handle in any case. A join entered the call before it looks the handle
+ * up for the last time, because entering may yield.
  */
 #include "base/ptk_log_impl.h"
 #include "base/ptk_memory.h"
@@ -26,7 +31,7 @@
 
 /* --- a life --- */
 
-/* Logs the failure of a green thread that is never joined. */
+/* Logs the failure of a green thread that is detached: no join will return it. */
 static void report_failure(const ptk_task_t *task, ptk_err result) {
     bool unseen = task->handle->detached && result != PTK_OK && result != PTK_ERR_CANCELED;
     if (ptk_unlikely(unseen)) {
@@ -44,6 +49,7 @@ static void refuse_forked(const ptk_task_t *task) {
     }
 }
 
+/* Runs one life. `u` holds the start until here and the last wait's outcome from here on. */
 static void run_green(ptk_task_t *task) {
     ptk_green_fn fn = task->u.start.fn;
     void *arg = task->u.start.arg;
@@ -59,13 +65,15 @@ static void run_green(ptk_task_t *task) {
     ptk_task_end(task, result);
 }
 
+/* The entry of a context of ptk's own. */
 static void enter_native(void *argument) {
     ptk_task_t *task = argument;
     ptk_context_entered(&task->context);
     ptk_run_tasks_on_stack(task, run_green);
 }
 
-/* The library may use the coroutine again afterwards: ptk's slot in it is empty then. */
+/* The body of a coroutine that the spawn hook made. The library may use the coroutine again afterwards: ptk's
+ * slot in it is empty then. */
 static void enter_foreign(void *argument) {
     ptk_task_t *task = argument;
     const ptk_scheduler_hooks_t *hooks = &task->scheduler->hooks;
@@ -77,8 +85,9 @@ static void enter_foreign(void *argument) {
 
 /* --- spawn --- */
 
+/* The arguments of a spawn. */
 typedef struct spawn_request {
-    ptk_green_options_t options;
+    ptk_green_options_t options; /* a copy; all zero without options */
     ptk_green_fn fn;
     void *arg;
     ptk_stack_label_t label;
@@ -141,6 +150,7 @@ static ptk_err init_stack(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
     return PTK_OK;
 }
 
+/* Gives the task a context that will run its life. */
 static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task,
                             const ptk_green_options_t *options) {
     if (task->keeps_stack) {
@@ -153,6 +163,7 @@ static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task,
     return err;
 }
 
+/* Has the library make a coroutine that will run the task's life. */
 static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
     task->unusual |= PTK_TASK_FOREIGN;
@@ -180,6 +191,7 @@ static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t
     return PTK_OK;
 }
 
+/* Sets up what may fail. What was set up before a failure is undone by ptk_task_give_back. */
 static ptk_err init_green(ptk_scheduler_t *scheduler, ptk_task_t *task, const ptk_green_options_t *options) {
     ptk_err err = options->name ? keep_name(task, options->name) : PTK_OK;
     if (err == PTK_OK) {
@@ -192,6 +204,7 @@ static ptk_err init_green(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
     return err;
 }
 
+/* Sets what ptk_task_give_back does not undo: called when nothing can fail any more. */
 static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t flags) {
     if (flags & PTK_GREEN_FP) {
         task->unusual |= PTK_TASK_FP;
@@ -202,6 +215,7 @@ static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32
     }
 }
 
+/* Returns a runnable green thread; NULL with the reason recorded. */
 static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
     bool ordinary =
@@ -224,6 +238,7 @@ static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t
     return task;
 }
 
+/* Returns OK, or records why no green thread can be started with these arguments. */
 static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
     if (!request->fn || (options->flags & ~(PTK_GREEN_FP | PTK_GREEN_DAEMON)) != 0 ||
@@ -312,7 +327,8 @@ static ptk_green_t *resolve_handle(const ptk_green_t *token, ptk_err *err_out) {
     return NULL;
 }
 
-/* Waits until the green thread has ended. OK, or why the wait ended. */
+/* Waits until the green thread has ended. Returns OK, BUSY, or why the wait ended. An end that came with a
+ * timeout or a cancel beats both. */
 static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
     if (green->joining) {
         return PTK_ERR_BUSY;
@@ -331,7 +347,7 @@ static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
     return !green->task ? PTK_OK : code;
 }
 
-/* Joins inside an entered call. */
+/* Joins inside an entered call, and frees the handle on success. */
 static inline ptk_err join_green(ptk_green_t *green, ptk_call_t *call, ptk_err *result_out) {
     if (call->self && green->task == call->self) {
         return PTK_ERR_INVALID_PARAM;
@@ -346,8 +362,8 @@ static inline ptk_err join_green(ptk_green_t *green, ptk_call_t *call, ptk_err *
     return err;
 }
 
-/* Joins in the cases that are decided out of line: a handle that is refused, or a call that does not enter by
-   the short way and may yield. */
+/* Joins in the cases that are decided out of line: a handle that is refused, or a call that is not entered by
+ * ptk_call_enter_usual and may yield. */
 static __attribute__((noinline)) ptk_err join_unusual(const ptk_green_t *token, ptk_err *result_out,
                                                       uint32_t timeout_ms) {
     ptk_call_t call;
@@ -441,6 +457,7 @@ void *ptk_green_user(const ptk_green_t *token) {
 
 /* --- sleep --- */
 
+/* Sleeps until `deadline`, which is not NOW. */
 static ptk_err sleep_for(ptk_deadline_t deadline) {
     ptk_task_t *self = ptk_task_current();
     if (!self) {

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Green-local storage (layer 3): a short list of values in the task, found by the address of their key. There
- * is no table of keys, so a key is a static variable of the user's.
+ * is no table of keys, so a key is a static variable of the user's. The task owns the records; what a value
+ * points to is the user's, until the key's destructor gets it.
  */
 #include "sched/ptk_green_local.h"
 
 #include "base/ptk_memory.h"
 
+/* One value of one green thread. */
 typedef struct ptk_green_local {
     struct ptk_green_local *next;
     const ptk_green_key_t *key;
     void *value;
 } green_local_t;
 
+/* Returns the record of a key, NULL if the green thread has set no value of it. */
 static green_local_t *find_local(const ptk_task_t *task, const ptk_green_key_t *key) {
     green_local_t *local = task->locals;
     while (local && local->key != key) {

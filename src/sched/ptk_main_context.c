@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The main context (layer 3): what run, poll and the drain of destroy have in common. */
+/*
+ * The main context (layer 3): what run, poll and the drain of destroy have in common.
+ *
+ * The context that called one of them is adopted as a task without a stack of its own; green threads switch
+ * to it when a tick is due or none is runnable. Its floating-point control words are the loop's: every green
+ * thread without PTK_GREEN_FP runs with them.
+ */
 #include "sched/ptk_main_context.h"
 
 #include "sched/ptk_cancel_impl.h"

@@ -35,13 +35,16 @@ void ptk_op_deliver(ptk_event_op_t *op) {
     ptk_wake(op->waiter, op->state == PTK_OP_RETRY ? PTK_WAKE_RETRY : PTK_OK);
 }
 
+/* An IDLE operation that has a waiter was taken back by a wake, and its green thread has not run since. If
+ * that wake has a result, the result stays; a RETRY is replaced, or the green thread would submit and park
+ * again. */
 void ptk_op_end(ptk_event_op_t *op, ptk_err code) {
     ptk_wait_t *wait = op->waiter;
     if (op->state != PTK_OP_IDLE) {
         ptk_assert(wait != NULL);
         ptk_wake(wait, code);
     } else if (wait && wait->task->wake_code == PTK_WAKE_RETRY) {
-        wait->task->wake_code = code; /* woken to try again, and not running yet */
+        wait->task->wake_code = code;
         wait->task->woken_by = wait;
     }
 }

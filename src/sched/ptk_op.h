@@ -11,17 +11,19 @@
 /* Submits `op` without waiting. Returns OK with op->result set, TIMEOUT if it would block. */
 ptk_err ptk_op_try(ptk_call_t *call, ptk_event_op_t *op);
 
-/* Ends a wait that brought no result: after TIMEOUT and CANCELED it tries once more, so that a result that is
-   ready beats both. Returns OK or `code`. */
+/* Ends a wait without a result. After TIMEOUT and CANCELED it tries once more, so that a result that is ready
+ * beats both. Returns OK or `code`. */
 ptk_err ptk_op_try_last(ptk_call_t *call, ptk_event_op_t *op, ptk_err code);
 
 /* Wakes the waiter of an operation that the platform handed back. */
 void ptk_op_deliver(ptk_event_op_t *op);
 
-/* Ends the wait for `op`, if there is one, with `code`. */
+/* Ends the wait for `op`, if there is one, with `code`: also that of a waiter that was woken to submit again
+ * and has not run yet. `op` is IDLE then. */
 void ptk_op_end(ptk_event_op_t *op, ptk_err code);
 
-/* Parks on a pending operation. Returns RETRY, OK (it is done), or why the wait ended. */
+/* Parks on a pending operation. Returns RETRY, OK (it is done), or why the wait ended. Its waiter is
+ * cleared on every way out, because the task's next wait reuses the record. */
 static inline ptk_err ptk_op_park(ptk_call_t *call, ptk_event_op_t *op, const char *kind,
                                   const void *object) {
     ptk_wait_t *wait = ptk_wait_plain(call->self, kind, object, true);
@@ -35,10 +37,10 @@ static inline ptk_err ptk_op_park(ptk_call_t *call, ptk_event_op_t *op, const ch
 }
 
 /*
- * Submits `op`, parks until it is done, and submits it again after a RETRY. OK: op->result states how it
- * ended (never -EAGAIN). Otherwise it did not happen: TIMEOUT, CANCELED, or the code that ended the wait
- * (CLOSED, ABORTED). CLOSED also if its source was detached meanwhile: the memory of `op` must outlast the
- * call.
+ * Submits `op`, parks until it is done, and submits it again after a RETRY. Returns OK with op->result set
+ * (never -EAGAIN). Otherwise the operation had no effect: TIMEOUT, CANCELED, or the code that ended the wait
+ * (CLOSED, ABORTED). It is CLOSED also if the source was detached meanwhile, so the memory of `op` must
+ * outlast the call.
  */
 static inline ptk_err ptk_op_wait(ptk_call_t *call, ptk_event_op_t *op, const char *kind,
                                   const void *object) {

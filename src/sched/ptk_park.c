@@ -4,18 +4,22 @@
  *
  * The run queue is a FIFO of tasks. A parking green thread picks its successor and switches to it directly;
  * there is no scheduler context in between. The *main context*, which called run, is picked when the queue is
- * empty or when a tick is due, and it alone polls. So a pick is: count down, look at the inbox, take the
- * first. When the count reaches 0 (after at most 256 picks) the clock is read: only there do running green
- * threads notice that time has passed. A tick is due 100 us after the last one, or after so many readings
- * that a clock which stands still cannot delay it.
+ * empty or when a tick is due, and it alone polls. So a pick is: count the switch, look at the inbox, take
+ * the first task. At every 256th pick at the latest the clock is read; between two readings no timer settles
+ * and no tick is due. A tick is due 100 us after the last one, or after 64 readings, so that a clock that
+ * stands still cannot delay it for ever.
  *
  *     READY  --park-->  PARKED  --wake-->  READY            (the running one is READY and in no queue)
  *
  * Under an oracle every pick takes the longer way, and the oracle chooses which runnable green thread is next
  * and whether the tick comes early; an observer is called at each.
  *
- * With foreign coroutines nothing is switched here: a green thread is left by the library's `suspend`, and
- * the main context resumes it.
+ * With foreign coroutines nothing is switched here: a coroutine leaves through the library's `suspend`, and
+ * the main context continues it with `resume`.
+ *
+ * Invariants:
+ *   - a task of ptk's own is in the run queue exactly if it is READY and not running;
+ *   - a task that was woken is in no queue of waiters, none of its operations pends, and its timer is idle.
  */
 #include "sched/ptk_park.h"
 
@@ -53,6 +57,7 @@ static void grant_picks(ptk_scheduler_t *scheduler) {
     scheduler->reading_at = scheduler->switches + portion + 1;
 }
 
+/* Takes the first task of the run queue, which is not empty; under an oracle the one that it chooses. */
 static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
     size_t index = 0;
     if (ptk_unlikely(scheduler->block->oracle != NULL)) {
@@ -62,6 +67,7 @@ static ptk_task_t *take_first(ptk_scheduler_t *scheduler) {
                              : ptk_queue_pop(&scheduler->run_queue));
 }
 
+/* Reads the clock, and returns whether the main context is due. */
 static bool tick_is_due(ptk_scheduler_t *scheduler) {
     uint64_t waited_ns = ptk_timer_read_clock(scheduler) - scheduler->last_tick_ns;
     if (waited_ns >= TICK_INTERVAL_NS || ++scheduler->readings >= READINGS_PER_TICK) {
@@ -87,6 +93,7 @@ static ptk_task_t *pick_at_reading(ptk_scheduler_t *scheduler) {
     return take_first(scheduler);
 }
 
+/* Reports why `self` stops running. */
 static void observe_leaving(ptk_observer_t *observer, const ptk_task_t *self) {
     if (self->state == PTK_TASK_PARKED) {
         observer->suspends(observer, self, PTK_OBSERVED_WAIT, self->waits ? "several" : self->wait.kind);
@@ -112,6 +119,7 @@ static __attribute__((noinline)) void observe_switch(const ptk_scheduler_t *sche
     }
 }
 
+/* Out of line: one pick in 256. */
 static __attribute__((noinline)) ptk_task_t *pick_slowly(ptk_scheduler_t *scheduler) {
     ptk_task_t *next = pick_at_reading(scheduler);
     if (ptk_unlikely(scheduler->block->observer != NULL)) {
@@ -136,7 +144,8 @@ static inline ptk_task_t *pick(ptk_scheduler_t *scheduler) {
     return queued_task(node);
 }
 
-/* The running green thread has picked itself: that is no switch, but it counts towards the next reading. */
+/* Takes a pick back that picked the running green thread itself: no switch is counted, but the pick counts
+ * towards the next reading. */
 static inline void undo_pick(ptk_scheduler_t *scheduler) {
     scheduler->switches--;
     scheduler->reading_at--;
@@ -144,7 +153,7 @@ static inline void undo_pick(ptk_scheduler_t *scheduler) {
 
 /* --- switching --- */
 
-/* Returns the error slot of the running green thread. Found when a call fails, not set at each switch. */
+/* The `locate` of a loop without hooks. */
 static ptk_error_slot_t *native_error_slot(void) {
     ptk_scheduler_t *scheduler = ptk_scheduler_here();
     return scheduler->current ? &scheduler->current->errors : NULL;
@@ -175,6 +184,7 @@ static __attribute__((noinline)) void switch_with_fp(ptk_scheduler_t *scheduler,
     ptk_fp_load(&own);
 }
 
+/* Leaves a coroutine through its library. It runs again when the main context has resumed it. */
 static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     int saved_errno = *scheduler->errno_place;
     ptk_assert(!(self->flags & PTK_TASK_SUSPENDED));
@@ -213,6 +223,7 @@ static inline __attribute__((always_inline)) void switch_away(ptk_scheduler_t *s
     }
 }
 
+/* Leaves the stack of an ended green thread, which is freed from another stack. */
 static _Noreturn __attribute__((noinline)) void leave_stack(ptk_scheduler_t *scheduler, ptk_task_t *self,
                                                             ptk_task_t *next) {
     scheduler->current = next;
@@ -221,9 +232,9 @@ static _Noreturn __attribute__((noinline)) void leave_stack(ptk_scheduler_t *sch
     __builtin_unreachable();
 }
 
-/* The switch stands here and in no function of its own: a life that began by returning from that function
-   would return by the branch prediction of another caller, and all returns of that caller would be
-   mispredicted. */
+/* The switch is in the loop itself. If it were in a function of its own, a life would begin with a return
+ * from it, which the processor would predict by the entry of another caller, and it would then mispredict all
+ * returns of that caller. */
 void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self)) {
     for (;;) {
         run(self);
@@ -242,6 +253,7 @@ void ptk_run_tasks_on_stack(ptk_task_t *self, void (*run)(ptk_task_t *self)) {
 
 /* --- park and wake --- */
 
+/* Removes a record from its queue and takes its operation back: inlined into ptk_wake. */
 static inline void withdraw_record(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     if (ptk_list_is_linked(&wait->link)) {
         ptk_list_remove(&wait->link);
@@ -256,6 +268,7 @@ void ptk_withdraw(ptk_scheduler_t *scheduler, ptk_wait_t *wait) {
     withdraw_record(scheduler, wait);
 }
 
+/* Removes all records of a wait for several things. */
 static __attribute__((noinline)) void withdraw_several(ptk_task_t *task) {
     for (size_t i = 0; i < task->u.run.waits_count; i++) {
         withdraw_record(task->scheduler, &task->waits[i]);
@@ -274,6 +287,8 @@ static inline void withdraw_all(ptk_task_t *task) {
     }
 }
 
+/* A relative deadline becomes absolute once a clock reading has given the timer its base, so that a call that
+ * parks again keeps its deadline. */
 ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
     ptk_scheduler_t *scheduler = self->scheduler;
     ptk_assert(self->state == PTK_TASK_READY && deadline->kind != PTK_DEADLINE_NOW);
@@ -309,6 +324,8 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
 
 /* --- the main context --- */
 
+/* Resumes each coroutine that is runnable now, `quota` at most. Those that become runnable meanwhile run
+ * after the next tick. */
 static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
     size_t count = ptk_queue_count(&scheduler->run_queue);
     uint64_t most = count < quota ? count : quota;
@@ -356,21 +373,21 @@ __attribute__((noinline)) ptk_err ptk_yield_task(ptk_scheduler_t *scheduler, ptk
     return PTK_OK;
 }
 
-/* Yields where there is no green thread of ptk's own: from a coroutine of another library, or not at all. */
+/* Yields where there is no green thread of ptk's own: a coroutine of another library yields, any other caller
+ * is refused. */
 static __attribute__((noinline)) ptk_err yield_elsewhere(void) {
     ptk_task_t *self = ptk_task_current();
     return self ? ptk_yield_task(self->scheduler, self) : ptk_fail(ptk_not_green());
 }
 
-/* Returns true if a yield is no more than a change of places: no cancel, no clock reading, no message, no
-   control words to save. */
+/* Returns true if a yield only rotates the run queue: no cancel, no clock reading, no message, no control
+ * words to save. */
 static inline bool is_plain_yield(const ptk_scheduler_t *scheduler, const ptk_task_t *self) {
     return self->unusual == 0 && scheduler->run_queue.first &&
            scheduler->switches + 1 != scheduler->reading_at && !ptk_inbox_has_some(scheduler->inbox);
 }
 
-/* Appends `self` to the queue and takes the first task, which there is. In a queue of one they change places.
- */
+/* Appends `self` to the queue, which is not empty, and removes and returns the first task. */
 static inline ptk_task_t *rotate(ptk_queue_t *queue, ptk_task_t *self) {
     ptk_queue_node_t *first = queue->first;
     self->run_link.next = NULL;

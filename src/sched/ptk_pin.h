@@ -3,8 +3,10 @@
  * Pins (layer 3, internal) keep the memory of an object while green threads are inside a call on it.
  *
  * A call that may park pins its object first and unpins it last. Closing ends the object's waits at once, but
- * its memory is freed only with the last pin; each call learns from `closed` that it must not touch anything
- * else of the object.
+ * its memory is freed only with the last pin. After each switch a call reads `closed`: once it is set, the
+ * call touches nothing else of the object.
+ *
+ *     open  --close-->  closed  --last pin-->  freed
  */
 #pragma once
 
@@ -12,12 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Embedded in the object that it keeps. */
 typedef struct ptk_pin {
-    uint32_t count;
+    uint32_t count; /* calls that are inside */
     bool closed;
-    void (*free)(struct ptk_pin *pin); /* frees the object's memory */
+    void (*free)(struct ptk_pin *pin); /* frees the object's memory; called once */
 } ptk_pin_t;
 
+/* Adds a pin. The object is open. */
 static inline void ptk_pin_take(ptk_pin_t *pin) {
     ptk_assert(!pin->closed);
     pin->count++;

@@ -6,8 +6,11 @@
  * runnable. Where the loop is driven from outside (ptk_scheduler_poll), one tick and one round are taken per
  * call, and between calls the platform's descriptor shows deadlines (its alarm) and runnable work (a kick).
  *
- * The loop has ended when only daemons live: they are cancelled then, as all green threads are after a stop,
- * and so is each that is spawned until run returns.
+ * When only daemons live, run cancels them, as a stop cancels all green threads; each that is spawned until
+ * run returns is cancelled too. Poll cancels no daemons: its caller decides when the program is over.
+ *
+ *     idle  --run, poll-->  active  --return-->  idle
+ *     not stopping  --stop, only daemons left-->  stopping  --no green thread left, DEADLOCK-->  not stopping
  */
 #include "sched/ptk_dump.h"
 #include "sched/ptk_main_context.h"
@@ -31,7 +34,8 @@ static bool is_externally_wakeable(const ptk_task_t *task) {
     return false;
 }
 
-/* The green thread that was found the last time is looked at first, so that frequent checks are cheap. */
+/* Returns true if an external event can wake any green thread. The one that was found the last time is looked
+ * at first, so that frequent checks are cheap. */
 static bool any_externally_wakeable(ptk_scheduler_t *scheduler) {
     if (scheduler->externally_wakeable && is_externally_wakeable(scheduler->externally_wakeable)) {
         return true;
@@ -47,6 +51,8 @@ static bool any_externally_wakeable(ptk_scheduler_t *scheduler) {
     return false;
 }
 
+/* Returns true if no green thread is runnable and nothing can make one so. Always false with hooks: the
+ * library may resume coroutines by itself. */
 static bool is_deadlocked(ptk_scheduler_t *scheduler) {
     bool others_may_act = ptk_tick_has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) ||
                           scheduler->find_current || ptk_inbox_has_waker(scheduler->inbox);
@@ -76,7 +82,7 @@ static ptk_err run_all(ptk_scheduler_t *scheduler) {
     return PTK_OK;
 }
 
-/* Finds the scheduler of `loop` and enters it. */
+/* Finds the scheduler of `loop` and makes the caller its main context; records the reason of a failure. */
 static ptk_err begin_run(ptk_event_loop_platform_t *loop, ptk_scheduler_t **scheduler_out) {
     ptk_err err = ptk_scheduler_attach(loop, scheduler_out);
     if (err != PTK_OK) {
@@ -96,7 +102,7 @@ ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop) {
         return err;
     }
     err = run_all(scheduler);
-    int os_err = ptk_get_os_err();
+    int os_err = err == PTK_ERR_DEADLOCK ? 0 : ptk_get_os_err(); /* that of the failed poll */
     ptk_main_context_leave(scheduler);
     return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);
 }
@@ -117,6 +123,7 @@ static uint32_t next_ms(const ptk_scheduler_t *scheduler) {
     return left_ms < PTK_TIMEOUT_INFINITE ? (uint32_t) left_ms : PTK_TIMEOUT_INFINITE - 1;
 }
 
+/* Returns the time until which a tick may wait. */
 static uint64_t limit_after(const ptk_scheduler_t *scheduler, uint32_t timeout_ms) {
     ptk_deadline_t deadline = ptk_deadline_after_ms(timeout_ms);
     if (deadline.kind == PTK_DEADLINE_NOW) {

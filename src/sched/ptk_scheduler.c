@@ -4,8 +4,12 @@
  * counters.
  *
  * The loop carries the scheduler as its attachment, made by the first call that needs one. When the loop is
- * destroyed, its `detach` drains the green threads and then frees, in this order: the services of the layers
- * above, the inbox, tasks and stacks.
+ * destroyed, `detach` ends and frees, in this order:
+ *   1. the green threads, by the drain: afterwards no call is inside any object;
+ *   2. the objects of the layers above: sockets, then waitables;
+ *   3. what is in the inbox: it is closed first, so that no message follows;
+ *   4. tasks and handles, which return their room in the heap of timers;
+ *   5. the memory of all these: tables, slab, stacks.
  */
 #include "base/ptk_memory.h"
 #include "sched/ptk_call.h"
@@ -87,6 +91,7 @@ static void end_services(ptk_scheduler_t *scheduler) {
     }
 }
 
+/* Frees the memory of all tokens' objects. No object is living. */
 static void free_tables(ptk_scheduler_t *scheduler) {
     for (size_t id = 0; id < PTK_SERVICE_COUNT; id++) {
         ptk_token_table_fini(&scheduler->services[id].table);
@@ -94,6 +99,8 @@ static void free_tables(ptk_scheduler_t *scheduler) {
     ptk_token_table_fini(&scheduler->handles);
 }
 
+/* The attachment's `detach`. BUSY inside run and poll, and with coroutines of another library, which ptk
+ * cannot run to their end. */
 static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_t *scheduler = loop->attachment.data;
     if (scheduler->active || (scheduler->find_current && scheduler->task_count > 0)) {
@@ -119,10 +126,12 @@ static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
     return PTK_OK;
 }
 
+/* The attachment's `exposed`. */
 static void show_loop(ptk_event_loop_platform_t *loop) {
     ptk_tick_show(loop->attachment.data);
 }
 
+/* Fills in a zeroed scheduler. Allocates nothing. */
 static void init_scheduler(ptk_scheduler_t *scheduler, ptk_event_loop_platform_t *loop) {
     scheduler->loop = loop;
     scheduler->block = ptk_thread();

@@ -9,6 +9,9 @@
  *     in the slab  --take-->  living  --end-->  idle (keeps its stack)  --take-->  living
  *                                     --end-->  spent  --reap-->  in the slab
  *
+ * A task in the list of idle or of spent tasks is FREE. It holds room for its timer in the heap for as long
+ * as it is not in the slab, so a timeout needs no memory.
+ *
  * The handle is a record of its own: it lives until it is joined or detached, and its token is never reused.
  */
 #include "sched/ptk_task.h"
@@ -17,12 +20,14 @@
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_park.h"
 
+/* Ends the wait of a parked call. The timeout is the whole call's, so any of its records will do. */
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     (void) scheduler;
     ptk_task_t *task = ptk_container_of(timer, ptk_task_t, timer);
     ptk_wake(task->waits ? &task->waits[0] : &task->wait, PTK_ERR_TIMEOUT);
 }
 
+/* Returns a living handle, NULL: out of memory or of slots. */
 static ptk_green_t *take_handle(ptk_scheduler_t *scheduler) {
     ptk_green_t *handle = ptk_token_alloc(&scheduler->handles);
     if (handle && !handle->joiners.head.next) { /* the first life of this slot */
@@ -64,8 +69,7 @@ static ptk_task_t *pop_task(ptk_task_t **list) {
     return task;
 }
 
-/* Takes a task from the slab. It holds room for its timer in the heap for as long as it is not in the slab.
- */
+/* Returns a task from the slab, with its room in the heap; NULL: out of memory. */
 static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
     if (!ptk_heap_reserve(&scheduler->heap)) {
         return NULL;
@@ -79,6 +83,7 @@ static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
     return task;
 }
 
+/* Returns an idle task if its stack is of use, else one from the slab; NULL: out of memory. */
 static ptk_task_t *take_task(ptk_scheduler_t *scheduler, bool wants_stack) {
     ptk_task_t *task = wants_stack ? pop_task(&scheduler->idle) : NULL;
     return task ? task : take_new_task(scheduler);
@@ -130,6 +135,7 @@ void ptk_task_fini(ptk_scheduler_t *scheduler) {
 
 /* --- lives --- */
 
+/* A task for which there is no handle goes back to its list: spent, if it never had a context. */
 ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack) {
     uint32_t limit = scheduler->loop->options.green_thread_limit;
     if (limit != 0 && scheduler->task_count >= limit) {
@@ -156,11 +162,14 @@ ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack) {
     return task;
 }
 
+/* Returns true if a scope may hold room in the heap or memory: a shield was left open, or the life is
+ * limited. */
 static bool has_limited_scopes(const ptk_task_t *task) {
     const ptk_scope_t *implicit = &task->implicit_scope;
     return task->scope != implicit || implicit->has_reservation;
 }
 
+/* Removes a task from what it is in while it lives. */
 static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     ptk_assert(scheduler->task_count > 0 && task->state == PTK_TASK_READY && !task->waits);
     if (ptk_unlikely(has_limited_scopes(task))) {

@@ -10,7 +10,7 @@ static inline ptk_task_t *ptk_task_next(const ptk_task_t *task) {
     return next ? ptk_container_of(next, ptk_task_t, run_link) : NULL;
 }
 
-/* Begins a life: sets what the end of the last one has not left clean. */
+/* Begins a life. Sets only what the end of the last one has not restored; the assertions name the rest. */
 static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, ptk_green_t *handle) {
     ptk_assert_debug(!task->waits && !task->wait.op && !ptk_list_is_linked(&task->wait.link));
     ptk_assert_debug(task->timer.state == PTK_TIMER_IDLE && !task->locals);
@@ -35,13 +35,12 @@ static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, 
     scheduler->spawned++;
 }
 
-/*
- * Returns a task with a handle and room for its timer in the heap, living and not started; NULL: out of
- * memory or over the loop's limit. An idle task, whose stack is warm, is taken first: then `slot` is set.
- */
+/* Returns a task with a handle and room for its timer in the heap, living and not started; NULL: out of
+ * memory or over the loop's limit. With `wants_stack` an idle task, whose stack is warm, is taken first: then
+ * `keeps_stack` is set. Not from an ended green thread's stack. */
 ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack);
 
-/* Takes an idle task in the ordinary case; NULL: ptk_task_take decides. */
+/* Takes an idle task if that needs no memory and no check; NULL: ptk_task_take decides. */
 static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
     ptk_task_t *task = scheduler->idle;
     if (ptk_unlikely(!task || scheduler->stopping || scheduler->loop->options.green_thread_limit != 0 ||
@@ -57,10 +56,8 @@ static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
 /* Undoes ptk_task_take for a task that never ran. */
 void ptk_task_give_back(ptk_task_t *task);
 
-/*
- * Ends a green thread: its handle gets `result`, its joiner is woken, and its memory may be reused. The
- * caller may go on on the task's stack only to switch away from it.
- */
+/* Ends a green thread: its handle gets `result`, its joiner is woken, and its memory may be reused after the
+ * next switch. The caller may stay on the task's stack only to switch away from it. */
 void ptk_task_end(ptk_task_t *task, ptk_err result);
 
 /* Frees the copy of a given name. */

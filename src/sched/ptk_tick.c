@@ -24,6 +24,7 @@ static size_t count_finished(const ptk_scheduler_t *scheduler) {
     return count;
 }
 
+/* Delivers the finished operation at `index`, which exists. */
 static void deliver_finished_at(ptk_scheduler_t *scheduler, size_t index) {
     ptk_list_node_t *node = ptk_list_first(&scheduler->finished);
     while (index-- > 0) {
@@ -54,13 +55,15 @@ static void deliver_finished(ptk_scheduler_t *scheduler) {
     }
 }
 
+/* Polls the platform once, with the clock as it was read last. */
 static ptk_err poll_platform(ptk_scheduler_t *scheduler, uint64_t deadline_ns) {
     ptk_event_loop_platform_t *loop = scheduler->loop;
     int result = loop->ops->poll(loop, scheduler->now_ns, deadline_ns, &scheduler->finished);
     return result == 0 ? PTK_OK : ptk_fail_errno(-result);
 }
 
-/* Polls; if there is nothing to do, waits until `deadline_ns` at most. */
+/* Polls; if there is nothing to do, waits until `deadline_ns` at most. Kicks are enabled only for the time of
+ * the wait, so that a message to a busy loop costs no system call. */
 static ptk_err poll_and_wait(ptk_scheduler_t *scheduler, uint64_t deadline_ns) {
     bool sleeps = !ptk_tick_has_work(scheduler) && ptk_inbox_prepare_sleep(scheduler->inbox);
     if (!sleeps) {
@@ -84,6 +87,8 @@ ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     return err;
 }
 
+/* Kicks stay enabled, so that later messages show too. Whether there is work is looked at after that: a
+ * message that came before it is found, and one that comes later kicks. */
 void ptk_tick_show(ptk_scheduler_t *scheduler) {
     ptk_event_loop_platform_t *loop = scheduler->loop;
     if (!loop->is_exposed || scheduler->active) {

@@ -12,6 +12,6 @@ ptk_signaler_t *ptk_signaler_create(ptk_scheduler_t *scheduler, ptk_event_counte
 /* Adds a reference for a user. Owner thread. */
 void ptk_signaler_hand_out(ptk_signaler_t *signaler);
 
-/* The counter's end: signals return CLOSED from now on, and the memory is freed with the last reference.
-   Owner thread. */
+/* Ends the waitable's hold: signals return CLOSED from now on, and the memory is freed with the last
+ * reference. Owner thread. */
 void ptk_signaler_close(ptk_signaler_t *signaler);

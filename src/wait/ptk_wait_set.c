@@ -2,10 +2,17 @@
 /*
  * Waiting for the first of several waitables (layer 4).
  *
- * Look, arm, park, and look again. *Looking* examines the items in order and takes the first event that is
- * there. *Arming* queues the wait records: in an event counter, on a READY operation, or in the queue of a
- * gate that another green thread holds. A wake of one record removes all others first (ptk_wake), so exactly
- * one event is ever taken.
+ * A wait looks, arms, parks, and looks again. *Looking* examines the items in order and takes the first event
+ * that is there. *Arming* queues the wait records: in an event counter, on a READY operation, or in the queue
+ * of a gate that another green thread holds. A wake of one record removes all others first (ptk_wake), so
+ * exactly one event is ever taken.
+ *
+ *     look  --event-->  OK
+ *     look  --none-->  armed  --parked; counter woke-->  OK
+ *                             --parked; operation or gate woke-->  look
+ *                             --parked; TIMEOUT, CANCELED-->  look once more at the sockets  -->  OK, or the
+ * code
+ *                             --parked; object closed-->  CLOSED
  *
  * A socket item watches the directions whose gates are free and queues for the others. Gates that were taken
  * on the way are kept until the end of the call, then left. If two items of one call name the same direction,
@@ -22,14 +29,17 @@
 #include "wait/ptk_waitable_impl.h"
 #include "wait/ptk_waitable_timer.h"
 
+/* Returns the waitable of item `i`, also after its token has ended: the pin keeps it. */
 static ptk_waitable_t *waitable_at(const ptk_wait_set_t *set, size_t i) {
     return (ptk_waitable_t *) (uintptr_t) set->records[i].object;
 }
 
+/* Returns the event of direction 0 or 1, the index of gates. */
 static uint32_t direction_event(size_t direction) {
     return direction == 0 ? PTK_EVENT_READ : PTK_EVENT_WRITE;
 }
 
+/* ERROR needs no gate: it is reported with either direction. */
 static uint32_t wanted_events(const ptk_wait_set_t *set, size_t i) {
     return set->items[i].events & ~PTK_EVENT_ERROR;
 }
@@ -38,12 +48,14 @@ static bool is_socket(const ptk_waitable_t *waitable) {
     return waitable->type == PTK_WAITABLE_SOCKET;
 }
 
+/* Returns the pin of the object that owns what item `i` waits on. */
 static ptk_pin_t *pin_at(const ptk_wait_set_t *set, size_t i) {
     ptk_waitable_t *waitable = waitable_at(set, i);
     return is_socket(waitable) ? waitable->subject.pin : &waitable->pin;
 }
 
-/* Returns the operation that watches the directions in `events`. */
+/* Returns the operation that watches the directions in `events`. Two calls on one waitable never share it:
+ * each holds the gates of the directions that its operation watches. */
 static ptk_event_op_t *ready_op(ptk_waitable_t *waitable, uint32_t events) {
     return &waitable->ops[events & PTK_EVENT_READ ? 0 : 1];
 }
@@ -86,6 +98,7 @@ static ptk_err take_free_gates(ptk_wait_set_t *set, size_t i) {
     return PTK_OK;
 }
 
+/* A closed object's gates are not handed over: its close has ended their waits. */
 static void leave_gates(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
         for (size_t direction = 0; direction < 2; direction++) {
@@ -98,6 +111,7 @@ static void leave_gates(ptk_wait_set_t *set) {
 
 /* --- look --- */
 
+/* Takes an event counter's count. OK, or TIMEOUT: it is 0. */
 static ptk_err look_at_counter(ptk_wait_set_t *set, size_t i) {
     ptk_waitable_t *waitable = waitable_at(set, i);
     if (waitable->type == PTK_WAITABLE_TIMER) {
@@ -112,6 +126,8 @@ static ptk_err look_at_counter(ptk_wait_set_t *set, size_t i) {
     return PTK_OK;
 }
 
+/* Takes the free gates of item `i`, and returns OK if one of their directions is ready, TIMEOUT if none is,
+ * or why it cannot be found out. */
 static ptk_err look_at_socket(ptk_wait_set_t *set, size_t i) {
     ptk_waitable_t *waitable = waitable_at(set, i);
     ptk_err err = take_free_gates(set, i);
@@ -149,6 +165,7 @@ static ptk_err look_at_items(ptk_wait_set_t *set) {
 
 /* --- arm --- */
 
+/* Fills in a record that is in no queue. */
 static ptk_wait_t *fill_record(ptk_wait_set_t *set, ptk_wait_t *record, size_t i, const char *kind) {
     const void *waitable = set->records[i].object;
     *record = (ptk_wait_t) {.task = set->call.self, .kind = kind, .object = waitable};
@@ -218,6 +235,7 @@ static void clear_waiters(ptk_wait_set_t *set, size_t count) {
     }
 }
 
+/* Undoes the arming of the first `count` items. */
 static void disarm_items(ptk_wait_set_t *set, size_t count) {
     for (size_t i = 0; i < count; i++) {
         ptk_withdraw(set->call.scheduler, &set->records[i]);
@@ -266,6 +284,7 @@ static bool finds_closed(ptk_wait_set_t *set) {
     return false;
 }
 
+/* Returns the index of the item that `record`, its first or its second one, belongs to. */
 static size_t item_of_record(const ptk_wait_set_t *set, const ptk_wait_t *record) {
     ptk_assert(record != NULL);
     bool is_main_record = record >= set->records && record < set->records + set->count;
@@ -336,6 +355,7 @@ static ptk_err look_last(ptk_wait_set_t *set, ptk_err code) {
     return code;
 }
 
+/* Looks, arms and parks until there is an outcome. */
 static ptk_err wait_for_any(ptk_wait_set_t *set) {
     ptk_err code = PTK_WAKE_RETRY;
     while (code == PTK_WAKE_RETRY) {
@@ -351,10 +371,12 @@ static ptk_err wait_for_any(ptk_wait_set_t *set) {
 
 /* --- the call --- */
 
+/* Returns the events that a wait for this waitable may name. */
 static uint32_t allowed_events(const ptk_waitable_t *waitable) {
     return is_socket(waitable) ? waitable->subject.allowed : PTK_EVENT_READ;
 }
 
+/* Looks the items' tokens up and checks their events. On failure set->index is the item's. */
 static ptk_err resolve_items(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
         ptk_waitable_t *waitable = ptk_waitable_find(set->items[i].waitable);
@@ -392,6 +414,7 @@ static void remember_outcome(const ptk_wait_set_t *set) {
     }
 }
 
+/* Pins the objects of all items and clears what the call fills in. */
 static void pin_items(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
         set->items[i].ready_out = 0;

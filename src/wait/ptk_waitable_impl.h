@@ -5,6 +5,12 @@
  * TIMER, SIGNAL and USER waitables are an event counter and the source of its events: a timer, a signal
  * subscription, signal calls and a signaler. A SOCKET waitable is a source, a gate per direction, and a READY
  * operation per direction.
+ *
+ *     living  --destroy, or the socket's close-->  ended  --last pin-->  free
+ *
+ * ptk_waitable_create and ptk_waitable_destroy own the user's waitables. A service lends one by
+ * ptk_waitable_lend, ends it by ptk_waitable_stop and frees it by ptk_waitable_free. All are defined in
+ * src/ptk_waitable.c.
  */
 #pragma once
 
@@ -17,18 +23,21 @@
 /* What a SOCKET waitable waits on: its own records for a foreign descriptor, the socket's for the waitable of
    a socket. */
 typedef struct ptk_waitable_subject {
-    ptk_pin_t *pin;
-    ptk_event_source_t *source;
-    ptk_gate_t *gates[2]; /* reading, writing */
+    ptk_pin_t *pin;             /* of the object that owns the records: it pins them for a wait */
+    ptk_event_source_t *source; /* attached for as long as the pin is not closed */
+    ptk_gate_t *gates[2];       /* reading, writing */
     const size_t *unread; /* bytes that the service holds and that make it readable; NULL: it holds none */
     uint32_t allowed;     /* the events that a wait may name */
 } ptk_waitable_subject_t;
 
+/* The records of a foreign descriptor's waitable: the descriptor is its owner's, the registration is ptk's.
+ */
 typedef struct ptk_waitable_foreign {
     ptk_event_source_t source;
-    ptk_gate_t gates[2];
+    ptk_gate_t gates[2]; /* both refuse: one waiter per direction */
 } ptk_waitable_foreign_t;
 
+/* The source of a TIMER waitable's events. */
 typedef struct ptk_waitable_timer {
     ptk_timer_t timer;
     uint64_t period_ns;
@@ -38,21 +47,21 @@ typedef struct ptk_waitable_timer {
 struct ptk_waitable {
     ptk_token_head_t head;
     ptk_scheduler_t *scheduler;
-    ptk_pin_t pin;
-    uint8_t type;
+    ptk_pin_t pin;                  /* its memory's; the waits on a lent one pin its subject instead */
+    uint8_t type;                   /* ptk_waitable_type_t */
     bool is_lent;                   /* a service's: users do not destroy it */
     ptk_event_counter_t counter;    /* TIMER, SIGNAL, USER */
     ptk_waitable_subject_t subject; /* SOCKET */
     ptk_event_op_t ops[2];          /* SOCKET: READY for reading (or both), READY for writing */
     union {
-        ptk_waitable_foreign_t foreign;
-        ptk_waitable_timer_t timer;
-        ptk_signal_subscription_t subscription;
-        ptk_signaler_t *signaler;
+        ptk_waitable_foreign_t foreign;         /* SOCKET, unless it is lent */
+        ptk_waitable_timer_t timer;             /* TIMER */
+        ptk_signal_subscription_t subscription; /* SIGNAL */
+        ptk_signaler_t *signaler;               /* USER; NULL until one is requested */
     } u;
 };
 
-/* Returns a waitable for a service's subject, NULL: out of memory. */
+/* Returns a waitable for a service's subject; NULL: out of memory, which is recorded. */
 ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable_subject_t *subject);
 
 /* Ends the token of a lent waitable and its waits with CLOSED. */

@@ -430,6 +430,8 @@ static void live_on_in_child(objects_t *objects) {
     use_in_child(objects);
     ptk_event_loop_platform_t *loop = test_loop();
     CHECK(ptk_event_loop_platform_current() == loop);
+    CHECK_ERR(ptk_yield(), PTK_ERR_NOT_GREEN);
+    CHECK_ERR(ptk_sleep_ms(1), PTK_ERR_NOT_GREEN);
     test_go(answer_ok, NULL);
     test_run();
     ptk_waitable_t *user = test_user();

@@ -128,20 +128,16 @@ static ptk_error_slot_t *locate(void) {
     return found;
 }
 
-TEST(err_slot_is_the_set_one_else_the_located_one_else_the_thread_s) {
-    ptk_error_slot_t green = {.err = PTK_OK};
+TEST(err_slot_is_the_located_one_else_the_thread_s) {
     ptk_thread_block_t *block = ptk_thread();
     CHECK_EQ(ptk_error_slot(), &block->own_errors);
     block->locate = locate;
     CHECK_EQ(ptk_error_slot(), &block->own_errors);
     found = &located;
     CHECK_EQ(ptk_error_slot(), &located);
-    block->errors = &green;
-    CHECK_EQ(ptk_error_slot(), &green);
     ptk_fail(PTK_ERR_BUSY);
-    CHECK_EQ(green.err, PTK_ERR_BUSY);
+    CHECK_EQ(located.err, PTK_ERR_BUSY);
     CHECK_EQ(block->own_errors.err, PTK_OK);
-    block->errors = NULL;
     block->locate = NULL;
     check_slot(PTK_OK, 0, 0, PTK_OK);
 }

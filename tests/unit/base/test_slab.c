@@ -59,33 +59,19 @@ TEST(slab_objects_keep_their_bytes_when_reused) {
     ptk_slab_fini(&slab);
 }
 
-static void count_visit(void *context, void *object) {
-    size_t *visits = context;
-    unsigned char *bytes = object;
-    CHECK_EQ(bytes[8], 1);
-    bytes[8] = 2;
-    (*visits)++;
-}
-
-TEST(slab_visits_each_object_ever_handed_out_once) {
+TEST(slab_contains_each_object_ever_handed_out) {
     enum { OBJECTS = 1500 };
     static unsigned char *objects[OBJECTS];
     ptk_slab_t slab;
-    size_t visits = 0;
     ptk_slab_init(&slab, 192);
-    ptk_slab_visit(&slab, count_visit, &visits);
-    CHECK_EQ(visits, 0);
+    CHECK(!ptk_slab_contains(&slab, &slab));
     for (int i = 0; i < OBJECTS; i++) {
         objects[i] = ptk_slab_alloc(&slab);
-        objects[i][8] = 1;
     }
     for (int i = 0; i < OBJECTS; i += 2) {
         ptk_slab_free(&slab, objects[i]);
     }
-    ptk_slab_visit(&slab, count_visit, &visits);
-    CHECK_EQ(visits, OBJECTS);
     for (int i = 0; i < OBJECTS; i++) {
-        CHECK_EQ(objects[i][8], 2);
         CHECK(ptk_slab_contains(&slab, objects[i]));
         CHECK(!ptk_slab_contains(&slab, objects[i] + 64));
     }

@@ -89,6 +89,28 @@ TEST(p84_slot_with_used_up_generations_is_not_reused) {
     ptk_token_table_fini(&table);
 }
 
+TEST(p84_token_that_wraps_comes_back_after_all_generations) {
+    enum { LIVES = 1 << PTK_TOKEN_GENERATION_BITS };
+    ptk_token_table_t table;
+    if (!PTK_TOKEN_WRAPS) {
+        SKIP("generations do not wrap on this system");
+    }
+    init_table(&table, 1, PTK_TOKEN_GENERATION_MAX - 1); /* an earlier loop has used up nearly all */
+    object_t *object = ptk_token_alloc(&table);
+    const void *first = ptk_token_of(&object->head);
+    for (int life = 1; life < LIVES; life++) {
+        end(&table, object);
+        CHECK(ptk_token_alloc(&table) == object);
+        CHECK(find(&table, first) == NULL);
+    }
+    CHECK_EQ(ptk_token_last_generation(&table), PTK_TOKEN_GENERATION_MAX);
+    end(&table, object);
+    CHECK(ptk_token_alloc(&table) == object);
+    CHECK(find(&table, first) == object);
+    end(&table, object);
+    ptk_token_table_fini(&table);
+}
+
 TEST(token_slots_are_reused_first_in_first_out) {
     ptk_token_table_t table;
     object_t *objects[3];
