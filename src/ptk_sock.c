@@ -284,6 +284,24 @@ ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
     return err;
 }
 
+/* Returns true if the socket listens or is connected, or if a connect may be under way. The system must not
+ * shut down any other socket: it reports ENOTCONN and marks the socket all the same. */
+static bool can_be_shut_down(const ptk_sock_t *sock) {
+    switch ((ptk_sock_state_t) sock->state) {
+    case PTK_SOCK_CONNECTING:
+    case PTK_SOCK_CONNECTED:
+    case PTK_SOCK_LISTENING:
+        return true;
+    case PTK_SOCK_UNLISTENED:
+    case PTK_SOCK_FAILED:
+        return false;
+    case PTK_SOCK_OPEN:
+    case PTK_SOCK_BOUND:
+        break;
+    }
+    return (sock->outbound_gate.unusual & PTK_GATE_TAKEN) != 0;
+}
+
 /* Ends accepting after a shutdown of the listener's reading direction. Waiters in the gate's queue would be
  * handed a socket that listens no more. */
 static void end_listening(ptk_sock_t *sock) {

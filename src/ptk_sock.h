@@ -341,8 +341,9 @@ typedef enum ptk_sock_direction {
  * @param sock       the socket
  * @param direction  what to end
  * @return PTK_OK, or
- *         PTK_ERR_TIMEOUT: the socket keeps a rest of a send with timeout 0, and nothing was ended: send it
- * by a ptk_sock_send() of no bytes, then call again; PTK_ERR_NOT_CONNECTED: the socket is not connected;
+ *         PTK_ERR_TIMEOUT: the socket keeps a rest of a send with timeout 0, and nothing was ended: send the
+ *         rest by a ptk_sock_send() of no bytes, then call again;
+ *         PTK_ERR_NOT_CONNECTED: the socket is neither connected nor a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.

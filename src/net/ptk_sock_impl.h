@@ -152,6 +152,10 @@ void ptk_sock_discard(ptk_sock_t *sock);
 /* Gives a reserved socket its descriptor, which it owns from then on, and its state. Cannot fail. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);
 
+/* Returns true if `addr` may be an address: it is long enough to have a family, and has one. The system takes
+ * AF_UNSPEC, which a zeroed address has, for a request to disconnect, or to bind to any address. */
+bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen);
+
 /* Sends the rest of a send with timeout 0, if there is one, within the deadline of a call that holds the
  * outbound gate. */
 ptk_err ptk_sock_push_rest(ptk_sock_call_t *call);
