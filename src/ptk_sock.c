@@ -65,6 +65,8 @@ static void free_sock(ptk_pin_t *pin) {
     }
     ptk_free(sock->unread);
     sock->unread = NULL;
+    ptk_free(sock->rest);
+    sock->rest = NULL;
     ptk_token_free(sock_table(sock->scheduler), &sock->head);
 }
 
@@ -144,6 +146,13 @@ ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int
     return ptk_token_of(&sock->head);
 }
 
+/* Wakes every waiter of the inbound direction with CLOSED. */
+static void end_inbound_waits(ptk_sock_t *sock) {
+    ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
+    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+}
+
 /* Wakes every waiter of the socket with CLOSED. */
 static void end_sock_waits(ptk_sock_t *sock) {
     for (size_t i = 0; i < 3; i++) {
@@ -151,11 +160,9 @@ static void end_sock_waits(ptk_sock_t *sock) {
             ptk_waitable_stop(sock->waitables[i]);
         }
     }
-    ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
+    end_inbound_waits(sock);
     ptk_op_end(&sock->outbound, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->outbound_gate.waiters, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
 }
 
 /* A descriptor is free afterwards, so one accept that waits for a descriptor is woken. */
@@ -170,6 +177,10 @@ static void close_sock(const ptk_sock_t *token, bool reset) {
     ptk_scheduler_t *scheduler = sock->scheduler;
     ptk_os_handle_t handle = sock->source.handle;
     const ptk_platform_socket_ops_t *ops = socket_ops(sock);
+    reset = reset || sock->resets_on_close;
+    if (!reset) {
+        (void) ptk_sock_push_rest_now(sock);
+    }
     ptk_token_end(&sock->head);
     end_sock_waits(sock);
     ptk_assert(sock->inbound.state == PTK_OP_IDLE && sock->outbound.state == PTK_OP_IDLE);
@@ -214,6 +225,7 @@ static ptk_err check_bind_state(const ptk_sock_t *sock) {
     switch ((ptk_sock_state_t) sock->state) {
     case PTK_SOCK_BOUND:
     case PTK_SOCK_LISTENING:
+    case PTK_SOCK_UNLISTENED:
         return PTK_ERR_ALREADY_BOUND;
     case PTK_SOCK_CONNECTING:
     case PTK_SOCK_CONNECTED:
@@ -255,6 +267,8 @@ static ptk_err check_listen_state(const ptk_sock_t *sock) {
         return PTK_ERR_ALREADY_CONNECTED;
     case PTK_SOCK_FAILED:
         return PTK_ERR_CONNECT_FAILED;
+    case PTK_SOCK_UNLISTENED:
+        return PTK_ERR_CLOSED;
     case PTK_SOCK_BOUND:
     case PTK_SOCK_LISTENING:
         break;
@@ -276,10 +290,19 @@ ptk_err ptk_sock_listen(ptk_sock_t *token, int backlog) {
     return err;
 }
 
-/* Returns true if there is a connection to shut down, or one under way. For other sockets the system would
-   report that there is none, and shut them down all the same; a listener would end without a report. */
-static bool has_connection(const ptk_sock_t *sock) {
-    return sock->state == PTK_SOCK_CONNECTED || sock->state == PTK_SOCK_CONNECTING || is_connecting(sock);
+/* Returns true if the socket listens or is connected, or if a connect may be under way. The system must not
+ * shut down any other socket: it reports ENOTCONN and marks the socket all the same. */
+static bool can_be_shut_down(const ptk_sock_t *sock) {
+    return sock->state == PTK_SOCK_LISTENING || sock->state == PTK_SOCK_CONNECTED ||
+           sock->state == PTK_SOCK_CONNECTING || is_connecting(sock);
+}
+
+/* Ends accepting after a shutdown of the listener's reading direction. Waiters in the gate's queue would be
+ * handed a socket that listens no more. */
+static void end_listening(ptk_sock_t *sock) {
+    ptk_assert(sock->state == PTK_SOCK_LISTENING);
+    ptk_sock_set_state(sock, PTK_SOCK_UNLISTENED);
+    end_inbound_waits(sock);
 }
 
 ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
@@ -288,13 +311,19 @@ ptk_err ptk_sock_shutdown(ptk_sock_t *token, ptk_sock_direction_t direction) {
     if (!sock || !known) {
         return sock ? ptk_fail(PTK_ERR_INVALID_PARAM) : ptk_get_err();
     }
-    if (!has_connection(sock)) {
+    if (!can_be_shut_down(sock)) {
         return verb_result(-ENOTCONN);
     }
     bool write = (direction & PTK_SOCK_WRITE) != 0;
+    if (write && ptk_sock_push_rest_now(sock) == PTK_ERR_TIMEOUT) {
+        return ptk_fail(PTK_ERR_TIMEOUT);
+    }
     ptk_err err =
         verb_result(socket_ops(sock)->shutdown(sock->source.handle, direction & PTK_SOCK_READ, write));
     sock->is_write_shut = sock->is_write_shut || (err == PTK_OK && write);
+    if (err == PTK_OK && sock->state == PTK_SOCK_LISTENING && (direction & PTK_SOCK_READ)) {
+        end_listening(sock);
+    }
     return err;
 }
 

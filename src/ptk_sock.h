@@ -19,7 +19,7 @@
  * by then returns PTK_ERR_PARTIAL with that cause. On 32-bit systems such a pointer is accepted again if its
  * place has been used for exactly a multiple of 1,024 further sockets; one of a loop that has gone can be
  * accepted earlier, after 31 further loops. PTK_ERR_CLOSED always means that the socket was closed in this
- * program; the peer's end of the stream is PTK_ERR_EOF.
+ * program, or, of a listener, that it was shut down; the peer's end of the stream is PTK_ERR_EOF.
  *
  * docs/errors.md says how a protocol continues after each error.
  */
@@ -58,9 +58,14 @@ typedef struct ptk_sock ptk_sock_t;
 PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int proto);
 
 /**
- * Closes a socket. Bytes that were sent are still delivered (close(2)); calls that wait on the socket return
+ * Closes a socket. Bytes that were sent are still delivered (close(2)), except a rest that the socket keeps
+ * of a send with timeout 0 and that the system does not take now; calls that wait on the socket return
  * PTK_ERR_CLOSED. NULL does nothing. For a socket that is closed already, or that belongs to another thread,
  * nothing is done and ptk_get_err() becomes PTK_ERR_CLOSED, PTK_ERR_WRONG_THREAD or PTK_ERR_FORKED.
+ *
+ * If bytes have arrived that were not received, the system resets the connection instead of ending it, and
+ * what the peer has not received by then may be lost. A program that sends a response before it has read all
+ * of a request closes with ptk_sock_close_linger().
  *
  * @param sock  the socket, or NULL
  *
@@ -69,6 +74,29 @@ PTK_API PTK_NODISCARD ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop,
  * Ownership: the socket is gone.
  */
 PTK_API void ptk_sock_close(ptk_sock_t *sock);
+
+/**
+ * Ends a connection so that the peer receives all that was sent: waits for sends of other green threads, ends
+ * the stream (#PTK_SOCK_WRITE), receives and discards what the peer still sends until it ends its stream too,
+ * and closes. Whatever it returns, the socket is closed as by ptk_sock_close(), except with
+ * PTK_ERR_WRONG_THREAD and PTK_ERR_FORKED. A socket that is not connected is closed at once.
+ *
+ * @param sock        the socket, or NULL, which does nothing
+ * @param timeout_ms  the longest time to wait; 0: end the stream, discard what has arrived, and close
+ * @return PTK_OK: the peer has ended its stream, or the socket was not connected; or
+ *         PTK_ERR_TIMEOUT: the time passed; bytes of the peer that come later reset the connection;
+ *         PTK_ERR_CANCELED: the caller was cancelled;
+ *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
+ *         PTK_ERR_BUSY: another green thread receives; it returns PTK_ERR_CLOSED;
+ *         PTK_ERR_RESET, PTK_ERR_PEER_TIMEOUT, PTK_ERR_UNREACHABLE, PTK_ERR_NETWORK: the connection failed;
+ *         PTK_ERR_CLOSED: the socket was closed, before the call or during it;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: yes. \n
+ * Thread: a green thread of the socket's loop; with timeout 0 also outside one. \n
+ * Ownership: the socket is gone.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_sock_close_linger(ptk_sock_t *sock, uint32_t timeout_ms);
 
 /**
  * Closes a socket and resets the connection (RST): nothing more is delivered. Otherwise it is as
@@ -95,7 +123,8 @@ PTK_API void ptk_sock_reset(ptk_sock_t *sock);
  *         PTK_ERR_TIMEOUT: the time passed;
  *         PTK_ERR_CANCELED: the caller was cancelled;
  *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
- *         PTK_ERR_REFUSED: no listener at that address;
+ *         PTK_ERR_REFUSED: no listener at that address. It is also returned where TCP connected the socket to
+ *         itself, which happens if the system chose the target as the local port: PTK_OK means another peer;
  *         PTK_ERR_UNREACHABLE: no route to the host;
  *         PTK_ERR_PEER_TIMEOUT: the transport gave up;
  *         PTK_ERR_RESET: the peer reset the connection;
@@ -127,6 +156,13 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_connect(ptk_sock_t *sock, const struct so
  * If the call fails after some bytes, it returns PTK_ERR_PARTIAL: ptk_get_count() bytes went out,
  * ptk_get_cause() is the reason. Every later send then returns PTK_ERR_BROKEN, because a cut frame must not
  * be followed by another; ptk_sock_send_some() can resume it.
+ *
+ * With timeout 0 the call takes all bytes or none: PTK_ERR_TIMEOUT means that the system has no room for all
+ * of them now, and the connection stays usable. More bytes than the system's send buffer has (SO_SNDBUF)
+ * never find room. If the system takes fewer bytes than it had room for, which is rare, the socket keeps the
+ * rest and the call returns PTK_OK; every later send, of no bytes too, sends the rest first. PTK_ERR_PARTIAL
+ * remains for a connection that fails in the middle, and for a rest that finds no memory (the cause is then
+ * PTK_ERR_NO_RESOURCES).
  *
  * @param sock        the socket
  * @param buf         the bytes
@@ -177,10 +213,12 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_send_some(ptk_sock_t *sock, const void *b
 
 /**
  * Receives exactly `len` bytes, or none. If a timeout or a cancel comes in the middle, the bytes that came
- * are kept and the next receive gets them first.
+ * are kept and the next receive gets them first. They are at most `len` - 1 bytes in at most twice as much
+ * memory, and each is copied once when it is kept and once when it is delivered, however often the receive is
+ * repeated: waking up often costs no more than ptk_sock_recv_some() does.
  *
  * @param sock        the socket
- * @param buf         receives the bytes
+ * @param buf         receives the bytes; its contents are not specified unless the call returns PTK_OK
  * @param len         how many
  * @param timeout_ms  the longest time to wait
  * @return PTK_OK, or
@@ -240,7 +278,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sock_recv_some(ptk_sock_t *sock, void *buf, si
  *         PTK_ERR_NOT_GREEN: called outside a green thread with a non-zero timeout;
  *         PTK_ERR_NO_RESOURCES: no memory, or the time passed while descriptors were short;
  *         PTK_ERR_NOT_LISTENING: the socket is no listener; call ptk_sock_listen();
- *         PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_CLOSED: the socket was closed, or ptk_sock_shutdown() has ended the listener;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or only one of `addr` and `addrlen` is;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
@@ -311,10 +349,16 @@ typedef enum ptk_sock_direction {
  * Ends one or both directions of a stream (shutdown(2)). After #PTK_SOCK_WRITE sends return
  * PTK_ERR_WRITE_SHUT; after #PTK_SOCK_READ receives return the bytes that have arrived, then PTK_ERR_EOF.
  *
+ * #PTK_SOCK_READ of a listener ends it: connections that were not accepted are reset, and accepts, waiting
+ * and later ones, return PTK_ERR_CLOSED. It can only be closed then. #PTK_SOCK_WRITE of a listener does
+ * nothing.
+ *
  * @param sock       the socket
  * @param direction  what to end
  * @return PTK_OK, or
- *         PTK_ERR_NOT_CONNECTED: the socket is not connected, and no connect is under way;
+ *         PTK_ERR_TIMEOUT: the socket keeps a rest of a send with timeout 0, and nothing was ended: send the
+ *         rest by a ptk_sock_send() of no bytes, then call again;
+ *         PTK_ERR_NOT_CONNECTED: the socket is neither connected nor a listener;
  *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_INVALID_PARAM: `sock` is NULL, or `direction` is none;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.

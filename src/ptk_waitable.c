@@ -21,12 +21,11 @@
 #include "sched/ptk_park.h"
 #include "sched/ptk_pick.h"
 #include "sched/ptk_scheduler_impl.h"
-#include "sched/ptk_tick.h"
-#include "sched/ptk_timer.h"
 #include "sched/ptk_wait_queue.h"
 #include "wait/ptk_signaler.h"
 #include "wait/ptk_wait_set.h"
 #include "wait/ptk_waitable_impl.h"
+#include "wait/ptk_waitable_timer.h"
 #include <errno.h>
 #include <signal.h>
 
@@ -111,49 +110,6 @@ static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle)
     return result == 0 ? PTK_OK : ptk_fail_errno(-result);
 }
 
-/* Counts the periods that have passed, and arms the timer for the next one. Deadlines are multiples of the
- * period from the first, so that lateness does not add up. */
-static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
-    ptk_waitable_timer_t *source = ptk_container_of(timer, ptk_waitable_timer_t, timer);
-    ptk_waitable_t *waitable = ptk_container_of(source, ptk_waitable_t, u.timer);
-    ptk_assert(waitable->type == PTK_WAITABLE_TIMER && !waitable->pin.closed);
-    ptk_assert(scheduler->now_ns >= timer->value_ns);
-    uint64_t count = 1;
-    if (source->period_ns > 0) {
-        uint64_t late_ns = scheduler->now_ns - timer->value_ns;
-        count += late_ns / source->period_ns;
-        uint64_t room_ns = PTK_TIME_NEVER - timer->value_ns;
-        bool ends = room_ns / source->period_ns < count;
-        uint64_t next_ns = ends ? PTK_TIME_NEVER : timer->value_ns + count * source->period_ns;
-        const ptk_deadline_t next = {.kind = PTK_DEADLINE_ABSOLUTE, .ns = next_ns};
-        ptk_timer_arm(scheduler, timer, &next);
-    }
-    ptk_event_counter_add(&waitable->counter, count);
-}
-
-/* The first deadline counts from this call and not from the next clock reading, which may be far away if the
- * loop does not run yet. */
-static ptk_err start_timer(ptk_waitable_t *waitable, const ptk_timer_spec_t *spec) {
-    ptk_scheduler_t *scheduler = waitable->scheduler;
-    if (!spec) {
-        return ptk_fail(PTK_ERR_INVALID_PARAM);
-    }
-    if (!ptk_heap_reserve(&scheduler->heap)) {
-        return ptk_fail(PTK_ERR_NO_RESOURCES);
-    }
-    ptk_waitable_timer_t *source = &waitable->u.timer;
-    source->period_ns = spec->period_ns;
-    source->timer = (ptk_timer_t) {.heap = {PTK_HEAP_NONE}, .expire = timer_expired};
-    ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
-    ptk_deadline_fix(&first);
-    ptk_timer_arm(scheduler, &source->timer, &first);
-    ptk_tick_show(scheduler);
-    return PTK_OK;
-}
-
-/* Takes the arrivals over to the loop's thread. The node is released first: one that comes later pushes it
- * again.
- */
 static void signal_arrived(ptk_inbox_node_t *node) {
     ptk_signal_subscription_t *subscription = ptk_container_of(node, ptk_signal_subscription_t, node);
     ptk_waitable_t *waitable = ptk_container_of(subscription, ptk_waitable_t, u.subscription);
@@ -178,7 +134,7 @@ static ptk_err start_source(ptk_waitable_t *waitable, void *platform_handle) {
     case PTK_WAITABLE_SOCKET:
         return start_descriptor(waitable, platform_handle);
     case PTK_WAITABLE_TIMER:
-        return start_timer(waitable, platform_handle);
+        return ptk_waitable_timer_start(waitable, platform_handle);
     case PTK_WAITABLE_SIGNAL:
         return start_signal(waitable, platform_handle);
     case PTK_WAITABLE_USER:
@@ -195,8 +151,7 @@ static void stop_source(ptk_waitable_t *waitable) {
         scheduler->loop->ops->detach(scheduler->loop, waitable->subject.source);
         break;
     case PTK_WAITABLE_TIMER:
-        ptk_timer_disarm(scheduler, &waitable->u.timer.timer);
-        ptk_heap_unreserve(&scheduler->heap);
+        ptk_waitable_timer_stop(waitable);
         break;
     case PTK_WAITABLE_SIGNAL:
         ptk_signal_unsubscribe(&waitable->u.subscription);

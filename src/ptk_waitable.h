@@ -49,7 +49,8 @@ typedef enum {
 #define PTK_EVENT_ERROR 4u
 
 /** When a TIMER waitable fires, in nanoseconds from its creation: after `first_ns`, then every `period_ns`
-   (0: never again) without drift. */
+   (0: never again) without drift. Expiries that no wait takes cost nothing, however short the period is:
+   their number is computed when a wait looks. */
 typedef struct ptk_timer_spec {
     uint64_t first_ns;  /**< Until the first expiry. */
     uint64_t period_ns; /**< Between expiries; 0: once. */

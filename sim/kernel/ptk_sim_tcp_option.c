@@ -73,6 +73,15 @@ static int tcp_option_get_number(ptk_sim_tcb_t *tcb, int name, int *number_out) 
     }
 }
 
+/* Reads SO_MEMINFO: the room that payload takes, doubled like the size of the buffer. The other counts are 0.
+ */
+static int tcp_option_get_memory(const ptk_sim_tcb_t *tcb, void *value, socklen_t *length) {
+    enum { CAPACITY = 3, QUEUED = 5, COUNT = 9 }; /* the positions of <linux/sock_diag.h> */
+    const uint32_t counts[COUNT] = {
+        [CAPACITY] = tcb->send_buffer_bytes * 2, [QUEUED] = tcb->send_buffer.count * 2};
+    return tcp_option_copy_out(value, length, counts, sizeof counts);
+}
+
 /* Flags and numbers are int; a shorter buffer gets the first bytes of it. */
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
@@ -81,6 +90,9 @@ int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value,
     if (level == SOL_SOCKET && name == SO_LINGER) {
         struct linger linger = {.l_onoff = tcb->lingers, .l_linger = tcb->linger_seconds};
         return tcp_option_copy_out(value, length, &linger, sizeof linger);
+    }
+    if (level == SOL_SOCKET && name == SO_MEMINFO) {
+        return tcp_option_get_memory(tcb, value, length);
     }
     if (!flag) {
         int error = level == SOL_SOCKET ? tcp_option_get_number(tcb, name, &number) : -ENOPROTOOPT;

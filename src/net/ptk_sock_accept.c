@@ -50,7 +50,12 @@ static bool is_short_of_resources(int os_err) {
     return os_err == EMFILE || os_err == ENFILE || os_err == ENOBUFS || os_err == ENOMEM;
 }
 
-/* Waits until a descriptor may be free. NO_RESOURCES: the call's time is up, or it has timeout 0. */
+/* Returns true if the listener was closed or shut down, which may happen during each wait. */
+static bool has_ended(const ptk_sock_t *listener) {
+    return listener->pin.closed || listener->state == PTK_SOCK_UNLISTENED;
+}
+
+/* Waits until a descriptor may be free. NO_RESOURCES: the call's time is up. */
 static ptk_err wait_for_descriptor(ptk_sock_call_t *sock_call, uint64_t *backoff_ns) {
     ptk_call_t *call = &sock_call->call;
     if (call->deadline.kind == PTK_DEADLINE_NOW) {
@@ -78,6 +83,9 @@ static ptk_err skip_dead_connection(ptk_call_t *call) {
 /* Decides about a failed accept(2). OK: try again. */
 static ptk_err handle_accept_failure(ptk_sock_call_t *call, int os_err, uint64_t *backoff_ns) {
     ptk_err err;
+    if (has_ended(call->sock)) {
+        return PTK_ERR_CLOSED; /* the failure is the shutdown's */
+    }
     if (is_short_of_resources(os_err)) {
         err = wait_for_descriptor(call, backoff_ns);
         call->call.os_err = err == PTK_ERR_NO_RESOURCES ? os_err : 0;
@@ -85,7 +93,7 @@ static ptk_err handle_accept_failure(ptk_sock_call_t *call, int os_err, uint64_t
         err = died_in_backlog(os_err) ? skip_dead_connection(&call->call)
                                       : ptk_call_errno(&call->call, -os_err);
     }
-    return err == PTK_OK && call->sock->pin.closed ? PTK_ERR_CLOSED : err;
+    return err == PTK_OK && has_ended(call->sock) ? PTK_ERR_CLOSED : err;
 }
 
 /* Waits for the next connection's descriptor: OK with op->result >= 0, or why there is none. */

@@ -18,6 +18,8 @@ static ptk_err check_connect_state(const ptk_sock_t *sock) {
         return PTK_ERR_LISTENING;
     case PTK_SOCK_FAILED:
         return PTK_ERR_CONNECT_FAILED;
+    case PTK_SOCK_UNLISTENED:
+        return PTK_ERR_CLOSED;
     case PTK_SOCK_OPEN:
     case PTK_SOCK_BOUND:
     case PTK_SOCK_CONNECTING:
@@ -26,12 +28,19 @@ static ptk_err check_connect_state(const ptk_sock_t *sock) {
     return sock->outbound_gate.unusual & PTK_GATE_TAKEN ? PTK_ERR_BUSY : PTK_OK;
 }
 
+static ptk_err check_accept_state(const ptk_sock_t *sock) {
+    if (sock->state == PTK_SOCK_UNLISTENED) {
+        return PTK_ERR_CLOSED;
+    }
+    return sock->state == PTK_SOCK_LISTENING ? PTK_OK : PTK_ERR_NOT_LISTENING;
+}
+
 /* Returns OK if the socket's state allows the call, else the code of the state. While a connect is under way
    no transfer is allowed: it would take the error that the connect is to find. */
 static ptk_err check_state(const ptk_sock_t *sock, ptk_sock_verb_t verb) {
     switch (verb) {
     case PTK_SOCK_VERB_ACCEPT:
-        return sock->state == PTK_SOCK_LISTENING ? PTK_OK : PTK_ERR_NOT_LISTENING;
+        return check_accept_state(sock);
     case PTK_SOCK_VERB_CONNECT:
         return check_connect_state(sock);
     case PTK_SOCK_VERB_RECV:

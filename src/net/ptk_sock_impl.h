@@ -20,9 +20,8 @@
 #include "wait/ptk_waitable_impl.h"
 #include <ptk_sock.h>
 
-/* The states of a socket that is not closed. Closing ends the token in any state.
- *
- *     OPEN  --bind-->  BOUND  --listen-->  LISTENING
+/*
+ *     OPEN  --bind-->  BOUND  --listen-->  LISTENING  --shutdown-->  UNLISTENED
  *     OPEN, BOUND  --connect-->  CONNECTED | FAILED | CONNECTING (timeout 0, goes on)
  *     CONNECTING  --connect-->  CONNECTED | FAILED | CONNECTING
  *
@@ -35,14 +34,16 @@ typedef enum ptk_sock_state {
     PTK_SOCK_LISTENING,
     PTK_SOCK_CONNECTING,
     PTK_SOCK_CONNECTED,
-    PTK_SOCK_FAILED, /* a connect that did not succeed: the socket can only be closed */
+    PTK_SOCK_FAILED,     /* a connect that did not succeed: the socket can only be closed */
+    PTK_SOCK_UNLISTENED, /* a listener whose reading direction was shut down: it can only be closed */
 } ptk_sock_state_t;
 
 /* The owner's bits of a gate's word `unusual`. */
 #define PTK_SOCK_NOT_CONNECTED PTK_GATE_OWNER_BIT        /* both directions */
 #define PTK_SOCK_HAS_UNREAD    (PTK_GATE_OWNER_BIT << 1) /* inbound: bytes of a receive that was cut short */
 #define PTK_SOCK_HAS_MISSING                                                                                 \
-    (PTK_GATE_OWNER_BIT << 2) /* outbound: a send that was cut short is not resumed */
+    (PTK_GATE_OWNER_BIT << 2)                       /* outbound: a send that was cut short is not resumed */
+#define PTK_SOCK_HAS_REST (PTK_GATE_OWNER_BIT << 3) /* outbound: bytes of a send with timeout 0 */
 
 /* The members of a receive come first, in the order of use. */
 struct ptk_sock {
@@ -56,10 +57,15 @@ struct ptk_sock {
     uint8_t state;             /* ptk_sock_state_t */
     bool is_write_shut;        /* ptk_sock_shutdown has ended the outbound direction */
     bool no_reuse;             /* SO_REUSEADDR was switched off by ptk_sock_set_reuse */
+    bool resets_on_close;      /* it was connected to itself, and must not keep the port */
     int broken_by; /* -errno that ended the connection: the system reports it once, to either direction */
     char *unread;  /* received and not delivered yet: the next receive gets it first; owned, NULL: none */
-    size_t unread_start;  /* bytes of `unread` that were delivered since */
-    size_t unread_bytes;  /* bytes after those; not 0 exactly while PTK_SOCK_HAS_UNREAD is set */
+    size_t unread_start;    /* bytes of `unread` that were delivered since */
+    size_t unread_bytes;    /* bytes after those; not 0 exactly while PTK_SOCK_HAS_UNREAD is set */
+    size_t unread_capacity; /* bytes that `unread` has room for */
+    char *rest; /* of a send with timeout 0, before every later byte; owned, NULL: the system has taken all */
+    size_t rest_start;    /* bytes of `rest` that the system has taken since */
+    size_t rest_bytes;    /* bytes after those; not 0 exactly while PTK_SOCK_HAS_REST is set */
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte; not 0
                              exactly while PTK_SOCK_HAS_MISSING is set */
     ptk_scheduler_t *scheduler;
@@ -150,6 +156,14 @@ void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_sta
 /* Returns true if `addr` may be an address: it is long enough to have a family, and has one. The system takes
  * AF_UNSPEC, which a zeroed address has, for a request to disconnect, or to bind to any address. */
 bool ptk_sock_has_family(const struct sockaddr *addr, socklen_t addrlen);
+
+/* Sends the rest of a send with timeout 0, if there is one, within the deadline of a call that holds the
+ * outbound gate. */
+ptk_err ptk_sock_push_rest(ptk_sock_call_t *call);
+
+/* Sends the rest of a send with timeout 0 as far as the system takes it. Returns OK if none is left, TIMEOUT
+ * if some is, or why it can never be sent. The error slot is unchanged. */
+ptk_err ptk_sock_push_rest_now(ptk_sock_t *sock);
 
 /* Sets the state, and with it the word that a call tests when it enters. */
 void ptk_sock_set_state(ptk_sock_t *sock, ptk_sock_state_t state);

@@ -58,6 +58,11 @@ typedef struct ptk_platform_socket_ops {
 
     int (*local_addr)(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen);
     int (*peer_addr)(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen);
+
+    /* Reads how many bytes of a stream's send buffer are free, and how many it has, both as the system counts
+     * them: its own records included. A failure means that the system does not state it. */
+    int (*send_room)(ptk_os_handle_t handle, size_t *room_out, size_t *capacity_out);
+
     int (*set_nodelay)(ptk_os_handle_t handle, bool on);
     int (*set_reuse)(ptk_os_handle_t handle, bool on);
 } ptk_platform_socket_ops_t;

@@ -206,6 +206,29 @@ static int posix_sock_peer_addr(ptk_os_handle_t handle, struct sockaddr *addr, s
     return ptk_sys()->peer_name(handle, addr, addrlen);
 }
 
+/* Linux 4.12 and later; the positions are those of <linux/sock_diag.h>, which C libraries do not install. */
+#ifdef SO_MEMINFO
+static int posix_sock_send_room(ptk_os_handle_t handle, size_t *room_out, size_t *capacity_out) {
+    enum { CAPACITY = 3, QUEUED = 5, COUNT = 9 };
+    uint32_t counts[COUNT] = {0};
+    socklen_t length = sizeof counts;
+    int result = ptk_sys()->get_option(handle, SOL_SOCKET, SO_MEMINFO, counts, &length);
+    if (result != 0) {
+        return result;
+    }
+    *capacity_out = counts[CAPACITY];
+    *room_out = counts[QUEUED] < counts[CAPACITY] ? counts[CAPACITY] - counts[QUEUED] : 0;
+    return 0;
+}
+#else
+static int posix_sock_send_room(ptk_os_handle_t handle, size_t *room_out, size_t *capacity_out) {
+    (void) handle;
+    (void) room_out;
+    (void) capacity_out;
+    return -ENOPROTOOPT;
+}
+#endif
+
 const ptk_platform_socket_ops_t ptk_posix_sock_ops = {
     .open = posix_sock_open,
     .bind = posix_sock_bind,
@@ -214,6 +237,7 @@ const ptk_platform_socket_ops_t ptk_posix_sock_ops = {
     .close = posix_sock_close,
     .local_addr = posix_sock_local_addr,
     .peer_addr = posix_sock_peer_addr,
+    .send_room = posix_sock_send_room,
     .set_nodelay = posix_sock_set_nodelay,
     .set_reuse = posix_sock_set_reuse,
 };

@@ -27,6 +27,7 @@
 #include "sched/ptk_park.h"
 #include "sched/ptk_tick.h"
 #include "wait/ptk_waitable_impl.h"
+#include "wait/ptk_waitable_timer.h"
 
 /* Returns the waitable of item `i`, also after its token has ended: the pin keeps it. */
 static ptk_waitable_t *waitable_at(const ptk_wait_set_t *set, size_t i) {
@@ -112,7 +113,11 @@ static void leave_gates(ptk_wait_set_t *set) {
 
 /* Takes an event counter's count. OK, or TIMEOUT: it is 0. */
 static ptk_err look_at_counter(ptk_wait_set_t *set, size_t i) {
-    uint64_t count = ptk_event_counter_take(&waitable_at(set, i)->counter);
+    ptk_waitable_t *waitable = waitable_at(set, i);
+    if (waitable->type == PTK_WAITABLE_TIMER) {
+        ptk_waitable_timer_resume(waitable);
+    }
+    uint64_t count = ptk_event_counter_take(&waitable->counter);
     if (count == 0) {
         return PTK_ERR_TIMEOUT;
     }

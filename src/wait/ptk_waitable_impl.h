@@ -39,8 +39,9 @@ typedef struct ptk_waitable_foreign {
 
 /* The source of a TIMER waitable's events. */
 typedef struct ptk_waitable_timer {
-    ptk_timer_t timer;  /* armed until the last expiry */
-    uint64_t period_ns; /* 0: it expires once */
+    ptk_timer_t timer;
+    uint64_t period_ns;
+    uint64_t next_ns; /* the next expiry of a timer that rests, see ptk_waitable_timer.c; else 0 */
 } ptk_waitable_timer_t;
 
 struct ptk_waitable {

@@ -2,6 +2,7 @@
 /* Accepting: the order of waiters, addresses, timeouts. */
 #include "test_sock.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define WAITERS 5
@@ -282,4 +283,72 @@ static ptk_err reset_in_the_backlog(void *unused) {
 
 TEST(p15_accept_survives_connections_that_are_reset_in_the_backlog) {
     sock_in_green(reset_in_the_backlog);
+}
+
+/* --- a listener that is shut down --- */
+
+static void check_is_unlistened(ptk_sock_t *listener, const ptk_addr_t *addr) {
+    CHECK(ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER) == NULL);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
+    CHECK(ptk_sock_accept(listener, NULL, NULL, 0) == NULL);
+    CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_listen(listener, 1), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_connect(listener, ptk_addr_sockaddr(addr), addr->length, 0), PTK_ERR_CLOSED);
+    CHECK_ERR(ptk_sock_bind(listener, ptk_addr_sockaddr(addr), addr->length), PTK_ERR_ALREADY_BOUND);
+}
+
+/* Every waiter ends, not just the one that holds the gate; so does an accept that begins later. */
+static ptk_err listener_shut_down(void *unused) {
+    (void) unused;
+    static const ptk_sock_direction_t directions[] = {PTK_SOCK_READ, PTK_SOCK_BOTH};
+    for (size_t d = 0; d < 2; d++) {
+        ptk_addr_t addr;
+        ptk_sock_t *listener = sock_listener(WAITERS, &addr);
+        sock_task_t tasks[WAITERS];
+        start_waiters(tasks, listener);
+        CHECK_OK(ptk_sock_shutdown(listener, PTK_SOCK_WRITE));
+        sock_settle();
+        CHECK(!tasks[0].ended);
+        CHECK_OK(ptk_sock_shutdown(listener, directions[d]));
+        for (int i = 0; i < WAITERS; i++) {
+            CHECK_ERR(sock_task_join(&tasks[i]), PTK_ERR_CLOSED);
+        }
+        check_is_unlistened(listener, &addr);
+        ptk_sock_close(listener);
+        CHECK(ptk_sock_accept(listener, NULL, NULL, 0) == NULL);
+        CHECK_ERR(ptk_get_err(), PTK_ERR_CLOSED);
+    }
+    return PTK_OK;
+}
+
+TEST(accept_of_a_listener_that_is_shut_down_is_closed) {
+    sock_in_green(listener_shut_down);
+}
+
+static int no_descriptors(ptk_sys_member_t call, int fd) {
+    (void) fd;
+    return call == PTK_SYS_accept ? -EMFILE : 0;
+}
+
+/* The accept waits for a descriptor, and so not on its operation. */
+static ptk_err shut_down_while_descriptors_are_short(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(1, &addr);
+    sock_task_t task = {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+    int peer = peer_connect(&addr);
+    sock_world.before = no_descriptors;
+    sock_task_start(&task);
+    sock_settle();
+    CHECK(!task.ended);
+    CHECK_OK(ptk_sock_shutdown(listener, PTK_SOCK_BOTH));
+    CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
+    sock_world.before = NULL;
+    ptk_sock_close(listener);
+    CHECK_EQ(fd_close(peer), 0);
+    return PTK_OK;
+}
+
+TEST(accept_that_waits_for_a_descriptor_ends_with_the_shutdown) {
+    sock_in_green(shut_down_while_descriptors_are_short);
 }

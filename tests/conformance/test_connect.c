@@ -184,6 +184,67 @@ TEST(p13_connect_refused_ipv6) {
     sock_in_green(refused);
 }
 
+/* A socket that is bound to its target connects to itself: TCP opens simultaneously. The port is free for a
+   listener once the socket is closed. */
+static ptk_err to_itself(void *unused) {
+    (void) unused;
+    for (uint32_t timeout_ms = 0; timeout_ms <= 1000; timeout_ms += 1000) {
+        ptk_sock_t *sock = open_sock();
+        ptk_addr_t addr = sock_loopback();
+        CHECK_OK(ptk_sock_bind(sock, ptk_addr_sockaddr(&addr), addr.length));
+        addr.length = sizeof addr.storage;
+        CHECK_OK(ptk_sock_local_addr(sock, (struct sockaddr *) &addr.storage, &addr.length));
+        ptk_err err = connect_to(sock, &addr, timeout_ms);
+        while (err == PTK_ERR_TIMEOUT) {
+            sock_settle();
+            err = connect_to(sock, &addr, timeout_ms);
+        }
+        CHECK_ERR(err, PTK_ERR_REFUSED);
+        CHECK_EQ(ptk_get_os_err(), ECONNREFUSED);
+        CHECK_ERR(ptk_sock_send(sock, "x", 1, SOCK_FOREVER), PTK_ERR_NOT_CONNECTED);
+        CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_CONNECT_FAILED);
+        ptk_sock_close(sock);
+        sock = open_sock();
+        CHECK_OK(ptk_sock_set_reuse(sock, false));
+        CHECK_OK(ptk_sock_bind(sock, ptk_addr_sockaddr(&addr), addr.length));
+        CHECK_OK(ptk_sock_listen(sock, 1));
+        ptk_sock_close(sock);
+    }
+    return PTK_OK;
+}
+
+TEST(p83_connect_to_itself_is_refused) {
+    sock_in_green(to_itself);
+}
+
+TEST(p83_connect_to_itself_is_refused_ipv6) {
+    sock_use_ipv6();
+    sock_in_green(to_itself);
+}
+
+/* A client that connects again on the same socket gets the code of a socket that is used up. */
+static ptk_err again_on_the_same_socket(void *unused) {
+    (void) unused;
+    int fd = peer_open();
+    ptk_addr_t addr = sock_loopback();
+    CHECK_EQ(fd_bind(fd, ptk_addr_sockaddr(&addr), addr.length), 0);
+    addr = peer_local_addr(fd);
+    ptk_sock_t *sock = open_sock();
+    CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_REFUSED);
+    CHECK_EQ(fd_listen(fd, 1), 0);
+    CHECK_ERR(connect_to(sock, &addr, SOCK_FOREVER), PTK_ERR_CONNECT_FAILED);
+    CHECK_ERR(connect_to(sock, &addr, 0), PTK_ERR_CONNECT_FAILED);
+    CHECK_ERR(ptk_sock_bind(sock, ptk_addr_sockaddr(&addr), addr.length), PTK_ERR_CONNECT_FAILED);
+    CHECK_ERR(ptk_sock_listen(sock, 1), PTK_ERR_CONNECT_FAILED);
+    ptk_sock_close(sock);
+    CHECK_EQ(fd_close(fd), 0);
+    return PTK_OK;
+}
+
+TEST(connect_again_after_refused_is_connect_failed) {
+    sock_in_green(again_on_the_same_socket);
+}
+
 /* The poller reports the refused connection by ERR and HUP only, by OUT only, and so on. */
 static ptk_err refused_with_few_events(void *unused) {
     (void) unused;

@@ -342,8 +342,10 @@ static bool is_legal(ptk_err err) {
 
 static void check_scenario(void) {
     ptk_err err = scenario.task.err;
-    bool must_be_partial = scenario.subject == &subject_send_big && err != PTK_OK;
-    require(!must_be_partial || err == PTK_ERR_PARTIAL, "a big send fails in the middle", err);
+    bool is_big = scenario.subject == &subject_send_big && err != PTK_OK;
+    bool is_try = scenario.timeout_ms == 0; /* it takes all bytes or none */
+    require(!is_big || is_try || err == PTK_ERR_PARTIAL, "a big send fails in the middle", err);
+    require(!is_big || !is_try || err == PTK_ERR_TIMEOUT, "a big try sends nothing", err);
     require(is_legal(err == PTK_ERR_PARTIAL ? scenario.task.cause : err), "outcome", err);
     scenario.subject->check(err);
     sock_pair_end(&scenario.pair);

@@ -458,3 +458,129 @@ static ptk_err reuse_in_a_batch(void *unused) {
 TEST(p03_close_in_a_batch_and_reuse_of_the_lowest_descriptor) {
     sock_in_green(reuse_in_a_batch);
 }
+
+/* --- close with unread input --- */
+
+/* The peer has sent more than was received; it gets the whole answer and the end of the stream. */
+static ptk_err answer_early(void *unused) {
+    (void) unused;
+    enum { ANSWER = 200000 };
+    static char answer[ANSWER];
+    static char taken[ANSWER];
+    for (uint32_t timeout_ms = 0; timeout_ms <= 1000; timeout_ms += 1000) {
+        char head[4];
+        size_t length = timeout_ms == 0 ? 1000 : ANSWER;
+        sock_pair_t pair = sock_pair();
+        peer_write(&pair, "head and much more", 18);
+        CHECK_OK(ptk_sock_recv(pair.sock, head, 4, SOCK_FOREVER));
+        sock_task_t task = {.verb = SOCK_SEND,
+                            .sock = pair.sock,
+                            .buffer = answer,
+                            .length = length,
+                            .timeout_ms = SOCK_FOREVER};
+        sock_fill(answer, length, 5);
+        sock_task_start(&task);
+        peer_drain(pair.peer, taken, length);
+        CHECK_OK(sock_task_join(&task));
+        CHECK_EQ(fd_send(pair.peer, "tail", 4), 4);
+        CHECK_ERR(ptk_sock_close_linger(pair.sock, timeout_ms), PTK_ERR_TIMEOUT);
+        CHECK_ERR(ptk_sock_close_linger(pair.sock, 0), PTK_ERR_CLOSED);
+        pair.sock = NULL;
+        CHECK(sock_is_filled(taken, length, 5));
+        while (!peer_at_end(pair.peer)) { /* a reset would fail here */
+            sock_settle();
+        }
+        sock_pair_end(&pair);
+    }
+    return PTK_OK;
+}
+
+TEST(p76_close_linger_with_unread_input_ends_the_stream_in_order) {
+    sock_in_green(answer_early);
+}
+
+static ptk_err peer_ends(void *arg) {
+    sock_pair_t *pair = arg;
+    while (!peer_at_end(pair->peer)) {
+        test_yield();
+    }
+    CHECK_EQ(fd_send(pair->peer, "late", 4), 4);
+    sock_settle();
+    CHECK_EQ(fd_shutdown(pair->peer, SHUT_WR), 0);
+    return PTK_OK;
+}
+
+/* The peer sends on after the end that it has received, and then ends its own stream: OK. */
+static ptk_err linger_until_the_end(void *unused) {
+    (void) unused;
+    sock_pair_t pair = sock_pair();
+    peer_write(&pair, "unread", 6);
+    ptk_green_t *green = test_spawn(peer_ends, &pair);
+    CHECK_OK(ptk_sock_close_linger(pair.sock, SOCK_FOREVER));
+    pair.sock = NULL;
+    CHECK_OK(test_join(green));
+    CHECK(peer_at_end(pair.peer));
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p76_close_linger_waits_for_the_end_of_the_peer) {
+    sock_in_green(linger_until_the_end);
+}
+
+static ptk_err cancelled_linger(void *arg) {
+    sock_pair_t *pair = arg;
+    CHECK_ERR(ptk_sock_close_linger(pair->sock, SOCK_FOREVER), PTK_ERR_CANCELED);
+    return PTK_OK;
+}
+
+/* Whatever ends the call, the socket is closed. */
+static ptk_err linger_always_closes(void *unused) {
+    (void) unused;
+    char byte = 0;
+    for (int parks = 0; parks < 2; parks++) {
+        sock_pair_t pair = sock_pair();
+        ptk_green_t *green = test_spawn(cancelled_linger, &pair);
+        if (parks) {
+            sock_settle();
+        }
+        CHECK_OK(ptk_green_cancel(green));
+        CHECK_OK(test_join(green));
+        CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 0), PTK_ERR_CLOSED);
+        pair.sock = NULL;
+        sock_pair_end(&pair);
+    }
+    sock_pair_t pair = sock_pair();
+    sock_task_t task = {
+        .verb = SOCK_RECV, .sock = pair.sock, .buffer = &byte, .length = 1, .timeout_ms = SOCK_FOREVER};
+    sock_task_start(&task);
+    sock_settle();
+    CHECK_ERR(ptk_sock_close_linger(pair.sock, 1000), PTK_ERR_BUSY);
+    CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
+    pair.sock = NULL;
+    sock_pair_end(&pair);
+    pair = sock_pair();
+    peer_reset(&pair);
+    CHECK(ptk_sock_close_linger(pair.sock, 1000) != PTK_ERR_TIMEOUT);
+    CHECK_ERR(ptk_sock_recv(pair.sock, &byte, 1, 0), PTK_ERR_CLOSED);
+    ptk_sock_t *unconnected = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
+    CHECK_OK(ptk_sock_close_linger(unconnected, 1000));
+    CHECK_ERR(ptk_sock_listen(unconnected, 1), PTK_ERR_CLOSED);
+    CHECK_OK(ptk_sock_close_linger(NULL, 1000));
+    return PTK_OK;
+}
+
+TEST(p76_close_linger_always_closes) {
+    sock_in_green(linger_always_closes);
+}
+
+TEST(p76_close_linger_outside_green_threads_closes) {
+    sock_world_begin();
+    ptk_event_loop_platform_t *loop = test_loop();
+    sock_pair_t pair = sock_pair();
+    CHECK_ERR(ptk_sock_close_linger(pair.sock, 1000), PTK_ERR_NOT_GREEN);
+    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 0), PTK_ERR_CLOSED);
+    pair.sock = NULL;
+    sock_pair_end(&pair);
+    test_loop_end(loop);
+}

@@ -3,6 +3,7 @@
 #include "test_sock.h"
 
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
 /*
@@ -160,32 +161,191 @@ TEST(p24_send_puts_short_pieces_together) {
     sock_in_green(short_sends);
 }
 
-/* With timeout 0 the part that fits is sent, and the result is PARTIAL as well. */
-static ptk_err partial_at_once(void *unused) {
+/* --- timeout 0: all bytes or none --- */
+
+/* A peer that does not read gets whole frames until one finds no room, and more as soon as it has read. */
+static ptk_err frames_to_a_slow_peer(void *unused) {
     (void) unused;
-    static char message[1 << 20];
-    static char taken[sizeof message];
+    enum { FRAME = 1000, ROUNDS = 3, MOST = 1 << 16 };
+    static unsigned char taken[MOST];
+    unsigned char frame[FRAME];
     sock_pair_t pair = sock_pair_narrow();
-    sock_fill(message, sizeof message, 0);
-    CHECK_ERR(ptk_sock_send(pair.sock, message, sizeof message, 0), PTK_ERR_PARTIAL);
-    size_t sent = ptk_get_count();
-    CHECK(sent > 0 && sent < sizeof message);
-    CHECK_ERR(ptk_get_cause(), PTK_ERR_TIMEOUT);
-    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 0), PTK_ERR_BROKEN);
-    peer_drain(pair.peer, taken, sent);
-    while (sent < sizeof message) {
-        size_t count = 0;
-        CHECK_OK(ptk_sock_send_some(pair.sock, message + sent, sizeof message - sent, &count, SOCK_FOREVER));
-        peer_drain(pair.peer, taken + sent, count);
-        sent += count;
+    size_t sent = 0;
+    size_t read = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t before = sent;
+        ptk_err err = PTK_OK;
+        while (err == PTK_OK) {
+            sock_fill(frame, FRAME, sent);
+            err = ptk_sock_send(pair.sock, frame, FRAME, 0);
+            sent += err == PTK_OK ? FRAME : 0;
+            CHECK(sent - before < MOST);
+        }
+        CHECK_ERR(err, PTK_ERR_TIMEOUT);
+        CHECK_EQ(ptk_get_count(), 0);
+        CHECK(sent > before);
+        peer_drain(pair.peer, taken, sent - read);
+        CHECK(sock_is_filled(taken, sent - read, read));
+        read = sent;
+        sock_settle();
     }
-    CHECK(memcmp(message, taken, sizeof message) == 0);
+    sock_fill(frame, FRAME, sent);
+    CHECK_OK(ptk_sock_send(pair.sock, frame, FRAME, SOCK_FOREVER));
+    peer_drain(pair.peer, taken, FRAME);
+    CHECK(sock_is_filled(taken, FRAME, sent));
     sock_pair_end(&pair);
     return PTK_OK;
 }
 
-TEST(p24_partial_send_with_timeout_0) {
-    sock_in_green(partial_at_once);
+TEST(p86_send_with_timeout_0_sends_whole_frames_or_none) {
+    sock_in_green(frames_to_a_slow_peer);
+}
+
+/* More than the send buffer has never finds room, and the connection stays usable. */
+static ptk_err too_big_at_once(void *unused) {
+    (void) unused;
+    static char message[1 << 20];
+    char byte = 0;
+    sock_pair_t pair = sock_pair_narrow();
+    CHECK_ERR(ptk_sock_send(pair.sock, message, sizeof message, 0), PTK_ERR_TIMEOUT);
+    CHECK_EQ(ptk_get_count(), 0);
+    CHECK_OK(ptk_sock_send(pair.sock, "x", 1, 0));
+    peer_drain(pair.peer, &byte, 1);
+    CHECK_EQ(byte, 'x');
+    CHECK_ERR(ptk_sock_send(pair.sock, message, sizeof message, 10), PTK_ERR_PARTIAL);
+    CHECK_ERR(ptk_sock_send(pair.sock, message, 1, 0), PTK_ERR_BROKEN);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p86_send_with_timeout_0_of_more_than_the_buffer_sends_nothing) {
+    sock_in_green(too_big_at_once);
+}
+
+static size_t stingy_bytes; /* what the system takes before it would block */
+
+static int64_t stingy_send(ptk_sys_call_t *call) {
+    if (stingy_bytes == 0) {
+        return -EAGAIN;
+    }
+    call->send.bytes = call->send.bytes < stingy_bytes ? call->send.bytes : stingy_bytes;
+    int64_t sent = ptk_sys_call_below(call);
+    stingy_bytes -= sent > 0 ? (size_t) sent : 0;
+    return sent;
+}
+
+/* The system takes fewer bytes than it had room for: the socket keeps the rest, which precedes later bytes
+   and the end of the stream. */
+static ptk_err rest_goes_first(void *unused) {
+    (void) unused;
+    char taken[12];
+    sock_pair_t pair = sock_pair();
+    sock_world_hook(PTK_SYS_send, stingy_send);
+    stingy_bytes = 3;
+    CHECK_OK(ptk_sock_send(pair.sock, "abcdefgh", 8, 0));
+    CHECK_ERR(ptk_sock_send(pair.sock, "ij", 2, 0), PTK_ERR_TIMEOUT);
+    CHECK_ERR(ptk_sock_shutdown(pair.sock, PTK_SOCK_WRITE), PTK_ERR_TIMEOUT);
+    stingy_bytes = 2;
+    CHECK_ERR(ptk_sock_send(pair.sock, NULL, 0, 0), PTK_ERR_TIMEOUT);
+    peer_drain(pair.peer, taken, 5);
+    CHECK(memcmp(taken, "abcde", 5) == 0);
+    stingy_bytes = 1000;
+    CHECK_OK(ptk_sock_send(pair.sock, "ij", 2, SOCK_FOREVER));
+    peer_drain(pair.peer, taken, 5);
+    CHECK(memcmp(taken, "fghij", 5) == 0);
+    stingy_bytes = 1;
+    CHECK_OK(ptk_sock_send(pair.sock, "kl", 2, 0));
+    stingy_bytes = 1000;
+    CHECK_OK(ptk_sock_shutdown(pair.sock, PTK_SOCK_WRITE));
+    peer_drain(pair.peer, taken, 2);
+    CHECK(memcmp(taken, "kl", 2) == 0);
+    while (!peer_at_end(pair.peer)) {
+        sock_settle();
+    }
+    sock_world_hook(PTK_SYS_send, NULL);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p86_rest_of_a_send_with_timeout_0_precedes_later_bytes, WHOLE_TRANSFERS) {
+    sock_in_green(rest_goes_first);
+}
+
+/* close tries the rest once, and frees what it cannot send. */
+static ptk_err rest_at_close(void *unused) {
+    (void) unused;
+    char taken[8];
+    for (size_t at_close = 0; at_close < 2; at_close++) {
+        sock_pair_t pair = sock_pair();
+        sock_world_hook(PTK_SYS_send, stingy_send);
+        stingy_bytes = 3;
+        CHECK_OK(ptk_sock_send(pair.sock, "abcdefgh", 8, 0));
+        stingy_bytes = at_close * 1000;
+        ptk_sock_close(pair.sock);
+        sock_world_hook(PTK_SYS_send, NULL);
+        pair.sock = NULL;
+        peer_drain(pair.peer, taken, at_close ? 8 : 3);
+        CHECK(memcmp(taken, "abcdefgh", at_close ? 8 : 3) == 0);
+        sock_pair_end(&pair);
+    }
+    return PTK_OK;
+}
+
+TEST(p86_rest_of_a_send_with_timeout_0_is_tried_by_close, WHOLE_TRANSFERS) {
+    sock_in_green(rest_at_close);
+}
+
+static int64_t no_memory(ptk_sys_call_t *call) {
+    (void) call;
+    return ptk_sys_pointer(NULL);
+}
+
+static ptk_err rest_without_memory(void *unused) {
+    (void) unused;
+    sock_pair_t pair = sock_pair();
+    sock_world_hook(PTK_SYS_send, stingy_send);
+    sock_world_hook(PTK_SYS_heap_reallocate, no_memory);
+    stingy_bytes = 3;
+    ptk_err err = ptk_sock_send(pair.sock, "abcdefgh", 8, 0);
+    sock_world_hook(PTK_SYS_heap_reallocate, NULL);
+    CHECK_ERR(err, PTK_ERR_PARTIAL);
+    CHECK_EQ(ptk_get_count(), 3);
+    CHECK_ERR(ptk_get_cause(), PTK_ERR_NO_RESOURCES);
+    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 0), PTK_ERR_BROKEN);
+    sock_world_hook(PTK_SYS_send, NULL);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p86_rest_without_memory_is_partial, WHOLE_TRANSFERS) {
+    sock_in_green(rest_without_memory);
+}
+
+static int64_t no_meminfo(ptk_sys_call_t *call) {
+    return call->get_option.name == SO_MEMINFO ? -ENOPROTOOPT : ptk_sys_call_below(call);
+}
+
+/* An older system does not state its room: the rest is kept. */
+static ptk_err room_is_not_stated(void *unused) {
+    (void) unused;
+    static char message[1 << 20];
+    static char taken[sizeof message];
+    sock_pair_t pair = sock_pair_narrow();
+    sock_world_hook(PTK_SYS_get_option, no_meminfo);
+    sock_fill(message, sizeof message, 0);
+    CHECK_OK(ptk_sock_send(pair.sock, message, sizeof message, 0));
+    sock_task_t task = {.verb = SOCK_SEND, .sock = pair.sock, .timeout_ms = SOCK_FOREVER};
+    sock_task_start(&task); /* of no bytes: it sends the rest */
+    peer_drain(pair.peer, taken, sizeof taken);
+    CHECK_OK(sock_task_join(&task));
+    CHECK(memcmp(message, taken, sizeof taken) == 0);
+    sock_world_hook(PTK_SYS_get_option, NULL);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p86_send_with_timeout_0_where_the_room_is_not_stated) {
+    sock_in_green(room_is_not_stated);
 }
 
 static ptk_err broken_queue(void *unused) {

@@ -84,6 +84,73 @@ TEST(p23_recv_unread_bytes_grow_over_many_timeouts) {
     sock_in_green(timeout_after_each_byte);
 }
 
+static uint64_t allocations;
+
+static int64_t counted_reallocate(ptk_sys_call_t *call) {
+    allocations++;
+    return ptk_sys_call_below(call);
+}
+
+/* A long message comes in small pieces, each after a timeout: the unread bytes are moved when their memory
+   doubles, and not at each timeout. The number of allocations shows it. */
+static ptk_err many_timeouts(void *unused) {
+    (void) unused;
+    enum { PIECE = 16, PIECES = 4096, LENGTH = PIECE * PIECES };
+    sock_pair_t pair = sock_pair();
+    unsigned char piece[PIECE];
+    unsigned char *got = malloc(LENGTH);
+    sock_world_hook(PTK_SYS_heap_reallocate, counted_reallocate);
+    allocations = 0;
+    for (size_t i = 0; i + 1 < PIECES; i++) {
+        sock_fill(piece, PIECE, i * PIECE);
+        peer_write(&pair, piece, PIECE);
+        CHECK_ERR(ptk_sock_recv(pair.sock, got, LENGTH, i % 64 ? 0 : 3), PTK_ERR_TIMEOUT);
+        CHECK_EQ(ptk_sock_pending(pair.sock), (i + 1) * PIECE);
+    }
+    CHECK(allocations > 0);
+    CHECK(allocations <= 16); /* 2^16 is LENGTH */
+    sock_fill(piece, PIECE, LENGTH - PIECE);
+    peer_write(&pair, piece, PIECE);
+    CHECK_OK(ptk_sock_recv(pair.sock, got, LENGTH, SOCK_FOREVER));
+    CHECK(sock_is_filled(got, LENGTH, 0));
+    CHECK_EQ(ptk_sock_pending(pair.sock), 0);
+    free(got);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(recv_many_timeouts_move_the_unread_bytes_seldom, COUNTS_CALLS) {
+    sock_in_green(many_timeouts);
+}
+
+/* Between the timeouts a part is taken, so the unread bytes do not begin where their memory does. */
+static ptk_err timeouts_and_parts(void *unused) {
+    (void) unused;
+    enum { ROUNDS = 200, PIECE = 7, PART = 5 };
+    sock_pair_t pair = sock_pair();
+    unsigned char bytes[PIECE];
+    unsigned char got[ROUNDS * PIECE];
+    size_t taken = 0;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        sock_fill(bytes, PIECE, round * PIECE);
+        peer_write(&pair, bytes, PIECE);
+        CHECK_ERR(ptk_sock_recv(pair.sock, got, sizeof got, 0), PTK_ERR_TIMEOUT);
+        CHECK_OK(ptk_sock_recv(pair.sock, got, PART, 0));
+        CHECK(sock_is_filled(got, PART, taken));
+        taken += PART;
+        CHECK_EQ(ptk_sock_pending(pair.sock), (round + 1) * PIECE - taken);
+        CHECK_OK(ptk_sock_recv(pair.sock, NULL, 0, 0));
+    }
+    CHECK_OK(ptk_sock_recv(pair.sock, got, ROUNDS * PIECE - taken, 0));
+    CHECK(sock_is_filled(got, ROUNDS * PIECE - taken, taken));
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p23_recv_timeouts_and_parts_in_turns_lose_nothing) {
+    sock_in_green(timeouts_and_parts);
+}
+
 /* Leaves `kept` unread bytes in `pair`; the stream's next byte is bytes[kept]. */
 static void make_carry(const sock_pair_t *pair, const unsigned char *bytes, size_t kept) {
     unsigned char got[MESSAGE];

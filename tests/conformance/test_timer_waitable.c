@@ -104,6 +104,59 @@ TEST(timer_waitable_of_zero_fires_at_once) {
     test_clock_end();
 }
 
+/* Expiries without a waiter are computed and do not happen: the timers that have fired show it. */
+static ptk_err period_of_1_ns(void *arg) {
+    (void) arg;
+    ptk_timer_spec_t spec = {1, 1};
+    ptk_waitable_t *timer = ptk_waitable_create(NULL, PTK_WAITABLE_TIMER, &spec);
+    CHECK(timer != NULL);
+    uint64_t start_ns = ptk_now_ns();
+    CHECK_OK(ptk_sleep_ms(1));
+    uint64_t before = test_counters().timers_fired;
+    for (int i = 0; i < 100; i++) {
+        CHECK_OK(ptk_sleep_ms(1));
+    }
+    CHECK_EQ(test_counters().timers_fired - before, 100);
+    CHECK_OK(test_wait(timer, 0));
+    CHECK_EQ(ptk_waitable_count(), ptk_now_ns() - start_ns);
+    start_ns = ptk_now_ns();
+    test_clock_advance(50);
+    CHECK_OK(test_wait(timer, PTK_TIMEOUT_INFINITE)); /* it runs again */
+    CHECK(ptk_waitable_count() >= 50 && ptk_waitable_count() <= ptk_now_ns() - start_ns);
+    ptk_waitable_destroy(timer);
+    return PTK_OK;
+}
+
+TEST(timer_waitable_with_a_period_of_1_ns_costs_nothing_without_a_waiter) {
+    test_clock_begin(START_NS);
+    test_in_green(period_of_1_ns);
+    test_clock_end();
+}
+
+/* A timer that rests keeps its phase, and its waitable may be destroyed. */
+static ptk_err rest_and_keep_the_phase(void *arg) {
+    (void) arg;
+    ptk_waitable_t *timer = test_timer_waitable(10, 10);
+    CHECK_OK(ptk_sleep_ms(15)); /* it rests since 10 */
+    CHECK_OK(ptk_sleep_ms(30)); /* 45 */
+    CHECK_OK(test_wait(timer, PTK_TIMEOUT_INFINITE));
+    CHECK_EQ(ptk_waitable_count(), 4);
+    CHECK_EQ(ptk_now_ns(), START_NS + 45 * MS);
+    CHECK_ERR(test_wait(timer, 0), PTK_ERR_TIMEOUT);
+    CHECK_OK(test_wait(timer, PTK_TIMEOUT_INFINITE));
+    CHECK_EQ(ptk_waitable_count(), 1);
+    CHECK_EQ(ptk_now_ns(), START_NS + 50 * MS);
+    CHECK_OK(ptk_sleep_ms(12));
+    ptk_waitable_destroy(timer);
+    return PTK_OK;
+}
+
+TEST(timer_waitable_without_a_waiter_keeps_its_phase) {
+    test_clock_begin(START_NS);
+    test_in_green(rest_and_keep_the_phase);
+    test_clock_end();
+}
+
 static ptk_err never_fire(void *arg) {
     (void) arg;
     ptk_timer_spec_t specs[] = {{UINT64_MAX, 0}, {UINT64_MAX - 1, UINT64_MAX}, {UINT64_MAX / 2, 1}};
