@@ -67,9 +67,8 @@ ptk_stack_guard_t ptk_stack_probe_guard(const ptk_sys_t *sys) {
     }
     if (stack_guard_holds(sys, memory, page_bytes, sys->guard_install)) {
         kind = PTK_STACK_GUARD_ADVICE;
-    } else if (stack_guard_holds(sys, (char *) memory + page_bytes, page_bytes, sys->protect_none)) {
-        kind = PTK_STACK_GUARD_PROTECT;
-    } else if (stack_guard_seems_to_hold(sys, (char *) memory + page_bytes, page_bytes)) {
+    } else if (stack_guard_holds(sys, (char *) memory + page_bytes, page_bytes, sys->protect_none) ||
+               stack_guard_seems_to_hold(sys, (char *) memory + page_bytes, page_bytes)) {
         kind = PTK_STACK_GUARD_PROTECT;
     }
     sys->unmap(memory, 2 * page_bytes);

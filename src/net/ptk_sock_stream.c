@@ -80,6 +80,7 @@ static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
     if (!reserve_unread(sock, bytes)) {
         return false;
     }
+    ptk_assert(sock->unread && sock->unread_start + sock->unread_bytes + bytes <= sock->unread_capacity);
     memcpy(sock->unread + sock->unread_start + sock->unread_bytes, buffer, bytes);
     sock->unread_bytes += bytes;
     sock->inbound_gate.unusual |= PTK_SOCK_HAS_UNREAD;
@@ -255,7 +256,7 @@ static void set_missing(ptk_sock_t *sock, size_t bytes) {
 /* --- the rest of a send with timeout 0 --- */
 
 static void drop_rest(ptk_sock_t *sock, size_t bytes) {
-    ptk_assert(bytes <= sock->rest_bytes);
+    ptk_assert(sock->rest && bytes <= sock->rest_bytes);
     sock->rest_start += bytes;
     sock->rest_bytes -= bytes;
     if (sock->rest_bytes == 0) {
@@ -296,6 +297,7 @@ ptk_err ptk_sock_push_rest_now(ptk_sock_t *sock) {
     if (sock->rest_bytes == 0) {
         return PTK_OK;
     }
+    ptk_assert(sock->rest && (sock->outbound_gate.unusual & PTK_SOCK_HAS_REST));
     if (!ptk_gate_try(&sock->outbound_gate)) {
         return PTK_ERR_TIMEOUT;
     }
