@@ -19,7 +19,11 @@
 #define SIMULATED_NS INT64_C(3000000)
 #define EXPECTED_NS  INT64_C(5000000) /* without an event; then the line counts as it is */
 #define QUIET_NS     INT64_C(2000000)
-#define UNUSED_PORT  1 /* nothing listens here */
+/* Nothing listens on these: IANA has reserved 225 to 241. Each run takes the next one, because the kernel
+   chooses local ports beside each other for connects to one port, so that repeated runs would all meet one
+   TIME_WAIT after the other. */
+#define UNUSED_PORTS      17
+#define UNUSED_PORT_FIRST 225
 
 typedef struct world {
     const ptk_sys_t *sys;
@@ -28,6 +32,7 @@ typedef struct world {
     ptk_os_handle_t handles[CALLS_SLOTS];
     uint16_t last_port[CALLS_SLOTS]; /* the local one, also after the close */
     uint16_t ports[PORTS_MAX];       /* as they appeared */
+    uint16_t unused_port;            /* where a connect is refused */
     size_t port_count;
     unsigned char next_byte;
     ptk_os_handle_t watch; /* an epoll with every edge; not in the simulation */
@@ -169,7 +174,7 @@ static int call_bind(world_t *world, const calls_step_t *step) {
 
 static int call_connect(world_t *world, const calls_step_t *step) {
     address_t address;
-    uint16_t port = world->last_port[step->other] ? world->last_port[step->other] : UNUSED_PORT;
+    uint16_t port = world->last_port[step->other] ? world->last_port[step->other] : world->unused_port;
     place_t place = step->amount == 3 ? PLACE_ANY : PLACE_LOOPBACK;
     socklen_t length = make_address(world->family, place, port, &address);
     return world->sys->connect(world->handles[step->slot], &address.any, length);
@@ -310,7 +315,9 @@ static void run_step(world_t *world, const calls_step_t *step, const char *expec
 
 void calls_run(const calls_script_t *script, calls_rest_t rest, const calls_record_t *expected,
                calls_record_t *record_out) {
+    static unsigned runs;
     world_t world = {.sys = ptk_sys(), .family = script->family, .rest = rest, .watch = -1};
+    world.unused_port = (uint16_t) (UNUSED_PORT_FIRST + runs++ % UNUSED_PORTS);
     for (unsigned slot = 0; slot < CALLS_SLOTS; slot++) {
         world.handles[slot] = -1;
     }

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #define SCRIPTS 10000
-#define TRIES   8
+#define TRIES   16
 
 typedef struct trial {
     calls_script_t script;
