@@ -59,7 +59,7 @@ typedef void (*sys_exit_fn)(void *argument);
 static sys_exit_fn sys_exit_handler;
 
 static void sys_linux_make_exit_key(void) {
-    sys_exit_error = pthread_key_create(&sys_exit_key, sys_exit_handler);
+    sys_exit_error = pthread_key_create(&sys_exit_key, __atomic_load_n(&sys_exit_handler, __ATOMIC_RELAXED));
 }
 
 /* The functions of pthreads return positive errors and leave errno alone. The first call sets the handler;
