@@ -51,7 +51,8 @@ static ptk_err check_state(const ptk_sock_t *sock, ptk_sock_verb_t verb) {
     return sock->state == PTK_SOCK_CONNECTED ? PTK_OK : PTK_ERR_NOT_CONNECTED;
 }
 
-/* Waits for the gate. The socket may have been closed, and a send cut short, meanwhile. */
+/* Waits for the gate. The socket may have been closed, its listening ended, or a send cut short, meanwhile.
+ */
 static ptk_err pass_gate(ptk_sock_call_t *call, ptk_sock_verb_t verb) {
     ptk_sock_t *sock = call->sock;
     ptk_err err = ptk_gate_enter(call->gate, &call->call, gate_kinds[verb], sock);
@@ -59,8 +60,14 @@ static ptk_err pass_gate(ptk_sock_call_t *call, ptk_sock_verb_t verb) {
         return PTK_ERR_CLOSED;
     }
     if (err == PTK_OK && verb == PTK_SOCK_VERB_SEND && sock->missing_bytes > 0) {
+        err = PTK_ERR_BROKEN;
+    } else if (err == PTK_OK && verb == PTK_SOCK_VERB_ACCEPT) {
+        err = check_accept_state(sock);
+    } else {
+        return err;
+    }
+    if (err != PTK_OK) {
         ptk_gate_leave(call->gate);
-        return PTK_ERR_BROKEN;
     }
     return err;
 }

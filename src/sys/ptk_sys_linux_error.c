@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -69,11 +70,15 @@ static bool sys_error_has_room(void) {
     return ptk_sys_linux_poll(&entry, 1, 0) != 0;
 }
 
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008 /* as in linux/fs.h; musl 1.2.3 has neither it nor pwritev2(2) */
+#endif
+
 /* RWF_NOWAIT is for the case that another process takes the room between the two calls. Kernels and files
  * without it fail with one of several errors; a plain write then has to do. */
 static ssize_t sys_error_write_pipe(const char *text, size_t bytes) {
     struct iovec part = {(void *) (uintptr_t) text, bytes};
-    ssize_t written = pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT);
+    ssize_t written = syscall(SYS_pwritev2, (long) STDERR_FILENO, &part, 1L, -1L, -1L, (long) RWF_NOWAIT);
     if (written < 0 && errno != EAGAIN && errno != EPIPE) {
         written = write(STDERR_FILENO, text, bytes);
     }

@@ -325,6 +325,36 @@ TEST(accept_of_a_listener_that_is_shut_down_is_closed) {
     sock_in_green(listener_shut_down);
 }
 
+static ptk_err accept_one_and_shut_down(void *listener) {
+    ptk_sock_t *accepted = ptk_sock_accept(listener, NULL, NULL, SOCK_FOREVER);
+    CHECK(accepted != NULL);
+    CHECK_OK(ptk_sock_shutdown(listener, PTK_SOCK_READ));
+    ptk_sock_close(accepted);
+    return PTK_OK;
+}
+
+/* The second accept has been given the gate when the shutdown comes, and has not run yet. */
+static ptk_err shut_down_after_an_accept(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(1, &addr);
+    ptk_green_t *first = test_spawn(accept_one_and_shut_down, listener);
+    sock_settle();
+    sock_task_t second = {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+    sock_task_start(&second);
+    sock_settle();
+    int peer = peer_connect(&addr);
+    CHECK_OK(test_join(first));
+    CHECK_ERR(sock_task_join(&second), PTK_ERR_CLOSED);
+    ptk_sock_close(listener);
+    CHECK_EQ(fd_close(peer), 0);
+    return PTK_OK;
+}
+
+TEST(accept_that_was_given_the_gate_ends_with_the_shutdown) {
+    sock_in_green(shut_down_after_an_accept);
+}
+
 static int no_descriptors(ptk_sys_member_t call, int fd) {
     (void) fd;
     return call == PTK_SYS_accept ? -EMFILE : 0;

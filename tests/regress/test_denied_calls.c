@@ -199,12 +199,14 @@ TEST(p71_without_eventfd_a_loop_is_woken_by_a_pipe) {
 }
 
 TEST(p71_without_ppoll_poll_is_used) {
+#ifdef SYS_poll
     FOR_EACH_REFUSAL(os_err) {
         CHECK_EQ(setenv("PTK_PLATFORM", "poll", 1), 0);
-#ifdef SYS_poll
         check_jail((jail_t) {{SYS_ppoll}, os_err, "poll"}, "ptk: the system denies ppoll: ");
-#endif
     }
+#else
+    SKIP("this system has ppoll alone");
+#endif
 }
 
 TEST(p71_without_any_wake_create_names_the_calls) {
