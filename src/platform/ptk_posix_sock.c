@@ -216,6 +216,9 @@ static int posix_sock_send_room(ptk_os_handle_t handle, size_t *room_out, size_t
     if (result != 0) {
         return result;
     }
+    if (length <= QUEUED * sizeof counts[0]) { /* qemu-user passes one int of it */
+        return -ENOPROTOOPT;
+    }
     *capacity_out = counts[CAPACITY];
     *room_out = counts[QUEUED] < counts[CAPACITY] ? counts[CAPACITY] - counts[QUEUED] : 0;
     return 0;
