@@ -56,15 +56,13 @@ static ptk_err check_state(const ptk_sock_t *sock, ptk_sock_verb_t verb) {
 static ptk_err pass_gate(ptk_sock_call_t *call, ptk_sock_verb_t verb) {
     ptk_sock_t *sock = call->sock;
     ptk_err err = ptk_gate_enter(call->gate, &call->call, gate_kinds[verb], sock);
-    if (sock->pin.closed) {
-        return PTK_ERR_CLOSED;
+    if (err != PTK_OK || sock->pin.closed) {
+        return sock->pin.closed ? PTK_ERR_CLOSED : err;
     }
-    if (err == PTK_OK && verb == PTK_SOCK_VERB_SEND && sock->missing_bytes > 0) {
-        err = PTK_ERR_BROKEN;
-    } else if (err == PTK_OK && verb == PTK_SOCK_VERB_ACCEPT) {
+    if (verb == PTK_SOCK_VERB_ACCEPT) {
         err = check_accept_state(sock);
-    } else {
-        return err;
+    } else if (verb == PTK_SOCK_VERB_SEND && sock->missing_bytes > 0) {
+        err = PTK_ERR_BROKEN;
     }
     if (err != PTK_OK) {
         ptk_gate_leave(call->gate);
