@@ -109,7 +109,7 @@ PTK_API const char *ptk_err_name(ptk_err err);
  * Parks: no. \n
  * Thread: any.
  */
-PTK_API ptk_err ptk_err_from_os(int os_err);
+PTK_API PTK_NODISCARD ptk_err ptk_err_from_os(int os_err);
 
 /**
  * Returns the error of the last call that failed: the running green thread's; outside a green thread, the OS
@@ -121,7 +121,7 @@ PTK_API ptk_err ptk_err_from_os(int os_err);
  * Parks: no. \n
  * Thread: any.
  */
-PTK_API ptk_err ptk_get_err(void);
+PTK_API PTK_NODISCARD ptk_err ptk_get_err(void);
 
 /**
  * Returns the operating system's error number (errno) behind ptk_get_err().
@@ -152,7 +152,7 @@ PTK_API size_t ptk_get_count(void);
  * Parks: no. \n
  * Thread: any.
  */
-PTK_API ptk_err ptk_get_cause(void);
+PTK_API PTK_NODISCARD ptk_err ptk_get_cause(void);
 
 #ifdef __cplusplus
 }

@@ -120,7 +120,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_event_loop_platform_destroy(ptk_event_loop_pla
  * Thread: any. \n
  * Ownership: the result is borrowed.
  */
-PTK_API ptk_event_loop_platform_t *ptk_event_loop_platform_current(void);
+PTK_API PTK_NODISCARD ptk_event_loop_platform_t *ptk_event_loop_platform_current(void);
 
 /**
  * Returns the name of a loop's platform.

@@ -268,7 +268,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_sleep_until(uint64_t deadline_ns);
  * Thread: any. \n
  * Ownership: the handle is borrowed, and valid while the green thread runs.
  */
-PTK_API ptk_green_t *ptk_green_self(void);
+PTK_API PTK_NODISCARD ptk_green_t *ptk_green_self(void);
 
 /**
  * Returns a green thread's name.

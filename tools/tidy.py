@@ -54,6 +54,8 @@ BANS = (
     Ban(call("sleep|usleep|nanosleep|clock_nanosleep"), ("tests/",), "wait for the event itself; no test sleeps"),
     Ban(r"\b(?:float|double)\b|\b\d+\.\d", ("sim/",),
         "no floating point where runs must be the same everywhere: use integers"),
+    Ban(r"\bPTK_API\s+(?:const\s+)?(?:ptk_err\s|ptk_\w+_t\s*\*)", ("src/", "sim/"),
+        "an error or an object is not lost: PTK_API PTK_NODISCARD"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", FOLDERS, "do it now, or write an issue", in_comments=True),
 )
 # Files that define the same names because a build takes one of them: one per group that the pattern distinguishes.

@@ -4,8 +4,8 @@
  *
  * Each line is formatted on the caller's stack and written by one call, so that lines of several threads do
  * not mix. The sinks are plain variables: they are set before loops exist. Standard error is reached through
- * the real system table, whatever the thread block holds; the clock is the one in use, because a simulated
- * host must not read another.
+ * the real system table, whatever the thread block holds; the clock is that of the table in use, because
+ * time must not come from two clocks.
  *
  * A line is lost when standard error has no room for it or is no longer the file that it was when the loops
  * were made; a line of the log also when the second has had its LOG_LINES_PER_SECOND. Lost lines are counted,

@@ -87,6 +87,13 @@ class TidyTest(unittest.TestCase):
         self.assert_clean("int a(void) {\n    int b = ptk_choice(1, 2);\n    return b + ptk_choice(1, 2);\n}\n")
         self.assert_found(":3: a second ptk_choice", "int a(void) {\n    return ptk_choice(1, 2) + ptk_choice(1, 2);\n}\n")
 
+    def test_results_are_not_discarded(self) -> None:
+        for text in ("PTK_API ptk_err a(void);\n", "PTK_API ptk_green_t *a(void);\n", "PTK_API const ptk_addr_t *a(void);\n"):
+            with self.subTest(text):
+                self.assert_found("PTK_API PTK_NODISCARD", text, "src/ptk_a.c")
+                self.assert_clean(text.replace("PTK_API", "PTK_API PTK_NODISCARD"), "src/ptk_a.c")
+        self.assert_clean("PTK_API void a(void);\nPTK_API uint64_t b(void);\n", "src/ptk_a.c")
+
     def test_notes_to_self(self) -> None:
         for word in ("TODO", "FIXME", "XXX"):
             with self.subTest(word):
