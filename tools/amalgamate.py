@@ -37,6 +37,9 @@ USAGE_NOTE = """\
  *   PTK_CONTEXT_UCONTEXT=1  switches stacks with swapcontext instead of assembly, for other CPUs than x86-64 and aarch64
  *   PTK_CHECKED=1           adds the assertions that are too slow for a release
  *
+ * A shared library or plugin that contains ptk.c is linked with -Wl,-z,nodelete: handlers of signals, of forks and of ending
+ * threads stay installed, so dlclose must not unmap their code.
+ *
  * Flags that the project's own build adds and that are worth adding:
  *   -fno-omit-frame-pointer   backtraces of parked green threads are complete
  *   -fstack-clash-protection  a function with a large frame cannot step over the guard of a green thread's stack
