@@ -269,7 +269,7 @@ static void listen_sock(void) {
 
 static void shut_sock(void) {
     ptk_sock_direction_t direction = (ptk_sock_direction_t) below(5);
-    MAKE(ptk_sock_shutdown(any_sock(), direction), OF_HANDLES, PTK_ERR_NOT_CONNECTED);
+    MAKE(ptk_sock_shutdown(any_sock(), direction), OF_HANDLES, PTK_ERR_NOT_CONNECTED, PTK_ERR_TIMEOUT);
 }
 
 static void end_sock(void) {

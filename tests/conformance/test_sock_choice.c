@@ -145,6 +145,9 @@ static void send_begin(void) {
 
 static void send_big_begin(void) {
     scenario.pair = sock_pair_narrow();
+    if (scenario.timeout_ms == 0) {
+        sock_need_stated_room(scenario.pair.fd);
+    }
     scenario.task.verb = SOCK_SEND;
     scenario.task.length = BIG;
     sock_fill(scenario.buffer, BIG, 0);

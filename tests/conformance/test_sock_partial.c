@@ -201,22 +201,13 @@ TEST(p86_send_with_timeout_0_sends_whole_frames_or_none) {
     sock_in_green(frames_to_a_slow_peer);
 }
 
-/* qemu-user passes one int of the option. */
-static void need_stated_room(int fd) {
-    uint32_t counts[9];
-    socklen_t length = sizeof counts;
-    if (ptk_sys()->get_option(fd, SOL_SOCKET, SO_MEMINFO, counts, &length) != 0 || length < sizeof counts) {
-        SKIP("the system does not state the room of a send buffer");
-    }
-}
-
 /* More than the send buffer has never finds room, and the connection stays usable. */
 static ptk_err too_big_at_once(void *unused) {
     (void) unused;
     static char message[1 << 20];
     char byte = 0;
     sock_pair_t pair = sock_pair_narrow();
-    need_stated_room(pair.peer);
+    sock_need_stated_room(pair.peer);
     CHECK_ERR(ptk_sock_send(pair.sock, message, sizeof message, 0), PTK_ERR_TIMEOUT);
     CHECK_EQ(ptk_get_count(), 0);
     CHECK_OK(ptk_sock_send(pair.sock, "x", 1, 0));

@@ -165,6 +165,15 @@ sock_pair_t sock_pair_narrow(void) {
     return pair_with(8192);
 }
 
+/* qemu-user passes one int of the option. */
+void sock_need_stated_room(int fd) {
+    uint32_t counts[9];
+    socklen_t length = sizeof counts;
+    if (ptk_sys()->get_option(fd, SOL_SOCKET, SO_MEMINFO, counts, &length) != 0 || length < sizeof counts) {
+        SKIP("the system does not state the room of a send buffer");
+    }
+}
+
 static void close_with_reset(int fd) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     CHECK_EQ(fd_set_option(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
