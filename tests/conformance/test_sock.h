@@ -119,8 +119,8 @@ typedef struct sock_pair {
 sock_pair_t sock_pair(void);
 sock_pair_t sock_pair_narrow(void);
 
-/* Skips the test if the system does not state the room of a send buffer: a send with timeout 0 may then keep a
-   rest. */
+/* Skips the test if the system does not state the room of a send buffer: a send with timeout 0 may then keep
+   a rest. */
 void sock_need_stated_room(int fd);
 
 /* Two ptk sockets. From a green thread. */
