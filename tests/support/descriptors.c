@@ -193,7 +193,11 @@ int fd_pipe(int fds[2]) {
 int fd_event(void) {
     ptk_os_handle_t handle = -1;
     if (!test_is_simulated()) {
-        return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (fd < 0 && errno == EPERM) {
+            SKIP("the system denies eventfds");
+        }
+        return fd;
     }
     return opened_result(ptk_sim_sys.wake_open(&handle, &handle), &handle);
 }
@@ -218,7 +222,7 @@ int fd_event_take(int fd, uint64_t *count_out) {
 /* --- numbers --- */
 
 int fd_next(void) {
-    int fd = fd_event();
+    int fd = test_is_simulated() ? fd_event() : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     CHECK(fd >= 0 && fd_close(fd) == 0);
     return fd;
 }

@@ -49,6 +49,8 @@ typedef enum ptk_test_flag {
     WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
     ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
     SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
+    MANY_DESCRIPTORS = 1 << 10, /* opens more than 50 descriptors at once */
+    EVERY_PLATFORM = 1 << 11,   /* creates loops of every platform */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
