@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOBODY        65534
-#define CALLS_MAX     16
-#define LENGTH(array) (sizeof(array) / sizeof(array)[0])
+#define UNPRIVILEGED_ID 65534
+#define CALLS_MAX       16
+#define LENGTH(array)   (sizeof(array) / sizeof(array)[0])
 
 /* --- seccomp filters --- */
 
@@ -86,16 +86,18 @@ static void write_file(const char *path, const char *text) {
     close(fd);
 }
 
-/* Enters a user namespace in which the process is nobody; a superuser becomes nobody outside of it, too. */
-static void become_nobody(void) {
+/* Enters a user namespace in which the process has no privileges outside. A superuser gives them up first. */
+static void give_up_privileges(void) {
     char map[64];
     if (geteuid() == 0) {
-        need(syscall(SYS_setgroups, 0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0, "setuid");
+        need(syscall(SYS_setgroups, 0, NULL) == 0 && setgid(UNPRIVILEGED_ID) == 0 &&
+                 setuid(UNPRIVILEGED_ID) == 0,
+             "setuid");
         need(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0, "prctl"); /* else /proc/self is root's */
     }
     unsigned uid = geteuid();
     need(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) == 0, "unshare");
-    snprintf(map, sizeof map, "%d %u 1", NOBODY, uid);
+    snprintf(map, sizeof map, "%d %u 1", UNPRIVILEGED_ID, uid);
     write_file("/proc/self/uid_map", map);
 }
 
@@ -133,7 +135,7 @@ static void become_pid_1(void) {
 }
 
 static void enter_container(void) {
-    become_nobody();
+    give_up_privileges();
     make_mounts_read_only();
     become_pid_1();
     drop_capabilities();

@@ -3,7 +3,7 @@
  * Jails: what containers, sandboxes and small machines deny to a process. The runner enters the one that
  * PTK_TEST_JAIL names before it runs the test:
  *
- *   container  no /proc, all mounts read-only, PID 1, the user nobody without capabilities, no IPv6
+ *   container  no /proc, all mounts read-only, PID 1, an unprivileged user without capabilities, no IPv6
  *   denied     EPERM for epoll, eventfd2, process_vm_readv: a loop uses poll and a pipe
  *   filtered   EACCES for epoll_pwait2 and process_vm_readv, as container managers older than the calls do
  *   small      little address space, few descriptors, no locked memory
