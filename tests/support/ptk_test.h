@@ -36,6 +36,11 @@
 #define PTK_TEST_ASAN 0
 #endif
 
+/* The exit codes of a test. */
+#define PTK_TEST_PASSED  0
+#define PTK_TEST_FAILED  1
+#define PTK_TEST_SKIPPED 77
+
 /* What a run configuration must have for the test to pass in it, or what the test costs. */
 typedef enum ptk_test_flag {
     REAL_THREADS =
