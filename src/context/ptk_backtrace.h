@@ -17,5 +17,6 @@ size_t ptk_backtrace_walk(const void *pc, const void *frame, const void *low, co
  * are not known: then only steps of a plausible size are followed. */
 size_t ptk_backtrace_here(const void *low, const void *high, const void **frames, size_t capacity);
 
-/* Writes one line per frame to the report sink: "    #0 name+0x12 (module)". */
+/* Writes one line per frame to the report sink: "    #0 name+0x12 (module+0x345)". The last number is what
+ * `addr2line -e module` and llvm-symbolizer take. */
 void ptk_backtrace_report(const void *const *frames, size_t count);
