@@ -45,7 +45,7 @@ TEST(poll_of_nothing_is_closed) {
     test_loop_end(loop);
 }
 
-TEST(poll_runs_each_runnable_green_thread_once) {
+TEST(poll_runs_each_runnable_green_thread_once, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t next_ms = 7;
     test_go(yield_thrice, "a");
@@ -62,7 +62,7 @@ TEST(poll_runs_each_runnable_green_thread_once) {
     test_loop_end(loop);
 }
 
-TEST(poll_returns_the_next_deadline_rounded_up) {
+TEST(poll_returns_the_next_deadline_rounded_up, NEEDS_TICKS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms[] = {50, 20};
@@ -90,7 +90,7 @@ TEST(poll_returns_the_next_deadline_rounded_up) {
     test_clock_end();
 }
 
-TEST(poll_waits_no_longer_than_it_may) {
+TEST(poll_waits_no_longer_than_it_may, NEEDS_TICKS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 50;
@@ -150,7 +150,7 @@ TEST(poll_with_daemons_alone_is_closed) {
     test_loop_end(loop);
 }
 
-TEST(poll_delivers_descriptors) {
+TEST(poll_delivers_descriptors, TRUSTS_READINESS) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
     test_pipe(fds);
@@ -215,7 +215,7 @@ TEST(fd_is_quiet_while_there_is_nothing_to_do) {
     test_loop_end(loop);
 }
 
-TEST(fd_shows_runnable_green_threads) {
+TEST(fd_shows_runnable_green_threads, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fd = exposed(loop);
     test_go(yield_thrice, "a");

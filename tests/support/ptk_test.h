@@ -49,6 +49,11 @@ typedef enum ptk_test_flag {
     WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
     ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
     SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
+    NEEDS_ORDER =
+        1
+        << 10, /* expects that green threads run, and events are delivered, in the order in which they came */
+    NEEDS_TICKS = 1 << 11,      /* expects ticks only where they are due, and polls that last as requested */
+    TRUSTS_READINESS = 1 << 12, /* expects that a descriptor that is reported as ready is ready */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
@@ -68,6 +73,13 @@ void ptk_test_at_end(void (*check)(void));
 /* Registers a function that is called in the place of each test's body. It must call that body; it may do so
    in another environment, such as a simulated host. */
 void ptk_test_run_by(void (*around)(void (*body)(void)));
+
+/* Returns the program, as argv[0] names it. */
+const char *ptk_test_program(void);
+
+/* Return the name and the flags of the test that runs. */
+const char *ptk_test_name(void);
+unsigned ptk_test_flags(void);
 
 /* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);
