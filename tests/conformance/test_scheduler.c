@@ -103,7 +103,7 @@ static void check_create_fails(const void *options, ptk_err expected) {
     CHECK(ptk_event_loop_platform_current() == NULL);
 }
 
-TEST(loop_platform_by_option_and_by_environment, REAL_PROCESS) {
+TEST(loop_platform_by_option_and_by_environment, REAL_PROCESS | EVERY_PLATFORM) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     static const char *const names[] = {"epoll", "poll"};
     CHECK_EQ(setenv("PTK_PLATFORM", "nonsense", 1), 0);

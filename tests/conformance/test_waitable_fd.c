@@ -2,6 +2,7 @@
 /* SOCKET waitables: readiness of any descriptor, level-triggered, per direction. */
 #include "conformance.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -140,6 +141,9 @@ static ptk_err see_regular_file(void *arg) {
     (void) arg;
     char path[] = "/tmp/ptk-conformance-XXXXXX";
     int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0 && errno == EROFS) {
+        SKIP("no folder can be written");
+    }
     CHECK(fd >= 0);
     CHECK_EQ(unlink(path), 0);
     ptk_waitable_t *waitable = test_fd_waitable(fd);
@@ -655,7 +659,7 @@ static ptk_err ask(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_many_conversations_at_once, TRUSTS_READINESS) {
+TEST(fd_many_conversations_at_once, MANY_DESCRIPTORS | TRUSTS_READINESS) {
     static int pairs[ECHO_PAIRS][2];
     ptk_event_loop_platform_t *loop = test_loop();
     for (size_t i = 0; i < ECHO_PAIRS; i++) {

@@ -7,7 +7,9 @@
 #include "ptk_test.h"
 
 #include "base/ptk_memory.h"
+#include "ptk_test_jail.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXIT_PASSED  0
-#define EXIT_FAILED  1
-#define EXIT_SKIPPED 77
-#define CHECKS_MAX   16
+#define EXIT_PASSED     0
+#define EXIT_FAILED     1
+#define EXIT_SKIPPED    77
+#define CHECKS_MAX      16
+#define DESCRIPTORS_MAX 4096
 
 static ptk_test_t *first_test;
 static ptk_test_t **last_link = &first_test;
@@ -204,14 +207,22 @@ int ptk_test_in_child(void (*body)(void *), void *argument, char *output, size_t
 
 /* --- the runner ----------------------------------------------------------------------------------------- */
 
-/* Returns how many descriptors are open, without the one that reads the directory; -1 if /proc does not show
- * them. */
+static int count_low_descriptors(void) {
+    int count = 0;
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+/* Returns how many descriptors are open, without the one that reads the directory. Without /proc these are
+ * the ones below DESCRIPTORS_MAX. */
 static int count_descriptors(bool print) {
     DIR *directory = opendir("/proc/self/fd");
     int own = directory ? dirfd(directory) : -1;
     int count = 0;
     if (own < 0) {
-        return -1;
+        return count_low_descriptors();
     }
     for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
         char target[256];
@@ -305,6 +316,10 @@ static int run_named(const char *name) {
 
 int main(int count, char **arguments) {
     program = arguments[0];
+    const char *jail = getenv("PTK_TEST_JAIL");
+    if (jail && *jail) {
+        ptk_test_enter_jail(jail);
+    }
     if (count < 2) {
         return run_all();
     }

@@ -49,11 +49,12 @@ typedef enum ptk_test_flag {
     WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
     ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
     SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
+    MANY_DESCRIPTORS = 1 << 10, /* opens more than 50 descriptors at once */
+    EVERY_PLATFORM = 1 << 11,   /* creates loops of every platform */
     NEEDS_ORDER =
-        1
-        << 10, /* expects that green threads run, and events are delivered, in the order in which they came */
-    NEEDS_TICKS = 1 << 11,      /* expects ticks only where they are due, and polls that last as requested */
-    TRUSTS_READINESS = 1 << 12, /* expects that a descriptor that is reported as ready is ready */
+        1 << 12, /* expects green threads to run, and events to come, in the order of their causes */
+    NEEDS_TICKS = 1 << 13,      /* expects ticks only where they are due, and polls that last as requested */
+    TRUSTS_READINESS = 1 << 14, /* expects that a descriptor that is reported as ready is ready */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
