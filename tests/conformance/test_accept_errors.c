@@ -334,7 +334,7 @@ static ptk_err leave_the_shortage(void *unused) {
     return PTK_OK;
 }
 
-TEST(p14_accept_in_a_shortage_can_be_cancelled_and_closed) {
+TEST(p14_accept_in_a_shortage_can_be_cancelled_and_closed, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(leave_the_shortage);
 }
 

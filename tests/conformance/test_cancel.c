@@ -174,11 +174,11 @@ static void cancel_everywhere(bool let_it_park) {
     test_loop_end(loop);
 }
 
-TEST(p61_cancel_at_every_wait_is_level_triggered) {
+TEST(p61_cancel_at_every_wait_is_level_triggered, NEEDS_ORDER | TRUSTS_READINESS) {
     cancel_everywhere(false);
 }
 
-TEST(p61_cancel_at_every_wait_after_a_poll_is_level_triggered) {
+TEST(p61_cancel_at_every_wait_after_a_poll_is_level_triggered, TRUSTS_READINESS) {
     cancel_everywhere(true);
 }
 
@@ -318,7 +318,7 @@ static ptk_err signal_then_cancel(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_a_result_that_is_complete_beats_the_cancel) {
+TEST(p46_a_result_that_is_complete_beats_the_cancel, NEEDS_ORDER) {
     test_in_green(signal_then_cancel);
 }
 
@@ -483,7 +483,7 @@ static ptk_err race_all(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_cancel_at_every_wait_loses_nothing) {
+TEST(p46_cancel_at_every_wait_loses_nothing, TRUSTS_READINESS) {
     test_in_green(race_all);
 }
 

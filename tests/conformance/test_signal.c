@@ -346,7 +346,7 @@ static ptk_err wake_in_order(void *arg) {
     return PTK_OK;
 }
 
-TEST(signal_wakes_one_waiter) {
+TEST(signal_wakes_one_waiter, NEEDS_ORDER) {
     test_in_green(wake_in_order);
 }
 

@@ -410,7 +410,7 @@ static ptk_err broken_queue(void *unused) {
     return PTK_OK;
 }
 
-TEST(p24_queued_sends_are_broken_by_a_partial_one) {
+TEST(p24_queued_sends_are_broken_by_a_partial_one, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(broken_queue);
 }
 
@@ -448,7 +448,10 @@ static ptk_err broken_but_readable(void *unused) {
     static char message[1 << 20];
     size_t count = 9;
     CHECK_ERR(ptk_sock_send(pair.sock, message, sizeof message, 5), PTK_ERR_PARTIAL);
-    CHECK_ERR(ptk_sock_send_some(pair.sock, message, sizeof message, &count, 5), PTK_ERR_TIMEOUT);
+    while (ptk_sock_send_some(pair.sock, message, sizeof message, &count, 5) == PTK_OK) {
+        CHECK(count > 0); /* the kernel may have had room when the send ended */
+    }
+    CHECK_ERR(ptk_get_err(), PTK_ERR_TIMEOUT);
     CHECK_EQ(count, 0);
     peer_write(&pair, "data", 4);
     CHECK_OK(ptk_sock_recv(pair.sock, got, 4, SOCK_FOREVER));

@@ -56,6 +56,10 @@ typedef enum ptk_test_flag {
     SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
     MANY_DESCRIPTORS = 1 << 10, /* opens more than 50 descriptors at once */
     EVERY_PLATFORM = 1 << 11,   /* creates loops of every platform */
+    NEEDS_ORDER =
+        1 << 12, /* expects green threads to run, and events to come, in the order of their causes */
+    NEEDS_TICKS = 1 << 13,      /* expects ticks only where they are due, and polls that last as requested */
+    TRUSTS_READINESS = 1 << 14, /* expects that a descriptor that is reported as ready is ready */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
@@ -75,6 +79,13 @@ void ptk_test_at_end(void (*check)(void));
 /* Registers a function that is called in the place of each test's body. It must call that body; it may do so
    in another environment, such as a simulated host. */
 void ptk_test_run_by(void (*around)(void (*body)(void)));
+
+/* Returns the program, as argv[0] names it. */
+const char *ptk_test_program(void);
+
+/* Return the name and the flags of the test that runs. */
+const char *ptk_test_name(void);
+unsigned ptk_test_flags(void);
 
 /* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);

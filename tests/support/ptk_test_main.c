@@ -30,6 +30,8 @@ void ptk_test_register(ptk_test_t *test) {
 }
 
 static void (*run_around)(void (*body)(void));
+static const char *program = "";
+static const ptk_test_t *running;
 
 void ptk_test_run_by(void (*around)(void (*body)(void))) {
     run_around = around;
@@ -40,6 +42,18 @@ void ptk_test_at_end(void (*check)(void)) {
         ptk_test_failed(__FILE__, __LINE__, "more than %d checks at the end", CHECKS_MAX);
     }
     end_checks[end_check_count++] = check;
+}
+
+const char *ptk_test_program(void) {
+    return program;
+}
+
+const char *ptk_test_name(void) {
+    return running ? running->name : "";
+}
+
+unsigned ptk_test_flags(void) {
+    return running ? running->flags : 0;
 }
 
 static int count_low_descriptors(void) {
@@ -75,6 +89,7 @@ static int count_descriptors(bool print) {
 }
 
 static int run_here(const ptk_test_t *test) {
+    running = test;
     int descriptors = count_descriptors(false);
     size_t allocations = ptk_allocations_live();
     if (run_around) {
@@ -149,6 +164,7 @@ static int run_named(const char *name) {
 }
 
 int main(int count, char **arguments) {
+    program = arguments[0];
     const char *jail = getenv("PTK_TEST_JAIL");
     if (jail && *jail) {
         ptk_test_enter_jail(jail);
