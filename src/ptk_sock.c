@@ -150,7 +150,9 @@ ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int
 static void end_inbound_waits(ptk_sock_t *sock) {
     ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+    if (sock->state == PTK_SOCK_LISTENING || sock->state == PTK_SOCK_UNLISTENED) {
+        ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+    }
 }
 
 /* Wakes every waiter of the socket with CLOSED. */

@@ -14,7 +14,10 @@
 
 /* One handle as it is registered with the kernel's poller. */
 typedef struct ptk_registration {
-    ptk_event_source_t *sources; /* one if OWNED; all that share the handle if FOREIGN; NULL: free */
+    uint32_t source_count;          /* 1 if OWNED; of all that share the handle if FOREIGN; 0: free */
+    ptk_event_source_t *owned;      /* OWNED: the source; else NULL */
+    ptk_event_source_t *waiting[2]; /* those in which an operation pends, READ and WRITE: the one that has
+                                       waited longest, in a ring; NULL: none */
     ptk_os_handle_t handle;
     uint32_t generation; /* grows when the entry is freed, so that a stale event of an earlier user is
                             recognised */

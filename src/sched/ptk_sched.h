@@ -222,10 +222,12 @@ struct ptk_scheduler {
     ptk_task_t *spent;   /* ended ones whose stacks are freed as soon as no context stands on them */
     bool keeps_stacks;   /* false under sanitizers and Valgrind, which track every stack that changes hands */
     uint32_t task_count; /* length of `living` */
-    uint32_t daemon_count;           /* daemons among them */
-    uint32_t canceled_count;         /* of them PTK_TASK_CANCELED */
-    ptk_task_t *externally_wakeable; /* found not to be deadlocked at the last check: looked at first */
-    ptk_slab_t tasks;                /* the memory of ptk_task_t */
+    uint32_t daemon_count;              /* daemons among them */
+    uint32_t canceled_count;            /* of them PTK_TASK_CANCELED */
+    uint32_t externally_wakeable_count; /* PARKED tasks with PTK_TASK_EXTERNALLY_WAKEABLE */
+    uint32_t idle_timer_count; /* armed timers whose expiry alone wakes no green thread: those of TIMER
+                                  waitables */
+    ptk_slab_t tasks;          /* the memory of ptk_task_t */
     ptk_stack_pool_t stacks;
     ptk_scheduler_hooks_t hooks; /* of a coroutine library; all NULL without one */
     ptk_task_t *(*find_current)(ptk_scheduler_t *scheduler); /* with hooks; else NULL */

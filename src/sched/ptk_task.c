@@ -181,9 +181,6 @@ static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     if (ptk_unlikely(task->unusual & PTK_TASK_CANCELED)) {
         scheduler->canceled_count--;
     }
-    if (scheduler->externally_wakeable == task) {
-        scheduler->externally_wakeable = NULL;
-    }
 }
 
 void ptk_task_free_name(ptk_green_t *handle) {
