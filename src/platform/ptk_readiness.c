@@ -271,12 +271,18 @@ static uint32_t readiness_source_interest(const ptk_event_source_t *source) {
     return (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
 }
 
-/* Gives the kernel the interest of all sources of a registration. */
-static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
+/* Returns the interest of all sources of a registration. */
+static uint32_t readiness_interest(const ptk_registration_t *registration) {
     uint32_t interest = 0;
-    for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
+    for (const ptk_event_source_t *source = registration->sources; source; source = source->next) {
         interest |= readiness_source_interest(source);
     }
+    return interest;
+}
+
+/* Gives the kernel the interest of all sources of a registration. */
+static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
+    uint32_t interest = readiness_interest(&self->registrations[index]);
     return self->registrations[index].superseded ? -EBADF : self->set_interest(self, index, interest);
 }
 
@@ -411,4 +417,28 @@ void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready
     if (readiness_update_interest(self, index) != 0) {
         readiness_retry_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
     }
+}
+
+/* A superseded number belongs to another registration now. */
+static uint32_t readiness_polled(const ptk_registration_t *registration) {
+    return registration->superseded ? 0 : readiness_interest(registration);
+}
+
+size_t ptk_readiness_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity) {
+    const ptk_readiness_t *self = readiness_of(loop);
+    size_t count = 1;
+    for (uint32_t i = 0; i < self->count; i++) {
+        count += readiness_polled(&self->registrations[i]) != 0;
+    }
+    if (count > capacity) {
+        return count;
+    }
+    *entries++ = (ptk_poll_entry_t) {loop->inbox->wake, PTK_READY_READ};
+    for (uint32_t i = 0; i < self->count; i++) {
+        uint32_t interest = readiness_polled(&self->registrations[i]);
+        if (interest != 0) {
+            *entries++ = (ptk_poll_entry_t) {self->registrations[i].handle, interest};
+        }
+    }
+    return count;
 }
