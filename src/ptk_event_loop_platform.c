@@ -304,7 +304,15 @@ const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t *loop) 
     return mine->ops->name;
 }
 
-/* Writes the platform's own descriptor to *handle_out and notifies the attachment that it is lent out. */
+/* Notifies the attachment that another loop waits for this one. */
+static void loop_set_exposed(ptk_event_loop_platform_t *loop) {
+    loop->is_exposed = true;
+    if (loop->attachment.exposed) {
+        loop->attachment.exposed(loop);
+    }
+}
+
+/* Writes the platform's own descriptor, which is lent out now, to *handle_out. */
 static ptk_err loop_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
     if (!loop->ops->expose) {
         return ptk_fail(PTK_ERR_NOT_SUPPORTED);
@@ -314,10 +322,7 @@ static ptk_err loop_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *han
         return ptk_fail_errno(os_err);
     }
     ptk_assert(*handle_out != PTK_OS_HANDLE_NONE);
-    loop->is_exposed = true;
-    if (loop->attachment.exposed) {
-        loop->attachment.exposed(loop);
-    }
+    loop_set_exposed(loop);
     return PTK_OK;
 }
 
@@ -330,4 +335,42 @@ ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_platform_t *loop) {
         return PTK_OS_HANDLE_NONE;
     }
     return loop_expose(mine, &handle) == PTK_OK ? handle : PTK_OS_HANDLE_NONE;
+}
+
+/* The set of a platform that has a descriptor of its own is that descriptor. */
+static ptk_err loop_expose_as_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity,
+                                  size_t *count_out) {
+    ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
+    ptk_err err = loop_expose(loop, &handle);
+    if (err != PTK_OK) {
+        return err;
+    }
+    *count_out = 1;
+    if (capacity > 0) {
+        entries[0] = (ptk_poll_entry_t) {handle, PTK_READY_READ};
+    }
+    return PTK_OK;
+}
+
+ptk_err ptk_event_loop_platform_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries,
+                                         size_t capacity, size_t *count_out) {
+    ptk_event_loop_platform_t *mine = NULL;
+    if (!count_out || (!entries && capacity > 0)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    *count_out = 0;
+    ptk_err err = ptk_loop_resolve(loop, &mine);
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    if (mine->ops->expose) {
+        err = loop_expose_as_set(mine, entries, capacity, count_out);
+    } else {
+        *count_out = mine->ops->poll_set(mine, entries, capacity);
+        loop_set_exposed(mine);
+    }
+    if (err == PTK_OK && *count_out > capacity) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    return err;
 }

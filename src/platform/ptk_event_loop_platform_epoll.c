@@ -249,6 +249,7 @@ const ptk_platform_ops_t ptk_platform_epoll = {
     .cancel = ptk_readiness_cancel,
     .poll = epoll_poll,
     .expose = epoll_expose,
+    .poll_set = NULL,
     .set_alarm = epoll_set_alarm,
     .sockets = &ptk_posix_sock_ops,
 };
