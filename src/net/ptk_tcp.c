@@ -11,6 +11,7 @@
 
 #include "base/ptk_thread.h"
 #include "base/ptk_options.h"
+#include "net/ptk_sock_impl.h"
 #include "platform/ptk_platform.h"
 
 static ptk_sock_t *open_tcp(ptk_event_loop_platform_t *loop, const ptk_addr_t *addr) {
@@ -57,6 +58,7 @@ ptk_sock_t *ptk_tcp_listen(ptk_event_loop_platform_t *loop, const char *address,
         ptk_sock_close(sock);
         return NULL;
     }
+    ptk_sock_set_place(sock, __builtin_return_address(0));
     return sock;
 }
 
@@ -70,5 +72,6 @@ ptk_sock_t *ptk_tcp_connect(const char *address, uint32_t timeout_ms) {
         ptk_sock_close(sock);
         return NULL;
     }
+    ptk_sock_set_place(sock, __builtin_return_address(0));
     return sock;
 }
