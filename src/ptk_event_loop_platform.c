@@ -158,6 +158,12 @@ static void loop_watch_thread(ptk_event_loop_platform_t *loop) {
     }
 }
 
+/* Returns whether the environment wants reports of what is left behind. */
+static bool loop_environment_reports_leaks(void) {
+    const char *value = ptk_sys()->environment("PTK_REPORT_LEAKS");
+    return value && value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
 /* Callers use the macro of the same name, which fills in struct_size. */
 #undef ptk_event_loop_platform_create_with
 ptk_event_loop_platform_t *
@@ -187,6 +193,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     loop_watch_forks();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
+    loop->options.report_leaks = copy.report_leaks != 0 || loop_environment_reports_leaks();
     if (loop->options.destroy_timeout_ms == 0) {
         loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }

@@ -79,6 +79,9 @@ typedef struct ptk_scope {
     bool has_reservation;    /* holds room in the heap for `timer`, returned when the scope ends */
 } ptk_scope_t;
 
+/* The kind of a wait for the end of another green thread; its object is the token of that one's handle. */
+#define PTK_WAIT_KIND_JOIN "join"
+
 /* One thing that a green thread waits for. While it is parked, ptk_wake may be called with any of its
  * records.
  */
@@ -160,8 +163,10 @@ struct ptk_green {
     char *name_copy;    /* owned; NULL: no name was given */
     void *user;         /* the user's pointer */
     ptk_err result;     /* once it has ended: what the body returned */
-    bool detached;      /* its holder's calls are refused */
-    bool joining;       /* a green thread is inside join: no other may join or detach */
+    int line;           /* once it has ended: where it was spawned, and `file` */
+    const char *file;
+    bool detached; /* its holder's calls are refused */
+    bool joining;  /* a green thread is inside join: no other may join or detach */
 };
 
 /* The tables of the layers above, one per kind of object. Ended with the loop in reverse order: a socket's
