@@ -12,7 +12,7 @@ makes no difference (tests/sim/equivalents.txt lists such ones, with the reason)
     tools/plant.py --seed 7 --places 100 --show 17   the 17th bug as a diff
     tools/plant.py --seed 7 --places 100 --by-hand   builds, and prints how a test is run with a bug
 
-All bugs of a run are compiled into one build (mutants.py); PTK_PLANTED=17 in the environment chooses one. A first pass runs
+All bugs of a run are compiled into one build (bug_places.py); PTK_PLANTED=17 in the environment chooses one. A first pass runs
 every test without a bug, with PTK_PLANTED_SEEN=FILE, into which the process maps one byte for each place that it executes. So a
 bug is tried with the tests only that can see it, the cheapest and most specific ones first, until one fails twice or exceeds its
 time. What a bug does is bounded: each test is a process group of its own with limits of time, memory and file size, and is
@@ -39,7 +39,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import mutants
+import bug_places
 from c_source import line_of
 from plant_bugs import FOLDERS, write_tree
 
@@ -123,15 +123,15 @@ def is_in(file: str, folders: list[str]) -> bool:
     return any(file == folder or file.startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
-def planted_files(files: dict[str, str], chosen: list[mutants.Place]) -> dict[str, str]:
+def planted_files(files: dict[str, str], chosen: list[bug_places.Place]) -> dict[str, str]:
     """The files that have places, with all of the chosen ones in them; numbers begin at 1."""
-    by_file: dict[str, list[tuple[int, mutants.Place]]] = {}
+    by_file: dict[str, list[tuple[int, bug_places.Place]]] = {}
     for number, place in enumerate(chosen, 1):
         by_file.setdefault(place.file, []).append((number, place))
-    return {file: mutants.plant(files[file], pairs, "base/ptk_planted.h") for file, pairs in by_file.items()}
+    return {file: bug_places.plant(files[file], pairs, "base/ptk_planted.h") for file, pairs in by_file.items()}
 
 
-def tree_of(files: dict[str, str], chosen: list[mutants.Place]) -> dict[str, str]:
+def tree_of(files: dict[str, str], chosen: list[bug_places.Place]) -> dict[str, str]:
     room = (len(chosen) + PAGE) // PAGE * PAGE
     return {**files, **planted_files(files, chosen), "src/base/ptk_planted.h": HEADER, "tests.cmake": "",
             "src/base/ptk_planted.c": CHOICE.replace("@ROOM@", str(room)).replace("@PAGE@", str(PAGE))}
@@ -148,12 +148,12 @@ def wrong_lines(out: Path, file: str) -> set[int]:
     return {int(line) for line in lines} if result.returncode != 0 else set()
 
 
-def lines_of(files: dict[str, str], place: mutants.Place) -> set[int]:
+def lines_of(files: dict[str, str], place: bug_places.Place) -> set[int]:
     text = files[place.file]
     return set(range(line_of(text, place.start), line_of(text, place.end) + 1))
 
 
-def without_wrong(files: dict[str, str], chosen: list[mutants.Place], out: Path, checked: set[mutants.Place]) -> list[mutants.Place]:
+def without_wrong(files: dict[str, str], chosen: list[bug_places.Place], out: Path, checked: set[bug_places.Place]) -> list[bug_places.Place]:
     """The chosen places less those in lines that do not compile."""
     tree = tree_of(files, chosen)
     write_tree(out, tree)
@@ -165,12 +165,12 @@ def without_wrong(files: dict[str, str], chosen: list[mutants.Place], out: Path,
     return kept
 
 
-def choose(files: dict[str, str], seed: int, count: int, folders: list[str], out: Path) -> list[mutants.Place]:
+def choose(files: dict[str, str], seed: int, count: int, folders: list[str], out: Path) -> list[bug_places.Place]:
     """The first `count` places of the seed's order that do not overlap and that compile."""
-    everything = [place for file, text in files.items() if is_in(file, folders) for place in mutants.find_places(file, text)]
+    everything = [place for file, text in files.items() if is_in(file, folders) for place in bug_places.find_places(file, text)]
     random.Random(seed).shuffle(everything)
-    chosen: list[mutants.Place] = []
-    checked: set[mutants.Place] = set()
+    chosen: list[bug_places.Place] = []
+    checked: set[bug_places.Place] = set()
     upcoming = iter(everything)
     while len(chosen) < count:
         added = 0
@@ -288,15 +288,15 @@ def trace_all(tests: list[Test], count: int, build: Path, jobs: int, memory_mib:
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
-def texts_of(files: dict[str, str], place: mutants.Place) -> tuple[str, str]:
+def texts_of(files: dict[str, str], place: bug_places.Place) -> tuple[str, str]:
     """The line or lines of a place, and the same with the bug, each without spaces around."""
     text = files[place.file]
     begin, end = text.rfind("\n", 0, place.start) + 1, text.find("\n", place.end)
     bug = text[begin : place.start] + place.bug + text[place.end : end]
-    return mutants.flat(text[begin:end]).strip(), mutants.flat(bug).strip()
+    return bug_places.flat(text[begin:end]).strip(), bug_places.flat(bug).strip()
 
 
-def identity(files: dict[str, str], place: mutants.Place) -> str:
+def identity(files: dict[str, str], place: bug_places.Place) -> str:
     was, is_now = texts_of(files, place)
     text = files[place.file]
     same_before = text.count(text[text.rfind("\n", 0, place.start) : place.end], 0, place.start)
@@ -348,13 +348,13 @@ class Results:
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
-def diff_of(files: dict[str, str], place: mutants.Place) -> str:
+def diff_of(files: dict[str, str], place: bug_places.Place) -> str:
     before = files[place.file].splitlines(keepends=True)
-    after = mutants.with_bug(files[place.file], place).splitlines(keepends=True)
+    after = bug_places.with_bug(files[place.file], place).splitlines(keepends=True)
     return "".join(difflib.unified_diff(before, after, f"a/{place.file}", f"b/{place.file}"))
 
 
-def where(files: dict[str, str], place: mutants.Place) -> str:
+def where(files: dict[str, str], place: bug_places.Place) -> str:
     return f"{place.file}:{line_of(files[place.file], place.start)}, {place.function}: {place.kind}"
 
 
@@ -367,7 +367,7 @@ def build_tree(root: Path, build: Path, jobs: int) -> None:
             raise ToolError(f"{' '.join(command)} failed:\n{result.stdout[-4000:]}{result.stderr[-4000:]}")
 
 
-def run_bugs(options: argparse.Namespace, files: dict[str, str], chosen: list[mutants.Place], tests: list[Test],
+def run_bugs(options: argparse.Namespace, files: dict[str, str], chosen: list[bug_places.Place], tests: list[Test],
              results: Results) -> None:
     """Tries the bugs that have no verdict yet."""
 
@@ -388,7 +388,7 @@ def run_bugs(options: argparse.Namespace, files: dict[str, str], chosen: list[mu
         list(pool.map(run_one, [number for number in range(1, len(chosen) + 1) if is_open(number)]))
 
 
-def report(files: dict[str, str], chosen: list[mutants.Place], results: Results, equivalents: set[tuple[str, str, str]]) -> int:
+def report(files: dict[str, str], chosen: list[bug_places.Place], results: Results, equivalents: set[tuple[str, str, str]]) -> int:
     """Prints the survivors and the counts; returns how many there are."""
     counts: Counter[str] = Counter()
     by_label: Counter[str] = Counter()

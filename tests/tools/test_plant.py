@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
-import mutants  # noqa: E402
+import bug_places  # noqa: E402
 import plant  # noqa: E402
 
 SOURCE = """\
@@ -79,7 +79,7 @@ static int decide(const char *text, int a,
 
 class PlacesTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.places = mutants.find_places("src/kinds.c", KINDS)
+        self.places = bug_places.find_places("src/kinds.c", KINDS)
 
     def found(self, kind: str) -> list[tuple[str, str]]:
         return [(KINDS[place.start : place.end].strip(), place.bug.strip()) for place in self.places if place.kind == kind]
@@ -109,11 +109,24 @@ class PlacesTest(unittest.TestCase):
 
     def test_a_copy_with_bugs_has_the_lines_of_the_original(self) -> None:
         text = "#include <x.h>\n\nint f(int a) {\n    g(a,\n      2);\n    return a;\n}\n"
-        places = [place for place in mutants.find_places("src/x.c", text) if place.kind == "statement left out"]
-        copy = mutants.plant(text, [(3, places[0])], "base/ptk_planted.h")
+        places = [place for place in bug_places.find_places("src/x.c", text) if place.kind == "statement left out"]
+        copy = bug_places.plant(text, [(3, places[0])], "base/ptk_planted.h")
         self.assertIn("if (!PTK_PLANTED(3)) { g(a, 2); }\n\n    return a;", copy)
         self.assertEqual(copy.split("\n")[0], '#include "base/ptk_planted.h"')
         self.assertEqual(copy.split("\n")[1], "#line 1")
+
+
+class EquivalentsTest(unittest.TestCase):
+    def test_each_entry_fits_the_sources(self) -> None:
+        path = ROOT / "tests/sim/equivalents.txt"
+        entries = plant.read_equivalents(path)
+        self.assertEqual(len(entries), path.read_text().count("\nbecause: "))
+        for place, was, is_now in entries:
+            file, function = place.split(", ")
+            text = (ROOT / file).read_text()
+            self.assertIn(f"{function}(", text)
+            self.assertIn(was, bug_places.flat(text), place)
+            self.assertNotEqual(was, is_now)
 
 
 class PlantTest(unittest.TestCase):
