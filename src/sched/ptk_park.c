@@ -257,7 +257,9 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
         ptk_task_t *task = ptk_pick_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
+        scheduler->resumed = task;
         scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
+        scheduler->resumed = NULL;
     }
 }
 
