@@ -42,13 +42,13 @@ typedef struct ptk_event_loop_platform_options {
     uint32_t allow_unguarded;    /**< 1: run on stacks without guard pages where guards cannot be had. */
     uint32_t report_leaks; /**< 1, or `$PTK_REPORT_LEAKS` set to anything but 0: destroy reports what was left
                               behind, see there. */
-    uint32_t watchdog_ms; /**< Report a loop that takes no tick for so long, see ptk_diagnose.h; 0: do not.
-                             `$PTK_WATCHDOG_MS`, if it is a number, takes precedence. */
+    uint32_t watchdog_ms;  /**< Report a loop that takes no tick for so long, see ptk_diagnose.h; 0: do not.
+                              `$PTK_WATCHDOG_MS`, if it is a number, takes precedence. */
 } ptk_event_loop_platform_options_t;
 
 /** Initialises #ptk_event_loop_platform_options_t in C and C++; fields that are not named are zero. */
 #define PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT                                                                 \
-    {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0, 0}
+    {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0, 0, 0}
 
 #ifndef __cplusplus
 /** Makes options in C: `&PTK_EVENT_LOOP_PLATFORM_OPTIONS(.platform = "poll")`. */
