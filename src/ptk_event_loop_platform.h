@@ -138,7 +138,11 @@ PTK_API const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t
 
 /**
  * Returns a descriptor that is readable whenever ptk_scheduler_poll() has something to do, to embed the loop
- * in another one. From the first call on, deadlines and runnable work show on it too.
+ * in another one. From the first call on, deadlines and runnable work show on it too. It may also become
+ * readable when there is nothing to do: at a deadline that is no more.
+ *
+ * The other loop may watch it level-triggered, and poll once each time that it is readable; or
+ * edge-triggered, and poll then until `next_ms` is not 0.
  *
  * @param loop  the loop; NULL means the current one
  * @return the descriptor; PTK_OS_HANDLE_NONE on failure, with the reason in ptk_get_err():

@@ -137,7 +137,7 @@ size_t ptk_backtrace_interrupted(const void *interrupted, const void *low, const
 }
 
 /* Reports one line. A return address can lie behind the end of its function, if the call was the last
- * instruction; so its name is looked up `back` bytes earlier. */
+ * instruction; so it is looked up `back` bytes earlier, and the offset in the module is that of the call. */
 static void backtrace_report_frame(size_t number, const void *address, uintptr_t back) {
     ptk_sys_symbol_t symbol;
     uintptr_t place = (uintptr_t) address;
@@ -146,11 +146,12 @@ static void backtrace_report_frame(size_t number, const void *address, uintptr_t
         return;
     }
     const char *module = symbol.module ? symbol.module : "?";
-    size_t offset = (size_t) (symbol.offset + back);
+    size_t module_offset = (size_t) symbol.module_offset;
     if (symbol.name) {
-        ptk_report("    #%zu %s+0x%zx (%s)", number, symbol.name, offset, module);
+        ptk_report("    #%zu %s+0x%zx (%s+0x%zx)", number, symbol.name, (size_t) (symbol.offset + back),
+                   module, module_offset);
     } else {
-        ptk_report("    #%zu 0x%zx (%s+0x%zx)", number, (size_t) place, module, offset);
+        ptk_report("    #%zu 0x%zx (%s+0x%zx)", number, (size_t) place, module, module_offset);
     }
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds. Not async-signal-safe
- * where the bounds are unknown.
+ * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds.
  */
 #pragma once
 
@@ -23,5 +22,6 @@ size_t ptk_backtrace_here(const void *low, const void *high, const void **frames
 size_t ptk_backtrace_interrupted(const void *interrupted, const void *low, const void *high,
                                  const void **frames, size_t capacity);
 
-/* Writes one line per frame to the report sink: "    #0 name+0x12 (module)". */
+/* Writes one line per frame to the report sink: "    #0 name+0x12 (module+0x345)". The last number is what
+ * `addr2line -e module` and llvm-symbolizer take. */
 void ptk_backtrace_report(const void *const *frames, size_t count);

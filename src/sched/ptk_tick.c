@@ -98,8 +98,7 @@ void ptk_tick_show(ptk_scheduler_t *scheduler) {
         return;
     }
     scheduler->kicks = true;
-    ptk_timer_read_clock(scheduler);
-    loop->ops->set_alarm(loop, ptk_heap_first_deadline(&scheduler->heap));
+    ptk_timer_show(scheduler);
     if (!ptk_inbox_prepare_sleep(scheduler->inbox) || ptk_tick_has_work(scheduler)) {
         scheduler->inbox->sys->wake_kick(scheduler->inbox->kick);
     }

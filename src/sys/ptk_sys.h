@@ -31,11 +31,15 @@ struct epoll_event;
 struct pollfd;
 struct sigaction;
 
+#define PTK_SYS_NAME_BYTES 64 /* of the name of a static function; a longer one is cut */
+
 /* The name of a code address, as far as the system has one. */
 typedef struct ptk_sys_symbol {
     const char *module; /* path of the program or library, NULL if unknown */
-    const char *name;   /* nearest exported symbol, NULL if unknown */
-    uintptr_t offset;   /* from the symbol if there is one, else from the module's base */
+    const char *name;   /* the function, NULL if unknown; may point to `text`, so the struct is not copied */
+    uintptr_t offset;   /* from the function; 0 without a name */
+    uintptr_t module_offset; /* in the module's file, as addr2line and llvm-symbolizer take it */
+    char text[PTK_SYS_NAME_BYTES];
 } ptk_sys_symbol_t;
 
 typedef struct ptk_sys {
@@ -137,6 +141,8 @@ typedef struct ptk_sys {
     bool (*write_error)(const char *text, size_t bytes);
 
     void (*abort)(void);
+    /* Names a code address, also of a static function where the program has its symbol table. False: no
+     * module is mapped there. Allocates nothing; reads files. */
     bool (*symbolize)(const void *address, ptk_sys_symbol_t *symbol_out);
 } ptk_sys_t;
 

@@ -79,20 +79,6 @@ static const char *sys_linux_environment(const char *name) {
     return getenv(name);
 }
 
-/* dladdr(3) names exported symbols alone; without one the offset is that from the module's base, which
- * addr2line takes. */
-static bool sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
-    Dl_info info;
-    *symbol_out = (ptk_sys_symbol_t) {.module = NULL};
-    if (!dladdr(address, &info)) {
-        return false;
-    }
-    symbol_out->module = info.dli_fname;
-    symbol_out->name = info.dli_sname;
-    symbol_out->offset = (uintptr_t) address - (uintptr_t) (info.dli_sname ? info.dli_saddr : info.dli_fbase);
-    return true;
-}
-
 /* NULL in a program that was linked without C++. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
 
@@ -161,5 +147,5 @@ const ptk_sys_t ptk_sys_real = {
     .error_forget = ptk_sys_linux_error_forget,
     .write_error = ptk_sys_linux_write_error,
     .abort = abort,
-    .symbolize = sys_linux_symbolize,
+    .symbolize = ptk_sys_linux_symbolize,
 };

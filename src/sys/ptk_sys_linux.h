@@ -4,7 +4,8 @@
  *
  * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets,
  * ptk_sys_linux_poll.c pollers, timers and wakes, ptk_sys_linux_error.c standard error,
- * ptk_sys_linux_thread.c other threads, and ptk_sys_linux_handle.c the numbers of new descriptors.
+ * ptk_sys_linux_thread.c other threads, ptk_sys_linux_symbol.c names of code addresses, and
+ * ptk_sys_linux_handle.c the numbers of new descriptors.
  */
 #pragma once
 
@@ -91,6 +92,9 @@ int ptk_sys_linux_pipe(int ends[2]);
  * for the test that compares the two. */
 int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
                                 int64_t timeout_ns);
+
+/* Names of code: ptk_sys_linux_symbol.c. */
+bool ptk_sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_out);
 
 /* Standard error: ptk_sys_linux_error.c. */
 void ptk_sys_linux_error_adopt(void);

@@ -59,11 +59,11 @@ static ptk_err one_by_one(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_accept_serves_many_waiters_first_come_first_served) {
+TEST(p06_accept_serves_many_waiters_first_come_first_served, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(one_by_one);
 }
 
-TEST(p06_accept_serves_many_waiters_first_come_first_served_ipv6) {
+TEST(p06_accept_serves_many_waiters_first_come_first_served_ipv6, NEEDS_ORDER | NEEDS_TICKS) {
     sock_use_ipv6();
     sock_in_green(one_by_one);
 }
@@ -89,7 +89,7 @@ static ptk_err all_at_once(void *unused) {
     return PTK_OK;
 }
 
-TEST(p01_accept_finds_every_connection_of_one_report) {
+TEST(p01_accept_finds_every_connection_of_one_report, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(all_at_once);
 }
 

@@ -154,7 +154,7 @@ static ptk_err wait_with_a_deadline(void *user) {
     return test_wait(user, 3600 * 1000);
 }
 
-TEST(dump_names_what_each_waits_for) {
+TEST(dump_names_what_each_waits_for, TRUSTS_READINESS) {
     test_capture_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];

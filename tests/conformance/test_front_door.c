@@ -115,7 +115,7 @@ static ptk_err end_of_a_sleeper(void *unused) {
     return PTK_OK;
 }
 
-TEST(green_end_cancels_and_joins) {
+TEST(green_end_cancels_and_joins, NEEDS_ORDER) {
     test_in_green(end_of_a_sleeper);
 }
 
@@ -236,7 +236,7 @@ static ptk_err end_where_it_cannot(void *unused) {
     return PTK_OK;
 }
 
-TEST(green_end_where_it_cannot) {
+TEST(green_end_where_it_cannot, NEEDS_ORDER) {
     test_in_green(end_where_it_cannot);
 }
 

@@ -39,7 +39,7 @@ static ptk_err join_one_that_has_ended(void *arg) {
     return PTK_OK;
 }
 
-TEST(join_of_an_ended_green_thread) {
+TEST(join_of_an_ended_green_thread, NEEDS_ORDER) {
     test_in_green(join_one_that_has_ended);
 }
 
@@ -142,7 +142,7 @@ static ptk_err join_twice_at_once(void *arg) {
     return PTK_OK;
 }
 
-TEST(join_by_a_second_green_thread_is_busy) {
+TEST(join_by_a_second_green_thread_is_busy, NEEDS_ORDER | NEEDS_TICKS) {
     test_in_green(join_twice_at_once);
 }
 
@@ -180,7 +180,7 @@ static ptk_err end_and_cancel_the_joiner_at_once(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_join_that_is_complete_beats_the_cancel) {
+TEST(p46_join_that_is_complete_beats_the_cancel, NEEDS_ORDER) {
     test_in_green(end_and_cancel_the_joiner_at_once);
 }
 
@@ -200,7 +200,7 @@ static ptk_err detach_one_that_runs(void *arg) {
     return PTK_OK;
 }
 
-TEST(detach_lets_it_run_to_its_end) {
+TEST(detach_lets_it_run_to_its_end, NEEDS_ORDER) {
     test_in_green(detach_one_that_runs);
     CHECK_STR(test_notes(), "x");
 }
@@ -219,7 +219,7 @@ static ptk_err detach_one_that_is_joined(void *arg) {
     return PTK_OK;
 }
 
-TEST(p06_detach_of_one_that_is_joined_is_busy) {
+TEST(p06_detach_of_one_that_is_joined_is_busy, NEEDS_ORDER | NEEDS_TICKS) {
     test_in_green(detach_one_that_is_joined);
 }
 

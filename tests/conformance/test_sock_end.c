@@ -236,7 +236,7 @@ static ptk_err close_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_close_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_close_wakes_recv_send_accept_connect_and_waits, NEEDS_ORDER | NEEDS_TICKS | TRUSTS_READINESS) {
     sock_in_green(close_under_waiters);
 }
 
@@ -248,7 +248,7 @@ static ptk_err abort_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_reset_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_reset_wakes_recv_send_accept_connect_and_waits, NEEDS_ORDER | NEEDS_TICKS | TRUSTS_READINESS) {
     sock_in_green(abort_under_waiters);
 }
 

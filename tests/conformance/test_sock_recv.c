@@ -288,7 +288,7 @@ static ptk_err three_receivers(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_second_and_third_receiver_of_a_stream_are_busy) {
+TEST(p06_second_and_third_receiver_of_a_stream_are_busy, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(three_receivers);
 }
 

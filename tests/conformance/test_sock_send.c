@@ -61,11 +61,11 @@ static ptk_err several_senders(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_several_sends_go_out_whole_and_in_their_order) {
+TEST(p06_several_sends_go_out_whole_and_in_their_order, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(several_senders);
 }
 
-TEST(p06_several_sends_go_out_whole_and_in_their_order_ipv6) {
+TEST(p06_several_sends_go_out_whole_and_in_their_order_ipv6, NEEDS_ORDER | NEEDS_TICKS) {
     sock_use_ipv6();
     sock_in_green(several_senders);
 }
@@ -91,7 +91,7 @@ static ptk_err no_overtaking(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_send_with_timeout_0_does_not_overtake) {
+TEST(p06_send_with_timeout_0_does_not_overtake, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(no_overtaking);
 }
 
@@ -133,7 +133,7 @@ static ptk_err queued_ones_leave(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_queued_send_that_leaves_breaks_nothing) {
+TEST(p46_queued_send_that_leaves_breaks_nothing, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(queued_ones_leave);
 }
 
@@ -279,7 +279,7 @@ static ptk_err reset_under_senders(void *unused) {
     return PTK_OK;
 }
 
-TEST(p16_reset_in_the_middle_of_a_send_is_partial_and_breaks_the_queue) {
+TEST(p16_reset_in_the_middle_of_a_send_is_partial_and_breaks_the_queue, NEEDS_ORDER | NEEDS_TICKS) {
     use_default_sigpipe();
     sock_in_green(reset_under_senders);
 }

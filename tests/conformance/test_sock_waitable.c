@@ -71,7 +71,7 @@ static ptk_err hint(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_is_a_hint_that_consumes_nothing) {
+TEST(sock_waitable_is_a_hint_that_consumes_nothing, TRUSTS_READINESS) {
     sock_in_green(hint);
 }
 
@@ -96,7 +96,7 @@ static ptk_err writable(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_for_writing) {
+TEST(sock_waitable_for_writing, TRUSTS_READINESS) {
     sock_in_green(writable);
 }
 
@@ -148,7 +148,7 @@ static ptk_err beside_a_receive(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_is_busy_beside_a_receive) {
+TEST(p06_sock_waitable_is_busy_beside_a_receive, TRUSTS_READINESS) {
     sock_in_green(beside_a_receive);
 }
 
@@ -170,7 +170,7 @@ static ptk_err receive_beside(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_receive_is_busy_beside_a_wait_for_reading) {
+TEST(p06_receive_is_busy_beside_a_wait_for_reading, TRUSTS_READINESS) {
     sock_in_green(receive_beside);
 }
 
@@ -204,7 +204,7 @@ static ptk_err beside_a_send(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_for_writing_queues_behind_a_send) {
+TEST(p06_sock_waitable_for_writing_queues_behind_a_send, NEEDS_ORDER | NEEDS_TICKS) {
     sock_in_green(beside_a_send);
 }
 
@@ -234,7 +234,7 @@ static ptk_err of_a_listener(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_of_a_listener_passes_the_wake_on) {
+TEST(p06_sock_waitable_of_a_listener_passes_the_wake_on, NEEDS_ORDER | NEEDS_TICKS | TRUSTS_READINESS) {
     sock_in_green(of_a_listener);
 }
 
@@ -258,7 +258,7 @@ static ptk_err leave(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_sock_waitable_waits_can_be_cancelled_and_aborted) {
+TEST(p46_sock_waitable_waits_can_be_cancelled_and_aborted, TRUSTS_READINESS) {
     sock_in_green(leave);
 }
 
@@ -285,7 +285,7 @@ static ptk_err carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_is_ready_while_there_are_unread_bytes) {
+TEST(sock_waitable_is_ready_while_there_are_unread_bytes, TRUSTS_READINESS) {
     sock_in_green(carry);
 }
 
@@ -316,7 +316,7 @@ static ptk_err beside_a_timer(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_in_wait_any_with_a_timer) {
+TEST(sock_waitable_in_wait_any_with_a_timer, TRUSTS_READINESS) {
     sock_in_green(beside_a_timer);
 }
 
@@ -361,7 +361,7 @@ static ptk_err one_of_three(void *unused) {
     return PTK_OK;
 }
 
-TEST(p07_wait_any_of_three_sockets) {
+TEST(p07_wait_any_of_three_sockets, TRUSTS_READINESS) {
     sock_in_green(one_of_three);
 }
 
@@ -385,6 +385,6 @@ static ptk_err closed_in_wait_any(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_close_ends_a_wait_any_with_its_index) {
+TEST(p05_close_ends_a_wait_any_with_its_index, TRUSTS_READINESS) {
     sock_in_green(closed_in_wait_any);
 }

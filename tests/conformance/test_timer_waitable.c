@@ -212,7 +212,7 @@ static ptk_err wait_and_note(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_waitable_wakes_one_waiter_per_event_in_order) {
+TEST(timer_waitable_wakes_one_waiter_per_event_in_order, NEEDS_ORDER | NEEDS_TICKS) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *timer = test_timer_waitable(10, 10);
@@ -285,7 +285,7 @@ static ptk_err abort_and_destroy(void *arg) {
     return PTK_OK;
 }
 
-TEST(p05_timer_waitable_abort_and_destroy_wake_waiters) {
+TEST(p05_timer_waitable_abort_and_destroy_wake_waiters, NEEDS_ORDER) {
     test_clock_begin(START_NS);
     test_in_green(abort_and_destroy);
     test_clock_end();

@@ -116,7 +116,7 @@ static ptk_err signal_three_waiters(void *arg) {
     return PTK_OK;
 }
 
-TEST(p06_user_three_waiters_are_woken_one_by_one_in_order) {
+TEST(p06_user_three_waiters_are_woken_one_by_one_in_order, NEEDS_ORDER | NEEDS_TICKS) {
     test_in_green(signal_three_waiters);
 }
 
@@ -137,7 +137,7 @@ static ptk_err signal_around_a_timeout(void *arg) {
     return PTK_OK;
 }
 
-TEST(user_waiter_that_timed_out_takes_no_event) {
+TEST(user_waiter_that_timed_out_takes_no_event, NEEDS_ORDER) {
     test_in_green(signal_around_a_timeout);
 }
 
@@ -158,7 +158,7 @@ static ptk_err come_between_wake_and_run(void *arg) {
     return PTK_OK;
 }
 
-TEST(user_event_belongs_to_the_waiter_that_it_woke) {
+TEST(user_event_belongs_to_the_waiter_that_it_woke, NEEDS_ORDER) {
     test_in_green(come_between_wake_and_run);
 }
 
@@ -218,7 +218,7 @@ static ptk_err abort_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(abort_ends_current_waits_only) {
+TEST(abort_ends_current_waits_only, NEEDS_ORDER | NEEDS_TICKS) {
     test_in_green(abort_waits);
 }
 
@@ -239,7 +239,7 @@ static ptk_err abort_after_signal(void *arg) {
     return PTK_OK;
 }
 
-TEST(abort_leaves_completed_waits_and_pending_events) {
+TEST(abort_leaves_completed_waits_and_pending_events, NEEDS_ORDER | NEEDS_TICKS) {
     test_in_green(abort_after_signal);
 }
 
@@ -288,7 +288,7 @@ static ptk_err destroy_after_signal(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_destroy_takes_nothing_from_a_wait_that_is_complete) {
+TEST(p46_destroy_takes_nothing_from_a_wait_that_is_complete, NEEDS_ORDER) {
     test_in_green(destroy_after_signal);
 }
 
@@ -311,7 +311,7 @@ static ptk_err destroy_by_a_waiter(void *arg) {
     return PTK_OK;
 }
 
-TEST(p05_destroy_by_one_of_the_waiters) {
+TEST(p05_destroy_by_one_of_the_waiters, NEEDS_ORDER) {
     test_in_green(destroy_by_a_waiter);
 }
 

@@ -132,7 +132,7 @@ static ptk_err mix_types(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_over_all_types) {
+TEST(waitany_over_all_types, TRUSTS_READINESS) {
     test_in_green(mix_types);
 }
 
@@ -159,7 +159,7 @@ static ptk_err wait_for_directions(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_over_both_directions_of_one_waitable) {
+TEST(waitany_over_both_directions_of_one_waitable, TRUSTS_READINESS) {
     test_in_green(wait_for_directions);
 }
 
@@ -185,7 +185,7 @@ static ptk_err take_both_of_a_batch(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_waitany_descriptor_and_timer_at_once) {
+TEST(p07_waitany_descriptor_and_timer_at_once, TRUSTS_READINESS) {
     test_clock_begin(1000);
     test_in_green(take_both_of_a_batch);
     test_clock_end();
@@ -220,7 +220,7 @@ static ptk_err wait_for_both(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_waitany_takes_descriptor_and_timer_once_each_when_both_meet_the_timeout) {
+TEST(p07_waitany_takes_descriptor_and_timer_once_each_when_both_meet_the_timeout, TRUSTS_READINESS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     both_t both;
@@ -265,7 +265,7 @@ static ptk_err end_the_wait(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_aborted_and_closed_return_the_index) {
+TEST(waitany_aborted_and_closed_return_the_index, NEEDS_ORDER) {
     test_in_green(end_the_wait);
 }
 
@@ -295,7 +295,7 @@ static ptk_err meet_a_busy_item(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_busy_returns_the_index) {
+TEST(waitany_busy_returns_the_index, NEEDS_ORDER | TRUSTS_READINESS) {
     test_in_green(meet_a_busy_item);
 }
 
@@ -321,7 +321,7 @@ static ptk_err keep_a_direction_busy(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_takes_a_direction_while_it_waits) {
+TEST(waitany_takes_a_direction_while_it_waits, NEEDS_ORDER | TRUSTS_READINESS) {
     test_in_green(keep_a_direction_busy);
 }
 
@@ -368,7 +368,7 @@ static ptk_err signal_and_cancel(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_waitany_that_is_complete_stays_so) {
+TEST(p46_waitany_that_is_complete_stays_so, NEEDS_ORDER) {
     test_in_green(signal_and_cancel);
 }
 
@@ -432,7 +432,7 @@ static ptk_err queue_with_plain_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_stands_in_line_with_plain_waits) {
+TEST(waitany_stands_in_line_with_plain_waits, NEEDS_ORDER | NEEDS_TICKS) {
     test_in_green(queue_with_plain_waits);
 }
 
@@ -453,7 +453,7 @@ static ptk_err repeat_an_item(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_with_the_same_waitable_three_times) {
+TEST(waitany_with_the_same_waitable_three_times, NEEDS_ORDER) {
     test_in_green(repeat_an_item);
 }
 
@@ -475,7 +475,7 @@ static ptk_err repeat_a_descriptor(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_with_the_same_descriptor_twice) {
+TEST(waitany_with_the_same_descriptor_twice, TRUSTS_READINESS) {
     test_in_green(repeat_a_descriptor);
 }
 
@@ -635,6 +635,6 @@ static ptk_err wait_for_both_or_user(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_with_both_directions_in_one_item) {
+TEST(waitany_with_both_directions_in_one_item, TRUSTS_READINESS) {
     test_in_green(wait_for_both_or_user);
 }
