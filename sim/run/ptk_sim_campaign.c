@@ -210,14 +210,55 @@ static void campaign_print_totals(const ptk_sim_command_t *command, const worker
             per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
 }
 
-/* Reports that the time was too short for all windows. */
-static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
+/* Returns whether the time was too short for all windows. */
+static bool campaign_was_cut_short(const ptk_sim_command_t *command, const worker_t *workers) {
     bool was_cut_short = false;
     for (unsigned i = 0; i < command->jobs; i++) {
         was_cut_short = was_cut_short || atomic_load(&workers[i].was_cut_short);
     }
-    if (was_cut_short) {
-        fprintf(stdout, "time is up: not every window has been tried\n");
+    return was_cut_short;
+}
+
+/* Prints a command line that goes on from here, and for what. */
+static void campaign_print_command(const ptk_sim_command_t *command, const char *why, const char *options) {
+    fprintf(stdout, "  %-52s %s %s %s%s%s%s\n", why, command->program, command->chosen[0]->name, options,
+            command->platform ? " --platform " : "", command->platform ? command->platform : "",
+            command->flags & PTK_SIM_EXHAUSTION ? " --exhaustion" : "");
+}
+
+/* Prints what an enumeration that found nothing has not tried, with the commands that do. A window that is
+   longer by one decision has about twice as many runs. */
+static void campaign_print_next(const ptk_sim_command_t *command, uint64_t worlds) {
+    char why[64];
+    char options[64];
+    fprintf(stdout, "nothing failed. What these windows do not contain, and what tries it:\n");
+    if (command->flags & PTK_SIM_NO_FAULTS) {
+        snprintf(options, sizeof options, "--exhaustive %u", command->decisions);
+        campaign_print_command(command, "faults", options);
+    } else if (command->faults < command->decisions) {
+        snprintf(options, sizeof options, "--exhaustive %u --faults %u", command->decisions,
+                 command->faults + 1);
+        campaign_print_command(command, "more faults at a time", options);
+    }
+    if (command->decisions < PTK_CHOICE_TREE_DEPTH_MAX) {
+        snprintf(why, sizeof why, "decisions farther apart (about %" PRIu64 " worlds)", 2 * worlds);
+        snprintf(options, sizeof options, "--exhaustive %u --faults %u", command->decisions + 1,
+                 command->faults);
+        campaign_print_command(command, why, options);
+    }
+    campaign_print_command(command, "values between the benign and the last one", "--seeds 10000");
+    if (!(command->flags & PTK_SIM_EXHAUSTION)) {
+        campaign_print_command(command, "shortages of memory and descriptors", "--seeds 10000 --exhaustion");
+    }
+}
+
+/* Prints what remains to be tried after an enumeration that found nothing. */
+static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
+    if (campaign_was_cut_short(command, workers)) {
+        fprintf(stdout, "time is up: not every window has been tried\n"
+                        "give it more --seconds, or fewer decisions\n");
+    } else if (command->decisions > 0) {
+        campaign_print_next(command, campaign_totals(workers, command->jobs).worlds);
     }
 }
 

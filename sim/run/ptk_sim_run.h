@@ -94,6 +94,9 @@ int ptk_sim_run_input(ptk_sim_command_t *command);
 /* Replays a tape's file and writes its timeline. Returns 0, 1 if it fails, 2 if it is not a tape. */
 int ptk_sim_replay_file(const ptk_sim_command_t *command);
 
+/* Prints a warning with the names of the functions that the guard does not intercept in this program. */
+void ptk_sim_warn_if_unguarded(const char *program);
+
 /* Returns the machine's clock. */
 static inline uint64_t ptk_sim_real_ms(void) {
     return ptk_sys_real.now_ns() / 1000000;

@@ -20,6 +20,7 @@
 #endif
 
 #define BACKTRACE_STEP_BYTES_MAX ((uintptr_t) 1024 * 1024)
+#define BACKTRACE_TEXT_BYTES     400
 
 typedef struct backtrace_frame {
     uintptr_t caller_frame;
@@ -136,27 +137,30 @@ size_t ptk_backtrace_interrupted(const void *interrupted, const void *low, const
     return ptk_backtrace_walk((const void *) pc, (const void *) frame, NULL, NULL, frames, capacity);
 }
 
-/* Reports one line. A return address can lie behind the end of its function, if the call was the last
- * instruction; so it is looked up `back` bytes earlier, and the offset in the module is that of the call. */
-static void backtrace_report_frame(size_t number, const void *address, uintptr_t back) {
+/* A return address can lie behind the end of its function, if the call was the last instruction; so it is
+ * looked up one byte earlier, and the offset in the module is that of the call. */
+void ptk_backtrace_describe(const void *address, bool is_return_address, char *text_out, size_t bytes) {
     ptk_sys_symbol_t symbol;
+    uintptr_t back = is_return_address ? 1 : 0;
     uintptr_t place = (uintptr_t) address;
     if (!ptk_sys_real.symbolize((const void *) (place - back), &symbol)) {
-        ptk_report("    #%zu 0x%zx", number, (size_t) place);
+        ptk_sys_format(text_out, bytes, "0x%zx", (size_t) place);
         return;
     }
     const char *module = symbol.module ? symbol.module : "?";
     size_t module_offset = (size_t) symbol.module_offset;
     if (symbol.name) {
-        ptk_report("    #%zu %s+0x%zx (%s+0x%zx)", number, symbol.name, (size_t) (symbol.offset + back),
-                   module, module_offset);
+        ptk_sys_format(text_out, bytes, "%s+0x%zx (%s+0x%zx)", symbol.name, (size_t) (symbol.offset + back),
+                       module, module_offset);
     } else {
-        ptk_report("    #%zu 0x%zx (%s+0x%zx)", number, (size_t) place, module, module_offset);
+        ptk_sys_format(text_out, bytes, "0x%zx (%s+0x%zx)", (size_t) place, module, module_offset);
     }
 }
 
 void ptk_backtrace_report(const void *const *frames, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        backtrace_report_frame(i, frames[i], i == 0 ? 0 : 1);
+        char text[BACKTRACE_TEXT_BYTES];
+        ptk_backtrace_describe(frames[i], i > 0, text, sizeof text);
+        ptk_report("    #%zu %s", i, text);
     }
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds.
+ * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds. Not async-signal-safe
+ * where the bounds are unknown.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Writes the program counters of a suspended context's open calls to `frames`, innermost first, and returns
@@ -22,6 +24,10 @@ size_t ptk_backtrace_here(const void *low, const void *high, const void **frames
 size_t ptk_backtrace_interrupted(const void *interrupted, const void *low, const void *high,
                                  const void **frames, size_t capacity);
 
-/* Writes one line per frame to the report sink: "    #0 name+0x12 (module+0x345)". The last number is what
+/* Describes a code address: "name+0x12 (module+0x345)", as far as it is known. The last number is what
  * `addr2line -e module` and llvm-symbolizer take. */
+void ptk_backtrace_describe(const void *address, bool is_return_address, char *text_out, size_t bytes);
+
+/* Writes one line per frame to the report sink: "    #0 " and the description. The first frame is an
+ * instruction, the others are return addresses. */
 void ptk_backtrace_report(const void *const *frames, size_t count);

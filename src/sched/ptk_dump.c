@@ -9,6 +9,7 @@
 
 #include "base/ptk_log_impl.h"
 #include "context/ptk_backtrace.h"
+#include <string.h>
 
 #define DUMP_FRAMES 32
 
@@ -51,7 +52,25 @@ static void report_timer(const char *what, const ptk_timer_t *timer, uint64_t no
     ptk_report("    %s in %llu ms", what, (unsigned long long) left);
 }
 
+/* Reports a wait for the end of another green thread. The object is the token of its handle, which is living
+ * while it is joined. */
+static void report_join(const ptk_wait_t *wait, unsigned long long waited_ms) {
+    const ptk_token_table_t *handles = &wait->task->scheduler->handles;
+    const ptk_green_t *joined = ptk_token_find(handles, wait->object, PTK_TOKEN_STRIDE(ptk_green_t));
+    const ptk_task_t *task = joined ? joined->task : NULL;
+    if (task) {
+        ptk_report("    waits for join of \"%s\", spawned at %s:%d, for %llu ms", task->label.name,
+                   task->label.file, task->label.line, waited_ms);
+    } else {
+        ptk_report("    waits for join for %llu ms, and that green thread has ended", waited_ms);
+    }
+}
+
 static void report_wait(const ptk_wait_t *wait, uint64_t since_ns, uint64_t now_ns) {
+    if (strcmp(wait->kind, PTK_WAIT_KIND_JOIN) == 0) {
+        report_join(wait, (unsigned long long) milliseconds_between(since_ns, now_ns));
+        return;
+    }
     ptk_report("    waits for %s %p for %llu ms", wait->kind, wait->object,
                (unsigned long long) milliseconds_between(since_ns, now_ns));
 }

@@ -80,6 +80,9 @@ typedef struct ptk_scope {
     bool has_reservation;    /* holds room in the heap for `timer`, returned when the scope ends */
 } ptk_scope_t;
 
+/* The kind of a wait for the end of another green thread; its object is the token of that one's handle. */
+#define PTK_WAIT_KIND_JOIN "join"
+
 /* One thing that a green thread waits for. While it is parked, ptk_wake may be called with any of its
  * records.
  */
@@ -161,8 +164,10 @@ struct ptk_green {
     char *name_copy;    /* owned; NULL: no name was given */
     void *user;         /* the user's pointer */
     ptk_err result;     /* once it has ended: what the body returned */
-    bool detached;      /* its holder's calls are refused */
-    bool joining;       /* a green thread is inside join: no other may join or detach */
+    int line;           /* once it has ended: where it was spawned, and `file` */
+    const char *file;
+    bool detached; /* its holder's calls are refused */
+    bool joining;  /* a green thread is inside join: no other may join or detach */
 };
 
 /* The tables of the layers above, one per kind of object. Ended with the loop in reverse order: a socket's
@@ -225,10 +230,12 @@ struct ptk_scheduler {
     ptk_task_t *spent;   /* ended ones whose stacks are freed as soon as no context stands on them */
     bool keeps_stacks;   /* false under sanitizers and Valgrind, which track every stack that changes hands */
     uint32_t task_count; /* length of `living` */
-    uint32_t daemon_count;           /* daemons among them */
-    uint32_t canceled_count;         /* of them PTK_TASK_CANCELED */
-    ptk_task_t *externally_wakeable; /* found not to be deadlocked at the last check: looked at first */
-    ptk_slab_t tasks;                /* the memory of ptk_task_t */
+    uint32_t daemon_count;              /* daemons among them */
+    uint32_t canceled_count;            /* of them PTK_TASK_CANCELED */
+    uint32_t externally_wakeable_count; /* PARKED tasks with PTK_TASK_EXTERNALLY_WAKEABLE */
+    uint32_t idle_timer_count; /* armed timers whose expiry alone wakes no green thread: those of TIMER
+                                  waitables */
+    ptk_slab_t tasks;          /* the memory of ptk_task_t */
     ptk_stack_pool_t stacks;
     ptk_scheduler_hooks_t hooks; /* of a coroutine library; all NULL without one */
     ptk_task_t *(*find_current)(ptk_scheduler_t *scheduler); /* with hooks; else NULL */

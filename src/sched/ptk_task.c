@@ -19,6 +19,7 @@
 #include "base/ptk_memory.h"
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_park.h"
+#include <string.h>
 
 /* Ends the wait of a parked call. The timeout is the whole call's, so any of its records will do. */
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
@@ -181,9 +182,10 @@ static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     if (ptk_unlikely(task->unusual & PTK_TASK_CANCELED)) {
         scheduler->canceled_count--;
     }
-    if (scheduler->externally_wakeable == task) {
-        scheduler->externally_wakeable = NULL;
-    }
+}
+
+bool ptk_task_is_unstarted(const ptk_task_t *task) {
+    return task->state == PTK_TASK_READY && strcmp(task->wait.kind, PTK_TASK_KIND_START) == 0;
 }
 
 void ptk_task_free_name(ptk_green_t *handle) {
@@ -213,6 +215,9 @@ void ptk_task_end(ptk_task_t *task, ptk_err result) {
     }
     if (handle->detached) {
         ptk_task_free_handle(scheduler, handle);
+    } else { /* the handle outlives the label */
+        handle->file = task->label.file;
+        handle->line = task->label.line;
     }
     recycle_task(scheduler, task);
 }

@@ -4,7 +4,7 @@
  *
  * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets,
  * ptk_sys_linux_poll.c pollers, timers and wakes, ptk_sys_linux_error.c standard error,
- * ptk_sys_linux_thread.c other threads, ptk_sys_linux_symbol.c names of code addresses, and
+ * ptk_sys_linux_symbol.c names of code addresses, ptk_sys_linux_thread.c other threads, and
  * ptk_sys_linux_handle.c the numbers of new descriptors.
  */
 #pragma once

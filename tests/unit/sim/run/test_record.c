@@ -76,3 +76,7 @@ TEST(verdicts_name_the_failure_before_the_crash) {
     ptk_sim_describe_verdict(&verdict, text, sizeof text);
     CHECK_STR(text, "it crashed: Aborted");
 }
+
+TEST(a_program_without_the_guard_is_noticed) {
+    CHECK(!ptk_sim_is_guarded());
+}
