@@ -175,6 +175,7 @@ const ptk_platform_ops_t ptk_platform_poll = {
     .cancel = ptk_readiness_cancel,
     .poll = poll_poll,
     .expose = NULL,
+    .poll_set = ptk_readiness_poll_set,
     .set_alarm = NULL,
     .sockets = &ptk_posix_sock_ops,
 };

@@ -446,3 +446,27 @@ void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready
         readiness_retry_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
     }
 }
+
+/* A superseded number belongs to another registration now. */
+static uint32_t readiness_polled(const ptk_registration_t *registration) {
+    return registration->superseded ? 0 : readiness_interest(registration);
+}
+
+size_t ptk_readiness_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity) {
+    const ptk_readiness_t *self = readiness_of(loop);
+    size_t count = 1;
+    for (uint32_t i = 0; i < self->count; i++) {
+        count += readiness_polled(&self->registrations[i]) != 0;
+    }
+    if (count > capacity) {
+        return count;
+    }
+    *entries++ = (ptk_poll_entry_t) {loop->inbox->wake, PTK_READY_READ};
+    for (uint32_t i = 0; i < self->count; i++) {
+        uint32_t interest = readiness_polled(&self->registrations[i]);
+        if (interest != 0) {
+            *entries++ = (ptk_poll_entry_t) {self->registrations[i].handle, interest};
+        }
+    }
+    return count;
+}

@@ -51,13 +51,14 @@ void ptk_readiness_init(ptk_readiness_t *self);
 /* Frees the table. No source is attached. */
 void ptk_readiness_fini(ptk_readiness_t *self);
 
-/* Five functions of ptk_platform_ops_t, for the port's table. */
+/* Six functions of ptk_platform_ops_t, for the port's table; poll_set is for ports without expose. */
 int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
                               ptk_os_handle_t handle);
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
+size_t ptk_readiness_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity);
 
 /* Cuts the table off from the kernel's poller: in a forked child that poller is the parent's too. Sources are
  * only detached afterwards. */

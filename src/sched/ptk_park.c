@@ -87,10 +87,14 @@ static __attribute__((noinline)) void switch_with_cxx(ptk_scheduler_t *scheduler
     scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, own);
 }
 
-/* Leaves a coroutine through its library. It runs again when the main context has resumed it. */
+/* Leaves a coroutine through its library. It runs again when the main context has resumed it. One that yields
+ * while no call is inside run or poll makes work for the next. */
 static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     int saved_errno = *scheduler->errno_place;
     ptk_assert(!(self->flags & PTK_TASK_SUSPENDED));
+    if (scheduler->kicks && self->state == PTK_TASK_READY) {
+        ptk_inbox_kick(scheduler->inbox);
+    }
     self->flags |= PTK_TASK_SUSPENDED;
     scheduler->hooks.suspend(scheduler->hooks.context);
     self->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
@@ -253,7 +257,9 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
         ptk_task_t *task = ptk_pick_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
+        scheduler->resumed = task;
         scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
+        scheduler->resumed = NULL;
     }
 }
 

@@ -171,6 +171,19 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
     return scheduler->task_count > scheduler->daemon_count ? PTK_OK : ptk_fail(PTK_ERR_DONE);
 }
 
+ptk_err ptk_scheduler_next_ms(ptk_event_loop_platform_t *loop, uint32_t *next_ms_out) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = next_ms_out ? ptk_scheduler_attach(loop, &scheduler) : ptk_fail(PTK_ERR_INVALID_PARAM);
+    if (err == PTK_OK && scheduler->active) {
+        err = ptk_fail(PTK_ERR_BUSY);
+    }
+    if (err == PTK_OK) {
+        ptk_timer_read_clock(scheduler);
+        *next_ms_out = next_ms(scheduler);
+    }
+    return err;
+}
+
 ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_t *scheduler = NULL;
     ptk_err err = ptk_scheduler_attach(loop, &scheduler);

@@ -20,8 +20,12 @@ ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms);
 /* Makes a relative deadline absolute, with the present time as its base. */
 void ptk_deadline_fix(ptk_deadline_t *deadline);
 
-/* Arms an idle timer, which costs a link and no more. Its owner has reserved a heap slot. A NEVER deadline
-   arms nothing. */
+/* Settles the new timers and gives the loop's alarm, if there is one, the first deadline. Called where the
+ * embedding loop is to see deadlines that no call of run or poll will report. */
+void ptk_timer_show(ptk_scheduler_t *scheduler);
+
+/* Arms an idle timer, which costs a link and no more inside run and poll. Its owner has reserved a heap slot.
+   A NEVER deadline arms nothing. */
 static inline void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer,
                                  const ptk_deadline_t *deadline) {
     ptk_assert(timer->state == PTK_TIMER_IDLE && timer->expire);
@@ -32,6 +36,9 @@ static inline void ptk_timer_arm(ptk_scheduler_t *scheduler, ptk_timer_t *timer,
     timer->relative = deadline->kind == PTK_DEADLINE_RELATIVE;
     timer->value_ns = deadline->ns;
     ptk_list_append(&scheduler->new_timers, &timer->link);
+    if (ptk_unlikely(scheduler->kicks)) {
+        ptk_timer_show(scheduler);
+    }
 }
 
 /* Disarms a timer in any state. Most timeouts end before the next clock reading, and cost an unlink. */

@@ -14,7 +14,6 @@
 #include "wait/ptk_waitable_timer.h"
 
 #include "sched/ptk_scheduler_impl.h"
-#include "sched/ptk_tick.h"
 #include "sched/ptk_timer.h"
 
 /* Returns how many periods have ended at `now_ns`, and sets *deadline_ns, which has passed, to the end of the
@@ -70,7 +69,6 @@ void ptk_waitable_timer_resume(ptk_waitable_t *waitable) {
         ptk_event_counter_add(&waitable->counter, count_expiries(&next_ns, source->period_ns, now_ns));
     }
     run_timer_until(waitable, next_ns);
-    ptk_tick_show(waitable->scheduler);
 }
 
 ptk_err ptk_waitable_timer_start(ptk_waitable_t *waitable, const ptk_timer_spec_t *spec) {
@@ -87,7 +85,6 @@ ptk_err ptk_waitable_timer_start(ptk_waitable_t *waitable, const ptk_timer_spec_
     ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
     ptk_deadline_fix(&first);
     run_timer_until(waitable, first.ns);
-    ptk_tick_show(scheduler);
     return PTK_OK;
 }
 
