@@ -6,12 +6,13 @@
  * Submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
  * blocked and nothing has been reported since. If it would block, the bit is cleared and the operation pends:
  * it becomes the source's one pending operation in that direction, and the kernel is requested to report the
- * direction. A report takes the operation off the source and returns it from poll as RETRY; the next try is
- * made on the waiter's own stack. Readiness is a hint everywhere: no report is believed before a system call
- * has confirmed it.
+ * direction. HANGUP and PRIORITY are directions of their own here, for which only READY operations wait. A
+ * report takes the operation off the source and returns it from poll as RETRY; the next try is made on the
+ * waiter's own stack. Readiness is a hint everywhere: no report is believed before a system call has
+ * confirmed it.
  *
  * Invariants:
- *   - source->inbound and source->outbound are exactly the PENDING operations of that source;
+ *   - source->inbound, outbound, hangup and priority are exactly the PENDING operations of that source;
  *   - an operation in a list of finished ones is RETRY, and no source points at it;
  *   - a registration is free (no source, nothing armed) or in use (at least one source).
  *
@@ -146,12 +147,18 @@ static bool readiness_reserve_handle(ptk_readiness_t *self, size_t handle) {
 
 /* --- sources --- */
 
+/* Returns the events for which an operation pends on the source. */
+static uint32_t readiness_source_interest(const ptk_event_source_t *source) {
+    return (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0) |
+           (source->hangup ? PTK_READY_HANGUP : 0) | (source->priority ? PTK_READY_PRIORITY : 0);
+}
+
 /* Returns the registration that other sources on the same handle have already, NONE if there is none. */
 static uint32_t readiness_find_shared(const ptk_readiness_t *self, const ptk_event_source_t *source) {
     return source->mode == PTK_SOURCE_FOREIGN ? self->by_handle[source->handle] : PTK_REGISTRATION_NONE;
 }
 
-/* Adds `source` to the registration at `index`. A fresh source counts as ready in both directions, so that
+/* Adds `source` to the registration at `index`. A fresh source counts as ready for everything, so that
  * its first operation is tried. */
 static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_event_source_t *source) {
     ptk_registration_t *registration = &self->registrations[index];
@@ -162,7 +169,9 @@ static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_eve
     source->registration = index;
     source->inbound = NULL;
     source->outbound = NULL;
-    source->ready = PTK_READY_READ | PTK_READY_WRITE;
+    source->hangup = NULL;
+    source->priority = NULL;
+    source->ready = PTK_READY_ANY;
     source->attached = true;
 }
 
@@ -230,7 +239,7 @@ static void readiness_unlink_source(ptk_registration_t *registration, ptk_event_
  * registration of the same number, if there is one, is no longer superseded. */
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
     ptk_readiness_t *self = readiness_of(loop);
-    ptk_assert(source->attached && !source->inbound && !source->outbound);
+    ptk_assert(source->attached && readiness_source_interest(source) == 0);
     ptk_assert(source->registration < self->count);
     ptk_registration_t *registration = &self->registrations[source->registration];
     source->attached = false;
@@ -250,8 +259,8 @@ void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *s
 
 /* --- operations --- */
 
-/* Returns the directions (PTK_READY_READ and WRITE) that an operation waits for; never 0. A READY operation
- * may wait for both. */
+/* Returns the events (of PTK_READY_ANY) that an operation waits for; never 0. A READY operation may wait for
+ * several. */
 static uint32_t readiness_directions(const ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
     case PTK_OP_RECV:
@@ -263,12 +272,7 @@ static uint32_t readiness_directions(const ptk_event_op_t *op) {
     case PTK_OP_READY:
         break;
     }
-    return op->events & (PTK_READY_READ | PTK_READY_WRITE);
-}
-
-/* Returns the directions in which an operation pends on the source. */
-static uint32_t readiness_source_interest(const ptk_event_source_t *source) {
-    return (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0);
+    return op->events & PTK_READY_ANY;
 }
 
 /* Gives the kernel the interest of all sources of a registration. */
@@ -282,7 +286,8 @@ static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
 
 /* Returns whether `op` is pending on its source. */
 static bool readiness_is_hooked(const ptk_event_op_t *op) {
-    return op->source->inbound == op || op->source->outbound == op;
+    const ptk_event_source_t *source = op->source;
+    return source->inbound == op || source->outbound == op || source->hangup == op || source->priority == op;
 }
 
 /* IDLE -> DONE. Submit has asserted the state before: this is on the path of every call. */
@@ -292,18 +297,24 @@ static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
     op->state = PTK_OP_DONE;
 }
 
+/* Makes `op` the source's pending operation for the events that it waits for. */
+static void readiness_hook(ptk_event_op_t *op, uint32_t wanted) {
+    ptk_event_source_t *source = op->source;
+    ptk_assert((readiness_source_interest(source) & wanted) == 0);
+    source->inbound = wanted & PTK_READY_READ ? op : source->inbound;
+    source->outbound = wanted & PTK_READY_WRITE ? op : source->outbound;
+    source->hangup = wanted & PTK_READY_HANGUP ? op : source->hangup;
+    source->priority = wanted & PTK_READY_PRIORITY ? op : source->priority;
+}
+
 /* Removes `op` from its source. */
 static void readiness_unhook(ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
-    bool is_inbound = source->inbound == op;
-    bool is_outbound = source->outbound == op;
-    ptk_assert(is_inbound || is_outbound);
-    if (is_inbound) {
-        source->inbound = NULL;
-    }
-    if (is_outbound) {
-        source->outbound = NULL;
-    }
+    ptk_assert(readiness_is_hooked(op));
+    source->inbound = source->inbound == op ? NULL : source->inbound;
+    source->outbound = source->outbound == op ? NULL : source->outbound;
+    source->hangup = source->hangup == op ? NULL : source->hangup;
+    source->priority = source->priority == op ? NULL : source->priority;
 }
 
 /* IDLE -> PENDING, or DONE with the reason if the kernel refuses the registration. */
@@ -311,10 +322,7 @@ static ptk_event_op_state_t readiness_pend(ptk_readiness_t *self, ptk_event_op_t
     ptk_event_source_t *source = op->source;
     uint32_t wanted = readiness_directions(op);
     ptk_assert(wanted != 0 && source->attached);
-    ptk_assert(!(wanted & PTK_READY_READ) || !source->inbound);
-    ptk_assert(!(wanted & PTK_READY_WRITE) || !source->outbound);
-    source->inbound = wanted & PTK_READY_READ ? op : source->inbound;
-    source->outbound = wanted & PTK_READY_WRITE ? op : source->outbound;
+    readiness_hook(op, wanted);
     int err = readiness_update_interest(self, source->registration);
     if (ptk_unlikely(err != 0)) {
         readiness_unhook(op);
@@ -376,9 +384,9 @@ bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     return true;
 }
 
-/* PENDING -> RETRY, for the operation of one direction, if there is one. */
-static void readiness_retry(ptk_event_op_t *op, ptk_list_t *finished) {
-    if (op) {
+/* PENDING -> RETRY, for the operation of one direction, if there is one and the direction is ready. */
+static void readiness_retry(ptk_event_op_t *op, uint32_t is_ready, ptk_list_t *finished) {
+    if (op && is_ready) {
         ptk_assert(op->state == PTK_OP_PENDING && !ptk_list_is_linked(&op->link));
         readiness_unhook(op);
         op->state = PTK_OP_RETRY;
@@ -387,17 +395,16 @@ static void readiness_retry(ptk_event_op_t *op, ptk_list_t *finished) {
 }
 
 /* Sets the ready bits of all sources of a registration, and releases the operations that wait for any of
- * `ready`. An operation that pends in both directions is released by the first: `outbound` is read after
- * that. */
+ * `ready`. An operation that pends in several directions is released by the first: the others are read after
+ * that. PRIORITY comes before READ, since the receive may take the urgent bytes, and the event ends with
+ * them. */
 static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        source->ready |= (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_EXCEPTIONAL));
-        if (ready & PTK_READY_READ) {
-            readiness_retry(source->inbound, finished);
-        }
-        if (ready & PTK_READY_WRITE) {
-            readiness_retry(source->outbound, finished);
-        }
+        source->ready |= (uint8_t) (ready & (PTK_READY_ANY | PTK_READY_EXCEPTIONAL));
+        readiness_retry(source->priority, ready & PTK_READY_PRIORITY, finished);
+        readiness_retry(source->hangup, ready & PTK_READY_HANGUP, finished);
+        readiness_retry(source->inbound, ready & PTK_READY_READ, finished);
+        readiness_retry(source->outbound, ready & PTK_READY_WRITE, finished);
     }
 }
 
@@ -409,6 +416,6 @@ void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready
     self->loop.events++;
     readiness_retry_all(self, index, ready, finished);
     if (readiness_update_interest(self, index) != 0) {
-        readiness_retry_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
+        readiness_retry_all(self, index, PTK_READY_ANY, finished);
     }
 }

@@ -34,7 +34,7 @@ struct ptk_readiness {
     uint32_t *by_handle; /* FOREIGN: handle -> registration, PTK_REGISTRATION_NONE if none */
     size_t by_handle_count;
 
-    /* The hooks of the port. set_interest gives the kernel the interest (PTK_READY_READ and WRITE) of all
+    /* The hooks of the port. set_interest gives the kernel the interest (of PTK_READY_ANY) of all
      * sources of a registration, 0 or -errno; interest 0 cannot fail. remove ends a registration before it is
      * freed. grow, which may be NULL, makes room for `capacity` registrations. */
     int (*set_interest)(ptk_readiness_t *self, uint32_t index, uint32_t interest);
