@@ -10,8 +10,8 @@
  *     ramp      starts conversations; each waits after its first response for the measurement
  *     full      every conversation always has a request in progress: this measures how many requests are
  *               answered, and the latency is mostly the wait behind the other requests
- *     half      every conversation waits for its turn, so that half as many requests are made: this measures
- *               the latency of a server that is not saturated
+ *     half      every conversation pauses between rounds, so that half as many requests are made: this
+ *               measures the latency of a server that is not saturated
  *     end       lets every conversation end after its current round
  *
  * In the ramp at most RAMP_WINDOW conversations are without their first response, so the server's listen
@@ -43,7 +43,7 @@ static const char help[] = "usage: modbus_demo [--seconds N] [--conversations N]
                            "limit allows, up to 10,000)\n"
                            "  --platform NAME    epoll or poll; the best one if not given\n";
 
-#define TURN_STEP_NS (100 * PTK_NS_PER_MS) /* of the sleep before a turn: the end is noticed after it */
+#define PAUSE_STEP_NS (100 * PTK_NS_PER_MS) /* the end is noticed after each such part of a pause */
 
 typedef struct demo demo_t;
 
@@ -73,13 +73,13 @@ struct demo {
     ptk_waitable_t *starting_line; /* waits on it are aborted when the measurement begins */
     uint32_t started;
     uint32_t settled; /* had their first round, successful or not */
-    uint32_t paced;   /* take turns, or have ended since that began */
+    uint32_t paced;   /* pause between rounds, or have ended */
     bool begun;       /* the first measurement has begun */
     bool over;
-    uint64_t turn_ns;  /* between two turns of a conversation; 0: it takes none */
-    phase_t full;      /* the first measurement */
-    phase_t half;      /* the second one */
-    phase_t *measured; /* the one that is under way, or NULL */
+    uint64_t interval_ns; /* from one round of a conversation to the next; 0: there is no pause */
+    phase_t full;         /* the first measurement */
+    phase_t half;         /* the second one */
+    phase_t *measured;    /* the one that is under way, or NULL */
     uint64_t begin_switches;
     uint64_t end_switches;
     uint64_t begin_resident_bytes;
@@ -145,33 +145,34 @@ static bool open_conversation(const conversation_t *self, modbus_client_t *clien
     return !err && run_round(self, client, 0, ptk_now_ns());
 }
 
-/* Waits for the conversation's next turn, and writes when it begins. A turn that is late begins at once and
- * counts from when it was due, so that a slow answer does not hide the wait of the requests behind it. */
-static ptk_err wait_for_turn(const conversation_t *self, uint64_t *turn_ns) {
+/* Pauses until the conversation's next round is due, and writes that time. A round that is late begins at
+ * once and counts from when it was due, so that a slow answer does not hide the wait of the requests behind
+ * it. */
+static ptk_err pause_until_due(const conversation_t *self, uint64_t *due_ns) {
     demo_t *demo = self->demo;
     ptk_err err = PTK_OK;
-    if (*turn_ns == 0) { /* the first turns are spread */
-        *turn_ns = ptk_now_ns() + demo->turn_ns / demo->conversations * self->index;
+    if (*due_ns == 0) { /* the first ones are spread */
+        *due_ns = ptk_now_ns() + demo->interval_ns / demo->conversations * self->index;
         demo->paced++;
     } else {
-        *turn_ns += demo->turn_ns;
+        *due_ns += demo->interval_ns;
     }
-    for (uint64_t now_ns = ptk_now_ns(); !err && !demo->over && now_ns < *turn_ns; now_ns = ptk_now_ns()) {
-        err = ptk_sleep_until(*turn_ns - now_ns > TURN_STEP_NS ? now_ns + TURN_STEP_NS : *turn_ns);
+    for (uint64_t now_ns = ptk_now_ns(); !err && !demo->over && now_ns < *due_ns; now_ns = ptk_now_ns()) {
+        err = ptk_sleep_until(*due_ns - now_ns > PAUSE_STEP_NS ? now_ns + PAUSE_STEP_NS : *due_ns);
     }
     return err;
 }
 
-/* Runs rounds until the end, at first one after the other, then in turns. */
+/* Runs rounds until the end, at first one after the other, then with pauses. */
 static void run_rounds(const conversation_t *self, modbus_client_t *client) {
     demo_t *demo = self->demo;
-    uint64_t turn_ns = 0;
+    uint64_t due_ns = 0;
     bool good = true;
     for (uint32_t round = 1; good && !demo->over; round++) {
-        ptk_err err = demo->turn_ns ? wait_for_turn(self, &turn_ns) : PTK_OK;
-        good = !err && (demo->over || run_round(self, client, round, turn_ns ? turn_ns : ptk_now_ns()));
+        ptk_err err = demo->interval_ns ? pause_until_due(self, &due_ns) : PTK_OK;
+        good = !err && (demo->over || run_round(self, client, round, due_ns ? due_ns : ptk_now_ns()));
     }
-    demo->paced += turn_ns == 0;
+    demo->paced += due_ns == 0;
 }
 
 static ptk_err converse(void *arg) {
@@ -289,14 +290,14 @@ static ptk_err measure_full(demo_t *demo) {
     return err ? err : server_process_report(&demo->server, &demo->server_end, TIMEOUT_MS);
 }
 
-/* A round has two requests, so a turn each time in which the full load would have answered four of each
+/* A round has two requests, so one round in the time in which the full load answers four requests of a
  * conversation makes half of that load. The measurement begins when the last round of the full load is over.
  */
 static ptk_err measure_half(demo_t *demo) {
     uint64_t full_ns = demo->full.end_ns - demo->full.begin_ns;
     uint64_t requests = demo->full.requests > 0 ? demo->full.requests : 1;
     ptk_err err = PTK_OK;
-    demo->turn_ns = (uint64_t) (4.0 * demo->conversations * (double) full_ns / (double) requests);
+    demo->interval_ns = (uint64_t) (4.0 * demo->conversations * (double) full_ns / (double) requests);
     while (!err && demo->paced < demo->conversations) {
         err = ptk_sleep_ms(10);
     }
@@ -414,8 +415,8 @@ static void print_next_steps(const char *program) {
     int length = slash ? (int) (slash - program) + 1 : 0;
     printf(
         "\nServer and client each ran on one OS thread. At full load every conversation always had a request "
-        "in\nprogress, so the latency is mostly the wait behind the other requests. At half load each waited "
-        "for its turn.\n");
+        "in\nprogress, so the latency is mostly the wait behind the other requests. At half load each paused "
+        "between rounds.\n");
     if (is_there(program, length, "modbus_server") && is_there(program, length, "modbus_client")) {
         printf("\nTo try by hand: start the server in one terminal,\n\n"
                "  %.*smodbus_server --listen 127.0.0.1:1502\n\n"
