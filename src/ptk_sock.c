@@ -162,7 +162,9 @@ void ptk_sock_set_place(const ptk_sock_t *token, const void *return_address) {
 static void end_inbound_waits(ptk_sock_t *sock) {
     ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+    if (sock->state == PTK_SOCK_LISTENING || sock->state == PTK_SOCK_UNLISTENED) {
+        ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+    }
 }
 
 /* Wakes every waiter of the socket with CLOSED. */

@@ -11,6 +11,7 @@
 #include "base/ptk_log_impl.h"
 #include "context/ptk_sanitizer.h"
 #include "sys/ptk_sys.h"
+#include <ucontext.h>
 
 #if defined(__x86_64__) || defined(__aarch64__) || defined(__i386__)
 #define BACKTRACE_FRAMES_ARE_PAIRS 1
@@ -102,6 +103,38 @@ __attribute__((noinline)) size_t ptk_backtrace_here(const void *low, const void 
     backtrace_bounds_t bounds = {(uintptr_t) low, (uintptr_t) high};
     uintptr_t frame = (uintptr_t) __builtin_frame_address(0);
     return backtrace_walk(&bounds, frame - 1, frame, frames, capacity);
+}
+
+/* Reads the program counter and the frame pointer at an interruption; 0 if unknown. */
+static void backtrace_read_registers(const void *interrupted, uintptr_t *pc_out, uintptr_t *frame_out) {
+    const ucontext_t *context = interrupted;
+#if defined(__linux__) && defined(__x86_64__)
+    *pc_out = (uintptr_t) context->uc_mcontext.gregs[REG_RIP];
+    *frame_out = (uintptr_t) context->uc_mcontext.gregs[REG_RBP];
+#elif defined(__linux__) && defined(__aarch64__)
+    *pc_out = (uintptr_t) context->uc_mcontext.pc;
+    *frame_out = (uintptr_t) context->uc_mcontext.regs[29];
+#elif defined(__linux__) && defined(__i386__)
+    *pc_out = (uintptr_t) context->uc_mcontext.gregs[REG_EIP];
+    *frame_out = (uintptr_t) context->uc_mcontext.gregs[REG_EBP];
+#else
+    (void) context;
+    *pc_out = 0;
+    *frame_out = 0;
+#endif
+}
+
+/* Code without frame pointers may hold anything in that register: a frame outside the stack, or one that the
+ * kernel cannot read, ends the walk. */
+size_t ptk_backtrace_interrupted(const void *interrupted, const void *low, const void *high,
+                                 const void **frames, size_t capacity) {
+    uintptr_t pc;
+    uintptr_t frame;
+    backtrace_read_registers(interrupted, &pc, &frame);
+    if (low && frame >= (uintptr_t) low && frame < (uintptr_t) high) {
+        return ptk_backtrace_walk((const void *) pc, (const void *) frame, low, high, frames, capacity);
+    }
+    return ptk_backtrace_walk((const void *) pc, (const void *) frame, NULL, NULL, frames, capacity);
 }
 
 /* A return address can lie behind the end of its function, if the call was the last instruction; so it is

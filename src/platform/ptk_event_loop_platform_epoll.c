@@ -86,7 +86,7 @@ static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registratio
  * an empty queue. */
 static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index) {
     ptk_assert(registration->handle != PTK_OS_HANDLE_NONE && !registration->superseded);
-    ptk_assert(!registration->sources->next);
+    ptk_assert(registration->owned && registration->source_count == 1);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET};
     event.data.u64 = epoll_token(registration, index);
     int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
@@ -102,7 +102,7 @@ static int epoll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32
     if (interest == 0) {
         return 0;
     }
-    if (registration->sources->mode == PTK_SOURCE_FOREIGN) {
+    if (!registration->owned) {
         return epoll_arm_foreign(self, registration, index, interest);
     }
     return registration->armed ? 0 : epoll_arm_owned(self, registration, index);
@@ -114,7 +114,7 @@ static void epoll_remove(ptk_readiness_t *readiness, uint32_t index) {
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     const ptk_registration_t *registration = &readiness->registrations[index];
     struct epoll_event unused = {0};
-    ptk_assert(!registration->sources);
+    ptk_assert(registration->source_count == 0);
     if (registration->armed) {
         (void) ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_DEL, registration->handle, &unused);
     }
@@ -249,6 +249,7 @@ const ptk_platform_ops_t ptk_platform_epoll = {
     .cancel = ptk_readiness_cancel,
     .poll = epoll_poll,
     .expose = epoll_expose,
+    .poll_set = NULL,
     .set_alarm = epoll_set_alarm,
     .sockets = &ptk_posix_sock_ops,
 };

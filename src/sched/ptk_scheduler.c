@@ -6,7 +6,7 @@
  * The loop carries the scheduler as its attachment, made by the first call that needs one. When the loop is
  * destroyed, `detach` ends and frees, in this order:
  *   1. the green threads, by the drain: afterwards no call is inside any object (what the program has left
- *      behind is reported before and after it, if the loop does that);
+ *      behind is reported before and after it, if the loop does that); then the watchdog;
  *   2. the objects of the layers above: sockets, then waitables;
  *   3. what is in the inbox: it is closed first, so that no message follows;
  *   4. tasks and handles, which return their room in the heap of timers;
@@ -114,6 +114,7 @@ static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
         ptk_drain(scheduler);
     }
     ptk_leaks_report_handles(scheduler);
+    ptk_watchdog_end(scheduler);
     end_services(scheduler);
     ptk_inbox_close(scheduler->inbox);
     ptk_drain_inbox(scheduler);
@@ -141,6 +142,7 @@ static bool abandon_scheduler(ptk_event_loop_platform_t *loop) {
     if (!scheduler->active && scheduler->task_count == 0) {
         return detach_scheduler(loop) == PTK_OK;
     }
+    ptk_watchdog_end(scheduler);
     scheduler->kicks = false;
     end_services(scheduler);
     ptk_inbox_close(scheduler->inbox);
@@ -197,6 +199,9 @@ ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **
         mine->attachment.abandon = abandon_scheduler;
         mine->attachment.exposed = show_loop;
         ptk_thread()->scheduler = scheduler;
+        if (mine->options.watchdog_ms != 0) {
+            ptk_watchdog_watch(scheduler, mine->options.watchdog_ms);
+        }
         ptk_tick_show(scheduler);
     }
     *scheduler_out = mine->attachment.data;

@@ -108,7 +108,6 @@ static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
    so nothing but the list is touched. */
 static void recycle_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->state = PTK_TASK_FREE;
-    task->label.name = "(none: it has ended)";
     push_task(task->keeps_stack ? &scheduler->idle : &scheduler->spent, task);
 }
 
@@ -173,6 +172,7 @@ static bool has_limited_scopes(const ptk_task_t *task) {
 /* Removes a task from what it is in while it lives. */
 static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     ptk_assert(scheduler->task_count > 0 && task->state == PTK_TASK_READY && !task->waits);
+    task->label.name = "(none: it has ended)"; /* the watchdog may read it after the handle is freed */
     if (ptk_unlikely(has_limited_scopes(task))) {
         ptk_scopes_end(task);
     }
@@ -181,9 +181,6 @@ static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     scheduler->daemon_count -= task->flags & PTK_TASK_DAEMON ? 1 : 0;
     if (ptk_unlikely(task->unusual & PTK_TASK_CANCELED)) {
         scheduler->canceled_count--;
-    }
-    if (scheduler->externally_wakeable == task) {
-        scheduler->externally_wakeable = NULL;
     }
 }
 

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -118,6 +119,18 @@ typedef struct ptk_sys {
      * handler, the same for all threads. */
     int (*at_thread_exit)(void (*handler)(void *argument), void *argument);
     void (*thread_yield)(void);
+
+    /* Other threads. start runs body(argument) on a thread with all signals blocked but those of faults; join
+     * waits for its end. self names the calling thread. signal sends a signal to a living thread; it is
+     * async-signal-safe. */
+    int (*thread_start)(void (*body)(void *argument), void *argument, uintptr_t *thread_out);
+    void (*thread_join)(uintptr_t thread);
+    uintptr_t (*thread_self)(void);
+    void (*thread_signal)(uintptr_t thread, int signal_number);
+    /* wait returns at once if *word is not `value`, else after a wake, after the timeout (< 0: none), or
+     * earlier for no reason. Both are async-signal-safe. */
+    void (*thread_wait)(atomic_uint *word, unsigned value, int64_t timeout_ns);
+    void (*thread_wake)(atomic_uint *word);
     const char *(*environment)(const char *name);
 
     /* Standard error: descriptor 2. write_error neither waits nor raises a signal, and writes only to the

@@ -4,7 +4,8 @@
  *
  * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets,
  * ptk_sys_linux_poll.c pollers, timers and wakes, ptk_sys_linux_error.c standard error,
- * ptk_sys_linux_symbol.c names of code addresses, and ptk_sys_linux_handle.c the numbers of new descriptors.
+ * ptk_sys_linux_symbol.c names of code addresses, ptk_sys_linux_thread.c other threads, and
+ * ptk_sys_linux_handle.c the numbers of new descriptors.
  */
 #pragma once
 
@@ -108,3 +109,11 @@ void ptk_sys_linux_signal_raise(int signal_number);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);
 bool ptk_sys_linux_in_signal_handler(void);
+
+/* Other threads: ptk_sys_linux_thread.c. */
+int ptk_sys_linux_thread_start(void (*body)(void *argument), void *argument, uintptr_t *thread_out);
+void ptk_sys_linux_thread_join(uintptr_t thread);
+uintptr_t ptk_sys_linux_thread_self(void);
+void ptk_sys_linux_thread_signal(uintptr_t thread, int signal_number);
+void ptk_sys_linux_thread_wait(atomic_uint *word, unsigned value, int64_t timeout_ns);
+void ptk_sys_linux_thread_wake(atomic_uint *word);

@@ -309,7 +309,7 @@ static ptk_err signal_then_cancel(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_green_cancel(green));
     CHECK_OK(test_join(green));
@@ -318,7 +318,7 @@ static ptk_err signal_then_cancel(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_a_result_that_is_complete_beats_the_cancel, NEEDS_ORDER) {
+TEST(p46_a_result_that_is_complete_beats_the_cancel) {
     test_in_green(signal_then_cancel);
 }
 

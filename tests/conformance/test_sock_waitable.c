@@ -189,7 +189,9 @@ static ptk_err beside_a_send(void *unused) {
     sock_task_t behind = {
         .verb = SOCK_SEND, .sock = pair.sock, .buffer = "tail", .length = 4, .timeout_ms = SOCK_FOREVER};
     sock_task_start(&sender);
+    sock_settle();
     sock_task_start(&waiter);
+    sock_settle();
     sock_task_start(&behind);
     sock_settle();
     CHECK(!sender.ended && !waiter.ended && !behind.ended);
@@ -204,7 +206,7 @@ static ptk_err beside_a_send(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_for_writing_queues_behind_a_send, NEEDS_ORDER | NEEDS_TICKS) {
+TEST(p06_sock_waitable_for_writing_queues_behind_a_send) {
     sock_in_green(beside_a_send);
 }
 
@@ -220,8 +222,8 @@ static ptk_err of_a_listener(void *unused) {
     };
     for (int i = 0; i < 3; i++) {
         sock_task_start(&tasks[i]);
+        sock_settle();
     }
-    sock_settle();
     CHECK(!tasks[0].ended && !tasks[1].ended && !tasks[2].ended);
     int peer = peer_connect(&addr);
     for (int i = 0; i < 3; i++) {
@@ -234,7 +236,7 @@ static ptk_err of_a_listener(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_of_a_listener_passes_the_wake_on, NEEDS_ORDER | NEEDS_TICKS | TRUSTS_READINESS) {
+TEST(p06_sock_waitable_of_a_listener_passes_the_wake_on, TRUSTS_READINESS) {
     sock_in_green(of_a_listener);
 }
 

@@ -8,11 +8,29 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 bool ptk_test_is_long(void) {
     const char *value = getenv("PTK_TEST_LONG");
     return value && *value && strcmp(value, "0") != 0;
+}
+
+#define ROUNDS_NS UINT64_C(3000000000) /* after this time the least number of rounds is enough */
+
+static uint64_t real_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t) now.tv_sec * UINT64_C(1000000000) + (uint64_t) now.tv_nsec;
+}
+
+bool ptk_test_round(ptk_test_rounds_t *rounds, unsigned round) {
+    uint64_t now_ns = real_now_ns();
+    if (round == 0) {
+        rounds->end_ns = now_ns + ROUNDS_NS;
+    }
+    bool goes_on = round < rounds->least || now_ns < rounds->end_ns || ptk_test_is_long();
+    return round < rounds->most && goes_on;
 }
 
 /* splitmix64 */

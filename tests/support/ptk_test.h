@@ -90,6 +90,20 @@ unsigned ptk_test_flags(void);
 /* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);
 
+/*
+ * Returns whether round `round`, from 0, of a race between threads is to be run: up to `most` rounds, and
+ * where the machine is so busy that they would take long, fewer, but at least `least`. Each round needs the
+ * other thread to run, so that its duration is the machine's matter and no measure of the code. With
+ * PTK_TEST_LONG, `most`.
+ */
+typedef struct ptk_test_rounds {
+    unsigned least;
+    unsigned most;
+    uint64_t end_ns; /* set by round 0 */
+} ptk_test_rounds_t;
+
+bool ptk_test_round(ptk_test_rounds_t *rounds, unsigned round);
+
 /* A source of pseudo-random numbers, the same in every run. Every seed will do, 0 included. */
 typedef struct ptk_test_random {
     uint64_t state;
