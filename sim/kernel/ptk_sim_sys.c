@@ -105,6 +105,14 @@ static int sim_guard_install(void *memory, size_t bytes) {
     return ptk_sys_real.guard_install(memory, bytes);
 }
 
+static void sim_discard(void *memory, size_t bytes) {
+    ptk_sys_real.discard(memory, bytes);
+}
+
+static size_t sim_mapping_room(size_t *limit_out) {
+    return ptk_sys_real.mapping_room(limit_out);
+}
+
 static int sim_resident(void *memory, size_t bytes, unsigned char *vector) {
     return ptk_sys_real.resident(memory, bytes, vector);
 }
@@ -446,6 +454,8 @@ const ptk_sys_t ptk_sim_sys = {
     .protect_none = sim_protect_none,
     .guard_install = sim_guard_install,
     .resident = sim_resident,
+    .discard = sim_discard,
+    .mapping_room = sim_mapping_room,
     .is_readable = sim_is_readable,
     .page_bytes = sim_page_bytes,
     .socket = sim_socket,
