@@ -49,7 +49,7 @@ class Place:
 # --- text ------------------------------------------------------------------------------------------------------------
 def functions(code: str) -> Iterator[tuple[str, int, int]]:
     """The name and the body, without its braces, of each function of a blanked text."""
-    for match in re.finditer(r"^[A-Za-z_](?:[^\n;{}]|\n(?=[ \t]))*?\b(\w+)\((?:[^;{}])*\) \{$", code, re.MULTILINE):
+    for match in re.finditer(r"^[A-Za-z_](?:[^\n;{}]|\n(?=[ \t]))*?\b(?!__attribute__)(\w+)\((?:[^;{}])*\) \{$", code, re.MULTILINE):
         end = code.find("\n}", match.end())
         if end > 0 and not match.group().startswith(("struct", "enum", "union", "typedef", "#")):
             yield match[1], match.end(), end

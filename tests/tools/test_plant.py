@@ -56,7 +56,7 @@ set_tests_properties(unit.broken PROPERTIES LABELS unit WILL_FAIL ON ENVIRONMENT
 KINDS = """\
 #include <stdbool.h>
 
-static int decide(const char *text, int a,
+static __attribute__((noinline)) int decide(const char *text, int a,
                   int b) {
     static const int fixed = 4;
     ptk_assert(a < b);
@@ -89,6 +89,9 @@ class PlacesTest(unittest.TestCase):
         self.assertEqual(self.found("bound off by one"), [("a <= b", "a < b"), ("i < a", "i <= a")])
         self.assertEqual(self.found("comparison negated"), [])
         self.assertEqual(self.found("operand left out"), [("&& text", "")])
+
+    def test_the_function_is_named(self) -> None:
+        self.assertEqual({place.function for place in self.places}, {"decide"})
 
     def test_statements_and_jumps(self) -> None:
         self.assertEqual(self.found("unlink left out"), [("list_remove(text);", ";")])
