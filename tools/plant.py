@@ -313,14 +313,16 @@ def read_equivalents(path: Path) -> set[tuple[str, str, str]]:
     return set(re.findall(r"^in: (\S+, \w+)\nwas: (.*)\nis: *(.*)\nbecause: .+$", path.read_text(), re.MULTILINE))
 
 
-def try_bug(number: int, tests: list[Test], memory_mib: int) -> dict[str, object]:
-    """Runs the tests that execute a place, until one sees the bug."""
+def try_bug(number: int, tests: list[Test], memory_mib: int, budget_s: float) -> dict[str, object]:
+    """Runs the tests that execute a place, until one sees the bug or `budget_s` is over (0: no limit)."""
     able = [test for test in tests if number in test.places]
     able.sort(key=lambda test: (len(test.places) + 10) * (test.seconds + 0.01))
     begin = time.monotonic()
     found: dict[str, object] = {"verdict": "survived" if able else "not executed"}
     tried = 0
     for test in able:
+        if budget_s and time.monotonic() - begin > budget_s:
+            break
         tried += 1
         verdict = run_test(test, number, test.limit_s(), memory_mib)
         if verdict == "failed":
@@ -328,7 +330,7 @@ def try_bug(number: int, tests: list[Test], memory_mib: int) -> dict[str, object
         if verdict != "passed":
             found = {"verdict": "caught", "by": test.name, "how": verdict, "label": test.labels[0]}
             break
-    return {**found, "tried": tried, "seconds": round(time.monotonic() - begin, 1)}
+    return {**found, "tried": tried, "able": len(able), "seconds": round(time.monotonic() - begin, 1)}
 
 
 class Results:
@@ -378,9 +380,9 @@ def run_bugs(options: argparse.Namespace, files: dict[str, str], chosen: list[bu
         place = chosen[number - 1]
         was, is_now = texts_of(files, place)
         entry = {"id": identity(files, place), "place": where(files, place), "was": was, "is": is_now,
-                 **try_bug(number, tests, options.memory)}
+                 **try_bug(number, tests, options.memory, options.budget)}
         results.add(entry)
-        print(f"{number:4} {entry['verdict']:12} {entry['place']} ({entry['tried']} tests, {entry['seconds']} s) {entry.get('by', '')}",
+        print(f"{number:4} {entry['verdict']:12} {entry['place']} ({entry['tried']} of {entry['able']} tests, {entry['seconds']} s) {entry.get('by', '')}",
               flush=True)
 
     def is_open(number: int) -> bool:
@@ -426,7 +428,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=300, help="with --only simulator: how many of each scenario (default 300)")
     parser.add_argument("--labels", default=LABELS, help=f"of the tests (default {LABELS})")
     parser.add_argument("--jobs", type=int, default=1, help="bugs that are tried at the same time (default 1)")
-    parser.add_argument("--memory", type=int, default=4096, help="a test's limit of address space in MiB (default 4096)")
+    parser.add_argument("--budget", type=float, default=0, help="seconds for each bug, after which it has survived (default 0: all tests)")
+    parser.add_argument("--memory", type=int, default=8192, help="a test's limit of address space in MiB (default 8192)")
     parser.add_argument("--list", action="store_true", help="print the places and end")
     parser.add_argument("--show", type=int, metavar="K", help="print the K-th bug as a diff and end")
     parser.add_argument("--by-hand", action="store_true", help="build and end")
