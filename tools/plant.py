@@ -47,6 +47,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LABELS = "unit,conformance,regress,faults,sim"
 # What this build does not compile.
 NOT_BUILT = r"ptk_context_(?:ucontext|aarch64)\."
+# Scripts that run programs of this build.
+SCRIPTS = r"tools\.sim_"
 # Each takes minutes: a workload for every call that can fail.
 NOT_RUN = r"faults\.suite|_sweep|\.sweep"
 SMALLEST_LIMIT_S = 8.0
@@ -104,6 +106,7 @@ class Test:
     folder: str
     labels: list[str]
     skips: int = -1
+    pattern: str = ""  # what the output of a test that passes must match, whatever it returns
     seconds: float = 0.0
     places: set[int] = field(default_factory=set)  # the numbers that it executes
 
@@ -208,17 +211,21 @@ def run_test(test: Test, number: int, limit_s: float, memory_mib: int, seen: Pat
     if seen:
         environment["PTK_PLANTED_SEEN"] = str(seen)
     limits = [str(int(limit_s) + 1), str(memory_mib * 1024), str(64 * 2048)]
-    with subprocess.Popen(["sh", "-c", BOUNDED, "sh", *limits, *test.command], cwd=test.folder, env=environment,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          start_new_session=True) as process:
+    with tempfile.TemporaryFile() as output, subprocess.Popen(
+            ["sh", "-c", BOUNDED, "sh", *limits, *test.command], cwd=test.folder, env=environment, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:
             code = process.wait(limit_s)
         except subprocess.TimeoutExpired:
             return "timeout"
         finally:
             kill_group(process)
+        output.seek(0)
+        text = output.read().decode(errors="replace") if test.pattern else ""
     if code == -signal.SIGXCPU:
         return "timeout"
+    if test.pattern:
+        return "passed" if re.search(test.pattern, text, re.DOTALL) else "failed"
     return "passed" if code in (0, test.skips) else "failed"
 
 
@@ -228,19 +235,20 @@ def ctest_tests(build: Path) -> list[Test]:
     tests = []
     for entry in json.loads(shown.stdout)["tests"]:
         properties = {prop["name"]: prop["value"] for prop in entry["properties"]}
-        if "command" not in entry or "PASS_REGULAR_EXPRESSION" in properties or properties.get("RUN_SERIAL"):
+        if "command" not in entry or properties.get("RUN_SERIAL"):
             continue
         environment = dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", []))
         tests.append(Test(entry["name"], entry["command"], environment, properties.get("WORKING_DIRECTORY", str(build)),
-                          properties.get("LABELS", []), properties.get("SKIP_RETURN_CODE", -1)))
+                          properties.get("LABELS", []), properties.get("SKIP_RETURN_CODE", -1),
+                          "".join(properties.get("PASS_REGULAR_EXPRESSION", []))))
     return tests
 
 
 def tests_to_run(build: Path, labels: list[str]) -> list[Test]:
-    """The C programs among the tests that have one of the labels."""
+    """The programs of this build among the tests that have one of the labels, and what else runs these."""
     return [test for test in ctest_tests(build)
-            if set(labels) & set(test.labels) and not re.search(NOT_RUN, test.name)
-            and Path(test.command[0]).is_relative_to(build)]
+            if (set(labels) & set(test.labels) and not re.search(NOT_RUN, test.name)
+                and Path(test.command[0]).is_relative_to(build)) or re.match(SCRIPTS, test.name)]
 
 
 def scenarios(build: Path, seeds: int, scratch: Path) -> list[Test]:
@@ -249,7 +257,7 @@ def scenarios(build: Path, seeds: int, scratch: Path) -> list[Test]:
     tests = []
     for begin, end in zip([0, *cuts], cuts, strict=False):
         for test in ctest_tests(build):
-            if Path(test.command[0]).name != "ptk_scenarios" or "--exhaustive" in test.command:
+            if Path(test.command[0]).name != "ptk_scenarios" or "--exhaustive" in test.command or test.pattern:
                 continue
             command = re.sub(r" --(?:seed|seeds|out|steps) \S+", "", " ".join(test.command[1:])).split()
             command = [test.command[0], *command, "--seed", str(begin + 1), "--seeds", str(end - begin), "--jobs", "1",

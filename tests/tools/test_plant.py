@@ -68,6 +68,8 @@ static __attribute__((noinline)) int decide(const char *text, int a,
     }
     switch (a) {
     case 7:
+        a = a < b ? a : b;
+        compare = strcmp(text, a);
         break;
     default:
         return PTK_ERR_CLOSED;
@@ -85,7 +87,7 @@ class PlacesTest(unittest.TestCase):
         return [(KINDS[place.start : place.end].strip(), place.bug.strip()) for place in self.places if place.kind == kind]
 
     def test_conditions_and_comparisons(self) -> None:
-        self.assertEqual(self.found("condition negated"), [("a <= b && text", "!(a <= b && text)"), ("err == PTK_OK", "!(err == PTK_OK)")])
+        self.assertEqual(self.found("condition negated"), [("a <= b && text", "!(a <= b && text)"), ("a < b", "!(a < b)"), ("err == PTK_OK", "!(err == PTK_OK)")])
         self.assertEqual(self.found("bound off by one"), [("a <= b", "a < b"), ("i < a", "i <= a")])
         self.assertEqual(self.found("comparison negated"), [])
         self.assertEqual(self.found("operand left out"), [("&& text", "")])
