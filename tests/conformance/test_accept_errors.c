@@ -320,6 +320,7 @@ static ptk_err leave_the_shortage(void *unused) {
     for (int i = 0; i < 3; i++) {
         tasks[i] = (sock_task_t) {.verb = SOCK_ACCEPT, .sock = shortage.listener, .timeout_ms = SOCK_FOREVER};
         sock_task_start(&tasks[i]);
+        sock_settle();
     }
     CHECK_OK(ptk_sleep_ms(100));
     CHECK_OK(ptk_green_cancel(tasks[0].green));

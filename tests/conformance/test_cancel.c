@@ -174,11 +174,11 @@ static void cancel_everywhere(bool let_it_park) {
     test_loop_end(loop);
 }
 
-TEST(p61_cancel_at_every_wait_is_level_triggered) {
+TEST(p61_cancel_at_every_wait_is_level_triggered, NEEDS_ORDER | TRUSTS_READINESS) {
     cancel_everywhere(false);
 }
 
-TEST(p61_cancel_at_every_wait_after_a_poll_is_level_triggered) {
+TEST(p61_cancel_at_every_wait_after_a_poll_is_level_triggered, TRUSTS_READINESS) {
     cancel_everywhere(true);
 }
 
@@ -309,7 +309,7 @@ static ptk_err signal_then_cancel(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_green_cancel(green));
     CHECK_OK(test_join(green));
@@ -483,7 +483,7 @@ static ptk_err race_all(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_cancel_at_every_wait_loses_nothing) {
+TEST(p46_cancel_at_every_wait_loses_nothing, TRUSTS_READINESS) {
     test_in_green(race_all);
 }
 

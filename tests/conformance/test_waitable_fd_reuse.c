@@ -41,7 +41,7 @@ static ptk_err reopen_the_number(void *arg) {
     return PTK_OK;
 }
 
-TEST(p60_descriptor_closed_and_reopened_under_the_same_number) {
+TEST(p60_descriptor_closed_and_reopened_under_the_same_number, TRUSTS_READINESS) {
     test_in_green(reopen_the_number);
 }
 
@@ -75,7 +75,7 @@ static ptk_err reopen_with_a_duplicate_alive(void *arg) {
     return PTK_OK;
 }
 
-TEST(p04_duplicate_keeps_the_old_description_while_the_number_is_reopened) {
+TEST(p04_duplicate_keeps_the_old_description_while_the_number_is_reopened, NEEDS_TICKS | TRUSTS_READINESS) {
     test_in_green(reopen_with_a_duplicate_alive);
 }
 
@@ -104,7 +104,7 @@ static ptk_err destroy_after_the_close(void *arg) {
     return PTK_OK;
 }
 
-TEST(p04_destroy_after_the_owner_closed_a_descriptor_with_a_duplicate) {
+TEST(p04_destroy_after_the_owner_closed_a_descriptor_with_a_duplicate, NEEDS_TICKS | TRUSTS_READINESS) {
     test_in_green(destroy_after_the_close);
 }
 
@@ -129,7 +129,7 @@ static ptk_err close_under_a_waiter(void *arg) {
     return PTK_OK;
 }
 
-TEST(p04_destroy_under_a_waiter_whose_descriptor_was_closed) {
+TEST(p04_destroy_under_a_waiter_whose_descriptor_was_closed, NEEDS_TICKS | TRUSTS_READINESS) {
     test_in_green(close_under_a_waiter);
 }
 
@@ -154,7 +154,7 @@ static ptk_err close_and_cancel(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_closed_under_a_waiter_does_not_make_the_loop_spin) {
+TEST(fd_closed_under_a_waiter_does_not_make_the_loop_spin, NEEDS_TICKS) {
     test_in_green(close_and_cancel);
 }
 
@@ -215,7 +215,7 @@ static ptk_err make_a_batch(void *arg) {
     return PTK_OK;
 }
 
-TEST(p03_stale_event_of_the_same_batch_after_close_and_reuse) {
+TEST(p03_stale_event_of_the_same_batch_after_close_and_reuse, TRUSTS_READINESS) {
     test_in_green(make_a_batch);
 }
 
