@@ -142,32 +142,30 @@ def tree_of(files: dict[str, str], chosen: list[bug_places.Place]) -> dict[str, 
             "src/base/ptk_planted.c": CHOICE.replace("@ROOM@", str(room)).replace("@PAGE@", str(PAGE))}
 
 
-def wrong_lines(out: Path, file: str) -> set[int]:
-    """The lines of a file of the copy that do not compile."""
+def wrong_lines(out: Path, file: str) -> set[tuple[str, int]]:
+    """The lines of a file of the copy, and of what it includes, that do not compile."""
     command = ["cc", "-std=c11", "-D_GNU_SOURCE", "-fsyntax-only", "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
                "-Werror=implicit-function-declaration", f"-I{out / 'src'}", f"-I{out / 'sim'}", f"-I{out}", "-x", "c", str(out / file)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = re.findall(rf"{re.escape(Path(file).name)}:(\d+):\d+: (?:error|note: in expansion)", result.stderr)
+    lines = re.findall(rf"^{re.escape(str(out))}/(\S+?):(\d+):\d+: (?:error|note: in expansion)", result.stderr, re.MULTILINE)
     if result.returncode != 0 and not lines:
         raise ToolError(f"{file} does not compile:\n{result.stderr}")
-    return {int(line) for line in lines} if result.returncode != 0 else set()
+    return {(name, int(line)) for name, line in lines} if result.returncode != 0 else set()
 
 
-def lines_of(files: dict[str, str], place: bug_places.Place) -> set[int]:
+def lines_of(files: dict[str, str], place: bug_places.Place) -> set[tuple[str, int]]:
     text = files[place.file]
-    return set(range(line_of(text, place.start), line_of(text, place.end) + 1))
+    return {(place.file, line) for line in range(line_of(text, place.start), line_of(text, place.end) + 1)}
 
 
 def without_wrong(files: dict[str, str], chosen: list[bug_places.Place], out: Path, checked: set[bug_places.Place]) -> list[bug_places.Place]:
     """The chosen places less those in lines that do not compile."""
     tree = tree_of(files, chosen)
     write_tree(out, tree)
-    kept = list(chosen)
     new_files = {place.file for place in chosen if place not in checked}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for file, lines in zip(sorted(new_files), pool.map(lambda file: wrong_lines(out, file), sorted(new_files)), strict=True):
-            kept = [place for place in kept if place.file != file or place in checked or not lines & lines_of(files, place)]
-    return kept
+        wrong = set().union(*pool.map(lambda file: wrong_lines(out, file), sorted(new_files)))
+    return [place for place in chosen if place in checked or not wrong & lines_of(files, place)]
 
 
 def choose(files: dict[str, str], seed: int, count: int, folders: list[str], out: Path) -> list[bug_places.Place]:
