@@ -58,15 +58,18 @@ typedef struct rally {
     ptk_waitable_t *user;
     ptk_signaler_t *signaler;
     atomic_uint returned;
+    atomic_bool is_over; /* for lack of time */
 } rally_t;
 
 #define RALLIES 2000
 
 static void *serve(void *arg) {
     rally_t *rally = arg;
-    for (unsigned i = 0; i < RALLIES; i++) {
+    for (unsigned i = 0; i < RALLIES && !atomic_load(&rally->is_over); i++) {
         while (atomic_load(&rally->returned) < i) {
+            sched_yield();
         }
+        atomic_store(&rally->is_over, !ptk_test_has_time());
         CHECK_OK(ptk_signaler_signal(rally->signaler));
     }
     return NULL;
@@ -74,7 +77,7 @@ static void *serve(void *arg) {
 
 static ptk_err play_back(void *arg) {
     rally_t *rally = arg;
-    for (unsigned i = 0; i < RALLIES; i++) {
+    for (unsigned i = 0; i < RALLIES && !atomic_load(&rally->is_over); i++) {
         CHECK_OK(test_wait(rally->user, PTK_TIMEOUT_INFINITE));
         CHECK_EQ(ptk_waitable_count(), 1);
         atomic_store(&rally->returned, i + 1);
@@ -106,6 +109,10 @@ static void *serve_bursts(void *arg) {
         while (atomic_load(&rally->returned) < 2 * i) {
             sched_yield();
         }
+        if (!ptk_test_has_time()) {
+            atomic_store(&rally->is_over, true); /* all signals so far have come back */
+            break;
+        }
         CHECK_OK(ptk_signaler_signal(rally->signaler));
         for (volatile unsigned spin = i % 300; spin > 0; spin--) {
         }
@@ -117,7 +124,7 @@ static void *serve_bursts(void *arg) {
 /* It looks all the time, so that a signal is delivered as soon as it is sent. */
 static ptk_err play_back_bursts(void *arg) {
     rally_t *rally = arg;
-    while (atomic_load(&rally->returned) < 2 * BURSTS) {
+    while (atomic_load(&rally->returned) < 2 * BURSTS && !atomic_load(&rally->is_over)) {
         if (test_wait(rally->user, 0) == PTK_OK) {
             atomic_fetch_add(&rally->returned, (unsigned) ptk_waitable_count());
         } else {

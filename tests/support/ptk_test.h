@@ -85,6 +85,11 @@ unsigned ptk_test_flags(void);
 /* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);
 
+/* Returns whether fewer than five seconds have passed since the first call. A test that meets a race between
+   two threads by chance repeats it while there is time: where the machine is busy, each handover from one
+   thread to the other may take a time slice. */
+bool ptk_test_has_time(void);
+
 /* A source of pseudo-random numbers, the same in every run. Every seed will do, 0 included. */
 typedef struct ptk_test_random {
     uint64_t state;
