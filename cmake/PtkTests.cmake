@@ -91,7 +91,7 @@ foreach(target faults faults_sim faults_suite) # stacks, forks and the overflow 
 endforeach()
 ptk_add_program(ptk_scenarios tests "ptk_sim_guarded;modbus_example" ${in_sim})
 list(FILTER in_sim INCLUDE REGEX "/scenario(_log|s)\\.c$")
-ptk_add_program(ptk_broken tests ptk_sim ${in_sim/broken} ${in_sim})
+ptk_add_program(ptk_broken tests ptk_sim_guarded ${in_sim/broken} ${in_sim})
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     ptk_add_program(ptk_fuzz_log tests "ptk_sim;-fsanitize=fuzzer" ${in_sim/fuzz} ${in_sim})
     target_compile_options(ptk_fuzz_log PRIVATE -fsanitize=fuzzer-no-link)

@@ -73,12 +73,18 @@ typedef enum ptk_event_source_mode {
                          */
 } ptk_event_source_mode_t;
 
+/* A place in a ring of sources. Set while the source is in it. */
+typedef struct ptk_event_neighbours {
+    ptk_event_source_t *next;
+    ptk_event_source_t *previous;
+} ptk_event_neighbours_t;
+
 struct ptk_event_source {
     ptk_os_handle_t handle;
-    ptk_event_op_t *inbound;  /* pending: RECV, ACCEPT, or READY for READ */
-    ptk_event_op_t *outbound; /* pending: SEND, CONNECT, or READY for WRITE */
-    ptk_event_source_t *next; /* the next source on the same handle (FOREIGN only) */
-    uint32_t registration;    /* index in the platform's table, valid while attached */
+    ptk_event_op_t *inbound;           /* pending: RECV, ACCEPT, or READY for READ */
+    ptk_event_op_t *outbound;          /* pending: SEND, CONNECT, or READY for WRITE */
+    ptk_event_neighbours_t waiting[2]; /* while `inbound`, `outbound` pends: the others on the same handle */
+    uint32_t registration;             /* index in the platform's table, valid while attached */
     uint8_t mode;
     uint8_t ready; /* OWNED: sticky; a clear bit means that the last try would have blocked */
     bool attached;

@@ -81,10 +81,15 @@ static ptk_err print_listening(ptk_sock_t *listener) {
     return err;
 }
 
+/* Connections inherit keepalive, so a peer that is gone is found out also where `--idle-ms 0` sets no limit.
+ */
 ptk_sock_t *program_listen(ptk_event_loop_platform_t *loop, const ptk_addr_t *address) {
     ptk_sock_t *listener = ptk_sock_open(loop, address->storage.ss_family, SOCK_STREAM, 0);
     ptk_err err =
         listener ? ptk_sock_bind(listener, ptk_addr_sockaddr(address), address->length) : ptk_get_err();
+    if (!err) {
+        err = ptk_tcp_set_keepalive(listener, true, NULL);
+    }
     if (!err) {
         err = ptk_sock_listen(listener, 0);
     }

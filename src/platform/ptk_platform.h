@@ -38,6 +38,13 @@
 #include "ptk_event_source.h"
 #include <ptk_event_loop_platform.h>
 
+/* The times of keepalive. */
+typedef struct ptk_keepalive {
+    uint32_t idle_ms;     /* without a segment from the peer, until the first probe */
+    uint32_t interval_ms; /* from one probe to the next */
+    uint32_t count;       /* probes without a reply, until the connection ends */
+} ptk_keepalive_t;
+
 /* The immediate socket verbs. None waits. All return 0 or a negative errno value. */
 typedef struct ptk_platform_socket_ops {
     /* Opens a non-blocking socket; of a stream, urgent bytes stay in line and small writes are sent at once.
@@ -65,6 +72,14 @@ typedef struct ptk_platform_socket_ops {
 
     int (*set_nodelay)(ptk_os_handle_t handle, bool on);
     int (*set_reuse)(ptk_os_handle_t handle, bool on);
+
+    /* Switches keepalive of a stream on, with times that are rounded up to what the system takes, or off
+     * (NULL). -EINVAL: a value is 0 or more than the system takes; nothing has changed. */
+    int (*set_keepalive)(ptk_os_handle_t handle, const ptk_keepalive_t *keepalive);
+
+    /* Limits how long sent bytes of a stream may stay unacknowledged; 0: the system's own limit. -EINVAL:
+     * more than the system takes. -ENOPROTOOPT: it has no such limit. */
+    int (*set_user_timeout)(ptk_os_handle_t handle, uint32_t timeout_ms);
 } ptk_platform_socket_ops_t;
 
 typedef struct ptk_platform_ops {
@@ -102,16 +117,21 @@ typedef struct ptk_platform_ops {
 
     /* Waits until an operation is finished, the inbox is kicked, or the clock, which reads `now_ns`, passes
      * `deadline_ns`; does not wait if deadline_ns <= now_ns, and may return early. Appends finished
-     * operations to `finished`, and drains the inbox's wake. A failure is the poller's own, not that of an
-     * operation. */
+     * operations to `finished`, and drains the inbox's wake. Sets `has_more` if the system may have more that
+     * is finished already, and clears it if not: an edge-triggered embedder is not notified of that again. A
+     * failure is the poller's own, not that of an operation. */
     int (*poll)(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns, ptk_list_t *finished);
 
     /* Returns the handle for ptk_event_loop_platform_fd(), readable whenever poll has something to return.
-     * NULL: not supported, and set_alarm is NULL too. */
+     * NULL: not supported; set_alarm is NULL too, and poll_set is not. */
     int (*expose)(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out);
 
-    /* Makes that handle readable at `deadline_ns`; PTK_TIME_NEVER disarms. Only after expose has succeeded.
-     */
+    /* Returns how many handles poll waits for now, the inbox's wake included, and writes them to `entries` if
+     * they are `capacity` at most. Not needed beside expose. */
+    size_t (*poll_set)(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity);
+
+    /* Makes that handle readable at `deadline_ns`, or earlier if an earlier deadline was set before and has
+     * not been reached. Only after expose has succeeded. */
     void (*set_alarm)(ptk_event_loop_platform_t *loop, uint64_t deadline_ns);
 
     const ptk_platform_socket_ops_t *sockets;
@@ -133,7 +153,8 @@ struct ptk_event_loop_platform {
     uint32_t tag;              /* in every token of the loop's objects */
     uint32_t first_generation; /* its tokens begin above this generation */
     uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */
-    bool is_exposed;           /* the loop's descriptor was lent out */
+    bool is_exposed;           /* another loop waits for this one: its descriptor or poll set was lent out */
+    bool has_more;             /* the last poll may have left events in the system's poller */
     uint64_t polls;            /* calls of poll */
     uint64_t events;           /* reports of the system's poller about sources */
 };

@@ -86,7 +86,11 @@ TEST(loop_without_one_is_no_loop) {
     CHECK_ERR(ptk_scheduler_dump(NULL), PTK_ERR_NO_LOOP);
     CHECK_ERR(ptk_scheduler_dump_on_signal(NULL, 10), PTK_ERR_NO_LOOP);
     ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
+    uint32_t next_ms = 0;
+    size_t entries = 0;
     CHECK_ERR(ptk_scheduler_counters(NULL, &counters), PTK_ERR_NO_LOOP);
+    CHECK_ERR(ptk_scheduler_next_ms(NULL, &next_ms), PTK_ERR_NO_LOOP);
+    CHECK_ERR(ptk_event_loop_platform_poll_set(NULL, NULL, 0, &entries), PTK_ERR_NO_LOOP);
     CHECK_ERR(ptk_go(NULL, answer_ok, NULL), PTK_ERR_NO_LOOP);
     CHECK_ERR(ptk_get_err(), PTK_ERR_NO_LOOP);
     CHECK(ptk_green_spawn(NULL, NULL, answer_ok, NULL) == NULL);

@@ -69,6 +69,39 @@ static void limit_end(const sock_pair_t *pair, size_t start) {
 
 #define MESSAGE 6000
 
+static int unreachable_after; /* so many sends succeed */
+
+static int64_t unreachable_send(ptk_sys_call_t *call) {
+    if (unreachable_after-- == 0) {
+        return -EHOSTUNREACH;
+    }
+    call->send.bytes = 10;
+    return ptk_sys_call_below(call);
+}
+
+/* The error of the system stays what it was, beside the cause and the count. */
+static ptk_err system_ends_the_send(void *unused) {
+    (void) unused;
+    char taken[20];
+    sock_pair_t pair = sock_pair();
+    unreachable_after = 2;
+    sock_world_hook(PTK_SYS_send, unreachable_send);
+    ptk_err err = ptk_sock_send(pair.sock, "a frame of thirty-one bytes ...", 31, SOCK_FOREVER);
+    CHECK_ERR(err, PTK_ERR_PARTIAL);
+    CHECK_EQ(ptk_get_count(), 20);
+    CHECK_ERR(ptk_get_cause(), PTK_ERR_UNREACHABLE);
+    CHECK_EQ(ptk_get_os_err(), EHOSTUNREACH);
+    sock_world_hook(PTK_SYS_send, NULL);
+    peer_drain(pair.peer, taken, sizeof taken);
+    CHECK(memcmp(taken, "a frame of thirty-on", sizeof taken) == 0);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p24_partial_send_keeps_the_error_of_the_system, WHOLE_TRANSFERS) {
+    sock_in_green(system_ends_the_send);
+}
+
 /* A send of MESSAGE bytes of which `bytes` are taken ends by `ending`; then all guarantees of PARTIAL
    hold. */
 static void cut_send(const sock_pair_t *pair, size_t bytes, size_t piece, ptk_err ending) {

@@ -485,6 +485,64 @@ TEST(p23_readiness_between_the_deadline_and_the_wake_wins, NEEDS_ORDER) {
     test_clock_end();
 }
 
+/* The same wait among several descriptors, of which the last one becomes ready. */
+typedef struct meeting_of_several {
+    meeting_t quiet;
+    meeting_t ready;
+    size_t index;
+    ptk_green_t *waiter;
+} meeting_of_several_t;
+
+static ptk_err wait_for_either(void *arg) {
+    meeting_of_several_t *several = arg;
+    ptk_waitable_wait_item_t items[] = {{.waitable = several->quiet.waitable, .events = PTK_EVENT_READ},
+                                        {.waitable = several->ready.waitable, .events = PTK_EVENT_READ}};
+    several->ready.result = ptk_waitable_wait_any(items, 2, &several->index, 10);
+    CHECK_EQ(items[1].ready_out, several->ready.result == PTK_OK ? PTK_EVENT_READ : 0);
+    return PTK_OK;
+}
+
+static ptk_err write_to_one_at_the_deadline(void *arg) {
+    meeting_of_several_t *several = arg;
+    return write_at_the_deadline(&several->ready);
+}
+
+/* The waiter is woken by its cancel, and a byte comes before it runs again. */
+static ptk_err cancel_and_write(void *arg) {
+    meeting_of_several_t *several = arg;
+    CHECK_OK(ptk_sleep_ms(5));
+    CHECK_OK(ptk_green_cancel(several->waiter));
+    make_ready(&several->ready);
+    return PTK_OK;
+}
+
+static void meet_several(ptk_green_fn end_wait) {
+    int fds[2][2];
+    meeting_of_several_t several = {.index = 9};
+    test_clock_begin(START_NS);
+    ptk_event_loop_platform_t *loop = test_loop();
+    meeting_init(&several.quiet, fds[0], true);
+    meeting_init(&several.ready, fds[1], true);
+    test_go(end_wait, &several); /* armed first, so it runs first */
+    several.waiter = test_spawn(wait_for_either, &several);
+    test_run();
+    CHECK_OK(several.ready.result);
+    CHECK_EQ(several.index, 1);
+    CHECK_OK(ptk_green_detach(several.waiter));
+    meeting_fini(&several.quiet, fds[0]);
+    meeting_fini(&several.ready, fds[1]);
+    test_loop_end(loop);
+    test_clock_end();
+}
+
+TEST(p23_readiness_of_one_of_several_between_the_deadline_and_the_wake_wins) {
+    meet_several(write_to_one_at_the_deadline);
+}
+
+TEST(p46_readiness_of_one_of_several_between_the_cancel_and_the_wake_wins) {
+    meet_several(cancel_and_write);
+}
+
 /* Many exchanges with a timeout that often expires: every byte that was written is read, and none twice. */
 typedef struct stream {
     int fds[2];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors that their owner closes, duplicates and reopens without a call of ptk. */
 #include "conformance.h"
+#include "platform/ptk_platform.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -216,6 +217,47 @@ static ptk_err make_a_batch(void *arg) {
 
 TEST(p03_stale_event_of_the_same_batch_after_close_and_reuse, TRUSTS_READINESS) {
     test_in_green(make_a_batch);
+}
+
+/* Attaches a source for the descriptor, and makes a wait for readability pend on it. */
+static void pend_on(ptk_event_loop_platform_t *loop, ptk_event_source_t *source, ptk_event_op_t *op, int fd) {
+    *source = (ptk_event_source_t) {.handle = fd, .mode = PTK_SOURCE_FOREIGN};
+    *op = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = source, .events = PTK_READY_READ};
+    CHECK_EQ(loop->ops->attach(loop, source), 0);
+    CHECK_EQ(loop->ops->submit(loop, op), PTK_OP_PENDING);
+}
+
+/* The first registration was freed while a duplicate kept its description alive, so that its events still
+ * come. The next source uses the same place in the platform's table, and its operation is not finished by
+ * them. A waiter would only look once more; here the platform itself is seen. */
+TEST(p03_event_of_an_earlier_registration_finishes_no_operation) {
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_event_source_t sources[2];
+    ptk_event_op_t ops[2];
+    ptk_list_t finished;
+    int earlier[2];
+    int later[2];
+    test_pipe(earlier);
+    test_pipe(later);
+    pend_on(loop, &sources[0], &ops[0], earlier[0]);
+    int duplicate = fd_duplicate(earlier[0]);
+    CHECK_EQ(fd_close(earlier[0]), 0);
+    CHECK(loop->ops->cancel(loop, &ops[0]));
+    loop->ops->detach(loop, &sources[0]);
+    pend_on(loop, &sources[1], &ops[1], later[0]);
+    test_write(earlier[1], 1);
+    ptk_list_init(&finished);
+    CHECK_EQ(loop->ops->poll(loop, 0, 0, &finished), 0);
+    CHECK(ptk_list_is_empty(&finished) && ops[1].state == PTK_OP_PENDING);
+    test_write(later[1], 1);
+    CHECK_EQ(loop->ops->poll(loop, 0, 0, &finished), 0);
+    CHECK(ptk_list_first(&finished) == &ops[1].link && ops[1].state == PTK_OP_RETRY);
+    CHECK(loop->ops->cancel(loop, &ops[1]));
+    loop->ops->detach(loop, &sources[1]);
+    CHECK_EQ(fd_close(duplicate), 0);
+    CHECK_EQ(fd_close(earlier[1]), 0);
+    test_close_pair(later);
+    test_loop_end(loop);
 }
 
 /* Repeated many times, so that every order of numbers in the poller's table occurs. */

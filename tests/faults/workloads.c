@@ -149,6 +149,7 @@ static ptk_sock_t *connected(const ptk_addr_t *addr) {
     ptk_addr_t peer = {.length = sizeof peer.storage};
     ptk_sock_t *sock = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
     if (got(sock) && good(ptk_sock_set_nodelay(sock, false)) &&
+        good(ptk_tcp_set_keepalive(sock, true, NULL)) && good(ptk_tcp_set_user_timeout(sock, LIMIT_MS)) &&
         good(ptk_sock_connect(sock, ptk_addr_sockaddr(addr), addr->length, LIMIT_MS)) &&
         good(ptk_sock_peer_addr(sock, (struct sockaddr *) &peer.storage, &peer.length))) {
         return sock;
@@ -481,6 +482,9 @@ static void outside(void) {
         ptk_os_handle_t watched = ptk_event_loop_platform_fd(loop);
         (void) (watched != PTK_OS_HANDLE_NONE || ptk_get_err() == PTK_ERR_NOT_SUPPORTED ||
                 good(ptk_get_err()));
+        ptk_poll_entry_t entry;
+        size_t count = 0;
+        (void) good(ptk_event_loop_platform_poll_set(loop, &entry, 1, &count));
         go(dump_myself, loop);
         for (int i = 0; i < 30 && err != PTK_ERR_DONE; i++) {
             uint32_t next_ms = 0;

@@ -10,6 +10,7 @@
 #include "sim/kernel/ptk_sim_kernel.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include <errno.h>
+#include <linux/filter.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <ptk_time.h>
@@ -141,6 +142,12 @@ int fd_set_option(int fd, int level, int name, const void *value, socklen_t leng
 
 int fd_shutdown(int fd, int how) {
     EITHER(int, ptk_sim_sys.shutdown(fd, how), shutdown(fd, how));
+}
+
+int fd_fall_silent(int fd) {
+    struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
+    const struct sock_fprog program = {.len = 1, .filter = &drop};
+    return fd_set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 ssize_t fd_recv(int fd, void *buffer, size_t bytes) {

@@ -36,6 +36,11 @@
 #define PTK_TEST_ASAN 0
 #endif
 
+/* The exit codes of a test. */
+#define PTK_TEST_PASSED  0
+#define PTK_TEST_FAILED  1
+#define PTK_TEST_SKIPPED 77
+
 /* What a run configuration must have for the test to pass in it, or what the test costs. */
 typedef enum ptk_test_flag {
     REAL_THREADS =
@@ -85,10 +90,19 @@ unsigned ptk_test_flags(void);
 /* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);
 
-/* Returns whether fewer than five seconds have passed since the first call. A test that meets a race between
-   two threads by chance repeats it while there is time: where the machine is busy, each handover from one
-   thread to the other may take a time slice. */
-bool ptk_test_has_time(void);
+/*
+ * Returns whether round `round`, from 0, of a race between threads is to be run: up to `most` rounds, and
+ * where the machine is so busy that they would take long, fewer, but at least `least`. Each round needs the
+ * other thread to run, so that its duration is the machine's matter and no measure of the code. With
+ * PTK_TEST_LONG, `most`.
+ */
+typedef struct ptk_test_rounds {
+    unsigned least;
+    unsigned most;
+    uint64_t end_ns; /* set by round 0 */
+} ptk_test_rounds_t;
+
+bool ptk_test_round(ptk_test_rounds_t *rounds, unsigned round);
 
 /* A source of pseudo-random numbers, the same in every run. Every seed will do, 0 included. */
 typedef struct ptk_test_random {
