@@ -191,6 +191,7 @@ static ptk_err supervise(void *arg) {
     (void) arg;
     scenario_shield(&shield);
     ptk_err err = make_objects();
+    PTK_SIM_CHECK(err == PTK_OK || programs.is_short);
     if (err == PTK_OK) {
         for (size_t i = 0; i < plan.first_workers; i++) {
             programs_start(&plan.spawns[i]);
