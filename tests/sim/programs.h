@@ -160,10 +160,11 @@ typedef struct programs_world {
     bool over; /* the workers' steps are over */
     uint64_t computed_ns;
     uint64_t orders;
-    size_t report_lines;  /* that ptk has printed */
-    size_t report_greens; /* of them, those that begin a green thread's paragraph */
-    ptk_green_fn work;    /* a worker's body */
-    uint32_t green_limit; /* of the loop's green threads; 0: none */
+    size_t report_lines;   /* that ptk has printed */
+    size_t report_running; /* of these, those of a running one */
+    size_t report_greens;  /* of them, those that begin a green thread's paragraph */
+    ptk_green_fn work;     /* a worker's body */
+    uint32_t green_limit;  /* of the loop's green threads; 0: none */
     programs_worker_t workers[WORKERS];
     size_t worker_count;
     programs_counter_t counters[COUNTERS_EVER];
