@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Coroutines of another library (libpcl): those that it creates itself wait for ptk's waitables. The rest of
- * the suite, in the configuration with PTK_TEST_FOREIGN=1, shows that green threads created by its spawn hook
+ * Coroutines of another library: those that it creates itself wait for ptk's waitables. The rest of the
+ * suite, in the configurations with PTK_TEST_FOREIGN, shows that green threads created by its spawn hook
  * behave like ptk's own.
  */
 #include "conformance.h"
@@ -10,8 +10,6 @@
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifdef PTK_TEST_HAVE_PCL
 
 static ptk_event_loop_platform_t *loop_without_spawn(void) {
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
@@ -27,14 +25,14 @@ static ptk_err answer_ok(void *arg) {
 
 /* Ends a coroutine of the test's own: ptk forgets it, libpcl frees it. */
 static void finish(void *coroutine) {
-    CHECK(foreign_pcl_has_ended(coroutine));
+    CHECK(foreign_has_ended(coroutine));
     CHECK_OK(ptk_foreign_forget(coroutine));
-    foreign_pcl_free(coroutine);
+    foreign_free(coroutine);
 }
 
 /* Polls until `coroutine` has ended. */
 static void poll_until_ended(const void *coroutine) {
-    while (!foreign_pcl_has_ended(coroutine)) {
+    while (!foreign_has_ended(coroutine)) {
         CHECK_OK(ptk_scheduler_poll(NULL, PTK_TIMEOUT_INFINITE, NULL));
     }
 }
@@ -54,7 +52,7 @@ TEST(foreign_without_spawn_go_and_spawn_are_not_supported, FOREIGN_ONLY) {
 TEST(foreign_hooks_that_are_not_whole_are_invalid, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    ptk_scheduler_hooks_t whole = foreign_pcl_hooks(true);
+    ptk_scheduler_hooks_t whole = test_foreign()->hooks();
     ptk_scheduler_hooks_t hooks = whole;
     CHECK_ERR(ptk_scheduler_set_hooks(loop, NULL), PTK_ERR_INVALID_PARAM);
     hooks.current = NULL;
@@ -86,7 +84,7 @@ typedef struct longer_hooks {
 TEST(foreign_hooks_of_other_versions, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    longer_hooks_t longer = {.known = foreign_pcl_hooks(true), .unknown = &longer};
+    longer_hooks_t longer = {.known = test_foreign()->hooks(), .unknown = &longer};
     longer.known.struct_size = sizeof longer;
     CHECK_ERR(ptk_scheduler_set_hooks(loop, &longer.known), PTK_ERR_INVALID_PARAM);
     ptk_scheduler_hooks_t earlier = longer.known;
@@ -99,7 +97,7 @@ TEST(foreign_hooks_of_other_versions, FOREIGN_ONLY) {
 TEST(foreign_hooks_after_the_first_green_thread_are_busy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    ptk_scheduler_hooks_t hooks = foreign_pcl_hooks(true);
+    ptk_scheduler_hooks_t hooks = test_foreign()->hooks();
     CHECK_OK(ptk_go(loop, answer_ok, NULL));
     CHECK_ERR(ptk_scheduler_set_hooks(loop, &hooks), PTK_ERR_BUSY);
     test_run();
@@ -135,8 +133,8 @@ TEST(foreign_coroutine_of_the_library_waits_for_waitables, FOREIGN_ONLY) {
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     int fds[2];
     test_pipe(fds);
-    void *coroutine = foreign_pcl_start(wait_for_all_kinds, fds);
-    CHECK(!foreign_pcl_has_ended(coroutine));
+    void *coroutine = foreign_start(wait_for_all_kinds, fds);
+    CHECK(!foreign_has_ended(coroutine));
     CHECK(ptk_green_self() == NULL);
     while (strcmp(test_notes(), "a") != 0) {
         CHECK_OK(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL));
@@ -163,9 +161,9 @@ TEST(foreign_coroutines_wake_each_other, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
-    void *waiter = foreign_pcl_start(wait_once, user);
-    void *signaler = foreign_pcl_start(signal_once, user);
-    CHECK(foreign_pcl_has_ended(signaler));
+    void *waiter = foreign_start(wait_once, user);
+    void *signaler = foreign_start(signal_once, user);
+    CHECK(foreign_has_ended(signaler));
     CHECK_STR(test_notes(), "s");
     poll_until_ended(waiter);
     CHECK_STR(test_notes(), "sw");
@@ -185,7 +183,7 @@ TEST(foreign_coroutines_beside_green_threads, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
-    void *waiter = foreign_pcl_start(wait_once, user);
+    void *waiter = foreign_start(wait_once, user);
     test_go(wait_as_green, user);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     CHECK_OK(ptk_waitable_signal(user));
@@ -215,7 +213,7 @@ static int embed(ptk_event_loop_platform_t *loop) {
  */
 static void drive_until_ended(const void *coroutine, int fd) {
     struct pollfd entry = {.fd = fd, .events = POLLIN};
-    while (!foreign_pcl_has_ended(coroutine)) {
+    while (!foreign_has_ended(coroutine)) {
         CHECK(fd < 0 || fd_poll(&entry, 1, -1) == 1);
         CHECK_OK(ptk_scheduler_poll(NULL, 0, NULL));
     }
@@ -231,7 +229,7 @@ TEST(p91_deadline_of_a_coroutine_that_parks_outside_poll_shows, FOREIGN_ONLY) {
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     uint32_t ms = 3;
     int fd = embed(loop);
-    void *sleeper = foreign_pcl_start(sleep_for_ms, &ms);
+    void *sleeper = foreign_start(sleep_for_ms, &ms);
     drive_until_ended(sleeper, fd);
     CHECK_STR(test_notes(), "s");
     finish(sleeper);
@@ -250,7 +248,7 @@ TEST(p91_yield_of_a_coroutine_outside_poll_shows, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     int fd = embed(loop);
-    void *yielder = foreign_pcl_start(yield_twice, NULL);
+    void *yielder = foreign_start(yield_twice, NULL);
     drive_until_ended(yielder, fd);
     CHECK_STR(test_notes(), "yy");
     finish(yielder);
@@ -263,7 +261,7 @@ TEST(foreign_forget_of_one_that_is_parked_is_busy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
-    void *waiter = foreign_pcl_start(wait_once, user);
+    void *waiter = foreign_start(wait_once, user);
     CHECK_ERR(ptk_foreign_forget(waiter), PTK_ERR_BUSY);
     CHECK_ERR(ptk_event_loop_platform_destroy(loop), PTK_ERR_BUSY);
     CHECK_OK(ptk_waitable_signal(user));
@@ -280,11 +278,11 @@ TEST(foreign_forget_twice_and_of_nothing, FOREIGN_ONLY) {
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
     CHECK_OK(ptk_waitable_signal(user));
-    void *waiter = foreign_pcl_start(wait_once, user); /* ready at once: never parked */
-    CHECK(foreign_pcl_has_ended(waiter));
+    void *waiter = foreign_start(wait_once, user); /* ready at once: never parked */
+    CHECK(foreign_has_ended(waiter));
     CHECK_OK(ptk_foreign_forget(waiter));
     CHECK_OK(ptk_foreign_forget(waiter));
-    foreign_pcl_free(waiter);
+    foreign_free(waiter);
     CHECK_ERR(ptk_foreign_forget(NULL), PTK_ERR_INVALID_PARAM);
     CHECK_EQ(test_counters().green_threads, 0);
     ptk_waitable_destroy(user);
@@ -296,7 +294,7 @@ TEST(foreign_forget_many, FOREIGN_ONLY) {
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
     for (int i = 0; i < 200; i++) {
-        void *waiter = foreign_pcl_start(wait_once, user);
+        void *waiter = foreign_start(wait_once, user);
         CHECK_OK(ptk_waitable_signal(user));
         poll_until_ended(waiter);
         finish(waiter);
@@ -321,7 +319,7 @@ TEST(p36_foreign_errors_and_errno_are_per_coroutine, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
-    void *keeper = foreign_pcl_start(keep_error_and_errno, user);
+    void *keeper = foreign_start(keep_error_and_errno, user);
     CHECK_ERR(ptk_green_join(NULL, NULL, 0), PTK_ERR_INVALID_PARAM);
     errno = EPERM;
     poll_until_ended(keeper);
@@ -343,7 +341,7 @@ TEST(foreign_coroutine_is_canceled_by_stop, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
-    void *waiter = foreign_pcl_start(wait_until_stopped, user);
+    void *waiter = foreign_start(wait_until_stopped, user);
     CHECK_OK(ptk_scheduler_stop(loop));
     poll_until_ended(waiter);
     CHECK_STR(test_notes(), "c");
@@ -362,10 +360,10 @@ TEST(p05_foreign_coroutine_is_woken_by_abort_and_destroy, FOREIGN_ONLY) {
     TEST_NEEDS_FOREIGN();
     ptk_event_loop_platform_t *loop = loop_without_spawn();
     ptk_waitable_t *user = test_user();
-    void *first = foreign_pcl_start(wait_for_an_answer, user);
+    void *first = foreign_start(wait_for_an_answer, user);
     CHECK_OK(ptk_waitable_abort(user));
     poll_until_ended(first);
-    void *second = foreign_pcl_start(wait_for_an_answer, user);
+    void *second = foreign_start(wait_for_an_answer, user);
     ptk_waitable_destroy(user);
     poll_until_ended(second);
     CHECK_STR(test_notes(), "ac");
@@ -386,5 +384,3 @@ TEST(p45_foreign_green_threads_that_are_parked_make_destroy_busy, FOREIGN_ONLY) 
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
-
-#endif

@@ -49,6 +49,7 @@ typedef enum ptk_test_flag {
     WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
     ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
     SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
+    RUNS_LOOP = 1 << 10,      /* is about ptk_scheduler_run itself, or about what runs between its ticks */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
