@@ -6,6 +6,9 @@
  * One green thread accepts; each connection has a green thread of its own, which is a loop of two calls. No
  * state is kept between events, because it is on the stack. The end of the peer's stream is an ordinary error
  * of receive (PTK_ERR_EOF); by then all bytes before it have been sent back.
+ *
+ * A client that is silent holds a descriptor, whether it is still there or not, so each call has a limit of
+ * time.
  */
 #include "support/program.h"
 
@@ -18,7 +21,8 @@ static const char help[] =
     "usage: echo_server --listen HOST:PORT [options]\n"
     "  --listen HOST:PORT  where to listen; port 0 chooses a free one\n"
     "  --platform NAME     epoll or poll; the best one if not given\n"
-    "  --idle-ms N         close a connection that sends nothing for N ms; 0: never (default)\n"
+    "  --idle-ms N         close a connection that sends nothing, or takes nothing, for N ms; 0: never\n"
+    "                      (default 10000)\n"
     "SIGINT and SIGTERM end it; SIGUSR1 prints the state of every green thread.\n";
 
 typedef struct options {
@@ -26,8 +30,8 @@ typedef struct options {
     const char *platform;
 } options_t;
 
-/* How long a connection may send nothing; set before the first connection. */
-static uint32_t idle_ms = PTK_TIMEOUT_INFINITE;
+/* How long a connection may send or take nothing; set before the first connection. */
+static uint32_t idle_ms = 10000;
 
 static ptk_err echo(void *arg) {
     ptk_sock_t *sock = arg;

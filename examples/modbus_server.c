@@ -17,7 +17,7 @@ static const char help[] =
     "  --listen HOST:PORT  where to listen; port 0 chooses a free one\n"
     "  --platform NAME     epoll or poll; the best one if not given\n"
     "  --units LIST        unit ids that exist, such as 1-10,20 (default 1-247,255)\n"
-    "  --idle-ms N         close a connection without a request for N ms; 0: never (default)\n"
+    "  --idle-ms N         close a connection without a request for N ms; 0: never (default 60000)\n"
     "  --request-ms N      close a connection whose request is not complete after N ms; 0: never\n"
     "                      (default 5000)\n"
     "SIGINT and SIGTERM end it; SIGUSR1 prints the state of every green thread.\n";
@@ -76,7 +76,7 @@ static options_t read_arguments(int argc, char **argv) {
                                           {"request-ms", required_argument, NULL, 'r'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    options_t options = {.units = "1-247,255", .idle_ms = PTK_TIMEOUT_INFINITE, .request_ms = 5000};
+    options_t options = {.units = "1-247,255", .idle_ms = 60000, .request_ms = 5000};
     int letter;
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (letter) {

@@ -158,6 +158,30 @@ static void loop_watch_thread(ptk_event_loop_platform_t *loop) {
     }
 }
 
+/* Returns whether the environment wants reports of what is left behind. */
+static bool loop_environment_reports_leaks(void) {
+    const char *value = ptk_sys()->environment("PTK_REPORT_LEAKS");
+    return value && value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
+/* Returns the watchdog's time: that of $PTK_WATCHDOG_MS if it is a number, so that a running program's
+ * operator decides, else the option's. */
+static uint32_t loop_watchdog_ms(uint32_t option_ms) {
+    const char *text = ptk_sys()->environment("PTK_WATCHDOG_MS");
+    uint64_t ms = 0;
+    if (!text || text[0] == '\0') {
+        return option_ms;
+    }
+    for (const char *digit = text; *digit; digit++) {
+        if (*digit < '0' || *digit > '9' || ms > UINT32_MAX) {
+            ptk_log(PTK_LOG_WARNING, "PTK_WATCHDOG_MS is no number of milliseconds: \"%s\"", text);
+            return option_ms;
+        }
+        ms = ms * 10 + (uint64_t) (*digit - '0');
+    }
+    return ms < UINT32_MAX ? (uint32_t) ms : UINT32_MAX;
+}
+
 /* Callers use the macro of the same name, which fills in struct_size. */
 #undef ptk_event_loop_platform_create_with
 ptk_event_loop_platform_t *
@@ -187,6 +211,8 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     loop_watch_forks();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
+    loop->options.report_leaks = copy.report_leaks != 0 || loop_environment_reports_leaks();
+    loop->options.watchdog_ms = loop_watchdog_ms(copy.watchdog_ms);
     if (loop->options.destroy_timeout_ms == 0) {
         loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }

@@ -40,11 +40,15 @@ typedef struct ptk_event_loop_platform_options {
     uint32_t destroy_timeout_ms; /**< How long destroy, and the end of ptk_scheduler_run(), wait for cancelled
                                     green threads to end; 0: 5,000; PTK_TIMEOUT_INFINITE: no limit. */
     uint32_t allow_unguarded;    /**< 1: run on stacks without guard pages where guards cannot be had. */
+    uint32_t report_leaks; /**< 1, or `$PTK_REPORT_LEAKS` set to anything but 0: destroy reports what was left
+                              behind, see there. */
+    uint32_t watchdog_ms;  /**< Report a loop that takes no tick for so long, see ptk_diagnose.h; 0: do not.
+                              `$PTK_WATCHDOG_MS`, if it is a number, takes precedence. */
 } ptk_event_loop_platform_options_t;
 
 /** Initialises #ptk_event_loop_platform_options_t in C and C++; fields that are not named are zero. */
 #define PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT                                                                 \
-    {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0}
+    {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0, 0, 0}
 
 #ifndef __cplusplus
 /** Makes options in C: `&PTK_EVENT_LOOP_PLATFORM_OPTIONS(.platform = "poll")`. */
@@ -91,9 +95,14 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
  *
  * Living green threads are cancelled, and run on the caller's stack until they have ended. If they have not
  * ended after `destroy_timeout_ms`, a dump is printed and the process aborts, because a stack in use is never
- * freed. If that time is infinite, the same happens when the system's poller fails for good and nothing else
- * can wake them. Sockets, waitables and handles of the loop are gone afterwards: calls on them return
- * PTK_ERR_CLOSED.
+ * freed. That holds for green threads that make no calls, too: the watchdog (ptk_diagnose.h) sees to it. If
+ * that time is infinite, the same happens when the system's poller fails for good and nothing else can wake
+ * them. Sockets, waitables and handles of the loop are gone afterwards: calls on them return PTK_ERR_CLOSED.
+ *
+ * With the option `report_leaks`, or with `$PTK_REPORT_LEAKS`, what the program has left behind is reported,
+ * a line each on the report sink: green threads that were spawned and have never run, handles that were
+ * neither joined nor detached, with where they were spawned, and sockets that are open when all green threads
+ * have ended, with where they were made.
  *
  * In the child of a fork, the loop of the thread that forked can be destroyed too, once, also from the green
  * thread that forked. That closes every descriptor that the child has inherited with the loop, so that ports

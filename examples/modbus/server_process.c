@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define IDLE_MS    600000
 #define REQUEST_MS 60000
 
 uint64_t process_resident_bytes(void) {
@@ -78,10 +79,9 @@ static bool prepare(child_t *child) {
 
 /* The child's main; returns its exit status. */
 static int run_server(int control, const char *platform) {
-    child_t child = {.control = control,
-                     .server = {.idle_ms = PTK_TIMEOUT_INFINITE,
-                                .request_ms = REQUEST_MS,
-                                .report_end = program_report_end}};
+    child_t child = {
+        .control = control,
+        .server = {.idle_ms = IDLE_MS, .request_ms = REQUEST_MS, .report_end = program_report_end}};
     int status = EXIT_FAILURE;
     ptk_event_loop_platform_t *loop = program_loop(platform);
     ptk_err err = PTK_ERR_NO_RESOURCES;

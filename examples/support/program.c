@@ -17,7 +17,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define BAD_USAGE 2
+#define BAD_USAGE   2
+#define WATCHDOG_MS 1000 /* PTK_WATCHDOG_MS=0 switches it off */
 
 void program_bad_usage(const char *format, ...) {
     va_list arguments;
@@ -56,6 +57,7 @@ ptk_addr_t program_address(const char *what, const char *text) {
 ptk_event_loop_platform_t *program_loop(const char *platform) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     options.platform = platform;
+    options.watchdog_ms = WATCHDOG_MS;
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(&options);
     if (!loop && platform && ptk_get_err() == PTK_ERR_INVALID_PARAM) {
         program_bad_usage("--platform: there is no platform '%s'", platform);
@@ -81,10 +83,15 @@ static ptk_err print_listening(ptk_sock_t *listener) {
     return err;
 }
 
+/* Connections inherit keepalive, so a peer that is gone is found out also where `--idle-ms 0` sets no limit.
+ */
 ptk_sock_t *program_listen(ptk_event_loop_platform_t *loop, const ptk_addr_t *address) {
     ptk_sock_t *listener = ptk_sock_open(loop, address->storage.ss_family, SOCK_STREAM, 0);
     ptk_err err =
         listener ? ptk_sock_bind(listener, ptk_addr_sockaddr(address), address->length) : ptk_get_err();
+    if (!err) {
+        err = ptk_tcp_set_keepalive(listener, true, NULL);
+    }
     if (!err) {
         err = ptk_sock_listen(listener, 0);
     }

@@ -14,6 +14,7 @@
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/kernel/ptk_sim_sys_signal.h"
+#include "sim/kernel/ptk_sim_sys_thread.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -102,6 +103,14 @@ static int sim_protect_none(void *memory, size_t bytes) {
 
 static int sim_guard_install(void *memory, size_t bytes) {
     return ptk_sys_real.guard_install(memory, bytes);
+}
+
+static void sim_discard(void *memory, size_t bytes) {
+    ptk_sys_real.discard(memory, bytes);
+}
+
+static size_t sim_mapping_room(size_t *limit_out) {
+    return ptk_sys_real.mapping_room(limit_out);
 }
 
 static int sim_resident(void *memory, size_t bytes, unsigned char *vector) {
@@ -197,14 +206,16 @@ static int sys_reset_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) 
     return -ECONNABORTED;
 }
 
-/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. */
+/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. After a
+   crash the error is not ENETDOWN, which an accept takes for that of one connection and tries again: a shield
+   may keep the cancel of the unwinding from it. */
 static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                       ptk_os_handle_t *handle_out) {
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_tcp_t *listener = sys_find_tcp(kernel, handle, &error);
     if (!listener) {
-        return error;
+        return error == -ENETDOWN ? -EINVAL : error;
     }
     if (sys_is_interrupted()) {
         return -EINTR;
@@ -445,6 +456,8 @@ const ptk_sys_t ptk_sim_sys = {
     .protect_none = sim_protect_none,
     .guard_install = sim_guard_install,
     .resident = sim_resident,
+    .discard = sim_discard,
+    .mapping_room = sim_mapping_room,
     .is_readable = sim_is_readable,
     .page_bytes = sim_page_bytes,
     .socket = sim_socket,
@@ -478,6 +491,12 @@ const ptk_sys_t ptk_sim_sys = {
     .at_fork_child = sim_at_fork_child,
     .at_thread_exit = sim_at_thread_exit,
     .thread_yield = sim_do_nothing,
+    .thread_start = ptk_sim_sys_thread_start,
+    .thread_join = ptk_sim_sys_thread_join,
+    .thread_self = ptk_sim_sys_thread_self,
+    .thread_signal = ptk_sim_sys_thread_signal,
+    .thread_wait = ptk_sim_sys_thread_wait,
+    .thread_wake = ptk_sim_sys_thread_wake,
     .environment = sim_environment,
     .error_adopt = sim_do_nothing,
     .error_forget = sim_do_nothing,

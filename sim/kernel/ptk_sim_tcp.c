@@ -217,10 +217,12 @@ int ptk_sim_tcp_shutdown(ptk_sim_tcp_t *tcp, int how) {
     return error;
 }
 
-/* Takes the endpoint from its program: no descriptor refers to it from now on. */
+/* Takes the endpoint from its program: no descriptor refers to it from now on. What is left of the connection
+   has a limit of time, so it is not kept alive. */
 static void tcp_orphan(ptk_sim_tcb_t *tcb) {
     ptk_assert(tcb->is_owned);
     tcb->is_owned = false;
+    ptk_sim_event_queue_cancel(&ptk_sim_tcp_net(tcb)->events, &tcb->keepalive);
     tcb->tcp.changed = NULL;
     tcb->tcp.owner = NULL;
     tcb->shutdown = PTK_SIM_TCP_SHUT_RDWR;

@@ -4,8 +4,8 @@
  *
  * RFC 9293 without options but a maximum segment size: handshake, backlog, send and receive windows,
  * retransmission with exponential back-off, zero-window probes, FIN per direction, RST, urgent byte,
- * TIME_WAIT, ephemeral ports. Where the RFC and Linux differ, this follows Linux. There is no congestion
- * window, and no keepalive probe is sent. Loss is a stall and, in the end, ETIMEDOUT; bytes are never
+ * TIME_WAIT, ephemeral ports, keepalive, user timeout. Where the RFC and Linux differ, this follows Linux.
+ * There is no congestion window. Loss is a stall and, in the end, ETIMEDOUT; bytes are never
  * missing.
  *
  * All calls are non-blocking and return 0 (or a count) or -errno exactly as Linux does. None parks. The only

@@ -73,6 +73,7 @@ static void tcp_offer_space(ptk_sim_tcb_t *tcb) {
    bytes is that of our FIN. snd_nxt may be behind snd_una during a retransmission; it is moved up. */
 void ptk_sim_tcp_process_ack(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     uint32_t ack = packet->ack;
+    ptk_sim_tcp_note_peer(tcb);
     tcp_process_window(tcb, packet);
     if (!ptk_sim_seq_after(ack, tcb->snd_una)) {
         return;

@@ -35,6 +35,10 @@ static ptk_sim_tcb_t *tcp_make_child(ptk_sim_tcb_t *listener, const ptk_sim_pack
     child->linger_seconds = listener->linger_seconds;
     child->send_buffer_bytes = listener->send_buffer_bytes;
     child->receive_buffer_bytes = listener->receive_buffer_bytes;
+    child->keepalive_idle_s = listener->keepalive_idle_s;
+    child->keepalive_interval_s = listener->keepalive_interval_s;
+    child->keepalive_count = listener->keepalive_count;
+    child->user_timeout_ms = listener->user_timeout_ms;
     child->listener = listener;
     ptk_list_append(&listener->syn_queue, &child->in_backlog);
     return child;
@@ -72,6 +76,8 @@ static void tcp_establish(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packet) {
     bool ends_at_once = tcb->state == PTK_SIM_TCP_SYN_RECEIVED && tcb->shutdown & PTK_SIM_TCP_SHUT_WR;
     tcb->state = ends_at_once ? PTK_SIM_TCP_FIN_WAIT_1 : PTK_SIM_TCP_ESTABLISHED;
     tcb->fin_queued = ends_at_once;
+    ptk_sim_tcp_note_peer(tcb);
+    ptk_sim_tcp_start_keepalive(tcb);
     if (tcb->listener) {
         ptk_list_remove(&tcb->in_backlog);
         ptk_list_append(&tcb->listener->accept_queue, &tcb->in_backlog);

@@ -10,6 +10,7 @@
  *   _ports       hash tables of ports, connections and listeners
  *   _tcb         create, close, notify and free one control block
  *   _output      segments out
+ *   _keepalive   the keepalive timer
  *   _timer       retransmission, persist, FIN_WAIT_2 and TIME_WAIT timers
  *   _ack, _data, _handshake   what the parts of a segment do
  *   _input       segments in
@@ -28,6 +29,11 @@
 #define PTK_SIM_TCP_INITIAL_RTO_NS       UINT64_C(1000000000)
 #define PTK_SIM_TCP_MAX_RTO_NS           UINT64_C(120000000000)
 #define PTK_SIM_TCP_DEFAULT_BUFFER_BYTES 65536
+
+/* net.ipv4.tcp_keepalive_time, tcp_keepalive_intvl and tcp_keepalive_probes */
+#define PTK_SIM_TCP_KEEPALIVE_IDLE_S     7200
+#define PTK_SIM_TCP_KEEPALIVE_INTERVAL_S 75
+#define PTK_SIM_TCP_KEEPALIVE_COUNT      9
 
 /* The states of RFC 9293, section 3.3.2. The order matters: comparisons select ranges of it. */
 typedef enum ptk_sim_tcp_state {
@@ -129,11 +135,14 @@ typedef struct ptk_sim_tcb {
     bool keeps_port;         /* bound to a port that the program chose: it survives the connection */
     bool keeps_addr;         /* bound to an address other than "any": it survives the connection */
     bool fin_received;       /* and everything before it */
+    bool drops_segments;     /* a filter of the program drops whatever arrives (SO_ATTACH_FILTER) */
     bool has_no_space;       /* a send or poll found too little room: POLLOUT is due (SOCK_NOSPACE) */
     /* Options. */
     bool reuses_addr, reuses_port, is_kept_alive, has_no_delay, has_oob_inline, is_ipv6_only, lingers;
     int linger_seconds;                               /* only 0 has an effect: close resets */
     uint32_t send_buffer_bytes, receive_buffer_bytes; /* SO_SNDBUF and SO_RCVBUF, in bytes of payload */
+    uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_count;
+    uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the numbers of retransmissions and probes decide */
     /* Backlog. */
     struct ptk_sim_tcb *listener; /* of a child that has not been accepted yet; else NULL */
     ptk_list_node_t in_backlog;   /* of the listener: in one of the next two lists */
@@ -161,6 +170,7 @@ typedef struct ptk_sim_tcb {
     uint64_t last_challenge_ack_ns; /* of an ACK for an unacceptable segment without data; 0: none yet */
     /* Timers. One at a time: retransmission, persist, FIN_WAIT_2 or TIME_WAIT, by state. */
     ptk_sim_event_t timer;
+    ptk_sim_event_t keepalive;      /* scheduled while the connection is synchronized and kept alive */
     ptk_sim_event_t shutdown_event; /* notifies pollers of the program's own shutdown */
     uint64_t srtt_ns, rttvar_ns, rto_ns;
     uint64_t rtt_start_ns;  /* when rtt_seq was sent */
@@ -169,6 +179,9 @@ typedef struct ptk_sim_tcb {
     uint32_t retransmits;   /* of what is at snd_una */
     uint32_t window_probes; /* sent since the window closed; they back off the persist timer */
     uint32_t unanswered_probes;
+    uint32_t keepalive_probes; /* sent since the peer's last segment */
+    uint64_t last_received_ns; /* when the peer's last segment was accepted */
+    uint64_t stalled_since_ns; /* when snd_una was sent first, or the window was found closed */
 } ptk_sim_tcb_t;
 
 /* Compares sequence numbers modulo 2^32. */
@@ -178,6 +191,13 @@ static inline bool ptk_sim_seq_before(uint32_t one, uint32_t other) {
 
 static inline bool ptk_sim_seq_after(uint32_t one, uint32_t other) {
     return (int32_t) (other - one) < 0;
+}
+
+/* Returns when the user timeout ends for what is unacknowledged, or for the closed window; UINT64_MAX: there
+   is none. */
+static inline uint64_t ptk_sim_tcp_user_timeout_end(const ptk_sim_tcb_t *tcb) {
+    return tcb->user_timeout_ms > 0 ? tcb->stalled_since_ns + tcb->user_timeout_ms * UINT64_C(1000000)
+                                    : UINT64_MAX;
 }
 
 /* Returns the net of the endpoint's node. */
@@ -286,6 +306,15 @@ void ptk_sim_tcp_arm_timer(ptk_sim_tcb_t *tcb);
 
 /* Sends a window update after the program has read, if the window grew enough for one. */
 void ptk_sim_tcp_update_window(ptk_sim_tcb_t *tcb);
+
+/* --- keepalive (_keepalive) --- */
+
+/* Starts, restarts or stops the keepalive timer, as option and state require. */
+void ptk_sim_tcp_start_keepalive(ptk_sim_tcb_t *tcb);
+/* Moves a running keepalive timer to a new idle time. */
+void ptk_sim_tcp_change_keepalive_idle(ptk_sim_tcb_t *tcb);
+/* Records that a segment of the peer has arrived. */
+void ptk_sim_tcp_note_peer(ptk_sim_tcb_t *tcb);
 
 /* --- what a segment brings (_ack, _data, _handshake) --- */
 

@@ -117,6 +117,9 @@ static void tcp_input_dispatch(ptk_sim_tcb_t *tcb, const ptk_sim_packet_t *packe
 void ptk_sim_tcp_input(ptk_sim_node_t *node, const ptk_sim_packet_t *packet) {
     const ptk_sim_tcp_tables_t *tables = node->tcp;
     ptk_sim_tcb_t *tcb = tables ? ptk_sim_tcp_find_pair(tables, &packet->to, &packet->from) : NULL;
+    if (tcb && tcb->drops_segments) {
+        return;
+    }
     if (tcb) {
         tcp_input_dispatch(tcb, packet);
         return;

@@ -7,11 +7,15 @@
  */
 #include "sim/kernel/ptk_sim_tcp_impl.h"
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
 #define TCP_BUFFER_BYTES_MIN 2048              /* smaller values are raised */
 #define TCP_BUFFER_BYTES_MAX (4 * 1024 * 1024) /* larger values are cut */
+
+#define TCP_KEEPALIVE_SECONDS_MAX 32767 /* Linux's MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL */
+#define TCP_KEEPALIVE_COUNT_MAX   127   /* MAX_TCP_KEEPCNT */
 
 /* Returns the flag behind a boolean option, NULL if it is not one. */
 static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {
@@ -32,6 +36,29 @@ static bool *tcp_option_flag(ptk_sim_tcb_t *tcb, int level, int name) {
         return &tcb->has_oob_inline;
     default:
         return NULL;
+    }
+}
+
+/* An option of IPPROTO_TCP that is a number, with Linux's limits. */
+typedef struct tcp_number {
+    uint32_t *value;
+    int least;
+    int most;
+} tcp_number_t;
+
+/* Returns the number behind an option; `value` is NULL if it is none. */
+static tcp_number_t tcp_option_number(ptk_sim_tcb_t *tcb, int level, int name) {
+    switch (level == IPPROTO_TCP ? name : -1) {
+    case TCP_KEEPIDLE:
+        return (tcp_number_t) {&tcb->keepalive_idle_s, 1, TCP_KEEPALIVE_SECONDS_MAX};
+    case TCP_KEEPINTVL:
+        return (tcp_number_t) {&tcb->keepalive_interval_s, 1, TCP_KEEPALIVE_SECONDS_MAX};
+    case TCP_KEEPCNT:
+        return (tcp_number_t) {&tcb->keepalive_count, 1, TCP_KEEPALIVE_COUNT_MAX};
+    case TCP_USER_TIMEOUT:
+        return (tcp_number_t) {&tcb->user_timeout_ms, 0, INT32_MAX};
+    default:
+        return (tcp_number_t) {0};
     }
 }
 
@@ -86,7 +113,8 @@ static int tcp_option_get_memory(const ptk_sim_tcb_t *tcb, void *value, socklen_
 int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value, socklen_t *length) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     const bool *flag = tcp_option_flag(tcb, level, name);
-    int number = flag ? *flag : 0;
+    const uint32_t *known = tcp_option_number(tcb, level, name).value;
+    int number = flag ? *flag : (known ? (int) *known : 0);
     if (level == SOL_SOCKET && name == SO_LINGER) {
         struct linger linger = {.l_onoff = tcb->lingers, .l_linger = tcb->linger_seconds};
         return tcp_option_copy_out(value, length, &linger, sizeof linger);
@@ -94,7 +122,7 @@ int ptk_sim_tcp_get_option(ptk_sim_tcp_t *tcp, int level, int name, void *value,
     if (level == SOL_SOCKET && name == SO_MEMINFO) {
         return tcp_option_get_memory(tcb, value, length);
     }
-    if (!flag) {
+    if (!flag && !known) {
         int error = level == SOL_SOCKET ? tcp_option_get_number(tcb, name, &number) : -ENOPROTOOPT;
         if (error) {
             return error;
@@ -139,12 +167,40 @@ static int tcp_option_set_buffer(ptk_sim_tcb_t *tcb, int name, int wanted) {
     }
 }
 
+/* Sets an option of IPPROTO_TCP that is a number. */
+static int tcp_option_set_number(ptk_sim_tcb_t *tcb, const tcp_number_t *limits, int number) {
+    if (number < limits->least || number > limits->most) {
+        return -EINVAL;
+    }
+    *limits->value = (uint32_t) number;
+    if (limits->value == &tcb->keepalive_idle_s) {
+        ptk_sim_tcp_change_keepalive_idle(tcb);
+    }
+    return 0;
+}
+
+/* Attaches a filter to what arrives. Programs of one instruction are supported, which pass or drop
+ * everything. */
+static int tcp_option_set_filter(ptk_sim_tcb_t *tcb, const void *value, socklen_t length) {
+    struct sock_fprog program;
+    if (length != sizeof program) {
+        return -EINVAL;
+    }
+    memcpy(&program, value, sizeof program);
+    if (program.len != 1 || program.filter[0].code != (BPF_RET | BPF_K)) {
+        return -EINVAL;
+    }
+    tcb->drops_segments = program.filter[0].k == 0;
+    return 0;
+}
+
 /* IPV6_V6ONLY cannot change once the endpoint is bound. The order of the checks is Linux's. */
 int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *value, socklen_t length) {
     ptk_sim_tcb_t *tcb = tcp->tcb;
     bool *flag = tcp_option_flag(tcb, level, name);
     int number;
-    if (!flag && level != SOL_SOCKET) {
+    const tcp_number_t limits = tcp_option_number(tcb, level, name);
+    if (!flag && !limits.value && level != SOL_SOCKET) {
         return -ENOPROTOOPT;
     }
     if (length < sizeof number) {
@@ -154,13 +210,23 @@ int ptk_sim_tcp_set_option(ptk_sim_tcp_t *tcp, int level, int name, const void *
     if (level == SOL_SOCKET && name == SO_LINGER) {
         return tcp_option_set_linger(tcb, value, length);
     }
+    if (level == SOL_SOCKET && name == SO_ATTACH_FILTER) {
+        return tcp_option_set_filter(tcb, value, length);
+    }
+    if (limits.value) {
+        return tcp_option_set_number(tcb, &limits, number);
+    }
     if (!flag) {
         return tcp_option_set_buffer(tcb, name, number);
     }
     if (flag == &tcb->is_ipv6_only && tcb->is_bound) {
         return -EINVAL;
     }
+    bool changes = *flag != (number != 0);
     *flag = number != 0;
+    if (flag == &tcb->is_kept_alive && changes) {
+        ptk_sim_tcp_start_keepalive(tcb);
+    }
     return 0;
 }
 

@@ -201,6 +201,20 @@ static uint64_t tcp_backed_off_ns(uint64_t rto_ns, uint32_t times) {
     return rto_ns < PTK_SIM_TCP_MAX_RTO_NS ? rto_ns : PTK_SIM_TCP_MAX_RTO_NS;
 }
 
+/* Returns when a timer that has expired `times` times expires next: not after the end of the user timeout,
+   which counts from the first time. The first time is not cut, as on Linux, so something is sent again in any
+   case. */
+static uint64_t tcp_timer_end(ptk_sim_tcb_t *tcb, uint32_t times) {
+    uint64_t now_ns = ptk_sim_tcp_now(tcb);
+    uint64_t end_ns = now_ns + tcp_backed_off_ns(tcb->rto_ns, times);
+    if (times == 0) {
+        tcb->stalled_since_ns = now_ns;
+        return end_ns;
+    }
+    uint64_t last_ns = ptk_sim_tcp_user_timeout_end(tcb);
+    return end_ns < last_ns ? end_ns : last_ns;
+}
+
 /* In flight: retransmission timer, backed off by retransmits. Only queued: the window is closed, and the
    persist timer is backed off by window_probes. */
 void ptk_sim_tcp_arm_timer(ptk_sim_tcb_t *tcb) {
@@ -211,8 +225,7 @@ void ptk_sim_tcp_arm_timer(ptk_sim_tcb_t *tcb) {
         ptk_sim_event_queue_cancel(events, &tcb->timer);
     } else if (!ptk_sim_event_is_scheduled(&tcb->timer)) {
         uint32_t times = is_in_flight ? tcb->retransmits : tcb->window_probes;
-        ptk_sim_event_queue_insert(events, &tcb->timer,
-                                   events->now_ns + tcp_backed_off_ns(tcb->rto_ns, times));
+        ptk_sim_event_queue_insert(events, &tcb->timer, tcp_timer_end(tcb, times));
     }
 }
 

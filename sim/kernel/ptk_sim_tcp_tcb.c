@@ -44,6 +44,9 @@ ptk_sim_tcb_t *ptk_sim_tcb_create(ptk_sim_node_t *node, int family, void (*alarm
     tcb->family = family;
     tcb->send_buffer_bytes = PTK_SIM_TCP_DEFAULT_BUFFER_BYTES;
     tcb->receive_buffer_bytes = PTK_SIM_TCP_DEFAULT_BUFFER_BYTES;
+    tcb->keepalive_idle_s = PTK_SIM_TCP_KEEPALIVE_IDLE_S;
+    tcb->keepalive_interval_s = PTK_SIM_TCP_KEEPALIVE_INTERVAL_S;
+    tcb->keepalive_count = PTK_SIM_TCP_KEEPALIVE_COUNT;
     tcb->rto_ns = PTK_SIM_TCP_INITIAL_RTO_NS;
     tcb->timer.fire = alarm;
     tcb->shutdown_event.fire = tcp_shutdown_event_fired;
@@ -71,6 +74,7 @@ void ptk_sim_tcb_free(ptk_sim_tcb_t *tcb) {
     ptk_assert(ptk_list_is_empty(&tcb->accept_queue) && ptk_list_is_empty(&tcb->syn_queue));
     tcp_leave_backlog(tcb);
     ptk_sim_event_queue_cancel(&ptk_sim_tcp_net(tcb)->events, &tcb->timer);
+    ptk_sim_event_queue_cancel(&ptk_sim_tcp_net(tcb)->events, &tcb->keepalive);
     ptk_sim_event_queue_cancel(&ptk_sim_tcp_net(tcb)->events, &tcb->shutdown_event);
     ptk_sim_tcp_remove_port(tcb);
     ptk_sim_tcp_remove_pair(tcb);
@@ -143,6 +147,7 @@ void ptk_sim_tcp_set_closed(ptk_sim_tcb_t *tcb, int error) {
     tcb->ack_pending = false;
     ptk_sim_ring_clear(&tcb->send_buffer);
     ptk_sim_event_queue_cancel(&ptk_sim_tcp_net(tcb)->events, &tcb->timer);
+    ptk_sim_event_queue_cancel(&ptk_sim_tcp_net(tcb)->events, &tcb->keepalive);
     tcp_remove_from_tables(tcb);
     tcb->pending_events |= ptk_sim_tcp_poll_bits(tcb);
 }

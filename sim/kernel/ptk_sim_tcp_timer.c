@@ -4,7 +4,8 @@
  *
  * Each timeout is twice as long as the one before, up to 120 s. A SYN is retransmitted 6 times, SYN and ACK 5
  * times, data 15 times (8 if the connection is an orphan), and so are the window probes that get no reply.
- * These are Linux's limits. A FIN_WAIT_2 of an orphan and TIME_WAIT end here too.
+ * These are Linux's limits; a user timeout may end the connection earlier, also where probes get replies. A
+ * FIN_WAIT_2 of an orphan and TIME_WAIT end here too.
  */
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_tcp_impl.h"
@@ -27,11 +28,16 @@ static uint32_t tcp_max_retransmits(const ptk_sim_tcb_t *tcb) {
     }
 }
 
+static bool tcp_is_user_timeout_over(const ptk_sim_tcb_t *tcb) {
+    return ptk_sim_tcp_now(tcb) >= ptk_sim_tcp_user_timeout_end(tcb);
+}
+
 /* Sends the oldest unacknowledged segment again, or gives the connection up with ETIMEDOUT. A measurement
    that is under way ends without a sample: the acknowledgement could be of either transmission. */
 static void tcp_retransmit(ptk_sim_tcb_t *tcb) {
     tcb->is_measuring_rtt = false;
-    if (tcb->retransmits++ == tcp_max_retransmits(tcb)) {
+    bool is_late = tcb->retransmits > 0 && tcp_is_user_timeout_over(tcb);
+    if (tcb->retransmits++ == tcp_max_retransmits(tcb) || is_late) {
         ptk_sim_tcp_set_closed(tcb, ETIMEDOUT);
     } else if (tcb->state == PTK_SIM_TCP_SYN_SENT || tcb->state == PTK_SIM_TCP_SYN_RECEIVED) {
         ptk_sim_tcp_send_syn(tcb);
@@ -44,8 +50,8 @@ static void tcp_retransmit(ptk_sim_tcb_t *tcb) {
 /* Persist timer: sends a segment whose number the peer has acknowledged already, so that it replies with
    its window; or gives the connection up. */
 static void tcp_send_window_probe(ptk_sim_tcb_t *tcb) {
-    tcb->window_probes++;
-    if (tcb->unanswered_probes++ == tcp_max_retransmits(tcb)) {
+    bool is_late = tcb->window_probes++ > 0 && tcp_is_user_timeout_over(tcb);
+    if (tcb->unanswered_probes++ == tcp_max_retransmits(tcb) || is_late) {
         ptk_sim_tcp_set_closed(tcb, ETIMEDOUT);
     } else {
         ptk_sim_tcp_send_control(tcb, PTK_SIM_TCP_ACK, tcb->snd_una - 1);

@@ -69,8 +69,11 @@ struct ptk_sock {
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte; not 0
                              exactly while PTK_SOCK_HAS_MISSING is set */
     ptk_scheduler_t *scheduler;
-    ptk_waitable_t *waitables[3]; /* lent, by mask - 1; NULL until requested; end with the socket */
-    void *user;                   /* the user's pointer */
+    ptk_waitable_t *waitables; /* lent, one for each set of events that was requested; end with the socket */
+    ptk_gate_t hangup_gate;    /* waits for HANGUP: refuses */
+    ptk_gate_t priority_gate;  /* waits for PRIORITY: refuses */
+    void *user;                /* the user's pointer */
+    const void *opened_at;     /* the return address of the public call that made it, for the report */
 };
 
 /* The calls that may park. */
@@ -149,6 +152,13 @@ static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
  * living and not handed out yet. ptk_sock_discard undoes it. */
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler);
 void ptk_sock_discard(ptk_sock_t *sock);
+
+/* Reports a socket that was left open (src/net/ptk_sock_leaks.c). */
+void ptk_sock_report_leak(const ptk_sock_t *sock);
+
+/* Sets the place at which a socket was opened: for a call that opens it for its own caller. NULL does
+ * nothing. */
+void ptk_sock_set_place(const ptk_sock_t *token, const void *return_address);
 
 /* Gives a reserved socket its descriptor, which it owns from then on, and its state. Cannot fail. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);

@@ -89,9 +89,9 @@ static bool keep_unread(ptk_sock_t *sock, const char *buffer, size_t bytes) {
 
 /* --- the transfer --- */
 
-/* Returns the code of a failed transfer. The system reports only once that a connection is broken; a receive
- * after that would return an end of stream, as if the peer had ended it in good order, so the reason is kept.
- * EPIPE is not kept: bytes that the peer sent before its end may still be read. */
+/* Returns the code of a failed transfer. The system reports only once why a connection is broken; a receive
+ * after that would return an end of stream, as if the peer had ended it in good order, and a send EPIPE, so
+ * the reason is kept. EPIPE is not kept: bytes that the peer sent before its end may still be read. */
 static ptk_err transfer_failure(ptk_sock_call_t *call, intptr_t result) {
     switch (-result) {
     case ECONNRESET:
@@ -112,6 +112,10 @@ static ptk_err end_of_transfer(ptk_sock_call_t *call, const transfer_t *transfer
     ptk_assert(op->state == PTK_OP_IDLE && op->result != -EAGAIN);
     if (op->result == -EPIPE && sock->is_write_shut) {
         return PTK_ERR_WRITE_SHUT;
+    }
+    if (op->result == -EPIPE && sock->broken_by != 0) {
+        return ptk_call_errno(
+            &call->call, sock->broken_by); /* the system has reported the reason to the other direction */
     }
     if (op->result < 0) {
         return transfer_failure(call, op->result);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP listeners and connections from addresses in text form (layer 5).
+ * TCP listeners and connections from addresses in text form, and the options of TCP (layer 5).
  *
- * Both are short for calls of ptk_sock.h and add no state of their own. If one of these calls fails, the
- * socket is closed, and the error of the call that failed stays in the error slot, because a close that
+ * The former are short for calls of ptk_sock.h and add no state of their own. If one of these calls fails,
+ * the socket is closed, and the error of the call that failed stays in the error slot, because a close that
  * succeeds does not write to it.
  */
 #include <ptk_addr.h>
@@ -11,7 +11,55 @@
 
 #include "base/ptk_thread.h"
 #include "base/ptk_options.h"
+#include "net/ptk_sock_impl.h"
 #include "platform/ptk_platform.h"
+
+/* --- options --- */
+
+/* Returns the living socket that a token names; NULL with the reason recorded. */
+static ptk_sock_t *resolve_tcp_sock(const ptk_sock_t *token) {
+    ptk_sock_t *sock = ptk_sock_find(token);
+    if (!sock) {
+        ptk_fail(ptk_token_refusal(token));
+    }
+    return sock;
+}
+
+/* Records the failure of a system call that set an option. */
+static ptk_err tcp_option_result(int result) {
+    return result == 0 ? PTK_OK : ptk_fail_errno(-result);
+}
+
+/* Callers use the macro of the same name, which fills in struct_size. */
+#undef ptk_tcp_set_keepalive
+ptk_err ptk_tcp_set_keepalive(ptk_sock_t *token, bool on, const ptk_tcp_keepalive_options_t *options) {
+    ptk_tcp_keepalive_options_t copy = PTK_TCP_KEEPALIVE_OPTIONS_INIT;
+    const ptk_sock_t *sock = resolve_tcp_sock(token);
+    if (!sock) {
+        return ptk_get_err();
+    }
+    if (options && (!on || ptk_options_copy(&copy, sizeof copy, options) != PTK_OK)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    const ptk_keepalive_t keepalive = {
+        .idle_ms = copy.idle_ms > 0 ? copy.idle_ms : PTK_TCP_KEEPALIVE_IDLE_MS,
+        .interval_ms = copy.interval_ms > 0 ? copy.interval_ms : PTK_TCP_KEEPALIVE_INTERVAL_MS,
+        .count = copy.count > 0 ? copy.count : PTK_TCP_KEEPALIVE_COUNT,
+    };
+    const ptk_platform_socket_ops_t *ops = sock->scheduler->loop->ops->sockets;
+    return tcp_option_result(ops->set_keepalive(sock->source.handle, on ? &keepalive : NULL));
+}
+
+ptk_err ptk_tcp_set_user_timeout(ptk_sock_t *token, uint32_t timeout_ms) {
+    const ptk_sock_t *sock = resolve_tcp_sock(token);
+    if (!sock) {
+        return ptk_get_err();
+    }
+    const ptk_platform_socket_ops_t *ops = sock->scheduler->loop->ops->sockets;
+    return tcp_option_result(ops->set_user_timeout(sock->source.handle, timeout_ms));
+}
+
+/* --- listen and connect --- */
 
 static ptk_sock_t *open_tcp(ptk_event_loop_platform_t *loop, const ptk_addr_t *addr) {
     return ptk_sock_open(loop, addr->storage.ss_family, SOCK_STREAM, IPPROTO_TCP);
@@ -24,8 +72,8 @@ static ptk_err listen_options_check(const ptk_tcp_listen_options_t *options,
     if (options && ptk_options_copy(copy_out, sizeof *copy_out, options) != PTK_OK) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
-    if ((copy_out->flags & ~PTK_TCP_LISTEN_NO_REUSE) != 0 || copy_out->reserved != 0 ||
-        copy_out->backlog > INT32_MAX) {
+    const uint32_t known_flags = PTK_TCP_LISTEN_NO_REUSE | PTK_TCP_LISTEN_KEEPALIVE;
+    if ((copy_out->flags & ~known_flags) != 0 || copy_out->reserved != 0 || copy_out->backlog > INT32_MAX) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     return PTK_OK;
@@ -36,6 +84,9 @@ static ptk_err listen_at(ptk_sock_t *sock, const ptk_addr_t *addr, const ptk_tcp
     ptk_err err = PTK_OK;
     if (options->flags & PTK_TCP_LISTEN_NO_REUSE) {
         err = ptk_sock_set_reuse(sock, false);
+    }
+    if (err == PTK_OK && (options->flags & PTK_TCP_LISTEN_KEEPALIVE)) {
+        err = ptk_tcp_set_keepalive(sock, true, NULL);
     }
     if (err == PTK_OK) {
         err = ptk_sock_bind(sock, ptk_addr_sockaddr(addr), addr->length);
@@ -57,6 +108,7 @@ ptk_sock_t *ptk_tcp_listen(ptk_event_loop_platform_t *loop, const char *address,
         ptk_sock_close(sock);
         return NULL;
     }
+    ptk_sock_set_place(sock, __builtin_return_address(0));
     return sock;
 }
 
@@ -70,5 +122,6 @@ ptk_sock_t *ptk_tcp_connect(const char *address, uint32_t timeout_ms) {
         ptk_sock_close(sock);
         return NULL;
     }
+    ptk_sock_set_place(sock, __builtin_return_address(0));
     return sock;
 }

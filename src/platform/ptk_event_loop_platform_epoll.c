@@ -44,14 +44,18 @@ static epoll_loop_t *epoll_loop_of(ptk_event_loop_platform_t *loop) {
 /* Returns the epoll events for an interest. EPOLLHUP and EPOLLERR are always reported and need no bit. */
 static uint32_t epoll_interest_bits(uint32_t interest) {
     return (interest & PTK_READY_READ ? (uint32_t) EPOLLIN : 0) |
-           (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0);
+           (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0) |
+           (interest & PTK_READY_HANGUP ? (uint32_t) EPOLLRDHUP : 0) |
+           (interest & PTK_READY_PRIORITY ? (uint32_t) EPOLLPRI : 0);
 }
 
-/* A hang-up or an error makes both directions ready: the system call returns the reason. */
+/* A hang-up or an error makes everything ready: the system call returns the reason. */
 static uint32_t epoll_ready_bits(uint32_t events) {
     const uint32_t broken = EPOLLHUP | EPOLLERR;
-    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_READ : 0) |
-           (events & (EPOLLOUT | broken) ? PTK_READY_WRITE : 0) | (events & broken ? PTK_READY_ERROR : 0) |
+    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI) ? PTK_READY_READ : 0) |
+           (events & EPOLLOUT ? PTK_READY_WRITE : 0) | (events & EPOLLRDHUP ? PTK_READY_HANGUP : 0) |
+           (events & EPOLLPRI ? PTK_READY_PRIORITY : 0) |
+           (events & broken ? PTK_READY_ANY | PTK_READY_ERROR : 0) |
            (events & (EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_EXCEPTIONAL : 0);
 }
 
@@ -86,7 +90,7 @@ static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registratio
  * an empty queue. */
 static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index) {
     ptk_assert(registration->handle != PTK_OS_HANDLE_NONE && !registration->superseded);
-    ptk_assert(!registration->sources->next);
+    ptk_assert(registration->owned && registration->source_count == 1);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET};
     event.data.u64 = epoll_token(registration, index);
     int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
@@ -102,7 +106,7 @@ static int epoll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32
     if (interest == 0) {
         return 0;
     }
-    if (registration->sources->mode == PTK_SOURCE_FOREIGN) {
+    if (!registration->owned) {
         return epoll_arm_foreign(self, registration, index, interest);
     }
     return registration->armed ? 0 : epoll_arm_owned(self, registration, index);
@@ -114,7 +118,7 @@ static void epoll_remove(ptk_readiness_t *readiness, uint32_t index) {
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     const ptk_registration_t *registration = &readiness->registrations[index];
     struct epoll_event unused = {0};
-    ptk_assert(!registration->sources);
+    ptk_assert(registration->source_count == 0);
     if (registration->armed) {
         (void) ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_DEL, registration->handle, &unused);
     }

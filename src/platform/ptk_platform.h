@@ -38,6 +38,13 @@
 #include "ptk_event_source.h"
 #include <ptk_event_loop_platform.h>
 
+/* The times of keepalive. */
+typedef struct ptk_keepalive {
+    uint32_t idle_ms;     /* without a segment from the peer, until the first probe */
+    uint32_t interval_ms; /* from one probe to the next */
+    uint32_t count;       /* probes without a reply, until the connection ends */
+} ptk_keepalive_t;
+
 /* The immediate socket verbs. None waits. All return 0 or a negative errno value. */
 typedef struct ptk_platform_socket_ops {
     /* Opens a non-blocking socket; of a stream, urgent bytes stay in line and small writes are sent at once.
@@ -65,6 +72,14 @@ typedef struct ptk_platform_socket_ops {
 
     int (*set_nodelay)(ptk_os_handle_t handle, bool on);
     int (*set_reuse)(ptk_os_handle_t handle, bool on);
+
+    /* Switches keepalive of a stream on, with times that are rounded up to what the system takes, or off
+     * (NULL). -EINVAL: a value is 0 or more than the system takes; nothing has changed. */
+    int (*set_keepalive)(ptk_os_handle_t handle, const ptk_keepalive_t *keepalive);
+
+    /* Limits how long sent bytes of a stream may stay unacknowledged; 0: the system's own limit. -EINVAL:
+     * more than the system takes. -ENOPROTOOPT: it has no such limit. */
+    int (*set_user_timeout)(ptk_os_handle_t handle, uint32_t timeout_ms);
 } ptk_platform_socket_ops_t;
 
 typedef struct ptk_platform_ops {

@@ -17,6 +17,16 @@
 #include <poll.h>
 #include <string.h>
 
+#define POSIX_SOCK_KEEPALIVE_SECONDS_MAX 32767
+#define POSIX_SOCK_KEEPALIVE_COUNT_MAX   127
+
+/* macOS has another name for it. */
+#ifdef TCP_KEEPIDLE
+#define POSIX_SOCK_KEEPALIVE_IDLE TCP_KEEPIDLE
+#else
+#define POSIX_SOCK_KEEPALIVE_IDLE TCP_KEEPALIVE
+#endif
+
 /* Returns the bytes received, 0 at the end of the stream. */
 static intptr_t posix_sock_try_recv(const ptk_event_op_t *op) {
     intptr_t result;
@@ -96,10 +106,18 @@ static intptr_t posix_sock_try_connect(ptk_event_op_t *op) {
     return under_way ? -EAGAIN : result;
 }
 
+short ptk_posix_sock_poll_events(uint32_t interest) {
+    return (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0) |
+                    (interest & PTK_READY_HANGUP ? PTK_POSIX_SOCK_POLLRDHUP : 0) |
+                    (interest & PTK_READY_PRIORITY ? POLLPRI : 0));
+}
+
 /* Returns the ready bits for what poll(2) reported. A hang-up or an error makes both directions ready. */
 static uint32_t posix_sock_ready_bits(unsigned revents) {
     return (revents & (POLLIN | POLLHUP | POLLERR) ? PTK_READY_READ : 0) |
            (revents & (POLLOUT | POLLHUP | POLLERR) ? PTK_READY_WRITE : 0) |
+           (revents & (POLLHUP | PTK_POSIX_SOCK_POLLRDHUP) ? PTK_READY_HANGUP : 0) |
+           (revents & POLLPRI ? PTK_READY_PRIORITY : 0) |
            (revents & (POLLHUP | POLLERR) ? PTK_READY_ERROR : 0);
 }
 
@@ -109,8 +127,7 @@ static intptr_t posix_sock_try_ready(const ptk_event_op_t *op) {
         return -EBADF;
     }
     struct pollfd entry = {.fd = (int) op->source->handle};
-    entry.events =
-        (short) ((op->events & PTK_READY_READ ? POLLIN : 0) | (op->events & PTK_READY_WRITE ? POLLOUT : 0));
+    entry.events = ptk_posix_sock_poll_events(op->events);
     int count;
     do {
         count = ptk_sys()->poll(&entry, 1, 0);
@@ -141,10 +158,13 @@ intptr_t ptk_posix_sock_try(ptk_event_op_t *op) {
     return posix_sock_try_ready(op);
 }
 
-/* Sets a socket option of type int to 0 or 1. */
-static int posix_sock_set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
-    int value = on;
+/* Sets a socket option of type int. */
+static int posix_sock_set_number(ptk_os_handle_t handle, int level, int name, int value) {
     return ptk_sys()->set_option(handle, level, name, &value, sizeof value);
+}
+
+static int posix_sock_set_flag(ptk_os_handle_t handle, int level, int name, bool on) {
+    return posix_sock_set_number(handle, level, name, on);
 }
 
 static int posix_sock_set_nodelay(ptk_os_handle_t handle, bool on) {
@@ -154,6 +174,55 @@ static int posix_sock_set_nodelay(ptk_os_handle_t handle, bool on) {
 static int posix_sock_set_reuse(ptk_os_handle_t handle, bool on) {
     return posix_sock_set_flag(handle, SOL_SOCKET, SO_REUSEADDR, on);
 }
+
+/* Returns whole seconds, rounded up. */
+static uint32_t posix_sock_seconds(uint32_t ms) {
+    return ms / 1000 + (ms % 1000 != 0);
+}
+
+/* The limits are checked here, so that no value is set unless all are: they are Linux's, the lowest of the
+ * systems that have any. */
+static bool posix_sock_is_keepalive_valid(const ptk_keepalive_t *keepalive) {
+    return keepalive->idle_ms > 0 &&
+           posix_sock_seconds(keepalive->idle_ms) <= POSIX_SOCK_KEEPALIVE_SECONDS_MAX &&
+           keepalive->interval_ms > 0 &&
+           posix_sock_seconds(keepalive->interval_ms) <= POSIX_SOCK_KEEPALIVE_SECONDS_MAX &&
+           keepalive->count > 0 && keepalive->count <= POSIX_SOCK_KEEPALIVE_COUNT_MAX;
+}
+
+/* The times come first: they hold from the first probe on. */
+static int posix_sock_set_keepalive(ptk_os_handle_t handle, const ptk_keepalive_t *keepalive) {
+    if (!keepalive) {
+        return posix_sock_set_flag(handle, SOL_SOCKET, SO_KEEPALIVE, false);
+    }
+    if (!posix_sock_is_keepalive_valid(keepalive)) {
+        return -EINVAL;
+    }
+    int result = posix_sock_set_number(handle, IPPROTO_TCP, POSIX_SOCK_KEEPALIVE_IDLE,
+                                       (int) posix_sock_seconds(keepalive->idle_ms));
+    if (result == 0) {
+        result = posix_sock_set_number(handle, IPPROTO_TCP, TCP_KEEPINTVL,
+                                       (int) posix_sock_seconds(keepalive->interval_ms));
+    }
+    if (result == 0) {
+        result = posix_sock_set_number(handle, IPPROTO_TCP, TCP_KEEPCNT, (int) keepalive->count);
+    }
+    return result == 0 ? posix_sock_set_flag(handle, SOL_SOCKET, SO_KEEPALIVE, true) : result;
+}
+
+#ifdef TCP_USER_TIMEOUT
+static int posix_sock_set_user_timeout(ptk_os_handle_t handle, uint32_t timeout_ms) {
+    return timeout_ms <= INT_MAX
+               ? posix_sock_set_number(handle, IPPROTO_TCP, TCP_USER_TIMEOUT, (int) timeout_ms)
+               : -EINVAL;
+}
+#else
+static int posix_sock_set_user_timeout(ptk_os_handle_t handle, uint32_t timeout_ms) {
+    (void) handle;
+    (void) timeout_ms;
+    return -ENOPROTOOPT;
+}
+#endif
 
 /* Urgent bytes stay in line, which the readiness model needs, and small writes are sent at once. Accepted
  * sockets inherit both options from their listener. */
@@ -243,4 +312,6 @@ const ptk_platform_socket_ops_t ptk_posix_sock_ops = {
     .send_room = posix_sock_send_room,
     .set_nodelay = posix_sock_set_nodelay,
     .set_reuse = posix_sock_set_reuse,
+    .set_keepalive = posix_sock_set_keepalive,
+    .set_user_timeout = posix_sock_set_user_timeout,
 };

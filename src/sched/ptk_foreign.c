@@ -170,7 +170,7 @@ void **ptk_foreign_begin(ptk_task_t *self) {
     void *coroutine = hooks->current(hooks->context);
     bind_coroutine(self, coroutine);
     self->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
-    if (scheduler->resuming == self) {
+    if (scheduler->resumed == self) {
         end_resumption(scheduler, self);
     } else if (!(self->flags & PTK_TASK_RESUMED)) {
         leave_coroutine(scheduler, self);

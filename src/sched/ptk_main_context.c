@@ -30,6 +30,7 @@ void ptk_main_context_leave(ptk_scheduler_t *scheduler) {
     ptk_assert(scheduler->active);
     scheduler->active = false;
     scheduler->current = NULL;
+    ptk_mark_idle(scheduler);
     ptk_tick_show(scheduler);
 }
 

@@ -28,7 +28,8 @@
  *
  * Invariants:
  *   - a task of ptk's own is in the run queue exactly if it is READY and not running;
- *   - a task that was woken is in no queue of waiters, none of its operations pends, and its timer is idle.
+ *   - a task that was woken is in no queue of waiters, none of its operations pends, and its timer is idle;
+ *   - a task's flag PTK_TASK_EXTERNALLY_WAKEABLE does not change while it is PARKED: it is counted there.
  */
 #include "sched/ptk_park.h"
 
@@ -188,6 +189,7 @@ static inline __attribute__((always_inline)) ptk_err suspend_until(ptk_task_t *s
     ptk_assert(self->state == PTK_TASK_READY && deadline->kind != PTK_DEADLINE_NOW);
     self->state = PTK_TASK_PARKED;
     self->since_ns = scheduler->now_ns;
+    scheduler->externally_wakeable_count += (self->flags & PTK_TASK_EXTERNALLY_WAKEABLE) != 0;
     if (deadline->kind != PTK_DEADLINE_NEVER) {
         ptk_timer_arm(scheduler, &self->timer, deadline);
     }
@@ -212,6 +214,7 @@ ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_task_t *task = wait->task;
     ptk_assert(task->state == PTK_TASK_PARKED);
+    task->scheduler->externally_wakeable_count -= (task->flags & PTK_TASK_EXTERNALLY_WAKEABLE) != 0;
     withdraw_all(task);
     if (task->timer.state != PTK_TIMER_IDLE) {
         ptk_timer_disarm(task->scheduler, &task->timer);
@@ -225,12 +228,12 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
 
 /* Makes the library continue a coroutine, at once or later. Its task may have ended when this returns. */
 static void resume_coroutine(ptk_scheduler_t *scheduler, ptk_task_t *task) {
-    ptk_assert(!(task->flags & PTK_TASK_RESUMED) && !scheduler->resuming);
+    ptk_assert(!(task->flags & PTK_TASK_RESUMED) && !scheduler->resumed);
     task->flags |= PTK_TASK_RESUMED;
     scheduler->resumed_count++;
-    scheduler->resuming = task;
+    scheduler->resumed = task;
     scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
-    scheduler->resuming = NULL;
+    scheduler->resumed = NULL;
 }
 
 /* Resumes each coroutine that is runnable now, `quota` at most, in run until a tick is due. Those that become

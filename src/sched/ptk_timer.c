@@ -69,6 +69,15 @@ void ptk_timer_show(ptk_scheduler_t *scheduler) {
     }
 }
 
+bool ptk_timer_more_armed(const ptk_scheduler_t *scheduler, uint32_t count) {
+    uint64_t armed = scheduler->heap.count;
+    const ptk_list_node_t *node = ptk_list_first(&scheduler->new_timers);
+    for (; node && armed <= count; node = ptk_list_next(&scheduler->new_timers, node)) {
+        armed++;
+    }
+    return armed > count;
+}
+
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler) {
     uint64_t now_ns = scheduler->now_ns;
     while (ptk_heap_first_deadline(&scheduler->heap) <= now_ns && scheduler->heap.count > 0) {

@@ -10,6 +10,10 @@ uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler);
 /* Expires every timer whose deadline had been reached at the last reading, earliest first. */
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler);
 
+/* Returns true if more than `count` timers are armed. Walks the new timers, as the next clock reading does.
+ */
+bool ptk_timer_more_armed(const ptk_scheduler_t *scheduler, uint32_t count);
+
 /* Returns the deadline of a call with `timeout_ms`: NOW for 0, NEVER for PTK_TIMEOUT_INFINITE. */
 ptk_deadline_t ptk_deadline_after_ms(uint32_t timeout_ms);
 

@@ -27,10 +27,12 @@ static uint64_t count_expiries(uint64_t *deadline_ns, uint64_t period_ns, uint64
     return count;
 }
 
+/* An armed timer counts as idle: whether its expiry wakes a green thread is the matter of the wait. */
 static void run_timer_until(ptk_waitable_t *waitable, uint64_t deadline_ns) {
     const ptk_deadline_t next = {.kind = PTK_DEADLINE_ABSOLUTE, .ns = deadline_ns};
     waitable->u.timer.next_ns = 0;
     ptk_timer_arm(waitable->scheduler, &waitable->u.timer.timer, &next);
+    waitable->scheduler->idle_timer_count++;
 }
 
 static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
@@ -38,6 +40,8 @@ static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     ptk_waitable_t *waitable = ptk_container_of(source, ptk_waitable_t, u.timer);
     ptk_assert(waitable->type == PTK_WAITABLE_TIMER && !waitable->pin.closed);
     ptk_assert(scheduler->now_ns >= timer->value_ns && source->next_ns == 0);
+    ptk_assert(scheduler->idle_timer_count > 0);
+    scheduler->idle_timer_count--;
     if (source->period_ns == 0) {
         ptk_event_counter_add(&waitable->counter, 1);
         return;
@@ -77,15 +81,16 @@ ptk_err ptk_waitable_timer_start(ptk_waitable_t *waitable, const ptk_timer_spec_
     }
     ptk_waitable_timer_t *source = &waitable->u.timer;
     source->period_ns = spec->period_ns;
-    source->next_ns = 0;
     source->timer = (ptk_timer_t) {.heap = {PTK_HEAP_NONE}, .expire = timer_expired};
     ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
     ptk_deadline_fix(&first);
-    ptk_timer_arm(scheduler, &source->timer, &first);
+    run_timer_until(waitable, first.ns);
     return PTK_OK;
 }
 
 void ptk_waitable_timer_stop(ptk_waitable_t *waitable) {
-    ptk_timer_disarm(waitable->scheduler, &waitable->u.timer.timer);
-    ptk_heap_unreserve(&waitable->scheduler->heap);
+    ptk_scheduler_t *scheduler = waitable->scheduler;
+    scheduler->idle_timer_count -= waitable->u.timer.timer.state != PTK_TIMER_IDLE;
+    ptk_timer_disarm(scheduler, &waitable->u.timer.timer);
+    ptk_heap_unreserve(&scheduler->heap);
 }

@@ -79,7 +79,7 @@ TEST(fd_is_quiet_while_there_is_nothing_to_do) {
     test_loop_end(loop);
 }
 
-TEST(fd_shows_runnable_green_threads) {
+TEST(fd_shows_runnable_green_threads, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fd = exposed(loop);
     test_go(yield_thrice, "a");

@@ -377,7 +377,7 @@ TEST(p54_calls_without_an_object_on_a_thread_without_a_loop, REAL_THREADS) {
 
 /* --- outside green threads ------------------------------------------------------------------------------ */
 
-TEST(misuse_parking_calls_outside_green_threads_are_not_green) {
+TEST(misuse_parking_calls_outside_green_threads_are_not_green, TRUSTS_READINESS) {
     objects_t objects;
     size_t index = 9;
     objects_init(&objects);

@@ -40,7 +40,7 @@ TEST(poll_of_nothing_is_closed) {
     test_loop_end(loop);
 }
 
-TEST(poll_runs_each_runnable_green_thread_once) {
+TEST(poll_runs_each_runnable_green_thread_once, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t next_ms = 7;
     test_go(yield_thrice, "a");
@@ -57,7 +57,7 @@ TEST(poll_runs_each_runnable_green_thread_once) {
     test_loop_end(loop);
 }
 
-TEST(poll_returns_the_next_deadline_rounded_up) {
+TEST(poll_returns_the_next_deadline_rounded_up, NEEDS_TICKS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms[] = {50, 20};
@@ -85,7 +85,7 @@ TEST(poll_returns_the_next_deadline_rounded_up) {
     test_clock_end();
 }
 
-TEST(poll_waits_no_longer_than_it_may) {
+TEST(poll_waits_no_longer_than_it_may, NEEDS_TICKS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 50;
@@ -145,7 +145,7 @@ TEST(poll_with_daemons_alone_is_closed) {
     test_loop_end(loop);
 }
 
-TEST(poll_delivers_descriptors) {
+TEST(poll_delivers_descriptors, TRUSTS_READINESS) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
     test_pipe(fds);

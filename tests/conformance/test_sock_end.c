@@ -176,6 +176,7 @@ static void add_waiter(waiters_t *waiters, sock_verb_t verb, ptk_sock_t *sock, u
     task->addr = &waiters->full.addr;
     task->timeout_ms = SOCK_FOREVER;
     sock_task_start(task);
+    sock_settle();
 }
 
 static void waiters_begin(waiters_t *waiters) {
@@ -236,7 +237,7 @@ static ptk_err close_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_close_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_close_wakes_recv_send_accept_connect_and_waits, TRUSTS_READINESS) {
     sock_in_green(close_under_waiters);
 }
 
@@ -248,7 +249,7 @@ static ptk_err abort_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_reset_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_reset_wakes_recv_send_accept_connect_and_waits, TRUSTS_READINESS) {
     sock_in_green(abort_under_waiters);
 }
 
@@ -526,6 +527,22 @@ static ptk_err linger_until_the_end(void *unused) {
 
 TEST(p76_close_linger_waits_for_the_end_of_the_peer) {
     sock_in_green(linger_until_the_end);
+}
+
+/* A call that succeeds leaves the last error as it is, also where it found that there is nothing to wait for.
+ */
+static ptk_err linger_unconnected(void *unused) {
+    (void) unused;
+    ptk_sock_t *sock = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
+    CHECK(sock != NULL);
+    CHECK_ERR(ptk_green_join(NULL, NULL, 0), PTK_ERR_INVALID_PARAM);
+    CHECK_OK(ptk_sock_close_linger(sock, SOCK_FOREVER));
+    CHECK_ERR(ptk_get_err(), PTK_ERR_INVALID_PARAM);
+    return PTK_OK;
+}
+
+TEST(p76_close_linger_without_a_connection_records_no_error) {
+    sock_in_green(linger_unconnected);
 }
 
 static ptk_err cancelled_linger(void *arg) {

@@ -9,12 +9,15 @@ import socket
 import struct
 import subprocess
 import threading
+from pathlib import Path
 
 from harness import Server, check, check_equal, example, read_line, receive_all, receive_exactly, run
 
 LARGE = os.urandom(64 * 1024)
 PARALLEL = 200
 BUSY = 500
+SILENT = 300
+KEEPALIVE_TIMER = "02"  # the column `tr` of /proc/net/tcp
 
 
 def start(*options: str, listen: str = "127.0.0.1:0", errors: int | None = None) -> Server:
@@ -77,6 +80,37 @@ def check_idle(platform: str) -> None:
     with start("--platform", platform, "--idle-ms", "50") as server, server.connect() as sock:
         sock.sendall(b"hello")
         check_equal(receive_all(sock), b"hello", "--idle-ms: what came is echoed, then silence closes")
+
+
+def descriptors(server: Server) -> int:
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def kept_alive(server: Server) -> int:
+    """Returns how many of the server's connections have a keepalive timer."""
+    port = f":{int(server.address.rsplit(':', 1)[1]):04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return sum(row[1].endswith(port) and row[5].startswith(KEEPALIVE_TIMER + ":") for row in rows)
+
+
+def check_silent(platform: str) -> None:
+    """Silent clients do not hold the server's descriptors for ever."""
+    with start("--platform", platform, "--idle-ms", "0") as server:
+        socks = [server.connect() for _ in range(SILENT)]
+        check_equal(kept_alive(server), SILENT, f"{SILENT} connections have keepalive timers")
+        for sock in socks:
+            sock.close()
+    with start("--platform", platform, "--idle-ms", "200", errors=subprocess.DEVNULL) as server:
+        before = descriptors(server)
+        socks = [server.connect() for _ in range(SILENT)]
+        ends = [receive_all(sock) for sock in socks]
+        check_equal(ends, [b""] * SILENT, f"the streams of {SILENT} silent clients are ended")
+        for sock in socks:
+            sock.close()
+        check_equal(exchange(server, b"x"), b"x", "  the server goes on")
+        check_equal(descriptors(server), before, "  and has no more descriptors than before")
+    done = run(example("echo_server"), "--help")
+    check("(default 10000)" in done.stdout, "there is a limit by default")
 
 
 def check_signals(platform: str) -> None:
@@ -145,6 +179,7 @@ def main() -> None:
             check_resets(server)
             check_socat(server)
         check_idle(platform)
+        check_silent(platform)
         check_signals(platform)
         check_dump(platform)
     print("--- the rest")

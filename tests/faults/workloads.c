@@ -149,6 +149,7 @@ static ptk_sock_t *connected(const ptk_addr_t *addr) {
     ptk_addr_t peer = {.length = sizeof peer.storage};
     ptk_sock_t *sock = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
     if (got(sock) && good(ptk_sock_set_nodelay(sock, false)) &&
+        good(ptk_tcp_set_keepalive(sock, true, NULL)) && good(ptk_tcp_set_user_timeout(sock, LIMIT_MS)) &&
         good(ptk_sock_connect(sock, ptk_addr_sockaddr(addr), addr->length, LIMIT_MS)) &&
         good(ptk_sock_peer_addr(sock, (struct sockaddr *) &peer.storage, &peer.length))) {
         return sock;

@@ -34,6 +34,10 @@ int fd_get_option(int fd, int level, int name, void *value, socklen_t *length);
 int fd_set_option(int fd, int level, int name, const void *value, socklen_t length);
 int fd_shutdown(int fd, int how);
 
+/* Lets the kernel drop every segment that arrives for a TCP socket from now on, so that its peer gets no sign
+   of life any more. Returns 0, or -1. */
+int fd_fall_silent(int fd);
+
 /* Receive, send, and send one urgent byte. SIGPIPE is never raised. */
 ssize_t fd_recv(int fd, void *buffer, size_t bytes);
 ssize_t fd_send(int fd, const void *buffer, size_t bytes);

@@ -6,6 +6,7 @@
 #include "ptk_test_faults.h"
 #include <errno.h>
 #include <poll.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -173,6 +174,7 @@ typedef struct sender {
 
 static void *send_messages(void *argument) {
     sender_t *sender = argument;
+    ptk_test_rounds_t yields = {.most = UINT_MAX};
     for (int i = 0; i < sender->messages; i++) {
         message_t *message = &sender->own[i];
         message->sender = sender->number;
@@ -180,7 +182,7 @@ static void *send_messages(void *argument) {
         CHECK(ptk_inbox_push(sender->inbox, &message->node));
         atomic_fetch_add_explicit(&sender->shared->count, 1, memory_order_relaxed);
         CHECK(ptk_inbox_push(sender->inbox, &sender->shared->node));
-        if (i % 7 == 0) {
+        if (i % 7 == 0 && ptk_test_round(&yields, (unsigned) i)) {
             sched_yield();
         }
     }
@@ -269,18 +271,22 @@ TEST(p50_ping_pong_across_the_sleep) {
 
 typedef struct stopper {
     ptk_inbox_t *inbox;
-    atomic_int flag;
+    atomic_bool flag;
+    atomic_bool is_over;
 } stopper_t;
 
 static void *raise_flag(void *argument) {
     stopper_t *stopper = argument;
-    for (int i = 1; i <= 5000; i++) {
-        atomic_store(&stopper->flag, i);
+    ptk_test_rounds_t rounds = {.least = 20, .most = 5000};
+    for (unsigned i = 0; ptk_test_round(&rounds, i); i++) {
+        atomic_store(&stopper->flag, true);
         ptk_inbox_kick(stopper->inbox);
-        while (atomic_load(&stopper->flag) == i) {
+        while (atomic_load(&stopper->flag)) {
             sched_yield();
         }
     }
+    atomic_store(&stopper->is_over, true);
+    ptk_inbox_kick(stopper->inbox);
     return NULL;
 }
 
@@ -288,10 +294,9 @@ TEST(p50_no_bare_kick_is_lost) {
     stopper_t stopper = {.inbox = create_inbox()};
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, raise_flag, &stopper), 0);
-    for (int seen = 0; seen < 5000;) {
+    while (!atomic_load(&stopper.is_over)) {
         if (atomic_load(&stopper.flag)) {
-            atomic_store(&stopper.flag, 0);
-            seen++;
+            atomic_store(&stopper.flag, false);
         } else {
             sleep_unless_queued(stopper.inbox);
         }
@@ -313,13 +318,14 @@ static void *push_until_closed(void *argument) {
 /* The inbox is closed while others push: holders of a reference find it closed, and nothing is queued later.
  */
 TEST(p63_close_against_push) {
-    for (int round = 0; round < 300; round++) {
+    ptk_test_rounds_t rounds = {.least = 16, .most = 300};
+    for (unsigned round = 0; ptk_test_round(&rounds, round); round++) {
         message_t own[64] = {{.sender = 0}};
         sender_t sender = {.inbox = create_inbox(), .own = own};
         ptk_inbox_t *inbox = sender.inbox;
         ptk_inbox_ref(inbox);
         CHECK_EQ(pthread_create(&sender.thread, NULL, push_until_closed, &sender), 0);
-        for (int i = 0; i < round % 8; i++) {
+        for (unsigned i = 0; i < round % 8; i++) {
             sched_yield();
         }
         ptk_inbox_close(inbox);

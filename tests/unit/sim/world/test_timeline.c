@@ -7,6 +7,7 @@
 #include "sim/kernel/ptk_sim_net.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/world/ptk_sim_timeline.h"
+#include "sim/world/ptk_sim_timeline_impl.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,9 +251,10 @@ TEST(the_page_has_every_event_and_escapes_texts) {
     page_t page = draw(ptk_sim_timeline_html, &timeline);
     CHECK_EQ(occurrences(page.text, "<script"), 0);
     CHECK_EQ(occurrences(page.text, "http"), 0);
-    CHECK_EQ(
-        occurrences(page.text, "<div class=\"failure\">Failed: a &lt; b &amp;&amp; &quot;c&quot;?[31m</div>"),
-        2);
+    CHECK_EQ(occurrences(page.text, "<div class=\"failure\"><a href=\"#end\">Failed: "
+                                    "a &lt; b &amp;&amp; &quot;c&quot;?[31m</a></div>"),
+             2);
+    CHECK_EQ(occurrences(page.text, "id=\"end\""), 1);
     CHECK(strstr(page.text, "&lt;b&gt;&amp;&quot;? 1 2</text>") != NULL);
     CHECK(strstr(page.text, "<title>&lt;/title&gt;&lt;script&gt;</title>") != NULL);
     CHECK(strstr(page.text, "prefers-color-scheme:dark") != NULL);
@@ -449,4 +451,70 @@ TEST(any_trace_can_be_drawn) {
         free(page.text);
         ptk_sim_trace_fini(&trace);
     }
+}
+
+/* --- what an event is called --- */
+
+TEST(each_kind_of_event_has_its_text) {
+    static char name[] = "serve";
+    static char waits_for[] = "recv";
+    static char *const strings[] = {name, waits_for};
+    static const struct {
+        ptk_sim_trace_kind_t kind;
+        uint64_t a, b, c;
+        const char *text;
+    } events[] = {
+        {PTK_SIM_TRACE_START, 7, 0, 0, "seed 7"},
+        {PTK_SIM_TRACE_CHOICE, 4711, 3, 2, "choice 4711: 2 of 3"},
+        {PTK_SIM_TRACE_RESUME, 0, 0, 0, "runs"},
+        {PTK_SIM_TRACE_SUSPEND, UINT64_MAX, 0, 0, "waits until woken"},
+        {PTK_SIM_TRACE_CALL, 5, 3, (uint64_t) -11, "call 5 on 3: -11"},
+        {PTK_SIM_TRACE_NOTE, 1, 2, 1, "request 1 2"},
+        {PTK_SIM_TRACE_NOTE, 1, 2, 3, "note 1 2"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_BEGINS << 32, "serve#4 starts"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_WAITS << 32 | 2, "serve#4 waits for recv"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_RESUMES << 32, "serve#4 resumes"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_RESUMES << 32 | PTK_ERR_TIMEOUT,
+         "serve#4 resumes: PTK_ERR_TIMEOUT"},
+        {PTK_SIM_TRACE_GREEN, 4, 3, (uint64_t) PTK_SIM_GREEN_ENDS << 32, "?#4 ends"},
+        {(ptk_sim_trace_kind_t) 99, 0, 0, 0, "event 99"},
+    };
+    ptk_sim_trace_t trace = {0};
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    timeline.green_strings = strings;
+    timeline.green_string_count = 2;
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        char text[100] = "nothing";
+        const ptk_sim_trace_entry_t entry = {
+            .kind = (uint32_t) events[i].kind, .a = events[i].a, .b = events[i].b, .c = events[i].c};
+        CHECK_STR(ptk_sim_timeline_describe(&timeline, &entry, text, sizeof text), events[i].text);
+    }
+}
+
+TEST(the_failure_box_of_a_page_links_to_the_place) {
+    ptk_sim_trace_t trace;
+    record_run(&trace);
+    uint64_t hash = trace.hash[0];
+    ptk_sim_trace_add_unhashed(
+        &trace,
+        &(ptk_sim_trace_entry_t) {.at_ns = 200440 * US, .a = 6, .kind = PTK_SIM_TRACE_FAILURE, .host = 1});
+    CHECK_EQ(trace.hash[0], hash);
+    add(&trace, 200450, PTK_SIM_TRACE_HOST, 2, 1, 0, 0);
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    timeline.failure = "it";
+    page_t page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(occurrences(page.text, "<a href=\"#failure\">Failed: it</a>"), 2);
+    CHECK_EQ(occurrences(page.text, "<g id=\"failure\" class=\"e bad\">"), 1);
+    CHECK(strstr(strstr(page.text, "id=\"failure\""), "FAILS</text>") != NULL);
+    free(page.text);
+    page = draw(ptk_sim_timeline_text, &timeline);
+    CHECK(strstr(page.text, "  .               #               .                 server: FAILS\n") != NULL);
+    free(page.text);
+    /* Beyond the limit there is no place to link to but the end. */
+    timeline.event_limit = 1;
+    page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(occurrences(page.text, "#failure\">"), 0);
+    CHECK_EQ(occurrences(page.text, "<a href=\"#end\">Failed: it</a>"), 2);
+    free(page.text);
+    ptk_sim_trace_fini(&trace);
 }
