@@ -71,10 +71,11 @@ target_link_libraries(ptk_static PUBLIC Threads::Threads)
 target_link_libraries(ptk_shared PUBLIC Threads::Threads)
 target_link_libraries(ptk_sim PUBLIC ptk_static ${CMAKE_DL_LIBS})
 add_library(ptk_sim_guarded INTERFACE) # for programs of scenarios: catches calls that a simulated host must not make
-target_link_libraries(ptk_sim_guarded INTERFACE ptk_sim "-Wl,@${PROJECT_SOURCE_DIR}/sim/run/ptk_sim_guard.options")
+target_link_libraries(ptk_sim_guarded INTERFACE ptk_sim "-Wl,@${PROJECT_SOURCE_DIR}/sim/run/ptk_sim_wrap.txt")
 add_library(ptk::ptk ALIAS ptk_static)
 add_library(ptk::shared ALIAS ptk_shared)
 add_library(ptk::sim ALIAS ptk_sim)
+add_library(ptk::sim_guarded ALIAS ptk_sim_guarded)
 
 # tools/exports.txt, one symbol per line, becomes the linker's version script.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tools/exports.txt)

@@ -23,7 +23,8 @@
  *         return ptk_sim_main(argc, argv, scenarios, 1);
  *     }
  *
- * Link libptk_sim.a before libptk.a; it needs the archive, since it uses ptk's internals.
+ * Link libptk_sim.a before libptk.a; it needs the archive, since it uses ptk's internals. Link the guard,
+ * too, see ptk_sim_is_guarded().
  *
  * No function of this header parks. All are called from the thread that created the world, outside its hosts,
  * except where "Thread:" says otherwise. See docs/simulation.md for a guide.
@@ -444,6 +445,22 @@ bool ptk_sim_check(bool condition, const char *text, const char *file, int line)
 /** Checks a condition. If it does not hold, the run ends with the next step and is a failure; the code that
  * checks goes on. It can be used on a host or outside. */
 #define PTK_SIM_CHECK(condition) ptk_sim_check((condition), #condition, __FILE__, __LINE__)
+
+/**
+ * Returns whether the program is linked with the guard, which ends it where a simulated host calls something
+ * that no seed can replay: a real clock, a random number, a sleep, a socket, a thread, a fork.
+ *
+ * The guard is a list of options for the linker, which is installed as `share/ptk/ptk_sim_wrap.txt`:
+ * `-Wl,@PREFIX/share/ptk/ptk_sim_wrap.txt`. `pkg-config --libs ptk_sim` contains it, and so does the CMake
+ * target ptk::sim_guarded. ptk_sim_main() prints a warning in a program without it; a program with a `main`
+ * of its own calls this function.
+ *
+ * @return whether every call of such a function is caught. Calls inside the C library never are.
+ *
+ * Parks: never.
+ * Thread: any.
+ */
+bool ptk_sim_is_guarded(void);
 
 /** A scenario for ptk_sim_main(). */
 typedef struct ptk_sim_scenario {

@@ -158,6 +158,30 @@ static void loop_watch_thread(ptk_event_loop_platform_t *loop) {
     }
 }
 
+/* Returns whether the environment wants reports of what is left behind. */
+static bool loop_environment_reports_leaks(void) {
+    const char *value = ptk_sys()->environment("PTK_REPORT_LEAKS");
+    return value && value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
+/* Returns the watchdog's time: that of $PTK_WATCHDOG_MS if it is a number, so that a running program's
+ * operator decides, else the option's. */
+static uint32_t loop_watchdog_ms(uint32_t option_ms) {
+    const char *text = ptk_sys()->environment("PTK_WATCHDOG_MS");
+    uint64_t ms = 0;
+    if (!text || text[0] == '\0') {
+        return option_ms;
+    }
+    for (const char *digit = text; *digit; digit++) {
+        if (*digit < '0' || *digit > '9' || ms > UINT32_MAX) {
+            ptk_log(PTK_LOG_WARNING, "PTK_WATCHDOG_MS is no number of milliseconds: \"%s\"", text);
+            return option_ms;
+        }
+        ms = ms * 10 + (uint64_t) (*digit - '0');
+    }
+    return ms < UINT32_MAX ? (uint32_t) ms : UINT32_MAX;
+}
+
 /* Callers use the macro of the same name, which fills in struct_size. */
 #undef ptk_event_loop_platform_create_with
 ptk_event_loop_platform_t *
@@ -187,6 +211,8 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
     loop_watch_forks();
     loop->options = copy;
     loop->options.platform = loop->ops->name;
+    loop->options.report_leaks = copy.report_leaks != 0 || loop_environment_reports_leaks();
+    loop->options.watchdog_ms = loop_watchdog_ms(copy.watchdog_ms);
     if (loop->options.destroy_timeout_ms == 0) {
         loop->options.destroy_timeout_ms = LOOP_DESTROY_TIMEOUT_DEFAULT_MS;
     }
@@ -304,7 +330,15 @@ const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t *loop) 
     return mine->ops->name;
 }
 
-/* Writes the platform's own descriptor to *handle_out and notifies the attachment that it is lent out. */
+/* Notifies the attachment that another loop waits for this one. */
+static void loop_set_exposed(ptk_event_loop_platform_t *loop) {
+    loop->is_exposed = true;
+    if (loop->attachment.exposed) {
+        loop->attachment.exposed(loop);
+    }
+}
+
+/* Writes the platform's own descriptor, which is lent out now, to *handle_out. */
 static ptk_err loop_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out) {
     if (!loop->ops->expose) {
         return ptk_fail(PTK_ERR_NOT_SUPPORTED);
@@ -314,10 +348,7 @@ static ptk_err loop_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *han
         return ptk_fail_errno(os_err);
     }
     ptk_assert(*handle_out != PTK_OS_HANDLE_NONE);
-    loop->is_exposed = true;
-    if (loop->attachment.exposed) {
-        loop->attachment.exposed(loop);
-    }
+    loop_set_exposed(loop);
     return PTK_OK;
 }
 
@@ -330,4 +361,42 @@ ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_platform_t *loop) {
         return PTK_OS_HANDLE_NONE;
     }
     return loop_expose(mine, &handle) == PTK_OK ? handle : PTK_OS_HANDLE_NONE;
+}
+
+/* The set of a platform that has a descriptor of its own is that descriptor. */
+static ptk_err loop_expose_as_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity,
+                                  size_t *count_out) {
+    ptk_os_handle_t handle = PTK_OS_HANDLE_NONE;
+    ptk_err err = loop_expose(loop, &handle);
+    if (err != PTK_OK) {
+        return err;
+    }
+    *count_out = 1;
+    if (capacity > 0) {
+        entries[0] = (ptk_poll_entry_t) {handle, PTK_READY_READ};
+    }
+    return PTK_OK;
+}
+
+ptk_err ptk_event_loop_platform_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries,
+                                         size_t capacity, size_t *count_out) {
+    ptk_event_loop_platform_t *mine = NULL;
+    if (!count_out || (!entries && capacity > 0)) {
+        return ptk_fail(PTK_ERR_INVALID_PARAM);
+    }
+    *count_out = 0;
+    ptk_err err = ptk_loop_resolve(loop, &mine);
+    if (err != PTK_OK) {
+        return ptk_fail(err);
+    }
+    if (mine->ops->expose) {
+        err = loop_expose_as_set(mine, entries, capacity, count_out);
+    } else {
+        *count_out = mine->ops->poll_set(mine, entries, capacity);
+        loop_set_exposed(mine);
+    }
+    if (err == PTK_OK && *count_out > capacity) {
+        return ptk_fail(PTK_ERR_NO_RESOURCES);
+    }
+    return err;
 }

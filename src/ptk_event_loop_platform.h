@@ -20,6 +20,7 @@
 #include <ptk_api.h>
 #include <ptk_err.h>
 #include <ptk_os_net.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -39,11 +40,15 @@ typedef struct ptk_event_loop_platform_options {
     uint32_t destroy_timeout_ms; /**< How long destroy, and the end of ptk_scheduler_run(), wait for cancelled
                                     green threads to end; 0: 5,000; PTK_TIMEOUT_INFINITE: no limit. */
     uint32_t allow_unguarded;    /**< 1: run on stacks without guard pages where guards cannot be had. */
+    uint32_t report_leaks; /**< 1, or `$PTK_REPORT_LEAKS` set to anything but 0: destroy reports what was left
+                              behind, see there. */
+    uint32_t watchdog_ms;  /**< Report a loop that takes no tick for so long, see ptk_diagnose.h; 0: do not.
+                              `$PTK_WATCHDOG_MS`, if it is a number, takes precedence. */
 } ptk_event_loop_platform_options_t;
 
 /** Initialises #ptk_event_loop_platform_options_t in C and C++; fields that are not named are zero. */
 #define PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT                                                                 \
-    {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0}
+    {(uint32_t) sizeof(ptk_event_loop_platform_options_t), 0, 0, 0, 0, 0, 0}
 
 #ifndef __cplusplus
 /** Makes options in C: `&PTK_EVENT_LOOP_PLATFORM_OPTIONS(.platform = "poll")`. */
@@ -90,9 +95,14 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
  *
  * Living green threads are cancelled, and run on the caller's stack until they have ended. If they have not
  * ended after `destroy_timeout_ms`, a dump is printed and the process aborts, because a stack in use is never
- * freed. If that time is infinite, the same happens when the system's poller fails for good and nothing else
- * can wake them. Sockets, waitables and handles of the loop are gone afterwards: calls on them return
- * PTK_ERR_CLOSED.
+ * freed. That holds for green threads that make no calls, too: the watchdog (ptk_diagnose.h) sees to it. If
+ * that time is infinite, the same happens when the system's poller fails for good and nothing else can wake
+ * them. Sockets, waitables and handles of the loop are gone afterwards: calls on them return PTK_ERR_CLOSED.
+ *
+ * With the option `report_leaks`, or with `$PTK_REPORT_LEAKS`, what the program has left behind is reported,
+ * a line each on the report sink: green threads that were spawned and have never run, handles that were
+ * neither joined nor detached, with where they were spawned, and sockets that are open when all green threads
+ * have ended, with where they were made.
  *
  * In the child of a fork, the loop of the thread that forked can be destroyed too, once, also from the green
  * thread that forked. That closes every descriptor that the child has inherited with the loop, so that ports
@@ -136,7 +146,11 @@ PTK_API const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t
 
 /**
  * Returns a descriptor that is readable whenever ptk_scheduler_poll() has something to do, to embed the loop
- * in another one. From the first call on, deadlines and runnable work show on it too.
+ * in another one. From the first call on, deadlines and runnable work show on it too. It may also become
+ * readable when there is nothing to do: at a deadline that is no more.
+ *
+ * The other loop may watch it level-triggered, and poll once each time that it is readable; or
+ * edge-triggered, and poll then until `next_ms` is not 0.
  *
  * @param loop  the loop; NULL means the current one
  * @return the descriptor; PTK_OS_HANDLE_NONE on failure, with the reason in ptk_get_err():
@@ -149,6 +163,42 @@ PTK_API const char *ptk_event_loop_platform_name(const ptk_event_loop_platform_t
  * Ownership: the loop keeps the descriptor: do not read or close it.
  */
 PTK_API PTK_NODISCARD ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_platform_t *loop);
+
+/** A descriptor that a loop waits for. */
+typedef struct ptk_poll_entry {
+    ptk_os_handle_t handle; /**< The descriptor. */
+    /** What to wait for: #PTK_EVENT_READ (POLLIN), #PTK_EVENT_WRITE (POLLOUT), #PTK_EVENT_HANGUP (POLLRDHUP)
+     * and #PTK_EVENT_PRIORITY (POLLPRI), one or more. */
+    uint32_t events;
+} ptk_poll_entry_t;
+
+/**
+ * Writes what the loop waits for, to embed it in another one on any platform. With epoll it is the one
+ * descriptor of ptk_event_loop_platform_fd(); with poll it is every descriptor for which a green thread
+ * waits, and one that shows messages of other threads and, from the first call on, runnable work. It does not
+ * show deadlines, which ptk_scheduler_next_ms() returns.
+ *
+ * Whenever the embedding loop is about to wait, it takes both, waits for the entries level-triggered and for
+ * `next_ms` at most, and then calls ptk_scheduler_poll() with timeout 0, whatever has ended its wait. The
+ * entries are valid until the next call of ptk on the loop's thread. Errors and hang-ups of a descriptor end
+ * the wait too, as poll(2) reports them unrequested.
+ *
+ * @param loop       the loop; NULL means the current one
+ * @param entries    receives the entries, each descriptor once; may be NULL if `capacity` is 0
+ * @param capacity   how many entries there is room for
+ * @param count_out  receives how many entries the loop has: on success, and if they are more than `capacity`
+ * @return PTK_OK, or
+ *         PTK_ERR_NO_RESOURCES: `capacity` is less than *count_out, and no entry was written; or no
+ * descriptor is left, and *count_out is 0; PTK_ERR_INVALID_PARAM: `count_out` is NULL, or `entries` is NULL
+ * and `capacity` is not 0; PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see the top of this file.
+ *
+ * Parks: no. \n
+ * Thread: the loop's, outside ptk_scheduler_run() and ptk_scheduler_poll(). \n
+ * Ownership: the loop and the owners of waitables keep the descriptors: do not read or close them.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_event_loop_platform_poll_set(ptk_event_loop_platform_t *loop,
+                                                               ptk_poll_entry_t *entries, size_t capacity,
+                                                               size_t *count_out);
 
 /** Implements the macro ptk_event_loop_platform_create_with(): fills in a `struct_size` of 0. */
 PTK_NODISCARD static inline ptk_event_loop_platform_t *

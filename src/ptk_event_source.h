@@ -3,7 +3,7 @@
  * The two records that cross the boundary between the platform and the scheduler (layer 1, internal).
  *
  * A *source* is the persistent registration of one handle. It remembers readiness, and points at the one
- * operation that is pending in each direction, and for each of the other events.
+ * operation that is pending in each direction.
  *
  * An *operation* is one submission with exactly one completion. Its owner fills in the request and submits
  * it; the platform returns DONE (the operation has its result) or PENDING. A pending operation and its buffer
@@ -29,7 +29,8 @@
 #define PTK_READY_HANGUP   8u
 #define PTK_READY_PRIORITY 16u
 /* Everything that can be waited for. An error ends every wait, so it makes all of these ready. */
-#define PTK_READY_ANY (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_HANGUP | PTK_READY_PRIORITY)
+#define PTK_READY_ANY        (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_HANGUP | PTK_READY_PRIORITY)
+#define PTK_READY_DIRECTIONS 4
 /* Sticky: a hang-up, an error or an urgent mark was reported, so a short receive does not mean that the queue
  * is empty. */
 #define PTK_READY_EXCEPTIONAL 32u
@@ -78,16 +79,22 @@ typedef enum ptk_event_source_mode {
                          */
 } ptk_event_source_mode_t;
 
+/* A place in a ring of sources. Set while the source is in it. */
+typedef struct ptk_event_neighbours {
+    ptk_event_source_t *next;
+    ptk_event_source_t *previous;
+} ptk_event_neighbours_t;
+
+/* What every operation touches comes first. */
 struct ptk_event_source {
     ptk_os_handle_t handle;
-    ptk_event_op_t *inbound;  /* pending: RECV, ACCEPT, or READY for READ */
-    ptk_event_op_t *outbound; /* pending: SEND, CONNECT, or READY for WRITE */
-    ptk_event_op_t *hangup;   /* pending: READY for HANGUP */
-    ptk_event_op_t *priority; /* pending: READY for PRIORITY */
-    ptk_event_source_t *next; /* the next source on the same handle (FOREIGN only) */
-    uint32_t registration;    /* index in the platform's table, valid while attached */
+    uint32_t registration; /* index in the platform's table, valid while attached */
     uint8_t mode;
     uint8_t ready; /* OWNED: sticky; a clear bit means that the last try would have blocked */
     bool attached;
     bool short_means_drained; /* an internet stream with SO_OOBINLINE; see the top of ptk_readiness.c */
+    /* By direction: the operation that pends; while one does, the neighbours among the sources on the same
+     * handle with an operation in that direction. */
+    ptk_event_op_t *pending[PTK_READY_DIRECTIONS];
+    ptk_event_neighbours_t waiting[PTK_READY_DIRECTIONS];
 };

@@ -32,7 +32,7 @@ extern "C" {
  * at most 256 switches and 128 operations while they are short. So beside a green thread that computes for a
  * time T between its calls, timers and events are late by 3 T at most; if many short switches or operations
  * came before, once by the rest of their portion. Code without calls, and loops of calls
- * with timeout 0, never switch.
+ * with timeout 0, never switch: the watchdog names them (ptk_diagnose.h).
  *
  * @param loop  the loop; NULL means the current one
  * @return PTK_OK when all have ended, also after ptk_scheduler_stop(), or
@@ -68,6 +68,26 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop)
  */
 PTK_API PTK_NODISCARD ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
                                                  uint32_t *next_ms_out);
+
+/**
+ * Returns when ptk_scheduler_poll() is to be called next, as that call itself does. Between two calls of it
+ * the result may change: a socket is closed, or a coroutine of another library parks with a timeout. So a
+ * loop that embeds this one takes it anew before each wait; where it watches ptk_event_loop_platform_fd()
+ * alone, it need not.
+ *
+ * @param loop         the loop; NULL means the current one
+ * @param next_ms_out  receives 0: there is work now; PTK_TIMEOUT_INFINITE: only events need a call; else
+ *                     milliseconds, rounded up
+ * @return PTK_OK, or
+ *         PTK_ERR_INVALID_PARAM: `next_ms_out` is NULL;
+ *         PTK_ERR_BUSY: called inside run or poll;
+ *         PTK_ERR_NO_RESOURCES: out of memory, which only the first call on a loop can return;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no. \n
+ * Thread: the loop's, outside run and poll.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_next_ms(ptk_event_loop_platform_t *loop, uint32_t *next_ms_out);
 
 /**
  * Cancels every living green thread, and each that is spawned until run returns; run returns when they have

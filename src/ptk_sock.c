@@ -14,6 +14,7 @@
 #include "net/ptk_sock_impl.h"
 
 #include "base/ptk_memory.h"
+#include "sched/ptk_leaks.h"
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_wait_queue.h"
 #include <errno.h>
@@ -40,13 +41,16 @@ static ptk_sock_t *resolve_sock(const ptk_sock_t *token) {
 /* --- the table --- */
 
 static void close_living_sock(void *context, void *object) {
-    (void) context;
+    const ptk_scheduler_t *scheduler = context;
+    if (ptk_leaks_are_reported(scheduler)) {
+        ptk_sock_report_leak(object);
+    }
     ptk_sock_close(ptk_token_of(object));
 }
 
 /* The drain has ended every call, so no socket is pinned. */
 static void fini_socks(ptk_scheduler_t *scheduler) {
-    ptk_token_visit(&scheduler->services[PTK_SERVICE_SOCKETS].table, close_living_sock, NULL);
+    ptk_token_visit(&scheduler->services[PTK_SERVICE_SOCKETS].table, close_living_sock, scheduler);
 }
 
 static ptk_token_table_t *sock_table(ptk_scheduler_t *scheduler) {
@@ -144,14 +148,24 @@ ptk_sock_t *ptk_sock_open(ptk_event_loop_platform_t *loop, int af, int type, int
         return NULL;
     }
     ptk_sock_init_handle(sock, handle, PTK_SOCK_OPEN);
+    sock->opened_at = __builtin_return_address(0);
     return ptk_token_of(&sock->head);
+}
+
+void ptk_sock_set_place(const ptk_sock_t *token, const void *return_address) {
+    ptk_sock_t *sock = ptk_sock_find(token);
+    if (sock) {
+        sock->opened_at = return_address;
+    }
 }
 
 /* Wakes every waiter of the inbound direction with CLOSED. */
 static void end_inbound_waits(ptk_sock_t *sock) {
     ptk_op_end(&sock->inbound, PTK_ERR_CLOSED);
     ptk_wait_queue_wake_all(&sock->inbound_gate.waiters, PTK_ERR_CLOSED);
-    ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+    if (sock->state == PTK_SOCK_LISTENING || sock->state == PTK_SOCK_UNLISTENED) {
+        ptk_wait_queue_wake_object(&sock->scheduler->descriptor_waiters, sock, PTK_ERR_CLOSED);
+    }
 }
 
 /* Wakes every waiter of the socket with CLOSED. */

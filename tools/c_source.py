@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What layers.py, tidy.py and words.py need of C text."""
+"""What layers.py, tidy.py, words.py and bug_places.py need of C text."""
 
 import re
 from collections.abc import Iterator

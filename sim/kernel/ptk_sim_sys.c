@@ -14,6 +14,7 @@
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/kernel/ptk_sim_sys_signal.h"
+#include "sim/kernel/ptk_sim_sys_thread.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -478,6 +479,12 @@ const ptk_sys_t ptk_sim_sys = {
     .at_fork_child = sim_at_fork_child,
     .at_thread_exit = sim_at_thread_exit,
     .thread_yield = sim_do_nothing,
+    .thread_start = ptk_sim_sys_thread_start,
+    .thread_join = ptk_sim_sys_thread_join,
+    .thread_self = ptk_sim_sys_thread_self,
+    .thread_signal = ptk_sim_sys_thread_signal,
+    .thread_wait = ptk_sim_sys_thread_wait,
+    .thread_wake = ptk_sim_sys_thread_wake,
     .environment = sim_environment,
     .error_adopt = sim_do_nothing,
     .error_forget = sim_do_nothing,

@@ -4,7 +4,7 @@
  *
  * An entry is a kind and some numbers: times, host numbers, ports, lengths, results. Never a pointer, padding
  * or text, so that the hash is the same on every machine, compiler and address layout. What green threads do
- * follows from the rest: it is stored, and not part of the hash.
+ * and where the run fails follows from the rest: it is stored, and not part of the hash.
  */
 #pragma once
 
@@ -31,6 +31,7 @@ typedef enum ptk_sim_trace_kind {
     PTK_SIM_TRACE_REFUSED = 13, /* no node or endpoint for a packet; a: from host, b and c as sent */
     PTK_SIM_TRACE_GREEN = 14,   /* a green thread; a: its number, b: the number of its name, c: a
                                    ptk_sim_green_t << 32 | the number of what it waits for, or an error */
+    PTK_SIM_TRACE_FAILURE = 15, /* the first failure; a: ptk_sim_end_t, NONE: a crash */
 } ptk_sim_trace_kind_t;
 
 /* What a green thread does. */

@@ -128,6 +128,7 @@ const ptk_platform_ops_t ptk_platform_sim = {
     .cancel = ptk_readiness_cancel,
     .poll = sim_platform_poll,
     .expose = NULL,
+    .poll_set = ptk_readiness_poll_set,
     .set_alarm = NULL,
     .sockets = &ptk_posix_sock_ops,
 };

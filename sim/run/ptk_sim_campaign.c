@@ -4,7 +4,8 @@
  *
  * Worker w of n runs every n-th seed, or every run of every n-th window up to the first window that no run
  * reaches. It stores in shared memory which one it is at, so that the watcher can report what a worker was at
- * that crashed or hangs, and it adds up its worlds' reports there. The first failure ends all workers.
+ * that crashed or hangs, and it adds up its worlds' reports there. It stores the first failure of its last
+ * world at the time when it happens. The first worker that fails ends all workers.
  *
  * Ownership: the watcher (the parent) maps the shared memory, forks the workers and reaps them.
  */
@@ -23,7 +24,8 @@
 /* A world that takes longer than this of real time hangs. */
 #define HANG_MS UINT64_C(120000)
 
-/* One worker, in shared memory. The worker writes the atomic members and `window`, the watcher the others. */
+/* One worker, in shared memory. The worker writes the atomic members, `window` and `verdict.failure`, the
+   watcher the others. */
 typedef struct worker {
     pid_t pid;                  /* 0: reaped */
     atomic_uint_fast64_t world; /* the present one: seed or window * scenarios + scenario; UINT64_MAX: done */
@@ -34,7 +36,7 @@ typedef struct worker {
     atomic_uint_fast64_t decisions;
     atomic_uint_fast64_t elapsed_us; /* of virtual time */
     atomic_uint_fast64_t faults;
-    atomic_bool failed;        /* its last world failed */
+    ptk_sim_verdict_t verdict; /* of its last world: the worker writes the failure, the watcher the signal */
     atomic_bool was_cut_short; /* there are windows that it has not finished */
     uint64_t seen_worlds;      /* the watcher's last value of `worlds`, and when it changed */
     uint64_t seen_at_ms;
@@ -62,22 +64,31 @@ static bool worker_is_repeatable(const ptk_sim_run_spec_t *spec, const ptk_sim_o
     return memcmp(first->report.hash, second.report.hash, sizeof first->report.hash) == 0;
 }
 
+/* Stores the first failure of a world. */
+static void worker_keep_failure(void *context, const char *failure) {
+    worker_t *worker = context;
+    snprintf(worker->verdict.failure, sizeof worker->verdict.failure, "%s", failure);
+}
+
 /* Runs one world. Returns false if it failed. */
 static bool worker_run_world(const ptk_sim_command_t *command, worker_t *worker,
                              const ptk_sim_run_spec_t *spec) {
     ptk_sim_outcome_t outcome;
-    ptk_sim_run_once(spec, &outcome);
+    ptk_sim_run_spec_t watched = *spec;
+    watched.on_failure = worker_keep_failure;
+    watched.context = worker;
+    ptk_sim_run_once(&watched, &outcome);
     worker_add_report(worker, &outcome.report);
     if (command->prints_hashes) {
         fprintf(stdout, "%s %" PRIu64 " %016" PRIx64 "%016" PRIx64 "\n", spec->scenario->name,
                 spec->options.seed, outcome.report.hash[0], outcome.report.hash[1]);
     }
     if (outcome.failure[0] != '\0') {
+        worker_keep_failure(worker, outcome.failure); /* that of a world that was not made was not kept yet */
         return false;
     }
     if (command->runs_twice && !worker_is_repeatable(spec, &outcome)) {
-        fprintf(stderr, "%s, seed %" PRIu64 ": two runs have two hashes\n", spec->scenario->name,
-                spec->options.seed);
+        worker_keep_failure(worker, "two runs have two hashes");
         return false;
     }
     return true;
@@ -135,7 +146,6 @@ static _Noreturn void worker_run(const ptk_sim_command_t *command, worker_t *wor
          number += command->jobs) {
         atomic_store(&worker->world, number);
         if (!worker_run_number(command, worker, number)) {
-            atomic_store(&worker->failed, true);
             fflush(stdout);
             _exit(1);
         }
@@ -200,14 +210,55 @@ static void campaign_print_totals(const ptk_sim_command_t *command, const worker
             per_second(all.elapsed_us, ms) / 1000000, all.decisions, all.faults);
 }
 
-/* Reports that the time was too short for all windows. */
-static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
+/* Returns whether the time was too short for all windows. */
+static bool campaign_was_cut_short(const ptk_sim_command_t *command, const worker_t *workers) {
     bool was_cut_short = false;
     for (unsigned i = 0; i < command->jobs; i++) {
         was_cut_short = was_cut_short || atomic_load(&workers[i].was_cut_short);
     }
-    if (was_cut_short) {
-        fprintf(stdout, "time is up: not every window has been tried\n");
+    return was_cut_short;
+}
+
+/* Prints a command line that goes on from here, and for what. */
+static void campaign_print_command(const ptk_sim_command_t *command, const char *why, const char *options) {
+    fprintf(stdout, "  %-52s %s %s %s%s%s%s\n", why, command->program, command->chosen[0]->name, options,
+            command->platform ? " --platform " : "", command->platform ? command->platform : "",
+            command->flags & PTK_SIM_EXHAUSTION ? " --exhaustion" : "");
+}
+
+/* Prints what an enumeration that found nothing has not tried, with the commands that do. A window that is
+   longer by one decision has about twice as many runs. */
+static void campaign_print_next(const ptk_sim_command_t *command, uint64_t worlds) {
+    char why[64];
+    char options[64];
+    fprintf(stdout, "nothing failed. What these windows do not contain, and what tries it:\n");
+    if (command->flags & PTK_SIM_NO_FAULTS) {
+        snprintf(options, sizeof options, "--exhaustive %u", command->decisions);
+        campaign_print_command(command, "faults", options);
+    } else if (command->faults < command->decisions) {
+        snprintf(options, sizeof options, "--exhaustive %u --faults %u", command->decisions,
+                 command->faults + 1);
+        campaign_print_command(command, "more faults at a time", options);
+    }
+    if (command->decisions < PTK_CHOICE_TREE_DEPTH_MAX) {
+        snprintf(why, sizeof why, "decisions farther apart (about %" PRIu64 " worlds)", 2 * worlds);
+        snprintf(options, sizeof options, "--exhaustive %u --faults %u", command->decisions + 1,
+                 command->faults);
+        campaign_print_command(command, why, options);
+    }
+    campaign_print_command(command, "values between the benign and the last one", "--seeds 10000");
+    if (!(command->flags & PTK_SIM_EXHAUSTION)) {
+        campaign_print_command(command, "shortages of memory and descriptors", "--seeds 10000 --exhaustion");
+    }
+}
+
+/* Prints what remains to be tried after an enumeration that found nothing. */
+static void campaign_print_untried(const ptk_sim_command_t *command, const worker_t *workers) {
+    if (campaign_was_cut_short(command, workers)) {
+        fprintf(stdout, "time is up: not every window has been tried\n"
+                        "give it more --seconds, or fewer decisions\n");
+    } else if (command->decisions > 0) {
+        campaign_print_next(command, campaign_totals(workers, command->jobs).worlds);
     }
 }
 
@@ -243,10 +294,12 @@ static worker_status_t worker_poll(worker_t *worker) {
     }
     if (waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
         worker->pid = 0;
+        worker->verdict.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         return status == 0 ? WORKER_SUCCEEDED : WORKER_FAILED;
     }
     if (worker_hangs(worker, ptk_sim_real_ms())) {
         fprintf(stderr, "\nno end in %d s of real time\n", (int) (HANG_MS / 1000));
+        worker->verdict.signal = SIGALRM;
         return WORKER_FAILED;
     }
     return WORKER_RUNS;
@@ -328,7 +381,7 @@ int ptk_sim_campaign(const ptk_sim_command_t *command) {
         uint64_t step = command->decisions > 0 ? 0 : world / command->count;
         fputc('\n', stderr);
         ptk_sim_report_failure(command, command->chosen[world % command->count], command->seed + step,
-                               command->decisions > 0 ? &failed->window : NULL);
+                               command->decisions > 0 ? &failed->window : NULL, &failed->verdict);
     } else {
         campaign_print_totals(command, workers, began_ms);
         campaign_print_untried(command, workers);

@@ -4,7 +4,10 @@
  *
  * It is run again with a record of its decisions, in a child; the record is a tape. The tape is shrunk, one
  * child per attempt, and the short one is run once more for its timeline. The results are three files and one
- * line with the command that replays it. A run that hangs has no tape, and the line is all.
+ * line with the command that replays it. A run that hangs without a failure has no tape, and the line is all.
+ *
+ * The first failure wins: a run that fails a check and then crashes or hangs while it cleans up has failed
+ * for that check. The crash is named beside it.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/kernel/ptk_sim_memory.h"
@@ -110,27 +113,41 @@ typedef struct attempt {
     const ptk_sim_tape_t *tape;
 } attempt_t;
 
+/* Ends the child with its verdict at the first failure: what follows does not matter, and may crash. Another
+   failure is not the same failure. */
+static void attempt_end(void *context, const char *text) {
+    const attempt_t *attempt = context;
+    bool is_same = strcmp(text, attempt->failure->recording.failure) == 0;
+    _exit(is_same ? PTK_SIM_EXIT_FAILURE : 0);
+}
+
 /* The body of the child: exits with PTK_SIM_EXIT_FAILURE if the tape fails in the same way. */
 static void failure_try_tape(void *context) {
     const attempt_t *attempt = context;
     const failure_t *failure = attempt->failure;
     ptk_sim_outcome_t outcome;
     ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
-                               .options = ptk_sim_command_options(failure->command, failure->seed)};
+                               .options = ptk_sim_command_options(failure->command, failure->seed),
+                               .on_failure = attempt_end,
+                               .context = context};
     spec.options.tape = tape_to_text(attempt->tape);
     if (!freopen("/dev/null", "w", stderr)) {
         _exit(0);
     }
     ptk_sim_run_once(&spec, &outcome);
-    bool is_same = outcome.failure[0] != '\0' && strcmp(outcome.failure, failure->recording.failure) == 0;
-    _exit(is_same ? PTK_SIM_EXIT_FAILURE : 0);
+    _exit(0);
 }
 
-/* Another failure is not the same failure. Of crashes, the signal is compared. */
+/* A run that failed before it crashed or hung must fail so again; of one that only crashed, the signal is
+   compared. */
 static bool failure_still_fails(void *context, const ptk_sim_tape_t *candidate) {
     const failure_t *failure = context;
     attempt_t attempt = {failure, candidate};
-    return ptk_sim_in_child(failure_try_tape, &attempt) == failure->recording.status;
+    int status = ptk_sim_in_child(failure_try_tape, &attempt);
+    if (failure->recording.failure[0] != '\0') {
+        return WIFEXITED(status) && WEXITSTATUS(status) == PTK_SIM_EXIT_FAILURE;
+    }
+    return status == failure->recording.status;
 }
 
 /* Returns whether the time for shrinking is over. */
@@ -172,8 +189,38 @@ static void failure_print_name(failure_t *failure) {
     }
 }
 
-/* Runs it again and records its decisions. Returns false if it does not fail this time, or hangs. */
-static bool failure_record(failure_t *failure) {
+/* Prints how a run failed that does not fail again: the first verdict is all that is left of it. NULL: it was
+   not run before. */
+static void failure_print_lost(const ptk_sim_verdict_t *first) {
+    char text[PTK_SIM_FAILURE_BYTES + 64];
+    if (!first) {
+        fprintf(stdout, "it does not fail\n");
+        return;
+    }
+    ptk_sim_describe_verdict(first, text, sizeof text);
+    fprintf(stdout,
+            "%s; it does not fail this time\n"
+            "          the program reads something that is not simulated: --twice shows which seeds do\n",
+            text[0] != '\0' ? text : "it ended the process");
+}
+
+/* Prints how the recorded run failed. */
+static void failure_print_verdict(const failure_t *failure) {
+    int status = failure->recording.status;
+    char text[PTK_SIM_FAILURE_BYTES + 64];
+    ptk_sim_verdict_t verdict = {.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0};
+    memcpy(verdict.failure, failure->recording.failure, sizeof verdict.failure);
+    ptk_sim_describe_verdict(&verdict, text, sizeof text);
+    if (text[0] != '\0') {
+        fprintf(stdout, "%s\n", text);
+    } else {
+        fprintf(stdout, "it ended the process with %d\n", WEXITSTATUS(status));
+    }
+}
+
+/* Runs it again and records its decisions. Returns false if it does not fail this time, or hangs without a
+   failure. */
+static bool failure_record(failure_t *failure, const ptk_sim_verdict_t *first) {
     ptk_sim_window_t window;
     ptk_sim_run_spec_t spec = {.scenario = failure->scenario,
                                .options = ptk_sim_command_options(failure->command, failure->seed)};
@@ -184,15 +231,11 @@ static bool failure_record(failure_t *failure) {
     }
     bool is_whole = ptk_sim_record(&spec, &failure->recording);
     int status = failure->recording.status;
-    bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-    if (hangs || status == 0) {
-        fprintf(stdout, "%s\n", hangs ? "it hangs" : "it does not fail this time");
-    } else if (failure->recording.failure[0] != '\0') {
-        fprintf(stdout, "%s\n", failure->recording.failure);
-    } else if (WIFSIGNALED(status)) {
-        fprintf(stdout, "it crashed: %s\n", strsignal(WTERMSIG(status)));
+    bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM && failure->recording.failure[0] == '\0';
+    if (status == 0) {
+        failure_print_lost(first);
     } else {
-        fprintf(stdout, "it ended the process with %d\n", WEXITSTATUS(status));
+        failure_print_verdict(failure);
     }
     return is_whole && !hangs && status != 0;
 }
@@ -227,11 +270,11 @@ static void failure_print_replay(const failure_t *failure, bool has_tape) {
 
 /* The command to replay is printed before shrinking, which may take a minute. */
 bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
-                            uint64_t seed, const ptk_sim_window_t *window) {
+                            uint64_t seed, const ptk_sim_window_t *window, const ptk_sim_verdict_t *first) {
     failure_t failure = {.command = command, .scenario = scenario, .seed = seed, .window = window};
     ptk_sim_tape_init(&failure.recording.tape);
     failure_print_name(&failure);
-    bool recorded = failure_record(&failure);
+    bool recorded = failure_record(&failure, first);
     failure_print_replay(&failure, recorded);
     if (recorded) {
         if (command->shrinks) {
@@ -258,7 +301,7 @@ int ptk_sim_run_input(ptk_sim_command_t *command) {
         fprintf(stderr, "%s: %s\n", command->input, strerror(errno));
         return 2;
     }
-    bool fails = ptk_sim_report_failure(command, command->chosen[0], command->seed, NULL);
+    bool fails = ptk_sim_report_failure(command, command->chosen[0], command->seed, NULL, NULL);
     free(command->input_text);
     return fails;
 }

@@ -226,6 +226,7 @@ static int run_command(ptk_sim_command_t *command) {
     if (!fits_together(command)) {
         return 2;
     }
+    ptk_sim_warn_if_unguarded(command->program);
     if (command->seconds) {
         command->until_ms = ptk_sim_real_ms() + command->seconds * 1000;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A run in a child, which may crash. Each decision is stored in memory that parent and child share, at the
- * time when it is taken, so the tape of a run that crashed is as complete as any other.
+ * time when it is taken, and so is the first failure: the record of a run that crashed is as complete as any
+ * other, and what it failed for is not hidden by a crash of its clean-up.
  */
 #include "sim/run/ptk_sim_run.h"
 
@@ -51,13 +52,19 @@ static void recording_add(void *context, const ptk_sim_tape_entry_t *entry) {
     recording_memory->count++;
 }
 
-/* The body of the child. */
+/* Stores the first failure. */
+static void recording_keep_failure(void *context, const char *failure) {
+    recording_memory_t *recording_memory = context;
+    snprintf(recording_memory->failure, sizeof recording_memory->failure, "%s", failure);
+}
+
+/* The body of the child. A failure of the outcome that was not stored is that of a world that was not made.
+ */
 static void recording_run(void *context) {
     const ptk_sim_run_spec_t *spec = context;
-    recording_memory_t *recording_memory = spec->context;
     ptk_sim_outcome_t outcome;
     ptk_sim_run_once(spec, &outcome);
-    memcpy(recording_memory->failure, outcome.failure, sizeof outcome.failure);
+    recording_keep_failure(spec->context, outcome.failure);
     if (outcome.failure[0] != '\0') {
         fflush(stdout);
         _exit(PTK_SIM_EXIT_FAILURE);
@@ -86,7 +93,10 @@ bool ptk_sim_record(const ptk_sim_run_spec_t *spec, ptk_sim_recording_t *recordi
         perror("mmap");
         return false;
     }
+    recorded.on_create = NULL;
+    recorded.on_finish = NULL;
     recorded.on_decision = recording_add;
+    recorded.on_failure = recording_keep_failure;
     recorded.context = recording_memory;
     recording_out->status = ptk_sim_in_child(recording_run, &recorded);
     memcpy(recording_out->failure, recording_memory->failure, sizeof recording_memory->failure);

@@ -55,11 +55,13 @@ typedef struct ptk_sim_run_spec {
     void (*on_create)(void *context, ptk_sim_t *sim);
     /* of each decision that is not benign */
     void (*on_decision)(void *context, const ptk_sim_tape_entry_t *entry);
-    void (*on_finish)(void *context, ptk_sim_t *sim); /* before the world is destroyed */
+    void (*on_failure)(void *context, const char *failure); /* the first one, at the time when it happens */
+    void (*on_finish)(void *context, ptk_sim_t *sim);       /* before the world is destroyed */
     void *context;
 } ptk_sim_run_spec_t;
 
-/* Creates the world, runs the scenario in it, and destroys it. */
+/* Creates the world, runs the scenario in it, and destroys it. What follows the first failure is bounded in
+   real time by SIGALRM: the clean-up of a broken program may not end. */
 void ptk_sim_run_once(const ptk_sim_run_spec_t *spec, ptk_sim_outcome_t *outcome_out);
 
 /* Returns the options of one seed of a command. */
@@ -68,10 +70,19 @@ ptk_sim_options_t ptk_sim_command_options(const ptk_sim_command_t *command, uint
 /* Runs all seeds, or windows, of all chosen scenarios on several processes. Returns 0, or 1 if one failed. */
 int ptk_sim_campaign(const ptk_sim_command_t *command);
 
+/* How a run failed when it was run first. */
+typedef struct ptk_sim_verdict {
+    char failure[PTK_SIM_FAILURE_BYTES]; /* the first failure; empty: none */
+    int signal;                          /* that ended the process, after that failure or instead of it; 0 */
+} ptk_sim_verdict_t;
+
 /* Handles the failed run of a seed, or of its window: replays it, shrinks it, and writes its files. Returns
-   false if it does not fail again. */
+   false if it does not fail again. `first` is how it failed before; NULL: it is run for the first time. */
 bool ptk_sim_report_failure(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario,
-                            uint64_t seed, const ptk_sim_window_t *window);
+                            uint64_t seed, const ptk_sim_window_t *window, const ptk_sim_verdict_t *first);
+
+/* Writes "CHECK", "it crashed: SIGNAL", or "CHECK; then it crashed: SIGNAL". */
+void ptk_sim_describe_verdict(const ptk_sim_verdict_t *verdict, char *text_out, size_t bytes);
 
 /* Runs one seed and writes its timeline, also if it does not fail. Returns 0, or 1 if it fails. */
 int ptk_sim_show_seed(const ptk_sim_command_t *command);
@@ -82,6 +93,9 @@ int ptk_sim_run_input(ptk_sim_command_t *command);
 
 /* Replays a tape's file and writes its timeline. Returns 0, 1 if it fails, 2 if it is not a tape. */
 int ptk_sim_replay_file(const ptk_sim_command_t *command);
+
+/* Prints a warning with the names of the functions that the guard does not intercept in this program. */
+void ptk_sim_warn_if_unguarded(const char *program);
 
 /* Returns the machine's clock. */
 static inline uint64_t ptk_sim_real_ms(void) {
@@ -100,18 +114,26 @@ int ptk_sim_in_child(void (*body)(void *context), void *context);
 /* The result of a run in a child. */
 typedef struct ptk_sim_recording {
     int status;                          /* as of wait(2); 0: it did not fail */
-    char failure[PTK_SIM_FAILURE_BYTES]; /* empty: none, or it crashed */
+    char failure[PTK_SIM_FAILURE_BYTES]; /* the first failure, also if it crashed afterwards; empty: none */
     ptk_sim_tape_t tape;                 /* sorted; the caller initialises and frees it */
 } ptk_sim_recording_t;
 
-/* Runs a world in a child and records its decisions, up to a crash if there is one. `on_create`,
-   `on_finish` and `context` are not used. Returns false if there is no record. */
+/* Runs a world in a child and records its decisions, up to a crash if there is one. The functions of `spec`
+   and `context` are not used. Returns false if there is no record. */
 bool ptk_sim_record(const ptk_sim_run_spec_t *spec, ptk_sim_recording_t *recording_out);
 
 /* Runs a world in a child and writes its timelines. `tape` is a text, or NULL: the seed decides. Returns
    the wait status. */
 int ptk_sim_show(const ptk_sim_command_t *command, const ptk_sim_scenario_t *scenario, uint64_t seed,
                  const char *tape, const char *base);
+
+/* --- crashes --- */
+
+/* Writes what was executing: 'in green thread "NAME" of host "NAME"'. */
+void ptk_sim_describe_place(char *text_out, size_t bytes);
+
+/* Prints the backtrace of the code that a signal has interrupted to standard output. From its handler. */
+void ptk_sim_print_backtrace(void);
 
 /* --- files --- */
 

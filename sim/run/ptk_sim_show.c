@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run whose timelines are written: in a child, with a trace. If the run crashes, the handler of the signal
- * writes them, as far as the broken process still can.
+ * A run whose timelines are written: in a child, with a trace. If the run crashes or hangs, the handler of
+ * the signal reports the place and writes them, as far as the broken process still can.
  */
 #include "sim/run/ptk_sim_run.h"
 #include "sim/world/ptk_sim_timeline.h"
@@ -68,35 +68,69 @@ static void write_timelines(const ptk_sim_command_t *command, ptk_sim_t *sim, co
 
 /* --- a run --- */
 
+/* The steps of the report of a crash. */
+typedef enum showing_step { SHOWING_RUN, SHOWING_BACKTRACE, SHOWING_TIMELINES } showing_step_t;
+
 /* The run that is shown. */
 typedef struct showing {
     const ptk_sim_command_t *command;
     ptk_sim_run_spec_t spec;
     const char *base; /* of the names of files */
     ptk_sim_t *sim;   /* while it runs; else NULL */
+    volatile showing_step_t step;
 } showing_t;
 
 /* What the handler of a crash writes. */
 static showing_t *shown;
 
-/* Signal handler. It is not async-signal-safe: the process is lost anyway, and the timeline of what led to
-   the crash is worth the attempt. A crash within it ends the process. */
+static void showing_print_end(const char *failure, uint64_t events, uint64_t elapsed_ns) {
+    fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
+            failure[0] != '\0' ? failure : "no failure", events, elapsed_ns / 1000000);
+}
+
+/* Prints the crash, and adds it to the failure of the world, behind an earlier one. */
+static void showing_add_crash(ptk_sim_t *sim, int signal_number) {
+    char place[PTK_SIM_FAILURE_BYTES];
+    char text[2 * PTK_SIM_FAILURE_BYTES + 64];
+    ptk_sim_verdict_t verdict = {.signal = signal_number};
+    memcpy(verdict.failure, sim->failure, sizeof verdict.failure);
+    if (sim->failure[0] == '\0') {
+        ptk_sim_trace_failure(sim, PTK_SIM_END_NONE);
+    }
+    ptk_sim_describe_place(place, sizeof place);
+    fprintf(stdout, "place:    %s, %s\n", strsignal(signal_number), place);
+    ptk_sim_describe_verdict(&verdict, text, sizeof text);
+    size_t length = strlen(text);
+    snprintf(text + length, sizeof text - length, " %s", place);
+    snprintf(sim->failure, sizeof sim->failure, "%s", text);
+}
+
+/* Signal handler. It is not async-signal-safe: the process is lost anyway, and the place of the crash and the
+   timeline of what led to it are worth the attempt. A crash of one step leads on to the next one. */
 static void showing_on_crash(int signal_number) {
     ptk_sim_t *sim = shown->sim;
-    if (sim) {
-        shown->sim = NULL;
-        snprintf(sim->failure, sizeof sim->failure, "it crashed: %s", strsignal(signal_number));
+    if (sim && shown->step == SHOWING_RUN) {
+        shown->step = SHOWING_BACKTRACE;
+        showing_add_crash(sim, signal_number);
+        ptk_sim_print_backtrace();
+        fflush(stdout);
+    }
+    if (sim && shown->step == SHOWING_BACKTRACE) {
+        shown->step = SHOWING_TIMELINES;
         write_timelines(shown->command, sim, shown->base);
+        ptk_sim_report_t report = ptk_sim_report(sim);
+        showing_print_end(sim->failure, report.events, report.elapsed_ns);
         fflush(stdout);
     }
     signal(signal_number, SIG_DFL); /* another handler may call this one */
     raise(signal_number);
 }
 
-/* Installs the handler, on a stack large enough to draw on; ptk keeps an alternate stack that exists. */
+/* Installs the handler, on a stack large enough to draw on; ptk keeps an alternate stack that exists. The
+   signals are not blocked in it, so that a crash in it is handled, too. */
 static void showing_catch_crashes(void) {
-    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-    struct sigaction action = {.sa_handler = showing_on_crash, .sa_flags = SA_ONSTACK};
+    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+    struct sigaction action = {.sa_handler = showing_on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
     stack_t stack = {.ss_sp = malloc(CRASH_STACK_BYTES), .ss_size = CRASH_STACK_BYTES};
     if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0) {
         return;
@@ -126,9 +160,7 @@ static void showing_run(void *context) {
     shown = showing;
     showing_catch_crashes();
     ptk_sim_run_once(&showing->spec, &outcome);
-    fprintf(stdout, "%s after %" PRIu64 " events, %" PRIu64 " ms of virtual time\n",
-            outcome.failure[0] != '\0' ? outcome.failure : "no failure", outcome.report.events,
-            outcome.report.elapsed_ns / 1000000);
+    showing_print_end(outcome.failure, outcome.report.events, outcome.report.elapsed_ns);
     if (outcome.failure[0] != '\0') {
         fflush(stdout);
         _Exit(PTK_SIM_EXIT_FAILURE);

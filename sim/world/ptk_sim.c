@@ -133,8 +133,9 @@ refuse:
     return NULL;
 }
 
-/* Stops all hosts before any is freed: a host that unwinds may look at another. */
-static void world_stop_hosts(ptk_sim_t *sim) {
+/* All hosts stop before any is freed: a host that unwinds may look at another. */
+void ptk_sim_stop_hosts(ptk_sim_t *sim) {
+    sim->faults_off = true;
     for (uint32_t i = 0; i < sim->host_count; i++) {
         ptk_sim_host_stop(sim->hosts[i]);
     }
@@ -145,8 +146,7 @@ void ptk_sim_destroy(ptk_sim_t *sim) {
     if (!sim) {
         return;
     }
-    sim->faults_off = true;
-    world_stop_hosts(sim);
+    ptk_sim_stop_hosts(sim);
     for (uint32_t i = 0; i < sim->host_count; i++) {
         ptk_sim_host_free(sim->hosts[i]);
     }
@@ -369,8 +369,8 @@ static ptk_sim_end_t world_run(ptk_sim_t *sim, bool (*predicate)(void *arg), voi
         if (!world_count_step(sim)) {
             break;
         }
-        if (!world_step(sim, limit_ns)) {
-            return world_out_of_events(sim, limit_ns);
+        if (!world_step(sim, limit_ns)) { /* a fault that it injected may have made a host fail */
+            return sim->failure[0] == '\0' ? world_out_of_events(sim, limit_ns) : sim->end;
         }
     }
     return sim->end;
@@ -402,7 +402,7 @@ ptk_sim_end_t ptk_sim_settle(ptk_sim_t *sim, uint64_t limit_ms) {
         ptk_sim_fail(sim, PTK_SIM_END_TIME_LIMIT, "%s has not ended %llu ms after the end of all faults",
                      world_unfinished_name(sim), (unsigned long long) limit_ms);
     }
-    world_stop_hosts(sim);
+    ptk_sim_stop_hosts(sim);
     return sim->end;
 }
 

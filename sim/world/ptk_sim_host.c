@@ -164,20 +164,32 @@ void ptk_sim_host_start(ptk_sim_host_t *host) {
     host_make_runnable(host);
 }
 
-/* Reports what a process has left behind, or the error of its main. The order matters: a loop that was not
+/* Writes what a process has left behind; an empty text: nothing. The order matters: a loop that was not
    destroyed explains the descriptors and the memory that are left. */
+static void host_describe_leaks(const ptk_sim_host_t *host, char *text_out, size_t bytes) {
+    text_out[0] = '\0';
+    if (host->kernel.block.loop) {
+        ptk_sys_format(text_out, bytes, "without destroying its loop");
+    } else if (host->kernel.descriptors_open != 0) {
+        ptk_sys_format(text_out, bytes, "with %u descriptors open", host->kernel.descriptors_open);
+    } else if (host->kernel.heap.count != 0) {
+        ptk_sys_format(text_out, bytes, "with %llu allocations live",
+                       (unsigned long long) host->kernel.heap.count);
+    }
+}
+
+/* Reports what a process has left behind, and the error of its main. Both are named, because a main that
+   gives up early often leaves something behind. */
 static void host_check_leaks(ptk_sim_host_t *host) {
     ptk_sim_t *sim = host->sim;
-    if (host->kernel.block.loop) {
-        ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended without destroying its loop", host->name);
-    } else if (host->kernel.descriptors_open != 0) {
-        ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %u descriptors open", host->name,
-                     host->kernel.descriptors_open);
-    } else if (host->kernel.heap.count != 0) {
-        ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %llu allocations live", host->name,
-                     (unsigned long long) host->kernel.heap.count);
-    } else if (host->result != PTK_OK && !(host->flags & PTK_SIM_HOST_MAY_FAIL) && !host->kernel.crashed) {
-        ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %s", host->name, ptk_err_name(host->result));
+    char leaks[64];
+    const char *result = host->result != PTK_OK && !host->kernel.crashed ? ptk_err_name(host->result) : NULL;
+    host_describe_leaks(host, leaks, sizeof leaks);
+    if (leaks[0] != '\0') {
+        ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended %s%s%s", host->name, leaks,
+                     result ? ", and its main returned " : "", result ? result : "");
+    } else if (result && !(host->flags & PTK_SIM_HOST_MAY_FAIL)) {
+        ptk_sim_fail(sim, PTK_SIM_END_HOST, "%s ended with %s", host->name, result);
     }
 }
 

@@ -107,11 +107,21 @@ struct ptk_sim {
     uint64_t faults;
     ptk_sim_end_t end;                   /* of the last run */
     char failure[PTK_SIM_FAILURE_BYTES]; /* the first failure; empty: none */
+    /* Called at the first failure, on the stack of the code that failed, before anything that follows from
+       it; NULL: none. */
+    void (*on_failure)(void *context, const char *failure);
+    void *on_failure_context;
 };
 
 /* Records a failure and its kind of end; the run ends with the next step. Only the first failure is kept. */
 void ptk_sim_fail(ptk_sim_t *sim, ptk_sim_end_t end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Marks the place of a failure in the trace: the host that executes, if any, and the present time. */
+void ptk_sim_trace_failure(ptk_sim_t *sim, ptk_sim_end_t end);
+
+/* Stops and unwinds all hosts, and checks what they leak. Nothing runs afterwards. */
+void ptk_sim_stop_hosts(ptk_sim_t *sim);
 
 /* --- hosts (ptk_sim_host.c) --- */
 

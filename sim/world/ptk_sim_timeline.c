@@ -343,6 +343,9 @@ const char *ptk_sim_timeline_describe(const ptk_sim_timeline_t *timeline, const 
     case PTK_SIM_TRACE_GREEN:
         describe_green(timeline, entry, text_out, bytes);
         break;
+    case PTK_SIM_TRACE_FAILURE:
+        ptk_sys_format(text_out, bytes, "FAILS");
+        break;
     default:
         ptk_sys_format(text_out, bytes, "event %u", (unsigned) entry->kind);
         break;

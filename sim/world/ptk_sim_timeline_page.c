@@ -180,6 +180,9 @@ static const char *page_event_class(const ptk_sim_trace_entry_t *entry) {
     if (entry->kind == PTK_SIM_TRACE_GREEN) {
         return "green";
     }
+    if (entry->kind == PTK_SIM_TRACE_FAILURE) {
+        return "bad";
+    }
     if (entry->kind != PTK_SIM_TRACE_FAULT) {
         return "";
     }
@@ -212,7 +215,9 @@ static void page_write_event(const ptk_sim_page_t *page, const ptk_sim_timeline_
     uint32_t x = host == PTK_SIM_NO_HOST ? PTK_SIM_PAGE_GUTTER : ptk_sim_page_x(page, host);
     char text[160];
     ptk_sim_timeline_describe(page->timeline, entry, text, sizeof text);
-    ptk_sim_writer_format(page->writer, "<g class=\"e %s\"><title>", page_event_class(entry));
+    ptk_sim_writer_format(page->writer, "<g%s class=\"e %s\"><title>",
+                          entry->kind == PTK_SIM_TRACE_FAILURE ? " id=\"failure\"" : "",
+                          page_event_class(entry));
     ptk_sim_page_all(page, text);
     ptk_sim_writer_text(page->writer, "</title>");
     if (entry->kind == PTK_SIM_TRACE_NOTE) {
@@ -240,12 +245,24 @@ static void page_write_events(const ptk_sim_page_t *page) {
 
 /* --- the page ---------------------------------------------------------------------------------------- */
 
-/* Writes what went wrong, at the top and at the bottom. */
+/* Returns whether the place of the failure is drawn. */
+static bool page_shows_failure(const ptk_sim_page_t *page) {
+    for (size_t i = page->rows->first_shown; i < page->rows->count; i++) {
+        if (page->rows->rows[i].entry->kind == PTK_SIM_TRACE_FAILURE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Writes what went wrong, at the top and at the bottom, as a link to its place; where that is not known, to
+   the end of the drawing. */
 static void page_write_failure(const ptk_sim_page_t *page) {
     if (page->timeline->failure) {
-        ptk_sim_writer_text(page->writer, "<div class=\"failure\">Failed: ");
+        ptk_sim_writer_format(page->writer, "<div class=\"failure\"><a href=\"#%s\">Failed: ",
+                              page_shows_failure(page) ? "failure" : "end");
         ptk_sim_page_all(page, page->timeline->failure);
-        ptk_sim_writer_text(page->writer, "</div>\n");
+        ptk_sim_writer_text(page->writer, "</a></div>\n");
     }
 }
 
@@ -295,7 +312,7 @@ static void page_write_drawing(ptk_sim_page_t *page) {
     ptk_sim_page_packets(page);
     page_write_events(page);
     if (page->timeline->failure) {
-        ptk_sim_writer_text(page->writer, "<g class=\"end\">");
+        ptk_sim_writer_text(page->writer, "<g id=\"end\" class=\"end\">");
         ptk_sim_page_line(page, "", PTK_SIM_PAGE_GUTTER, page->height - PAGE_STEP, page->width,
                           page->height - PAGE_STEP);
         ptk_sim_writer_text(page->writer, "</g>");

@@ -19,6 +19,7 @@ static const char page_style[] =
     "h1{font-size:20px;margin:0 0 4px}p{margin:4px 0}.soft{color:var(--soft)}"
     ".failure{border-left:4px solid var(--bad);background:var(--badbox);color:var(--bad);padding:8px 12px;"
     "margin:10px 0;font-weight:600;white-space:pre-wrap;overflow-wrap:anywhere;max-width:100ch}"
+    ".failure a{color:inherit}html{scroll-padding-top:96px}#failure:target circle{stroke-width:8}"
     ".hosts{position:sticky;top:0;background:var(--bg);border-bottom:1px solid var(--life);display:block}"
     "svg{display:block;overflow:visible;font:11px ui-monospace,Menlo,Consolas,monospace}"
     "text{fill:var(--fg)}.l text,text.l{paint-order:stroke;stroke:var(--bg);stroke-width:4px;"

@@ -9,9 +9,9 @@
  *          0.250  |       X- SA --|               server to client, 80 to 40000, lost
  *
  * A life line is `|` while the host is up, `:` while it is paused, and `.` otherwise. What happens on a host
- * is a mark on its life line: [ start, ] end, ! fault, * note, ( a green thread starts or resumes, ) it
- * leaves. A packet is a stub when it is sent and an arrow when it arrives, or ends in an X; one that is lost
- * on its way out has one line only.
+ * is a mark on its life line: [ start, ] end, ! fault, # the failure, * note, ( a green thread starts or
+ * resumes, ) it leaves. A packet is a stub when it is sent and an arrow when it arrives, or ends in an X; one
+ * that is lost on its way out has one line only.
  */
 #include "sim/kernel/ptk_sim_memory.h"
 #include "sim/world/ptk_sim_timeline_impl.h"
@@ -203,6 +203,8 @@ static char text_mark(const ptk_sim_trace_entry_t *entry) {
         return entry->a ? '[' : ']';
     case PTK_SIM_TRACE_FAULT:
         return '!';
+    case PTK_SIM_TRACE_FAILURE:
+        return '#';
     case PTK_SIM_TRACE_NOTE:
         return '*';
     case PTK_SIM_TRACE_GREEN:

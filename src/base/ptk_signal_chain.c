@@ -41,14 +41,13 @@ typedef struct chain_link {
 } chain_link_t;
 
 static struct {
-    atomic_bool active; /* there are subscriptions */
+    _Atomic(ptk_signal_deliver_fn) deliver[PTK_SIGNAL_CHAIN_USERS]; /* NULL: not in use */
     atomic_int level;
     chain_link_t links[2]; /* of the first handler and of the second */
 } signal_chains[PTK_SIGNAL_CHAIN_NUMBERS];
 
-typedef void (*chain_deliver_fn)(int signal_number);
-
-static chain_deliver_fn _Atomic chain_deliver;
+/* Held while a link or a disposition changes; never by a handler. */
+static atomic_flag chain_lock = ATOMIC_FLAG_INIT;
 
 static void chain_handle_first(int signal_number, siginfo_t *info, void *context);
 static void chain_handle_again(int signal_number, siginfo_t *info, void *context);
@@ -87,6 +86,25 @@ static void chain_set_link(chain_link_t *link, const struct sigaction *earlier) 
 
 /* --- the handlers --- */
 
+/* Returns whether any user is to be called. */
+static bool chain_is_active(int signal_number) {
+    for (int user = 0; user < PTK_SIGNAL_CHAIN_USERS; user++) {
+        if (atomic_load(&signal_chains[signal_number].deliver[user])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void chain_deliver(int signal_number, void *context) {
+    for (int user = 0; user < PTK_SIGNAL_CHAIN_USERS; user++) {
+        ptk_signal_deliver_fn deliver = atomic_load(&signal_chains[signal_number].deliver[user]);
+        if (deliver) {
+            deliver(signal_number, context);
+        }
+    }
+}
+
 /* Calls the earlier handler; false if there is none. */
 static bool chain_call(chain_link_t *link, int signal_number, siginfo_t *info, void *context) {
     chain_informed_t informed = atomic_load(&link->informed);
@@ -102,7 +120,7 @@ static bool chain_call(chain_link_t *link, int signal_number, siginfo_t *info, v
 /* Lets the default disposition act, if ptk's handler stands in its place without a subscription. The signal
  * is blocked here, so it acts when the handler returns. */
 static void chain_act_by_default(int signal_number, chain_informed_t handler) {
-    if (!atomic_load(&signal_chains[signal_number].active) && chain_is_current(signal_number, handler)) {
+    if (!chain_is_active(signal_number) && chain_is_current(signal_number, handler)) {
         const struct sigaction action = {.sa_handler = SIG_DFL};
         ptk_sys_real.signal_action(signal_number, &action, NULL);
         ptk_sys_real.signal_raise(signal_number);
@@ -115,8 +133,8 @@ static void chain_handle(int signal_number, chain_informed_t handler, siginfo_t 
     chain_link_t *link = &signal_chains[signal_number].links[is_first ? 0 : 1];
     bool delivers = !is_first || atomic_load(&signal_chains[signal_number].level) < 2 ||
                     chain_is_current(signal_number, handler);
-    if (delivers && atomic_load(&signal_chains[signal_number].active)) {
-        atomic_load (&chain_deliver)(signal_number);
+    if (delivers) {
+        chain_deliver(signal_number, context);
     }
     if (!chain_call(link, signal_number, info, context) && atomic_load(&link->is_default)) {
         chain_act_by_default(signal_number, handler);
@@ -153,19 +171,16 @@ static int chain_level_of(const struct sigaction *current) {
     return chain_is(current, chain_handle_first) ? 1 : chain_is(current, chain_handle_again) ? 2 : 0;
 }
 
-/* `active` is set before a handler is installed, so that no arrival is lost between the two. A disposition
+/* Makes a handler of ptk's the current one, unless one is, or lies below a later one already. A disposition
  * that is no handler calls nothing: then none of ptk's handlers is below it any more. */
-int ptk_signal_chain_install(int signal_number, void (*deliver)(int signal_number)) {
+static int chain_install(int signal_number) {
     struct sigaction current = {.sa_handler = SIG_DFL};
-    ptk_assert(signal_number > 0 && signal_number < PTK_SIGNAL_CHAIN_NUMBERS);
     int result = ptk_sys()->signal_action(signal_number, NULL, &current);
     if (result < 0) {
         return result;
     }
     int level_before = atomic_load(&signal_chains[signal_number].level);
     int level = chain_level_of(&current);
-    atomic_store(&chain_deliver, deliver);
-    atomic_store(&signal_chains[signal_number].active, true);
     if (level > 0) {
         atomic_store(&signal_chains[signal_number].level, level);
         return 0;
@@ -176,15 +191,14 @@ int ptk_signal_chain_install(int signal_number, void (*deliver)(int signal_numbe
     bool is_below = chain_has_handler(&current) && level_before == 1;
     result = chain_install_over(signal_number, is_below ? 2 : 1, &current);
     if (result < 0) {
-        atomic_store(&signal_chains[signal_number].active, false);
         atomic_store(&signal_chains[signal_number].level, level_before);
     }
     return result;
 }
 
-void ptk_signal_chain_remove(int signal_number) {
+/* Restores what ptk's handler replaced, if that is the current one. */
+static void chain_remove(int signal_number) {
     struct sigaction current;
-    atomic_store(&signal_chains[signal_number].active, false);
     if (ptk_sys()->signal_action(signal_number, NULL, &current) < 0) {
         return;
     }
@@ -193,4 +207,36 @@ void ptk_signal_chain_remove(int signal_number) {
         ptk_sys()->signal_action(signal_number, &signal_chains[signal_number].links[level - 1].earlier, NULL);
         atomic_store(&signal_chains[signal_number].level, level - 1);
     }
+}
+
+static void chain_take_lock(void) {
+    while (atomic_flag_test_and_set(&chain_lock)) {
+        ptk_sys_real.thread_yield();
+    }
+}
+
+/* `deliver` is set before a handler is installed, so that no arrival is lost between the two. */
+int ptk_signal_chain_install(int signal_number, ptk_signal_chain_user_t user, ptk_signal_deliver_fn deliver) {
+    ptk_assert(signal_number > 0 && signal_number < PTK_SIGNAL_CHAIN_NUMBERS);
+    chain_take_lock();
+    ptk_signal_deliver_fn before = atomic_exchange(&signal_chains[signal_number].deliver[user], deliver);
+    int result = chain_install(signal_number);
+    if (result < 0) {
+        atomic_store(&signal_chains[signal_number].deliver[user], before);
+    }
+    atomic_flag_clear(&chain_lock);
+    return result;
+}
+
+void ptk_signal_chain_remove(int signal_number, ptk_signal_chain_user_t user) {
+    chain_take_lock();
+    atomic_store(&signal_chains[signal_number].deliver[user], NULL);
+    if (!chain_is_active(signal_number)) {
+        chain_remove(signal_number);
+    }
+    atomic_flag_clear(&chain_lock);
+}
+
+void ptk_signal_chain_reset_after_fork(void) {
+    atomic_flag_clear(&chain_lock);
 }

@@ -63,14 +63,19 @@ void ptk_signal_arrives(int signal_number, const void *host) {
         ptk_signal_subscription_t *subscription = atomic_load(&signal_slots[i]);
         if (subscription && subscription->signal_number == signal_number && subscription->host == host) {
             signal_count_up(subscription);
-            ptk_inbox_push(subscription->inbox, &subscription->node);
+            if (subscription->inbox) {
+                ptk_inbox_push(subscription->inbox, &subscription->node);
+            } else {
+                subscription->notify(subscription);
+            }
         }
     }
     atomic_fetch_sub(&signal_handlers_running, 1);
 }
 
 /* The host is NULL whatever the interrupted thread's block holds: a real signal is for the machine. */
-static void signal_deliver(int signal_number) {
+static void signal_deliver(int signal_number, void *context) {
+    (void) context;
     ptk_signal_arrives(signal_number, NULL);
 }
 
@@ -82,9 +87,10 @@ static void signal_await_handlers(void) {
 
 /* Runs in the child of a fork, which has none of the threads that held the lock or ran a handler. */
 static void signal_reset_after_fork(void) {
+    ptk_signal_chain_reset_after_fork();
     for (int number = 1; number < PTK_SIGNAL_CHAIN_NUMBERS; number++) {
         if (signal_subscriptions[number]) {
-            ptk_signal_chain_remove(number);
+            ptk_signal_chain_remove(number, PTK_SIGNAL_CHAIN_TABLE);
             signal_subscriptions[number] = 0;
         }
     }
@@ -136,7 +142,9 @@ static int signal_install(const ptk_signal_subscription_t *subscription) {
         const struct sigaction action = {.sa_handler = SIG_IGN};
         return ptk_sys()->signal_action(number, &action, NULL);
     }
-    return signal_subscriptions[number] == 0 ? ptk_signal_chain_install(number, signal_deliver) : 0;
+    return signal_subscriptions[number] == 0
+               ? ptk_signal_chain_install(number, PTK_SIGNAL_CHAIN_TABLE, signal_deliver)
+               : 0;
 }
 
 /* Adds a subscription to the table; 0 or a negative errno value. The slot is filled before the handler is
@@ -160,24 +168,22 @@ static int signal_insert(ptk_signal_subscription_t *subscription) {
     return 0;
 }
 
-ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_t *inbox, int signal_number) {
+/* Subscribes with a subscription whose `inbox` or `notify` is set. */
+static ptk_err signal_subscribe(ptk_signal_subscription_t *subscription, int signal_number) {
     if (!signal_is_allowed(signal_number)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
     }
     subscription->signal_number = signal_number;
-    subscription->inbox = inbox;
     subscription->host = ptk_thread()->host;
     subscription->node.next = NULL;
     atomic_init(&subscription->node.queued, false);
     atomic_init(&subscription->count, 0);
-    ptk_inbox_ref(inbox);
     signal_take_lock();
     signal_watch_forks();
     int result = signal_insert(subscription);
     signal_release_lock();
     if (result < 0) {
         signal_await_handlers(); /* one may have read the slot before it was emptied again */
-        ptk_inbox_unref(inbox);
         return ptk_fail_errno(result);
     }
     if (ptk_sys()->signal_is_blocked(signal_number)) {
@@ -186,6 +192,25 @@ ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_
                 signal_number);
     }
     return PTK_OK;
+}
+
+ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_t *inbox, int signal_number) {
+    subscription->inbox = inbox;
+    subscription->notify = NULL;
+    ptk_inbox_ref(inbox);
+    ptk_err err = signal_subscribe(subscription, signal_number);
+    if (err != PTK_OK) {
+        ptk_inbox_unref(inbox);
+    }
+    return err;
+}
+
+ptk_err ptk_signal_subscribe_notify(ptk_signal_subscription_t *subscription,
+                                    void (*notify)(ptk_signal_subscription_t *subscription),
+                                    int signal_number) {
+    subscription->inbox = NULL;
+    subscription->notify = notify;
+    return signal_subscribe(subscription, signal_number);
 }
 
 /* Removes a subscription from the table, unless a fork has emptied the table since: then the slot may already
@@ -198,7 +223,7 @@ static void signal_remove(const ptk_signal_subscription_t *subscription) {
     }
     ptk_assert(subscription->host || signal_subscriptions[number] > 0);
     if (!subscription->host && --signal_subscriptions[number] == 0) {
-        ptk_signal_chain_remove(number);
+        ptk_signal_chain_remove(number, PTK_SIGNAL_CHAIN_TABLE);
     }
     atomic_store(&signal_slots[subscription->slot], NULL);
 }
@@ -208,5 +233,7 @@ void ptk_signal_unsubscribe(ptk_signal_subscription_t *subscription) {
     signal_remove(subscription);
     signal_release_lock();
     signal_await_handlers();
-    ptk_inbox_unref(subscription->inbox);
+    if (subscription->inbox) {
+        ptk_inbox_unref(subscription->inbox);
+    }
 }

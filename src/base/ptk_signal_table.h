@@ -16,7 +16,8 @@
 typedef struct ptk_signal_subscription {
     ptk_inbox_node_t node;       /* the message that the inbox gets */
     atomic_uint_least32_t count; /* arrivals since the consumer last read them; saturates */
-    ptk_inbox_t *inbox;          /* counted */
+    ptk_inbox_t *inbox;          /* counted; NULL: `notify` is called instead */
+    void (*notify)(struct ptk_signal_subscription *subscription);
     int signal_number;
     const void *host; /* the subscriber's ptk_thread_block_t.host: NULL for real signals */
     uint32_t slot;    /* its index in the table */
@@ -27,6 +28,12 @@ typedef struct ptk_signal_subscription {
  * be caught, NO_RESOURCES if the table is full. Logs a warning if the calling thread blocks the signal. Any
  * thread, not from a signal handler. */
 ptk_err ptk_signal_subscribe(ptk_signal_subscription_t *subscription, ptk_inbox_t *inbox, int signal_number);
+
+/* The same, with a function that the handler calls at each arrival, on any thread, after it has counted it.
+ * It must be async-signal-safe. */
+ptk_err ptk_signal_subscribe_notify(ptk_signal_subscription_t *subscription,
+                                    void (*notify)(ptk_signal_subscription_t *subscription),
+                                    int signal_number);
 
 /* Ends a subscription. The node stays queued if it is: the consumer drains it from the inbox before the
  * memory is reused. Any thread, not from a signal handler. */

@@ -11,6 +11,7 @@
 #include "base/ptk_log_impl.h"
 #include "context/ptk_sanitizer.h"
 #include "sys/ptk_sys.h"
+#include <ucontext.h>
 
 #if defined(__x86_64__) || defined(__aarch64__) || defined(__i386__)
 #define BACKTRACE_FRAMES_ARE_PAIRS 1
@@ -19,6 +20,7 @@
 #endif
 
 #define BACKTRACE_STEP_BYTES_MAX ((uintptr_t) 1024 * 1024)
+#define BACKTRACE_TEXT_BYTES     400
 
 typedef struct backtrace_frame {
     uintptr_t caller_frame;
@@ -103,26 +105,62 @@ __attribute__((noinline)) size_t ptk_backtrace_here(const void *low, const void 
     return backtrace_walk(&bounds, frame - 1, frame, frames, capacity);
 }
 
-/* Reports one line. A return address can lie behind the end of its function, if the call was the last
- * instruction; so its name is looked up `back` bytes earlier. */
-static void backtrace_report_frame(size_t number, const void *address, uintptr_t back) {
+/* Reads the program counter and the frame pointer at an interruption; 0 if unknown. */
+static void backtrace_read_registers(const void *interrupted, uintptr_t *pc_out, uintptr_t *frame_out) {
+    const ucontext_t *context = interrupted;
+#if defined(__linux__) && defined(__x86_64__)
+    *pc_out = (uintptr_t) context->uc_mcontext.gregs[REG_RIP];
+    *frame_out = (uintptr_t) context->uc_mcontext.gregs[REG_RBP];
+#elif defined(__linux__) && defined(__aarch64__)
+    *pc_out = (uintptr_t) context->uc_mcontext.pc;
+    *frame_out = (uintptr_t) context->uc_mcontext.regs[29];
+#elif defined(__linux__) && defined(__i386__)
+    *pc_out = (uintptr_t) context->uc_mcontext.gregs[REG_EIP];
+    *frame_out = (uintptr_t) context->uc_mcontext.gregs[REG_EBP];
+#else
+    (void) context;
+    *pc_out = 0;
+    *frame_out = 0;
+#endif
+}
+
+/* Code without frame pointers may hold anything in that register: a frame outside the stack, or one that the
+ * kernel cannot read, ends the walk. */
+size_t ptk_backtrace_interrupted(const void *interrupted, const void *low, const void *high,
+                                 const void **frames, size_t capacity) {
+    uintptr_t pc;
+    uintptr_t frame;
+    backtrace_read_registers(interrupted, &pc, &frame);
+    if (low && frame >= (uintptr_t) low && frame < (uintptr_t) high) {
+        return ptk_backtrace_walk((const void *) pc, (const void *) frame, low, high, frames, capacity);
+    }
+    return ptk_backtrace_walk((const void *) pc, (const void *) frame, NULL, NULL, frames, capacity);
+}
+
+/* A return address can lie behind the end of its function, if the call was the last instruction; so it is
+ * looked up one byte earlier, and the offset in the module is that of the call. */
+void ptk_backtrace_describe(const void *address, bool is_return_address, char *text_out, size_t bytes) {
     ptk_sys_symbol_t symbol;
+    uintptr_t back = is_return_address ? 1 : 0;
     uintptr_t place = (uintptr_t) address;
     if (!ptk_sys_real.symbolize((const void *) (place - back), &symbol)) {
-        ptk_report("    #%zu 0x%zx", number, (size_t) place);
+        ptk_sys_format(text_out, bytes, "0x%zx", (size_t) place);
         return;
     }
     const char *module = symbol.module ? symbol.module : "?";
-    size_t offset = (size_t) (symbol.offset + back);
+    size_t module_offset = (size_t) symbol.module_offset;
     if (symbol.name) {
-        ptk_report("    #%zu %s+0x%zx (%s)", number, symbol.name, offset, module);
+        ptk_sys_format(text_out, bytes, "%s+0x%zx (%s+0x%zx)", symbol.name, (size_t) (symbol.offset + back),
+                       module, module_offset);
     } else {
-        ptk_report("    #%zu 0x%zx (%s+0x%zx)", number, (size_t) place, module, offset);
+        ptk_sys_format(text_out, bytes, "0x%zx (%s+0x%zx)", (size_t) place, module, module_offset);
     }
 }
 
 void ptk_backtrace_report(const void *const *frames, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        backtrace_report_frame(i, frames[i], i == 0 ? 0 : 1);
+        char text[BACKTRACE_TEXT_BYTES];
+        ptk_backtrace_describe(frames[i], i > 0, text, sizeof text);
+        ptk_report("    #%zu %s", i, text);
     }
 }

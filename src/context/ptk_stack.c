@@ -36,6 +36,7 @@ static atomic_bool stack_watched;
  */
 void ptk_stack_pool_init(ptk_stack_pool_t *pool, bool allow_unguarded) {
     memset(pool, 0, sizeof *pool);
+    ptk_list_init(&pool->arenas);
     pool->slot_bytes = ptk_stack_default_bytes();
     pool->guard = ptk_stack_guard_kind();
     pool->allow_unguarded = allow_unguarded;
@@ -98,15 +99,15 @@ static ptk_stack_arena_t *stack_arena_create(ptk_stack_pool_t *pool, size_t clas
     arena->slot_count = count;
     arena->class_index = class_index;
     arena->watch_numbers = stack_is_watched() ? (unsigned *) (void *) &arena->slots[count] : NULL;
-    arena->next = pool->arenas;
-    pool->arenas = arena;
+    ptk_list_append(&pool->arenas, &arena->in_pool);
     ptk_stack_registry_add(arena);
     return arena;
 }
 
-/* Unmaps an arena that the caller has unlinked from the pool. */
+/* Removes an arena from the pool and unmaps it. However many there are, its neighbours alone are touched. */
 static void stack_arena_destroy(ptk_stack_arena_t *arena) {
     size_t bytes = arena->slot_count * arena->slot_bytes;
+    ptk_list_remove(&arena->in_pool);
     ptk_stack_registry_remove(arena);
     if (arena->watch_numbers) {
         for (size_t i = 0; i < atomic_load(&arena->allocated); i++) {
@@ -117,22 +118,11 @@ static void stack_arena_destroy(ptk_stack_arena_t *arena) {
     ptk_sys_real.unmap(arena, (size_t) (arena->base - (char *) arena) + bytes);
 }
 
-/* Removes the arena of a large stack from the pool. */
-static void stack_arena_unlink(ptk_stack_pool_t *pool, ptk_stack_arena_t *arena) {
-    ptk_stack_arena_t **link = &pool->arenas;
-    while (*link != arena) {
-        ptk_assert(*link != NULL);
-        link = &(*link)->next;
-    }
-    *link = arena->next;
-}
-
 void ptk_stack_pool_fini(ptk_stack_pool_t *pool) {
     ptk_assert(pool->in_use == 0);
-    while (pool->arenas) {
-        ptk_stack_arena_t *arena = pool->arenas;
-        pool->arenas = arena->next;
-        stack_arena_destroy(arena);
+    ptk_list_node_t *node;
+    while ((node = ptk_list_first(&pool->arenas)) != NULL) {
+        stack_arena_destroy(ptk_container_of(node, ptk_stack_arena_t, in_pool));
     }
     memset(pool->free, 0, sizeof pool->free);
     memset(pool->fresh, 0, sizeof pool->fresh);
@@ -197,7 +187,6 @@ __attribute__((noinline)) static ptk_stack_slot_t *stack_alloc_large(ptk_stack_p
     }
     ptk_stack_slot_t *slot = stack_slot_init(pool, arena, 0, os_err_out);
     if (!slot) {
-        stack_arena_unlink(pool, arena);
         stack_arena_destroy(arena);
         return NULL;
     }
@@ -248,7 +237,6 @@ void ptk_stack_free(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot) {
     __atomic_store_n(&slot->label, NULL, __ATOMIC_RELAXED);
     pool->in_use--;
     if (ptk_unlikely(arena->class_index == PTK_STACK_CLASSES)) {
-        stack_arena_unlink(pool, arena);
         stack_arena_destroy(arena);
         return;
     }

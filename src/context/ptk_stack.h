@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "base/ptk_list.h"
 #include "sys/ptk_sys.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,7 +52,7 @@ struct ptk_stack_slot {
 typedef struct ptk_stack_pool {
     ptk_stack_slot_t *free[PTK_STACK_CLASSES];
     ptk_stack_arena_t *fresh[PTK_STACK_CLASSES]; /* the arena with slots that were never allocated, or NULL */
-    ptk_stack_arena_t *arenas;                   /* all arenas, newest first */
+    ptk_list_t arenas;                           /* all arenas, by ptk_stack_arena_t.in_pool */
     size_t slot_bytes;                           /* of class 0 */
     size_t in_use;                               /* slots */
     ptk_stack_guard_t guard;

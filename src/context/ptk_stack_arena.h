@@ -15,8 +15,9 @@ struct ptk_stack_arena {
     atomic_size_t allocated; /* slots below this index were allocated at least once, and have their guard */
     size_t slot_count;
     size_t class_index;                           /* PTK_STACK_CLASSES: one large stack */
-    ptk_stack_arena_t *next;                      /* in the pool */
+    ptk_list_node_t in_pool;                      /* in ptk_stack_pool_t.arenas */
     _Atomic(ptk_stack_arena_t *) next_registered; /* in the registry */
+    _Atomic(ptk_stack_arena_t *) *registered_at;  /* the link that points here; of writers only */
     unsigned *watch_numbers; /* Valgrind's number per slot; NULL without sanitizers and Valgrind */
     ptk_stack_slot_t slots[];
 };

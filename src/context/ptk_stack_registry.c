@@ -2,10 +2,11 @@
 /*
  * All arenas of the process, for the overflow handler. Writers take a spin lock; a reader takes none, because
  * it may have interrupted a writer. The list is consistent at all times: an arena is linked and unlinked by
- * one store. A thread that unlinks an arena waits until there is no reader before the arena is unmapped;
- * readers are signal handlers, and short. The reader's count and the list are sequentially consistent: a
- * reader that the writer does not see has not yet read the list. In the child of a fork the threads that held
- * the lock or were reading do not exist, so both are reset.
+ * one store, in constant time, because loops of all threads wait for the lock. A thread that unlinks an arena
+ * waits until there is no reader before the arena is unmapped; readers are signal handlers, and short. The
+ * reader's count and the list are sequentially consistent: a reader that the writer does not see has not yet
+ * read the list. In the child of a fork the threads that held the lock or were reading do not exist, so both
+ * are reset.
  */
 #include "context/ptk_stack_registry.h"
 
@@ -38,20 +39,25 @@ void ptk_stack_registry_add(ptk_stack_arena_t *arena) {
         ptk_sys_real.at_fork_child(stack_registry_reset_after_fork);
     }
     stack_registry_lock();
-    atomic_store(&arena->next_registered, atomic_load(&stack_registry));
+    ptk_stack_arena_t *next = atomic_load(&stack_registry);
+    atomic_store(&arena->next_registered, next);
+    arena->registered_at = &stack_registry;
+    if (next) {
+        next->registered_at = &arena->next_registered;
+    }
     atomic_store(&stack_registry, arena);
     stack_registry_unlock();
 }
 
 /* After the store no new reader can reach the arena; the loop waits for those that already have. */
 void ptk_stack_registry_remove(ptk_stack_arena_t *arena) {
-    _Atomic(ptk_stack_arena_t *) *link = &stack_registry;
     stack_registry_lock();
-    while (atomic_load(link) != arena) {
-        ptk_assert(atomic_load(link) != NULL);
-        link = &atomic_load(link)->next_registered;
+    ptk_stack_arena_t *next = atomic_load(&arena->next_registered);
+    ptk_assert(atomic_load(arena->registered_at) == arena);
+    if (next) {
+        next->registered_at = arena->registered_at;
     }
-    atomic_store(link, atomic_load(&arena->next_registered));
+    atomic_store(arena->registered_at, next);
     stack_registry_unlock();
     while (atomic_load(&stack_registry_readers) > 0) {
         ptk_sys_real.thread_yield();

@@ -144,6 +144,9 @@ ptk_sock_t *ptk_sock_accept(ptk_sock_t *token, struct sockaddr *addr, socklen_t 
     call.sock->inbound.at.addr = addr;
     call.sock->inbound.addrlen = addrlen;
     ptk_sock_t *accepted = accept_connection(&call, &err);
+    if (accepted) {
+        accepted->opened_at = __builtin_return_address(0);
+    }
     (void) ptk_sock_leave(&call, err);
     return accepted ? ptk_token_of(&accepted->head) : NULL;
 }

@@ -73,6 +73,7 @@ struct ptk_sock {
     ptk_gate_t hangup_gate;    /* waits for HANGUP: refuses */
     ptk_gate_t priority_gate;  /* waits for PRIORITY: refuses */
     void *user;                /* the user's pointer */
+    const void *opened_at;     /* the return address of the public call that made it, for the report */
 };
 
 /* The calls that may park. */
@@ -151,6 +152,13 @@ static inline ptk_err ptk_sock_leave(ptk_sock_call_t *call, ptk_err err) {
  * living and not handed out yet. ptk_sock_discard undoes it. */
 ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler);
 void ptk_sock_discard(ptk_sock_t *sock);
+
+/* Reports a socket that was left open (src/net/ptk_sock_leaks.c). */
+void ptk_sock_report_leak(const ptk_sock_t *sock);
+
+/* Sets the place at which a socket was opened: for a call that opens it for its own caller. NULL does
+ * nothing. */
+void ptk_sock_set_place(const ptk_sock_t *token, const void *return_address);
 
 /* Gives a reserved socket its descriptor, which it owns from then on, and its state. Cannot fail. */
 void ptk_sock_init_handle(ptk_sock_t *sock, ptk_os_handle_t handle, ptk_sock_state_t state);

@@ -108,6 +108,7 @@ ptk_sock_t *ptk_tcp_listen(ptk_event_loop_platform_t *loop, const char *address,
         ptk_sock_close(sock);
         return NULL;
     }
+    ptk_sock_set_place(sock, __builtin_return_address(0));
     return sock;
 }
 
@@ -121,5 +122,6 @@ ptk_sock_t *ptk_tcp_connect(const char *address, uint32_t timeout_ms) {
         ptk_sock_close(sock);
         return NULL;
     }
+    ptk_sock_set_place(sock, __builtin_return_address(0));
     return sock;
 }

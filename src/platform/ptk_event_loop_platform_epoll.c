@@ -9,8 +9,13 @@
  *
  * The token of an event is index and generation of a registration, never a descriptor: epoll watches open
  * file descriptions, which can outlive the descriptor that was added. The token of the inbox's wake is all
- * ones, that of the alarm one less; no registration has either. The alarm is a timerfd that exists once the
- * epoll descriptor was lent out.
+ * ones, that of the alarm one less; no registration has either.
+ *
+ * The alarm is a timerfd that exists once the epoll descriptor was lent out. Most timeouts never expire, and
+ * each would cost two system calls if the alarm followed the first deadline. So it is set only to an earlier
+ * deadline than the one that it has, and may go off for one that is no more: the embedder then polls once for
+ * nothing, and the first deadline that is left is set. It is watched edge-triggered, so that it need not be
+ * reset when it has gone off.
  */
 #include "platform/ptk_event_loop_platform_epoll.h"
 
@@ -28,6 +33,7 @@ typedef struct epoll_loop {
     ptk_readiness_t readiness;
     ptk_os_handle_t epoll;
     ptk_os_handle_t alarm; /* PTK_OS_HANDLE_NONE until the loop is exposed */
+    uint64_t alarm_ns;     /* what it is set to; UINT64_MAX: nothing, or it has gone off */
     struct epoll_event batch[EPOLL_BATCH];
 } epoll_loop_t;
 
@@ -84,7 +90,7 @@ static int epoll_arm_foreign(epoll_loop_t *self, ptk_registration_t *registratio
  * an empty queue. */
 static int epoll_arm_owned(epoll_loop_t *self, ptk_registration_t *registration, uint32_t index) {
     ptk_assert(registration->handle != PTK_OS_HANDLE_NONE && !registration->superseded);
-    ptk_assert(!registration->sources->next);
+    ptk_assert(registration->owned && registration->source_count == 1);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET};
     event.data.u64 = epoll_token(registration, index);
     int result = ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, registration->handle, &event);
@@ -100,7 +106,7 @@ static int epoll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32
     if (interest == 0) {
         return 0;
     }
-    if (registration->sources->mode == PTK_SOURCE_FOREIGN) {
+    if (!registration->owned) {
         return epoll_arm_foreign(self, registration, index, interest);
     }
     return registration->armed ? 0 : epoll_arm_owned(self, registration, index);
@@ -112,7 +118,7 @@ static void epoll_remove(ptk_readiness_t *readiness, uint32_t index) {
     epoll_loop_t *self = ptk_container_of(readiness, epoll_loop_t, readiness);
     const ptk_registration_t *registration = &readiness->registrations[index];
     struct epoll_event unused = {0};
-    ptk_assert(!registration->sources);
+    ptk_assert(registration->source_count == 0);
     if (registration->armed) {
         (void) ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_DEL, registration->handle, &unused);
     }
@@ -130,27 +136,28 @@ static void epoll_deliver_source(epoll_loop_t *self, const struct epoll_event *e
     ptk_readiness_deliver(readiness, index, epoll_ready_bits(event->events), finished);
 }
 
-/* Handles one event. The wake and the alarm are level-triggered and must be reset here, or the next wait
- * returns at once. */
+/* Handles one event. The wake is level-triggered and must be reset here, or the next wait returns at once. */
 static void epoll_deliver(epoll_loop_t *self, const struct epoll_event *event, ptk_list_t *finished) {
     if (event->data.u64 == EPOLL_TOKEN_WAKE) {
         (void) ptk_sys()->wake_drain(self->readiness.loop.inbox->wake);
     } else if (event->data.u64 == EPOLL_TOKEN_ALARM) {
         ptk_assert(self->alarm != PTK_OS_HANDLE_NONE);
-        (void) ptk_sys()->timer_set(self->alarm, UINT64_MAX);
+        self->alarm_ns = UINT64_MAX;
     } else {
         epoll_deliver_source(self, event, finished);
     }
 }
 
 /* Takes one batch. Events beyond it remain queued in the kernel for the next tick, so that events cannot
- * starve green threads. EINTR counts as an early return. */
+ * starve green threads. A full batch may have left some. EINTR counts as an early
+ * return: the kernel interrupts a wait only while there is no event. */
 static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                       ptk_list_t *finished) {
     epoll_loop_t *self = epoll_loop_of(loop);
     loop->polls++;
     int count = ptk_sys()->epoll_wait(self->epoll, self->batch, EPOLL_BATCH,
                                       ptk_readiness_timeout(now_ns, deadline_ns));
+    loop->has_more = count == EPOLL_BATCH;
     if (count < 0) {
         return count == -EINTR ? 0 : count;
     }
@@ -161,9 +168,9 @@ static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t
     return 0;
 }
 
-/* Adds a descriptor of the loop itself, level-triggered. */
-static int epoll_watch_internal(epoll_loop_t *self, ptk_os_handle_t handle, uint64_t token) {
-    struct epoll_event event = {.events = EPOLLIN};
+/* Adds a descriptor of the loop itself; `mode` is EPOLLET or 0, level-triggered. */
+static int epoll_watch_internal(epoll_loop_t *self, ptk_os_handle_t handle, uint64_t token, uint32_t mode) {
+    struct epoll_event event = {.events = EPOLLIN | mode};
     event.data.u64 = token;
     return ptk_sys()->epoll_ctl(self->epoll, EPOLL_CTL_ADD, handle, &event);
 }
@@ -179,7 +186,7 @@ static int epoll_open(ptk_event_loop_platform_t *loop) {
     if (result != 0) {
         return result;
     }
-    result = epoll_watch_internal(self, loop->inbox->wake, EPOLL_TOKEN_WAKE);
+    result = epoll_watch_internal(self, loop->inbox->wake, EPOLL_TOKEN_WAKE, 0);
     if (result != 0) {
         ptk_sys()->close(self->epoll);
     }
@@ -203,12 +210,13 @@ static int epoll_open_alarm(epoll_loop_t *self) {
     if (result != 0) {
         return result;
     }
-    result = epoll_watch_internal(self, alarm, EPOLL_TOKEN_ALARM);
+    result = epoll_watch_internal(self, alarm, EPOLL_TOKEN_ALARM, EPOLLET);
     if (result != 0) {
         ptk_sys()->close(alarm);
         return result;
     }
     self->alarm = alarm;
+    self->alarm_ns = UINT64_MAX;
     return 0;
 }
 
@@ -222,10 +230,14 @@ static int epoll_expose(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle
     return result;
 }
 
-/* A failure is ignored: the embedding program then wakes late, and no error could be returned to it. */
+/* After a failure the embedding program wakes late, unless the next call succeeds: no error could be returned
+ * to it. */
 static void epoll_set_alarm(ptk_event_loop_platform_t *loop, uint64_t deadline_ns) {
-    ptk_assert(epoll_loop_of(loop)->alarm != PTK_OS_HANDLE_NONE);
-    (void) ptk_sys()->timer_set(epoll_loop_of(loop)->alarm, deadline_ns);
+    epoll_loop_t *self = epoll_loop_of(loop);
+    ptk_assert(self->alarm != PTK_OS_HANDLE_NONE);
+    if (deadline_ns < self->alarm_ns && ptk_sys()->timer_set(self->alarm, deadline_ns) == 0) {
+        self->alarm_ns = deadline_ns;
+    }
 }
 
 const ptk_platform_ops_t ptk_platform_epoll = {
@@ -241,6 +253,7 @@ const ptk_platform_ops_t ptk_platform_epoll = {
     .cancel = ptk_readiness_cancel,
     .poll = epoll_poll,
     .expose = epoll_expose,
+    .poll_set = NULL,
     .set_alarm = epoll_set_alarm,
     .sockets = &ptk_posix_sock_ops,
 };

@@ -3,9 +3,10 @@
  * poll(2) (layer 2): the platform contract on any POSIX system.
  *
  * There is one pollfd per registration, at the same index; its descriptor is -1 while no operation pends.
- * Each poll copies the inbox's wake and the entries with a descriptor into `batch`. The others are left out
- * because a hang-up is reported whether it was requested or not, and would keep the loop spinning. poll is
- * level-triggered, so a registration has interest exactly while an operation pends.
+ * Those that have one are marked in `watched`, a bit each, so that after a peak a poll passes 64 of the
+ * others at a time. Each poll copies the inbox's wake and the marked entries into `batch`. The others are
+ * left out because a hang-up is reported whether it was requested or not, and would keep the loop spinning.
+ * poll is level-triggered, so a registration has interest exactly while an operation pends.
  */
 #include "platform/ptk_event_loop_platform_poll.h"
 
@@ -17,16 +18,23 @@
 #include <poll.h>
 
 #define POLL_BATCH_FIRST 1 /* index in the batch of the first registration: the wake is at 0 */
+#define POLL_WORD_BITS   64u
 
 typedef struct poll_loop {
     ptk_readiness_t readiness;
     struct pollfd *entries; /* by registration; descriptor -1: no interest */
+    uint64_t *watched;      /* a bit per registration: it has interest */
     struct pollfd *batch;   /* what poll(2) gets: the wake, then the entries with interest */
     uint32_t *batch_index;  /* batch index -> registration */
 } poll_loop_t;
 
 static poll_loop_t *poll_loop_of(ptk_event_loop_platform_t *loop) {
     return ptk_container_of(loop, poll_loop_t, readiness.loop);
+}
+
+/* Returns the words of `watched` for so many registrations. */
+static size_t poll_words(uint32_t registrations) {
+    return ((size_t) registrations + POLL_WORD_BITS - 1) / POLL_WORD_BITS;
 }
 
 /* Each array that could be grown keeps its new size even if another could not: the old pointer is gone. */
@@ -40,29 +48,44 @@ static bool poll_grow(ptk_readiness_t *readiness, uint32_t capacity) {
     self->batch = batch ? batch : self->batch;
     uint32_t *batch_index = ptk_reallocate(self->batch_index, batch_capacity * sizeof *batch_index);
     self->batch_index = batch_index ? batch_index : self->batch_index;
-    if (!entries || !batch || !batch_index) {
+    uint64_t *watched = ptk_reallocate(self->watched, poll_words(capacity) * sizeof *watched);
+    self->watched = watched ? watched : self->watched;
+    if (!entries || !batch || !batch_index || !watched) {
         return false;
     }
     for (uint32_t i = readiness->count; i < capacity; i++) {
         entries[i] = (struct pollfd) {.fd = -1};
     }
+    for (size_t i = poll_words(readiness->count); i < poll_words(capacity); i++) {
+        watched[i] = 0;
+    }
     return true;
+}
+
+/* Marks a registration as one with or without interest. */
+static void poll_mark(poll_loop_t *self, uint32_t index) {
+    uint64_t bit = UINT64_C(1) << index % POLL_WORD_BITS;
+    uint64_t *word = &self->watched[index / POLL_WORD_BITS];
+    *word = self->entries[index].fd >= 0 ? *word | bit : *word & ~bit;
 }
 
 /* Changes memory only, so it cannot fail; the kernel gets the entry with the next poll. */
 static int poll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32_t interest) {
-    struct pollfd *entry = &poll_loop_of(&readiness->loop)->entries[index];
-    ptk_assert(index < readiness->count && readiness->registrations[index].sources);
+    poll_loop_t *self = poll_loop_of(&readiness->loop);
+    struct pollfd *entry = &self->entries[index];
+    ptk_assert(index < readiness->count && readiness->registrations[index].source_count > 0);
     entry->fd = interest ? (int) readiness->registrations[index].handle : -1;
     entry->events = ptk_posix_sock_poll_events(interest);
+    poll_mark(self, index);
     return 0;
 }
 
 /* Nothing pends on a registration that is removed, so it has no interest any more. */
 static void poll_remove(ptk_readiness_t *readiness, uint32_t index) {
-    const poll_loop_t *self = poll_loop_of(&readiness->loop);
+    poll_loop_t *self = poll_loop_of(&readiness->loop);
     ptk_assert(self->entries[index].fd == -1);
     self->entries[index].events = 0;
+    poll_mark(self, index);
 }
 
 /* POLLNVAL counts as an error: the system call of the next try returns EBADF. */
@@ -81,9 +104,11 @@ static uint32_t poll_ready_bits(short revents) {
  * than a process may have descriptors, and there can be more registrations than that. */
 static size_t poll_collect(poll_loop_t *self) {
     size_t count = POLL_BATCH_FIRST;
-    for (uint32_t i = 0; i < self->readiness.count; i++) {
-        if (self->entries[i].fd >= 0) {
-            ptk_assert(self->entries[i].events != 0 && self->readiness.registrations[i].sources);
+    for (size_t word = 0; word < poll_words(self->readiness.count); word++) {
+        for (uint64_t left = self->watched[word]; left != 0; left &= left - 1) {
+            uint32_t i = (uint32_t) word * POLL_WORD_BITS + (uint32_t) __builtin_ctzll(left);
+            ptk_assert(self->entries[i].fd >= 0 && self->readiness.registrations[i].source_count > 0);
+            ptk_assert(self->entries[i].events != 0);
             self->batch_index[count] = i;
             self->batch[count++] = self->entries[i];
         }
@@ -134,6 +159,7 @@ static int poll_open(ptk_event_loop_platform_t *loop) {
 static void poll_close(ptk_event_loop_platform_t *loop) {
     poll_loop_t *self = poll_loop_of(loop);
     ptk_free(self->entries);
+    ptk_free(self->watched);
     ptk_free(self->batch);
     ptk_free(self->batch_index);
     ptk_readiness_fini(&self->readiness);
@@ -152,6 +178,7 @@ const ptk_platform_ops_t ptk_platform_poll = {
     .cancel = ptk_readiness_cancel,
     .poll = poll_poll,
     .expose = NULL,
+    .poll_set = ptk_readiness_poll_set,
     .set_alarm = NULL,
     .sockets = &ptk_posix_sock_ops,
 };

@@ -117,16 +117,21 @@ typedef struct ptk_platform_ops {
 
     /* Waits until an operation is finished, the inbox is kicked, or the clock, which reads `now_ns`, passes
      * `deadline_ns`; does not wait if deadline_ns <= now_ns, and may return early. Appends finished
-     * operations to `finished`, and drains the inbox's wake. A failure is the poller's own, not that of an
-     * operation. */
+     * operations to `finished`, and drains the inbox's wake. Sets `has_more` if the system may have more that
+     * is finished already, and clears it if not: an edge-triggered embedder is not notified of that again. A
+     * failure is the poller's own, not that of an operation. */
     int (*poll)(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns, ptk_list_t *finished);
 
     /* Returns the handle for ptk_event_loop_platform_fd(), readable whenever poll has something to return.
-     * NULL: not supported, and set_alarm is NULL too. */
+     * NULL: not supported; set_alarm is NULL too, and poll_set is not. */
     int (*expose)(ptk_event_loop_platform_t *loop, ptk_os_handle_t *handle_out);
 
-    /* Makes that handle readable at `deadline_ns`; PTK_TIME_NEVER disarms. Only after expose has succeeded.
-     */
+    /* Returns how many handles poll waits for now, the inbox's wake included, and writes them to `entries` if
+     * they are `capacity` at most. Not needed beside expose. */
+    size_t (*poll_set)(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity);
+
+    /* Makes that handle readable at `deadline_ns`, or earlier if an earlier deadline was set before and has
+     * not been reached. Only after expose has succeeded. */
     void (*set_alarm)(ptk_event_loop_platform_t *loop, uint64_t deadline_ns);
 
     const ptk_platform_socket_ops_t *sockets;
@@ -148,7 +153,8 @@ struct ptk_event_loop_platform {
     uint32_t tag;              /* in every token of the loop's objects */
     uint32_t first_generation; /* its tokens begin above this generation */
     uint32_t last_generation;  /* the highest that was handed out, set when the scheduler is detached */
-    bool is_exposed;           /* the loop's descriptor was lent out */
+    bool is_exposed;           /* another loop waits for this one: its descriptor or poll set was lent out */
+    bool has_more;             /* the last poll may have left events in the system's poller */
     uint64_t polls;            /* calls of poll */
     uint64_t events;           /* reports of the system's poller about sources */
 };

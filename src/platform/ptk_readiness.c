@@ -12,9 +12,10 @@
  * confirmed it.
  *
  * Invariants:
- *   - source->inbound, outbound, hangup and priority are exactly the PENDING operations of that source;
+ *   - source->pending has exactly the PENDING operations of that source;
  *   - an operation in a list of finished ones is RETRY, and no source points at it;
- *   - a registration is free (no source, nothing armed) or in use (at least one source).
+ *   - a registration is free (no source, nothing armed) or in use (at least one source);
+ *   - its rings hold exactly the sources with a pending operation in that direction.
  *
  * OWNED sources (ptk's own sockets) keep one registration for life and remember readiness: bits are set by
  * reports and cleared by EAGAIN, or by a receive that returned less than was requested. The latter holds only
@@ -24,7 +25,8 @@
  *
  * FOREIGN sources belong to other code that reads the same handle, so nothing is remembered: each submission
  * calls poll(2) first, and each pend registers for one report. Sources on the same handle share the
- * registration, because the kernel has one per handle.
+ * registration, because the kernel has one per handle. However many there are, a submission, a cancel and a
+ * detach look at none of the others, and a report only at those that wait for it.
  *
  * An entry of the table is reused only under a new generation. The kernel's events carry index and
  * generation, so an event of a socket that was closed earlier in the same batch is dropped.
@@ -34,6 +36,7 @@
 #include "base/ptk_memory.h"
 #include "platform/ptk_posix_sock.h"
 #include <errno.h>
+#include <string.h>
 
 #define READINESS_FIRST_CAPACITY 64
 
@@ -93,7 +96,8 @@ static bool readiness_grow(ptk_readiness_t *self) {
 
 /* Returns whether an entry is in the state that the free list requires. */
 static bool readiness_is_free(const ptk_registration_t *registration) {
-    return !registration->sources && !registration->armed && !registration->superseded;
+    return registration->source_count == 0 && !registration->owned && !registration->waiting[0] &&
+           !registration->waiting[1] && !registration->armed && !registration->superseded;
 }
 
 /* Returns the index of a free entry, whose generation differs from those of all its earlier uses; NONE if
@@ -118,8 +122,9 @@ static uint32_t readiness_alloc_registration(ptk_readiness_t *self) {
  * stale. */
 static void readiness_free_registration(ptk_readiness_t *self, uint32_t index) {
     ptk_registration_t *registration = &self->registrations[index];
-    ptk_assert(index < self->count && !registration->sources);
+    ptk_assert(index < self->count && registration->source_count == 0);
     registration->generation++;
+    registration->owned = NULL;
     registration->armed = 0;
     registration->superseded = false;
     registration->next_free = self->first_free;
@@ -147,10 +152,14 @@ static bool readiness_reserve_handle(ptk_readiness_t *self, size_t handle) {
 
 /* --- sources --- */
 
-/* Returns the events for which an operation pends on the source. */
-static uint32_t readiness_source_interest(const ptk_event_source_t *source) {
-    return (source->inbound ? PTK_READY_READ : 0) | (source->outbound ? PTK_READY_WRITE : 0) |
-           (source->hangup ? PTK_READY_HANGUP : 0) | (source->priority ? PTK_READY_PRIORITY : 0);
+/* Returns whether an operation pends on the source. */
+static bool readiness_has_pending(const ptk_event_source_t *source) {
+    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
+        if (source->pending[direction]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Returns the registration that other sources on the same handle have already, NONE if there is none. */
@@ -162,15 +171,12 @@ static uint32_t readiness_find_shared(const ptk_readiness_t *self, const ptk_eve
  * its first operation is tried. */
 static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_event_source_t *source) {
     ptk_registration_t *registration = &self->registrations[index];
-    ptk_assert(!registration->sources || registration->handle == source->handle);
+    ptk_assert(registration->source_count == 0 || registration->handle == source->handle);
     registration->handle = source->handle;
-    source->next = registration->sources;
-    registration->sources = source;
+    registration->source_count++;
+    registration->owned = source->mode == PTK_SOURCE_OWNED ? source : NULL;
     source->registration = index;
-    source->inbound = NULL;
-    source->outbound = NULL;
-    source->hangup = NULL;
-    source->priority = NULL;
+    memset(source->pending, 0, sizeof source->pending);
     source->ready = PTK_READY_ANY;
     source->attached = true;
 }
@@ -205,7 +211,7 @@ static void readiness_set_superseded(ptk_readiness_t *self, ptk_os_handle_t hand
     uint32_t index =
         (size_t) handle < self->by_handle_count ? self->by_handle[handle] : PTK_REGISTRATION_NONE;
     if (index != PTK_REGISTRATION_NONE) {
-        ptk_assert(index < self->count && self->registrations[index].sources);
+        ptk_assert(index < self->count && self->registrations[index].source_count > 0);
         self->registrations[index].superseded = superseded;
         self->registrations[index].armed = 0;
         (void) self->set_interest(self, index, 0);
@@ -217,34 +223,22 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
                               ptk_os_handle_t handle) {
     ptk_readiness_t *self = readiness_of(loop);
     ptk_assert(source->attached && source->mode == PTK_SOURCE_OWNED && source->handle == PTK_OS_HANDLE_NONE);
-    ptk_assert(!self->registrations[source->registration].armed && !source->inbound && !source->outbound);
+    ptk_assert(!self->registrations[source->registration].armed && !readiness_has_pending(source));
     source->handle = handle;
     self->registrations[source->registration].handle = handle;
     readiness_set_superseded(self, handle, true);
-}
-
-/* Removes `source` from its registration's list. The list has more than one entry only where sources share a
- * foreign handle. */
-static void readiness_unlink_source(ptk_registration_t *registration, ptk_event_source_t *source) {
-    ptk_event_source_t **link = &registration->sources;
-    while (*link != source) {
-        ptk_assert(*link != NULL);
-        link = &(*link)->next;
-    }
-    *link = source->next;
-    source->next = NULL;
 }
 
 /* The registration is removed with its last source. ptk closes an owned handle afterwards, so a foreign
  * registration of the same number, if there is one, is no longer superseded. */
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
     ptk_readiness_t *self = readiness_of(loop);
-    ptk_assert(source->attached && readiness_source_interest(source) == 0);
+    ptk_assert(source->attached && !readiness_has_pending(source));
     ptk_assert(source->registration < self->count);
     ptk_registration_t *registration = &self->registrations[source->registration];
+    ptk_assert(registration->source_count > 0);
     source->attached = false;
-    readiness_unlink_source(registration, source);
-    if (registration->sources) {
+    if (--registration->source_count > 0) {
         return;
     }
     self->remove(self, source->registration);
@@ -275,19 +269,54 @@ static uint32_t readiness_directions(const ptk_event_op_t *op) {
     return op->events & PTK_READY_ANY;
 }
 
+/* The directions, as indices of `pending` and `waiting`. */
+static const uint8_t readiness_events[PTK_READY_DIRECTIONS] = {PTK_READY_READ, PTK_READY_WRITE,
+                                                               PTK_READY_HANGUP, PTK_READY_PRIORITY};
+
+/* Returns the directions in which an operation pends on any source of a registration. */
+static uint32_t readiness_interest(const ptk_registration_t *registration) {
+    uint32_t interest = 0;
+    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
+        interest |= registration->waiting[direction] ? readiness_events[direction] : 0;
+    }
+    return interest;
+}
+
 /* Gives the kernel the interest of all sources of a registration. */
 static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
-    uint32_t interest = 0;
-    for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        interest |= readiness_source_interest(source);
+    const ptk_registration_t *registration = &self->registrations[index];
+    return registration->superseded ? -EBADF
+                                    : self->set_interest(self, index, readiness_interest(registration));
+}
+
+/* Appends a source to the ring of a direction. */
+static void readiness_join(ptk_registration_t *registration, ptk_event_source_t *source, size_t direction) {
+    ptk_event_source_t *first = registration->waiting[direction];
+    ptk_event_source_t *last = first ? first->waiting[direction].previous : source;
+    source->waiting[direction].next = first ? first : source;
+    source->waiting[direction].previous = last;
+    source->waiting[direction].next->waiting[direction].previous = source;
+    last->waiting[direction].next = source;
+    registration->waiting[direction] = first ? first : source;
+}
+
+/* Removes a source from the ring of a direction. */
+static void readiness_part(ptk_registration_t *registration, const ptk_event_source_t *source,
+                           size_t direction) {
+    const ptk_event_neighbours_t *neighbours = &source->waiting[direction];
+    ptk_assert(registration->waiting[direction] != NULL);
+    neighbours->next->waiting[direction].previous = neighbours->previous;
+    neighbours->previous->waiting[direction].next = neighbours->next;
+    if (registration->waiting[direction] == source) {
+        registration->waiting[direction] = neighbours->next == source ? NULL : neighbours->next;
     }
-    return self->registrations[index].superseded ? -EBADF : self->set_interest(self, index, interest);
 }
 
 /* Returns whether `op` is pending on its source. */
 static bool readiness_is_hooked(const ptk_event_op_t *op) {
     const ptk_event_source_t *source = op->source;
-    return source->inbound == op || source->outbound == op || source->hangup == op || source->priority == op;
+    return source->pending[0] == op || source->pending[1] == op || source->pending[2] == op ||
+           source->pending[3] == op;
 }
 
 /* IDLE -> DONE. Submit has asserted the state before: this is on the path of every call. */
@@ -297,24 +326,30 @@ static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
     op->state = PTK_OP_DONE;
 }
 
-/* Makes `op` the source's pending operation for the events that it waits for. */
-static void readiness_hook(ptk_event_op_t *op, uint32_t wanted) {
+/* Makes `op` the pending operation of its source in the directions `wanted`. */
+static void readiness_hook(ptk_readiness_t *self, ptk_event_op_t *op, uint32_t wanted) {
     ptk_event_source_t *source = op->source;
-    ptk_assert((readiness_source_interest(source) & wanted) == 0);
-    source->inbound = wanted & PTK_READY_READ ? op : source->inbound;
-    source->outbound = wanted & PTK_READY_WRITE ? op : source->outbound;
-    source->hangup = wanted & PTK_READY_HANGUP ? op : source->hangup;
-    source->priority = wanted & PTK_READY_PRIORITY ? op : source->priority;
+    ptk_registration_t *registration = &self->registrations[source->registration];
+    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
+        if (wanted & readiness_events[direction]) {
+            ptk_assert(!source->pending[direction]);
+            source->pending[direction] = op;
+            readiness_join(registration, source, direction);
+        }
+    }
 }
 
 /* Removes `op` from its source. */
-static void readiness_unhook(ptk_event_op_t *op) {
+static void readiness_unhook(ptk_readiness_t *self, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
+    ptk_registration_t *registration = &self->registrations[source->registration];
     ptk_assert(readiness_is_hooked(op));
-    source->inbound = source->inbound == op ? NULL : source->inbound;
-    source->outbound = source->outbound == op ? NULL : source->outbound;
-    source->hangup = source->hangup == op ? NULL : source->hangup;
-    source->priority = source->priority == op ? NULL : source->priority;
+    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
+        if (source->pending[direction] == op) {
+            source->pending[direction] = NULL;
+            readiness_part(registration, source, direction);
+        }
+    }
 }
 
 /* IDLE -> PENDING, or DONE with the reason if the kernel refuses the registration. */
@@ -322,10 +357,10 @@ static ptk_event_op_state_t readiness_pend(ptk_readiness_t *self, ptk_event_op_t
     ptk_event_source_t *source = op->source;
     uint32_t wanted = readiness_directions(op);
     ptk_assert(wanted != 0 && source->attached);
-    readiness_hook(op, wanted);
+    readiness_hook(self, op, wanted);
     int err = readiness_update_interest(self, source->registration);
     if (ptk_unlikely(err != 0)) {
-        readiness_unhook(op);
+        readiness_unhook(self, op);
         ptk_assert(!readiness_is_hooked(op));
         readiness_complete(op, err);
         return PTK_OP_DONE;
@@ -366,8 +401,9 @@ ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_e
     return PTK_OP_DONE;
 }
 
-/* PENDING or RETRY -> IDLE. A failure to update the interest of the others is not lost: the next report for
- * the registration makes all of them submit again. */
+/* PENDING or RETRY -> IDLE. The kernel is called only if the interest of all has changed. A failure to update
+ * the interest of the others is not lost: the next report for the registration makes all of them submit
+ * again. */
 bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     ptk_assert(op->state == PTK_OP_PENDING || op->state == PTK_OP_RETRY);
     if (op->state == PTK_OP_RETRY && ptk_list_is_linked(&op->link)) {
@@ -376,35 +412,41 @@ bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op) {
     if (op->state == PTK_OP_PENDING) {
         ptk_readiness_t *self = readiness_of(loop);
         ptk_assert(!ptk_list_is_linked(&op->link));
-        readiness_unhook(op);
-        (void) readiness_update_interest(self, op->source->registration);
+        uint32_t index = op->source->registration;
+        uint32_t before = readiness_interest(&self->registrations[index]);
+        readiness_unhook(self, op);
+        if (readiness_interest(&self->registrations[index]) != before) {
+            (void) readiness_update_interest(self, index);
+        }
     }
     ptk_assert_debug(!readiness_is_hooked(op));
     op->state = PTK_OP_IDLE;
     return true;
 }
 
-/* PENDING -> RETRY, for the operation of one direction, if there is one and the direction is ready. */
-static void readiness_retry(ptk_event_op_t *op, uint32_t is_ready, ptk_list_t *finished) {
-    if (op && is_ready) {
-        ptk_assert(op->state == PTK_OP_PENDING && !ptk_list_is_linked(&op->link));
-        readiness_unhook(op);
-        op->state = PTK_OP_RETRY;
-        ptk_list_append(finished, &op->link);
-    }
+/* PENDING -> RETRY. */
+static void readiness_retry(ptk_readiness_t *self, ptk_event_op_t *op, ptk_list_t *finished) {
+    ptk_assert(op->state == PTK_OP_PENDING && !ptk_list_is_linked(&op->link));
+    readiness_unhook(self, op);
+    op->state = PTK_OP_RETRY;
+    ptk_list_append(finished, &op->link);
 }
 
-/* Sets the ready bits of all sources of a registration, and releases the operations that wait for any of
- * `ready`. An operation that pends in several directions is released by the first: the others are read after
- * that. PRIORITY comes before READ, since the receive may take the urgent bytes, and the event ends with
- * them. */
+/* Sets the ready bits of an owned source, and releases the operations that wait for any of `ready`, those
+ * that have waited longest first. A release takes its source out of the ring, and out of all rings if the
+ * operation pends in several directions. PRIORITY comes before READ, since the receive may take the urgent
+ * bytes, and the event ends with them. */
 static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
-    for (ptk_event_source_t *source = self->registrations[index].sources; source; source = source->next) {
-        source->ready |= (uint8_t) (ready & (PTK_READY_ANY | PTK_READY_EXCEPTIONAL));
-        readiness_retry(source->priority, ready & PTK_READY_PRIORITY, finished);
-        readiness_retry(source->hangup, ready & PTK_READY_HANGUP, finished);
-        readiness_retry(source->inbound, ready & PTK_READY_READ, finished);
-        readiness_retry(source->outbound, ready & PTK_READY_WRITE, finished);
+    ptk_registration_t *registration = &self->registrations[index];
+    if (registration->owned) {
+        registration->owned->ready |= (uint8_t) (ready & (PTK_READY_ANY | PTK_READY_EXCEPTIONAL));
+    }
+    static const uint8_t order[PTK_READY_DIRECTIONS] = {3, 2, 0, 1};
+    for (size_t i = 0; i < PTK_READY_DIRECTIONS; i++) {
+        const size_t direction = order[i];
+        while ((ready & readiness_events[direction]) && registration->waiting[direction]) {
+            readiness_retry(self, registration->waiting[direction]->pending[direction], finished);
+        }
     }
 }
 
@@ -412,10 +454,34 @@ static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t 
  * registration. If that fails, all of them are released: they submit again, and their submit returns the
  * reason. */
 void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
-    ptk_assert(index < self->count && self->registrations[index].sources);
+    ptk_assert(index < self->count && self->registrations[index].source_count > 0);
     self->loop.events++;
     readiness_retry_all(self, index, ready, finished);
     if (readiness_update_interest(self, index) != 0) {
         readiness_retry_all(self, index, PTK_READY_ANY, finished);
     }
+}
+
+/* A superseded number belongs to another registration now. */
+static uint32_t readiness_polled(const ptk_registration_t *registration) {
+    return registration->superseded ? 0 : readiness_interest(registration);
+}
+
+size_t ptk_readiness_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity) {
+    const ptk_readiness_t *self = readiness_of(loop);
+    size_t count = 1;
+    for (uint32_t i = 0; i < self->count; i++) {
+        count += readiness_polled(&self->registrations[i]) != 0;
+    }
+    if (count > capacity) {
+        return count;
+    }
+    *entries++ = (ptk_poll_entry_t) {loop->inbox->wake, PTK_READY_READ};
+    for (uint32_t i = 0; i < self->count; i++) {
+        uint32_t interest = readiness_polled(&self->registrations[i]);
+        if (interest != 0) {
+            *entries++ = (ptk_poll_entry_t) {self->registrations[i].handle, interest};
+        }
+    }
+    return count;
 }

@@ -14,7 +14,11 @@
 
 /* One handle as it is registered with the kernel's poller. */
 typedef struct ptk_registration {
-    ptk_event_source_t *sources; /* one if OWNED; all that share the handle if FOREIGN; NULL: free */
+    uint32_t source_count;     /* 1 if OWNED; of all that share the handle if FOREIGN; 0: free */
+    ptk_event_source_t *owned; /* OWNED: the source; else NULL */
+    /* By direction: those in which an operation pends, as a ring, the one that has waited longest; NULL:
+     * none. */
+    ptk_event_source_t *waiting[PTK_READY_DIRECTIONS];
     ptk_os_handle_t handle;
     uint32_t generation; /* grows when the entry is freed, so that a stale event of an earlier user is
                             recognised */
@@ -48,13 +52,14 @@ void ptk_readiness_init(ptk_readiness_t *self);
 /* Frees the table. No source is attached. */
 void ptk_readiness_fini(ptk_readiness_t *self);
 
-/* Five functions of ptk_platform_ops_t, for the port's table. */
+/* Six functions of ptk_platform_ops_t, for the port's table; poll_set is for ports without expose. */
 int ptk_readiness_attach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source);
 void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
                               ptk_os_handle_t handle);
 ptk_event_op_state_t ptk_readiness_submit(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
 bool ptk_readiness_cancel(ptk_event_loop_platform_t *loop, ptk_event_op_t *op);
+size_t ptk_readiness_poll_set(ptk_event_loop_platform_t *loop, ptk_poll_entry_t *entries, size_t capacity);
 
 /* Cuts the table off from the kernel's poller: in a forked child that poller is the parent's too. Sources are
  * only detached afterwards. */

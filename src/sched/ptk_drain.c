@@ -8,7 +8,8 @@
  * pause takes the place of its wait.
  *
  * A drain ends with no green thread, or with an abort of the process: the stack of one that has not ended
- * cannot be freed.
+ * cannot be freed. The time is looked at after each tick; where a green thread does not let the loop tick,
+ * the watchdog ends the process.
  */
 #include "sched/ptk_drain.h"
 
@@ -90,6 +91,7 @@ uint64_t ptk_drain_limit(const ptk_scheduler_t *scheduler) {
 
 void ptk_drain(ptk_scheduler_t *scheduler) {
     uint64_t limit_ns = ptk_drain_limit(scheduler);
+    ptk_watchdog_drain_begin(scheduler, scheduler->loop->options.destroy_timeout_ms);
     ptk_main_context_enter(scheduler);
     ptk_main_context_stop(scheduler);
     ptk_err err = drain_until(scheduler, limit_ns);

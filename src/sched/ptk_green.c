@@ -61,6 +61,7 @@ static void run_green(ptk_task_t *task) {
     task->u.run.waits_count = 0;
     task->u.run.ready = 0;
     task->last_count = 0;
+    task->wait.kind = PTK_TASK_KIND_RUN;
     if (ptk_unlikely(task->unusual & PTK_TASK_CXX)) {
         ptk_task_begin_exceptions(task);
     }
@@ -355,7 +356,7 @@ static ptk_err wait_for_end(ptk_green_t *green, ptk_call_t *call) {
     }
     green->joining = true;
     ptk_list_append(&green->joiners,
-                    &ptk_wait_plain(call->self, "join", ptk_token_of(&green->head), false)->link);
+                    &ptk_wait_plain(call->self, PTK_WAIT_KIND_JOIN, ptk_token_of(&green->head), false)->link);
     ptk_err code = ptk_park(call->self, &call->deadline);
     green->joining = false;
     return !green->task ? PTK_OK : code;

@@ -11,10 +11,16 @@
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_tick.h"
 
+/* For an embedded loop the time since the last call was a sleep with kicks enabled. A kick that ended it has
+ * done its work: left pending it would make the loop's descriptor readable once more when this call returns.
+ */
 void ptk_main_context_enter(ptk_scheduler_t *scheduler) {
     ptk_assert(!scheduler->active && !scheduler->current);
     scheduler->active = true;
-    scheduler->kicks = false;
+    if (scheduler->kicks) {
+        scheduler->kicks = false;
+        ptk_inbox_end_sleep(scheduler->inbox);
+    }
     ptk_fp_save(&scheduler->fp_words);
     ptk_context_adopt(&scheduler->main_context.context);
     scheduler->current = scheduler->find_current ? NULL : &scheduler->main_context;
@@ -24,6 +30,7 @@ void ptk_main_context_leave(ptk_scheduler_t *scheduler) {
     ptk_assert(scheduler->active);
     scheduler->active = false;
     scheduler->current = NULL;
+    ptk_mark_idle(scheduler);
     ptk_tick_show(scheduler);
 }
 

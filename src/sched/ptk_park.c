@@ -28,7 +28,8 @@
  *
  * Invariants:
  *   - a task of ptk's own is in the run queue exactly if it is READY and not running;
- *   - a task that was woken is in no queue of waiters, none of its operations pends, and its timer is idle.
+ *   - a task that was woken is in no queue of waiters, none of its operations pends, and its timer is idle;
+ *   - a task's flag PTK_TASK_EXTERNALLY_WAKEABLE does not change while it is PARKED: it is counted there.
  */
 #include "sched/ptk_park.h"
 
@@ -86,10 +87,14 @@ static __attribute__((noinline)) void switch_with_cxx(ptk_scheduler_t *scheduler
     scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, own);
 }
 
-/* Leaves a coroutine through its library. It runs again when the main context has resumed it. */
+/* Leaves a coroutine through its library. It runs again when the main context has resumed it. One that yields
+ * while no call is inside run or poll makes work for the next. */
 static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     int saved_errno = *scheduler->errno_place;
     ptk_assert(!(self->flags & PTK_TASK_SUSPENDED));
+    if (scheduler->kicks && self->state == PTK_TASK_READY) {
+        ptk_inbox_kick(scheduler->inbox);
+    }
     self->flags |= PTK_TASK_SUSPENDED;
     scheduler->hooks.suspend(scheduler->hooks.context);
     self->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
@@ -198,6 +203,7 @@ static inline __attribute__((always_inline)) ptk_err suspend_until(ptk_task_t *s
     ptk_assert(self->state == PTK_TASK_READY && deadline->kind != PTK_DEADLINE_NOW);
     self->state = PTK_TASK_PARKED;
     self->since_ns = scheduler->now_ns;
+    scheduler->externally_wakeable_count += (self->flags & PTK_TASK_EXTERNALLY_WAKEABLE) != 0;
     if (deadline->kind != PTK_DEADLINE_NEVER) {
         ptk_timer_arm(scheduler, &self->timer, deadline);
     }
@@ -222,6 +228,7 @@ ptk_err ptk_park(ptk_task_t *self, ptk_deadline_t *deadline) {
 void ptk_wake(ptk_wait_t *wait, ptk_err code) {
     ptk_task_t *task = wait->task;
     ptk_assert(task->state == PTK_TASK_PARKED);
+    task->scheduler->externally_wakeable_count -= (task->flags & PTK_TASK_EXTERNALLY_WAKEABLE) != 0;
     withdraw_all(task);
     if (task->timer.state != PTK_TIMER_IDLE) {
         ptk_timer_disarm(task->scheduler, &task->timer);
@@ -250,7 +257,9 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
         ptk_task_t *task = ptk_pick_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
+        scheduler->resumed = task;
         scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
+        scheduler->resumed = NULL;
     }
 }
 

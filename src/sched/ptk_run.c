@@ -27,39 +27,16 @@
 
 /* --- deadlock --- */
 
-/* Returns true if something other than a green thread can still wake this one. */
-static bool is_externally_wakeable(const ptk_task_t *task) {
-    if (task->flags & PTK_TASK_EXTERNALLY_WAKEABLE || task->timer.state != PTK_TIMER_IDLE) {
-        return true;
-    }
-    for (const ptk_scope_t *scope = task->scope; scope; scope = scope->outer) {
-        if (scope->timer.state != PTK_TIMER_IDLE) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Returns true if an external event can wake any green thread. The one that was found the last time is looked
- * at first, so that frequent checks are cheap. */
-static bool any_externally_wakeable(ptk_scheduler_t *scheduler) {
-    if (scheduler->externally_wakeable && is_externally_wakeable(scheduler->externally_wakeable)) {
-        return true;
-    }
-    ptk_list_node_t *node = ptk_list_first(&scheduler->living);
-    for (; node; node = ptk_list_next(&scheduler->living, node)) {
-        ptk_task_t *task = ptk_container_of(node, ptk_task_t, living);
-        if (is_externally_wakeable(task)) {
-            scheduler->externally_wakeable = task;
-            return true;
-        }
-    }
-    return false;
+/* Returns true if something other than a green thread can wake a parked one: an event from outside, or the
+ * timer of a call, a lifetime or a shield. */
+static bool any_externally_wakeable(const ptk_scheduler_t *scheduler) {
+    return scheduler->externally_wakeable_count > 0 ||
+           ptk_timer_more_armed(scheduler, scheduler->idle_timer_count);
 }
 
 /* Returns true if no green thread is runnable and nothing can make one so. Always false with hooks: the
  * library may resume coroutines by itself. */
-static bool is_deadlocked(ptk_scheduler_t *scheduler) {
+static bool is_deadlocked(const ptk_scheduler_t *scheduler) {
     bool others_may_act = ptk_tick_has_work(scheduler) || ptk_inbox_has_some(scheduler->inbox) ||
                           scheduler->find_current || ptk_inbox_has_waker(scheduler->inbox);
     return !others_may_act && !any_externally_wakeable(scheduler);
@@ -192,6 +169,19 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
         scheduler->stopping = false;
     }
     return scheduler->task_count > scheduler->daemon_count ? PTK_OK : ptk_fail(PTK_ERR_DONE);
+}
+
+ptk_err ptk_scheduler_next_ms(ptk_event_loop_platform_t *loop, uint32_t *next_ms_out) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = next_ms_out ? ptk_scheduler_attach(loop, &scheduler) : ptk_fail(PTK_ERR_INVALID_PARAM);
+    if (err == PTK_OK && scheduler->active) {
+        err = ptk_fail(PTK_ERR_BUSY);
+    }
+    if (err == PTK_OK) {
+        ptk_timer_read_clock(scheduler);
+        *next_ms_out = next_ms(scheduler);
+    }
+    return err;
 }
 
 ptk_err ptk_scheduler_stop(ptk_event_loop_platform_t *loop) {

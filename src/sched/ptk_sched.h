@@ -28,6 +28,7 @@
 #include "context/ptk_cxx.h"
 #include "context/ptk_stack.h"
 #include "platform/ptk_event_loop_platform_impl.h"
+#include "sched/ptk_watchdog.h"
 #include <ptk_foreign.h>
 #include <ptk_green.h>
 #include <ptk_scheduler.h>
@@ -78,6 +79,9 @@ typedef struct ptk_scope {
     bool is_allocated;       /* ptk's memory, freed when the scope ends */
     bool has_reservation;    /* holds room in the heap for `timer`, returned when the scope ends */
 } ptk_scope_t;
+
+/* The kind of a wait for the end of another green thread; its object is the token of that one's handle. */
+#define PTK_WAIT_KIND_JOIN "join"
 
 /* One thing that a green thread waits for. While it is parked, ptk_wake may be called with any of its
  * records.
@@ -160,8 +164,10 @@ struct ptk_green {
     char *name_copy;    /* owned; NULL: no name was given */
     void *user;         /* the user's pointer */
     ptk_err result;     /* once it has ended: what the body returned */
-    bool detached;      /* its holder's calls are refused */
-    bool joining;       /* a green thread is inside join: no other may join or detach */
+    int line;           /* once it has ended: where it was spawned, and `file` */
+    const char *file;
+    bool detached; /* its holder's calls are refused */
+    bool joining;  /* a green thread is inside join: no other may join or detach */
 };
 
 /* The tables of the layers above, one per kind of object. Ended with the loop in reverse order: a socket's
@@ -202,9 +208,11 @@ struct ptk_scheduler {
     bool kicks; /* the loop's descriptor is watched and no call is inside run or poll: a wake must show */
     uint64_t now_ns; /* the last clock reading */
     uint64_t last_tick_ns;
-    uint32_t readings;      /* of the clock since then */
-    uint32_t granted;       /* operations of the budgets in a row, without a tick or a yield between */
-    uint32_t budget_yields; /* yields that a used-up budget caused */
+    atomic_uint mark;          /* for the watchdog: counts ticks; lowest bit: the loop is active */
+    const ptk_task_t *resumed; /* with hooks: the coroutine inside `resume`; else NULL */
+    uint32_t readings;         /* of the clock since then */
+    uint32_t granted;          /* operations of the budgets in a row, without a tick or a yield between */
+    uint32_t budget_yields;    /* yields that a used-up budget caused */
     ptk_portion_t picks;
     ptk_portion_t operations;
     ptk_list_t new_timers; /* armed since the last reading */
@@ -222,10 +230,12 @@ struct ptk_scheduler {
     ptk_task_t *spent;   /* ended ones whose stacks are freed as soon as no context stands on them */
     bool keeps_stacks;   /* false under sanitizers and Valgrind, which track every stack that changes hands */
     uint32_t task_count; /* length of `living` */
-    uint32_t daemon_count;           /* daemons among them */
-    uint32_t canceled_count;         /* of them PTK_TASK_CANCELED */
-    ptk_task_t *externally_wakeable; /* found not to be deadlocked at the last check: looked at first */
-    ptk_slab_t tasks;                /* the memory of ptk_task_t */
+    uint32_t daemon_count;              /* daemons among them */
+    uint32_t canceled_count;            /* of them PTK_TASK_CANCELED */
+    uint32_t externally_wakeable_count; /* PARKED tasks with PTK_TASK_EXTERNALLY_WAKEABLE */
+    uint32_t idle_timer_count; /* armed timers whose expiry alone wakes no green thread: those of TIMER
+                                  waitables */
+    ptk_slab_t tasks;          /* the memory of ptk_task_t */
     ptk_stack_pool_t stacks;
     ptk_scheduler_hooks_t hooks; /* of a coroutine library; all NULL without one */
     ptk_task_t *(*find_current)(ptk_scheduler_t *scheduler); /* with hooks; else NULL */
@@ -235,6 +245,7 @@ struct ptk_scheduler {
     uint64_t inbox_messages;
     ptk_cxx_words_t *cxx_place; /* the C++ library's, of this OS thread; NULL: not found yet */
     ptk_cxx_words_t cxx_words;  /* of all contexts without PTK_GREEN_CXX, while one with it runs */
+    ptk_watchdog_t watchdog;
 };
 
 /* Returns the scheduler of the calling thread's loop, NULL if there is no loop, or if no call on it has
@@ -262,4 +273,16 @@ static inline ptk_task_t *ptk_task_current(void) {
 static inline ptk_err ptk_not_green(void) {
     const ptk_thread_block_t *block = ptk_thread();
     return block->forked && !block->loop ? PTK_ERR_FORKED : PTK_ERR_NOT_GREEN;
+}
+
+/* Marks a tick for the watchdog. Only the loop's thread writes the mark. */
+static inline void ptk_mark_active(ptk_scheduler_t *scheduler) {
+    unsigned mark = atomic_load_explicit(&scheduler->mark, memory_order_relaxed);
+    atomic_store_explicit(&scheduler->mark, (mark + 2) | 1u, memory_order_relaxed);
+}
+
+/* Marks the loop as one that waits in its poller, or is outside run and poll. */
+static inline void ptk_mark_idle(ptk_scheduler_t *scheduler) {
+    unsigned mark = atomic_load_explicit(&scheduler->mark, memory_order_relaxed);
+    atomic_store_explicit(&scheduler->mark, (mark + 2) & ~1u, memory_order_relaxed);
 }

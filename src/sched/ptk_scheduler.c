@@ -5,7 +5,8 @@
  *
  * The loop carries the scheduler as its attachment, made by the first call that needs one. When the loop is
  * destroyed, `detach` ends and frees, in this order:
- *   1. the green threads, by the drain: afterwards no call is inside any object;
+ *   1. the green threads, by the drain: afterwards no call is inside any object (what the program has left
+ *      behind is reported before and after it, if the loop does that); then the watchdog;
  *   2. the objects of the layers above: sockets, then waitables;
  *   3. what is in the inbox: it is closed first, so that no message follows;
  *   4. tasks and handles, which return their room in the heap of timers;
@@ -15,6 +16,7 @@
 #include "sched/ptk_budget.h"
 #include "sched/ptk_drain.h"
 #include "sched/ptk_dump.h"
+#include "sched/ptk_leaks.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_pick.h"
 #include "sched/ptk_scheduler_impl.h"
@@ -108,8 +110,11 @@ static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
         return PTK_ERR_BUSY;
     }
     if (scheduler->task_count > 0) {
+        ptk_leaks_report_never_run(scheduler);
         ptk_drain(scheduler);
     }
+    ptk_leaks_report_handles(scheduler);
+    ptk_watchdog_end(scheduler);
     end_services(scheduler);
     ptk_inbox_close(scheduler->inbox);
     ptk_drain_inbox(scheduler);
@@ -133,9 +138,11 @@ static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
  * may stand on one. Returns true if everything was freed. */
 static bool abandon_scheduler(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_t *scheduler = loop->attachment.data;
+    loop->options.report_leaks = 0; /* it is not destroyed as its program meant to do it */
     if (!scheduler->active && scheduler->task_count == 0) {
         return detach_scheduler(loop) == PTK_OK;
     }
+    ptk_watchdog_end(scheduler);
     scheduler->kicks = false;
     end_services(scheduler);
     ptk_inbox_close(scheduler->inbox);
@@ -192,6 +199,9 @@ ptk_err ptk_scheduler_attach(ptk_event_loop_platform_t *loop, ptk_scheduler_t **
         mine->attachment.abandon = abandon_scheduler;
         mine->attachment.exposed = show_loop;
         ptk_thread()->scheduler = scheduler;
+        if (mine->options.watchdog_ms != 0) {
+            ptk_watchdog_watch(scheduler, mine->options.watchdog_ms);
+        }
         ptk_tick_show(scheduler);
     }
     *scheduler_out = mine->attachment.data;

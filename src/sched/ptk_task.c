@@ -19,6 +19,7 @@
 #include "base/ptk_memory.h"
 #include "sched/ptk_cancel_impl.h"
 #include "sched/ptk_park.h"
+#include <string.h>
 
 /* Ends the wait of a parked call. The timeout is the whole call's, so any of its records will do. */
 static void call_timed_out(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
@@ -107,7 +108,6 @@ static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
    so nothing but the list is touched. */
 static void recycle_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->state = PTK_TASK_FREE;
-    task->label.name = "(none: it has ended)";
     push_task(task->keeps_stack ? &scheduler->idle : &scheduler->spent, task);
 }
 
@@ -172,6 +172,7 @@ static bool has_limited_scopes(const ptk_task_t *task) {
 /* Removes a task from what it is in while it lives. */
 static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     ptk_assert(scheduler->task_count > 0 && task->state == PTK_TASK_READY && !task->waits);
+    task->label.name = "(none: it has ended)"; /* the watchdog may read it after the handle is freed */
     if (ptk_unlikely(has_limited_scopes(task))) {
         ptk_scopes_end(task);
     }
@@ -181,9 +182,10 @@ static inline void end_life(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     if (ptk_unlikely(task->unusual & PTK_TASK_CANCELED)) {
         scheduler->canceled_count--;
     }
-    if (scheduler->externally_wakeable == task) {
-        scheduler->externally_wakeable = NULL;
-    }
+}
+
+bool ptk_task_is_unstarted(const ptk_task_t *task) {
+    return task->state == PTK_TASK_READY && strcmp(task->wait.kind, PTK_TASK_KIND_START) == 0;
 }
 
 void ptk_task_free_name(ptk_green_t *handle) {
@@ -213,6 +215,9 @@ void ptk_task_end(ptk_task_t *task, ptk_err result) {
     }
     if (handle->detached) {
         ptk_task_free_handle(scheduler, handle);
+    } else { /* the handle outlives the label */
+        handle->file = task->label.file;
+        handle->line = task->label.line;
     }
     recycle_task(scheduler, task);
 }

@@ -4,6 +4,14 @@
 
 #include "sched/ptk_sched.h"
 
+/* The kind of a task's wait record until it runs for the first time; from then on that of its last wait, or
+ * PTK_TASK_KIND_RUN before the first one. */
+#define PTK_TASK_KIND_START "start"
+#define PTK_TASK_KIND_RUN   "run"
+
+/* Returns whether a living task has never run. */
+bool ptk_task_is_unstarted(const ptk_task_t *task);
+
 /* Returns the next task in a list that is linked by run_link. */
 static inline ptk_task_t *ptk_task_next(const ptk_task_t *task) {
     ptk_queue_node_t *next = task->run_link.next;
@@ -25,7 +33,7 @@ static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, 
     task->state = PTK_TASK_READY;
     task->flags = 0;
     task->unusual = 0;
-    task->wait.kind = "start";
+    task->wait.kind = PTK_TASK_KIND_START;
     task->errors = (ptk_error_slot_t) {0};
     task->implicit_scope.cause = PTK_CANCEL_NONE;
     task->implicit_scope.has_reservation = false;

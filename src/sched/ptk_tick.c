@@ -70,13 +70,16 @@ static ptk_err poll_and_wait(ptk_scheduler_t *scheduler, uint64_t deadline_ns) {
     if (!sleeps) {
         return poll_platform(scheduler, scheduler->now_ns);
     }
+    ptk_mark_idle(scheduler);
     ptk_err err = poll_platform(scheduler, deadline_ns);
+    ptk_mark_active(scheduler);
     ptk_inbox_end_sleep(scheduler->inbox);
     ptk_timer_read_clock(scheduler);
     return err;
 }
 
 ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
+    ptk_mark_active(scheduler);
     ptk_timer_read_clock(scheduler);
     uint64_t first_ns = ptk_heap_first_deadline(&scheduler->heap);
     ptk_err err = poll_and_wait(scheduler, first_ns < limit_ns ? first_ns : limit_ns);
@@ -95,8 +98,7 @@ void ptk_tick_show(ptk_scheduler_t *scheduler) {
         return;
     }
     scheduler->kicks = true;
-    ptk_timer_read_clock(scheduler);
-    loop->ops->set_alarm(loop, ptk_heap_first_deadline(&scheduler->heap));
+    ptk_timer_show(scheduler);
     if (!ptk_inbox_prepare_sleep(scheduler->inbox) || ptk_tick_has_work(scheduler)) {
         scheduler->inbox->sys->wake_kick(scheduler->inbox->kick);
     }

@@ -9,9 +9,11 @@
  * same. */
 ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns);
 
-/* Returns true if a green thread is runnable or a finished operation is not delivered yet. */
+/* Returns true if a green thread is runnable, a finished operation is not delivered yet, or the platform may
+ * have more of them: then another tick is due at once. */
 static inline bool ptk_tick_has_work(const ptk_scheduler_t *scheduler) {
-    return scheduler->run_queue.first || !ptk_list_is_empty(&scheduler->finished);
+    return scheduler->run_queue.first || !ptk_list_is_empty(&scheduler->finished) ||
+           scheduler->loop->has_more;
 }
 
 /* Makes the loop's descriptor readable now, if there is work, or at the first deadline. Does nothing unless

@@ -10,6 +10,9 @@
  * enter the heap. The reading is later than the call, so a timeout is never early; it is late by at most the
  * time between the two.
  *
+ * While the loop is embedded and no call is inside run or poll, no reading follows by itself: a coroutine
+ * that its library has woken may park then. So arming reads the clock and shows the deadline at once.
+ *
  * A call that parks again keeps its deadline: once a reading has fixed it, it is absolute.
  */
 #include "sched/ptk_timer.h"
@@ -56,6 +59,23 @@ uint64_t ptk_timer_read_clock(ptk_scheduler_t *scheduler) {
         settle_timer(scheduler, ptk_container_of(node, ptk_timer_t, link));
     }
     return scheduler->now_ns;
+}
+
+void ptk_timer_show(ptk_scheduler_t *scheduler) {
+    ptk_event_loop_platform_t *loop = scheduler->loop;
+    ptk_timer_read_clock(scheduler);
+    if (loop->ops->set_alarm) {
+        loop->ops->set_alarm(loop, ptk_heap_first_deadline(&scheduler->heap));
+    }
+}
+
+bool ptk_timer_more_armed(const ptk_scheduler_t *scheduler, uint32_t count) {
+    uint64_t armed = scheduler->heap.count;
+    const ptk_list_node_t *node = ptk_list_first(&scheduler->new_timers);
+    for (; node && armed <= count; node = ptk_list_next(&scheduler->new_timers, node)) {
+        armed++;
+    }
+    return armed > count;
 }
 
 void ptk_timer_expire_due(ptk_scheduler_t *scheduler) {

@@ -16,17 +16,27 @@ void ptk_wait_queue_wake_all(ptk_list_t *waiters, ptk_err code) {
     }
 }
 
-static ptk_wait_t *first_for_object(const ptk_list_t *waiters, const void *object) {
-    ptk_list_node_t *node = ptk_list_first(waiters);
-    while (node && ptk_container_of(node, ptk_wait_t, link)->object != object) {
-        node = ptk_list_next(waiters, node);
+/* Moves all nodes of a list to the end of another one. */
+static void move_all(ptk_list_t *from, ptk_list_t *to) {
+    ptk_list_node_t *node;
+    while ((node = ptk_list_pop(from)) != NULL) {
+        ptk_list_append(to, node);
     }
-    return node ? ptk_container_of(node, ptk_wait_t, link) : NULL;
 }
 
+/* A record that stays is set aside, so that each is looked at once. A wake finds it there as well: a record
+ * leaves the list that it is in. */
 void ptk_wait_queue_wake_object(ptk_list_t *waiters, const void *object, ptk_err code) {
+    ptk_list_t kept;
     ptk_wait_t *wait;
-    while ((wait = first_for_object(waiters, object)) != NULL) {
-        ptk_wake(wait, code);
+    ptk_list_init(&kept);
+    while ((wait = ptk_wait_queue_first(waiters)) != NULL) {
+        if (wait->object == object) {
+            ptk_wake(wait, code);
+        } else {
+            ptk_list_remove(&wait->link);
+            ptk_list_append(&kept, &wait->link);
+        }
     }
+    move_all(&kept, waiters);
 }

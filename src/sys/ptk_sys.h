@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,11 +31,15 @@ struct epoll_event;
 struct pollfd;
 struct sigaction;
 
+#define PTK_SYS_NAME_BYTES 64 /* of the name of a static function; a longer one is cut */
+
 /* The name of a code address, as far as the system has one. */
 typedef struct ptk_sys_symbol {
     const char *module; /* path of the program or library, NULL if unknown */
-    const char *name;   /* nearest exported symbol, NULL if unknown */
-    uintptr_t offset;   /* from the symbol if there is one, else from the module's base */
+    const char *name;   /* the function, NULL if unknown; may point to `text`, so the struct is not copied */
+    uintptr_t offset;   /* from the function; 0 without a name */
+    uintptr_t module_offset; /* in the module's file, as addr2line and llvm-symbolizer take it */
+    char text[PTK_SYS_NAME_BYTES];
 } ptk_sys_symbol_t;
 
 typedef struct ptk_sys {
@@ -114,6 +119,18 @@ typedef struct ptk_sys {
      * handler, the same for all threads. */
     int (*at_thread_exit)(void (*handler)(void *argument), void *argument);
     void (*thread_yield)(void);
+
+    /* Other threads. start runs body(argument) on a thread with all signals blocked but those of faults; join
+     * waits for its end. self names the calling thread. signal sends a signal to a living thread; it is
+     * async-signal-safe. */
+    int (*thread_start)(void (*body)(void *argument), void *argument, uintptr_t *thread_out);
+    void (*thread_join)(uintptr_t thread);
+    uintptr_t (*thread_self)(void);
+    void (*thread_signal)(uintptr_t thread, int signal_number);
+    /* wait returns at once if *word is not `value`, else after a wake, after the timeout (< 0: none), or
+     * earlier for no reason. Both are async-signal-safe. */
+    void (*thread_wait)(atomic_uint *word, unsigned value, int64_t timeout_ns);
+    void (*thread_wake)(atomic_uint *word);
     const char *(*environment)(const char *name);
 
     /* Standard error: descriptor 2. write_error neither waits nor raises a signal, and writes only to the
@@ -124,6 +141,8 @@ typedef struct ptk_sys {
     bool (*write_error)(const char *text, size_t bytes);
 
     void (*abort)(void);
+    /* Names a code address, also of a static function where the program has its symbol table. False: no
+     * module is mapped there. Allocates nothing; reads files. */
     bool (*symbolize)(const void *address, ptk_sys_symbol_t *symbol_out);
 } ptk_sys_t;
 

@@ -79,20 +79,6 @@ static const char *sys_linux_environment(const char *name) {
     return getenv(name);
 }
 
-/* dladdr(3) names exported symbols alone; without one the offset is that from the module's base, which
- * addr2line takes. */
-static bool sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_out) {
-    Dl_info info;
-    *symbol_out = (ptk_sys_symbol_t) {.module = NULL};
-    if (!dladdr(address, &info)) {
-        return false;
-    }
-    symbol_out->module = info.dli_fname;
-    symbol_out->name = info.dli_sname;
-    symbol_out->offset = (uintptr_t) address - (uintptr_t) (info.dli_sname ? info.dli_saddr : info.dli_fbase);
-    return true;
-}
-
 /* NULL in a program that was linked without C++. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
 
@@ -150,10 +136,16 @@ const ptk_sys_t ptk_sys_real = {
     .at_fork_child = sys_linux_at_fork_child,
     .at_thread_exit = sys_linux_at_thread_exit,
     .thread_yield = sys_linux_thread_yield,
+    .thread_start = ptk_sys_linux_thread_start,
+    .thread_join = ptk_sys_linux_thread_join,
+    .thread_self = ptk_sys_linux_thread_self,
+    .thread_signal = ptk_sys_linux_thread_signal,
+    .thread_wait = ptk_sys_linux_thread_wait,
+    .thread_wake = ptk_sys_linux_thread_wake,
     .environment = sys_linux_environment,
     .error_adopt = ptk_sys_linux_error_adopt,
     .error_forget = ptk_sys_linux_error_forget,
     .write_error = ptk_sys_linux_write_error,
     .abort = abort,
-    .symbolize = sys_linux_symbolize,
+    .symbolize = ptk_sys_linux_symbolize,
 };

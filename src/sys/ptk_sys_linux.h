@@ -3,7 +3,8 @@
  * The calls of the real table on Linux, one file per kind of call (layer 0). Contracts: ptk_sys.h.
  *
  * ptk_sys_linux.c has the table, ptk_sys_linux_memory.c pages and signals, ptk_sys_linux_net.c sockets,
- * ptk_sys_linux_poll.c pollers, timers and wakes, ptk_sys_linux_error.c standard error, and
+ * ptk_sys_linux_poll.c pollers, timers and wakes, ptk_sys_linux_error.c standard error,
+ * ptk_sys_linux_symbol.c names of code addresses, ptk_sys_linux_thread.c other threads, and
  * ptk_sys_linux_handle.c the numbers of new descriptors.
  */
 #pragma once
@@ -92,6 +93,9 @@ int ptk_sys_linux_pipe(int ends[2]);
 int ptk_sys_linux_epoll_wait_ms(ptk_os_handle_t epoll, struct epoll_event *events, int capacity,
                                 int64_t timeout_ns);
 
+/* Names of code: ptk_sys_linux_symbol.c. */
+bool ptk_sys_linux_symbolize(const void *address, ptk_sys_symbol_t *symbol_out);
+
 /* Standard error: ptk_sys_linux_error.c. */
 void ptk_sys_linux_error_adopt(void);
 void ptk_sys_linux_error_forget(void);
@@ -105,3 +109,11 @@ void ptk_sys_linux_signal_raise(int signal_number);
 int ptk_sys_linux_signal_stack_install(void **cookie_out);
 void ptk_sys_linux_signal_stack_remove(void *cookie);
 bool ptk_sys_linux_in_signal_handler(void);
+
+/* Other threads: ptk_sys_linux_thread.c. */
+int ptk_sys_linux_thread_start(void (*body)(void *argument), void *argument, uintptr_t *thread_out);
+void ptk_sys_linux_thread_join(uintptr_t thread);
+uintptr_t ptk_sys_linux_thread_self(void);
+void ptk_sys_linux_thread_signal(uintptr_t thread, int signal_number);
+void ptk_sys_linux_thread_wait(atomic_uint *word, unsigned value, int64_t timeout_ns);
+void ptk_sys_linux_thread_wake(atomic_uint *word);

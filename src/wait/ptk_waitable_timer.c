@@ -14,7 +14,6 @@
 #include "wait/ptk_waitable_timer.h"
 
 #include "sched/ptk_scheduler_impl.h"
-#include "sched/ptk_tick.h"
 #include "sched/ptk_timer.h"
 
 /* Returns how many periods have ended at `now_ns`, and sets *deadline_ns, which has passed, to the end of the
@@ -28,10 +27,12 @@ static uint64_t count_expiries(uint64_t *deadline_ns, uint64_t period_ns, uint64
     return count;
 }
 
+/* An armed timer counts as idle: whether its expiry wakes a green thread is the matter of the wait. */
 static void run_timer_until(ptk_waitable_t *waitable, uint64_t deadline_ns) {
     const ptk_deadline_t next = {.kind = PTK_DEADLINE_ABSOLUTE, .ns = deadline_ns};
     waitable->u.timer.next_ns = 0;
     ptk_timer_arm(waitable->scheduler, &waitable->u.timer.timer, &next);
+    waitable->scheduler->idle_timer_count++;
 }
 
 static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
@@ -39,6 +40,8 @@ static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     ptk_waitable_t *waitable = ptk_container_of(source, ptk_waitable_t, u.timer);
     ptk_assert(waitable->type == PTK_WAITABLE_TIMER && !waitable->pin.closed);
     ptk_assert(scheduler->now_ns >= timer->value_ns && source->next_ns == 0);
+    ptk_assert(scheduler->idle_timer_count > 0);
+    scheduler->idle_timer_count--;
     if (source->period_ns == 0) {
         ptk_event_counter_add(&waitable->counter, 1);
         return;
@@ -66,7 +69,6 @@ void ptk_waitable_timer_resume(ptk_waitable_t *waitable) {
         ptk_event_counter_add(&waitable->counter, count_expiries(&next_ns, source->period_ns, now_ns));
     }
     run_timer_until(waitable, next_ns);
-    ptk_tick_show(waitable->scheduler);
 }
 
 ptk_err ptk_waitable_timer_start(ptk_waitable_t *waitable, const ptk_timer_spec_t *spec) {
@@ -79,16 +81,16 @@ ptk_err ptk_waitable_timer_start(ptk_waitable_t *waitable, const ptk_timer_spec_
     }
     ptk_waitable_timer_t *source = &waitable->u.timer;
     source->period_ns = spec->period_ns;
-    source->next_ns = 0;
     source->timer = (ptk_timer_t) {.heap = {PTK_HEAP_NONE}, .expire = timer_expired};
     ptk_deadline_t first = {.kind = PTK_DEADLINE_RELATIVE, .ns = spec->first_ns};
     ptk_deadline_fix(&first);
-    ptk_timer_arm(scheduler, &source->timer, &first);
-    ptk_tick_show(scheduler);
+    run_timer_until(waitable, first.ns);
     return PTK_OK;
 }
 
 void ptk_waitable_timer_stop(ptk_waitable_t *waitable) {
-    ptk_timer_disarm(waitable->scheduler, &waitable->u.timer.timer);
-    ptk_heap_unreserve(&waitable->scheduler->heap);
+    ptk_scheduler_t *scheduler = waitable->scheduler;
+    scheduler->idle_timer_count -= waitable->u.timer.timer.state != PTK_TIMER_IDLE;
+    ptk_timer_disarm(scheduler, &waitable->u.timer.timer);
+    ptk_heap_unreserve(&scheduler->heap);
 }

@@ -35,8 +35,8 @@ static void start_waiters(sock_task_t tasks[WAITERS], ptk_sock_t *listener) {
     for (int i = 0; i < WAITERS; i++) {
         tasks[i] = (sock_task_t) {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
         sock_task_start(&tasks[i]);
+        sock_settle();
     }
-    sock_settle();
 }
 
 static ptk_err one_by_one(void *unused) {

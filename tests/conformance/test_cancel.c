@@ -174,11 +174,11 @@ static void cancel_everywhere(bool let_it_park) {
     test_loop_end(loop);
 }
 
-TEST(p61_cancel_at_every_wait_is_level_triggered) {
+TEST(p61_cancel_at_every_wait_is_level_triggered, NEEDS_ORDER | TRUSTS_READINESS) {
     cancel_everywhere(false);
 }
 
-TEST(p61_cancel_at_every_wait_after_a_poll_is_level_triggered) {
+TEST(p61_cancel_at_every_wait_after_a_poll_is_level_triggered, TRUSTS_READINESS) {
     cancel_everywhere(true);
 }
 
@@ -309,7 +309,7 @@ static ptk_err signal_then_cancel(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_green_cancel(green));
     CHECK_OK(test_join(green));
@@ -483,7 +483,7 @@ static ptk_err race_all(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_cancel_at_every_wait_loses_nothing) {
+TEST(p46_cancel_at_every_wait_loses_nothing, TRUSTS_READINESS) {
     test_in_green(race_all);
 }
 
@@ -656,4 +656,86 @@ TEST(cancel_keeps_its_first_cause) {
     CHECK_OK(ptk_green_join(green, NULL, 0));
     test_loop_end(loop);
     test_clock_end();
+}
+
+/* --- at the yield for the budget --- */
+
+/* A green thread whose calls never park, and what another one does when a call of it yields for the budget.
+ */
+typedef struct spender {
+    ptk_waitable_t *users[2];
+    ptk_green_t *green;
+    void (*disturb)(struct spender *spender);
+    ptk_err expected;
+    bool waits_for_any;
+    bool disturbed; /* the call under way is the one that has yielded */
+    uint64_t calls;
+} spender_t;
+
+static ptk_err spend_one_call(spender_t *spender) {
+    ptk_waitable_wait_item_t items[] = {{.waitable = spender->users[0], .events = PTK_EVENT_READ},
+                                        {.waitable = spender->users[1], .events = PTK_EVENT_READ}};
+    size_t index = 9;
+    spender->calls++;
+    if (!spender->waits_for_any) {
+        return test_wait(spender->users[1], PTK_TIMEOUT_INFINITE);
+    }
+    ptk_err err = ptk_waitable_wait_any(items, 2, &index, PTK_TIMEOUT_INFINITE);
+    CHECK_EQ(index, err == PTK_ERR_CANCELED ? index : 1);
+    return err;
+}
+
+static ptk_err spend_budget(void *arg) {
+    spender_t *spender = arg;
+    while (!spender->disturbed) {
+        CHECK_OK(ptk_waitable_signal(spender->users[1]));
+        ptk_err err = spend_one_call(spender);
+        CHECK_ERR(err, spender->disturbed ? spender->expected : PTK_OK);
+    }
+    return PTK_OK;
+}
+
+static ptk_err disturb_at_the_yield(void *arg) {
+    spender_t *spender = arg;
+    if (spender->calls == 0) {
+        test_yield(); /* the spender begins */
+    }
+    CHECK(spender->calls > 0);
+    spender->disturbed = true;
+    spender->disturb(spender);
+    return PTK_OK;
+}
+
+static void disturb_spender(void (*disturb)(spender_t *spender), ptk_err expected) {
+    for (int waits_for_any = 0; waits_for_any < 2; waits_for_any++) {
+        ptk_event_loop_platform_t *loop = test_loop();
+        spender_t spender = {.users = {test_user(), test_user()}, .disturb = disturb, .expected = expected};
+        spender.waits_for_any = waits_for_any == 1;
+        spender.green = test_spawn(spend_budget, &spender);
+        test_go(disturb_at_the_yield, &spender);
+        test_run();
+        CHECK(spender.disturbed);
+        CHECK_OK(ptk_green_detach(spender.green));
+        ptk_waitable_destroy(spender.users[0]);
+        ptk_waitable_destroy(spender.users[1]);
+        test_loop_end(loop);
+    }
+}
+
+static void cancel_spender(spender_t *spender) {
+    CHECK_OK(ptk_green_cancel(spender->green));
+}
+
+static void destroy_what_is_waited_for(spender_t *spender) {
+    ptk_waitable_destroy(spender->users[1]);
+    spender->users[1] = NULL;
+}
+
+/* The event is there, and the call is refused all the same, as at its entry. */
+TEST(p89_cancel_during_the_yield_for_the_budget_is_returned) {
+    disturb_spender(cancel_spender, PTK_ERR_CANCELED);
+}
+
+TEST(p89_destroy_during_the_yield_for_the_budget_is_returned) {
+    disturb_spender(destroy_what_is_waited_for, PTK_ERR_CLOSED);
 }

@@ -147,7 +147,7 @@ static ptk_err zero_to_nobody(void *unused) {
     return PTK_OK;
 }
 
-TEST(p12_connect_with_timeout_0_to_a_full_listener_is_never_writable) {
+TEST(p12_connect_with_timeout_0_to_a_full_listener_is_never_writable, TRUSTS_READINESS) {
     sock_in_green(zero_to_nobody);
 }
 

@@ -154,7 +154,7 @@ static ptk_err wait_with_a_deadline(void *user) {
     return test_wait(user, 3600 * 1000);
 }
 
-TEST(dump_names_what_each_waits_for) {
+TEST(dump_names_what_each_waits_for, TRUSTS_READINESS) {
     test_capture_begin();
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
@@ -218,6 +218,26 @@ TEST(dump_shows_deadlines_cancels_and_daemons) {
     test_loop_end(loop);
     test_capture_end();
     test_clock_end();
+}
+
+static ptk_err join_one(void *green) {
+    ptk_err result = PTK_OK;
+    ptk_err err = ptk_green_join(green, &result, PTK_TIMEOUT_INFINITE);
+    return err ? err : result;
+}
+
+TEST(dump_names_the_green_thread_that_is_joined) {
+    test_capture_begin();
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_green_options_t options = PTK_GREEN_OPTIONS_INIT;
+    options.name = "child";
+    ptk_green_t *child = test_check_spawned(ptk_green_spawn(NULL, &options, sleep_long, NULL));
+    spawn_named("parent", join_one, child);
+    test_go(dump_from_inside, NULL);
+    test_run();
+    CHECK(says("parent", "waits for join of \"child\", spawned at tests/conformance/test_dump.c:"));
+    test_loop_end(loop);
+    test_capture_end();
 }
 
 TEST(dump_walks_the_stacks) {

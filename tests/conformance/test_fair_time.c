@@ -78,19 +78,19 @@ static void run_beside_a_sleeper(bursts_t *bursts, ptk_green_fn fn, ptk_green_fn
 
 /* A burst until the clock is read and the sleep begins to count, one until a tick finds it over, and one of
    the green thread that is before it in the run queue. */
-TEST(p65_a_sleep_is_late_by_three_bursts_between_yields) {
+TEST(p65_a_sleep_is_late_by_three_bursts_between_yields, NEEDS_ORDER) {
     bursts_t bursts = {.burst_ns = 20 * PTK_NS_PER_MS};
     run_beside_a_sleeper(&bursts, compute_between_yields, NULL);
     CHECK(bursts.worst_late_ns <= 3 * bursts.burst_ns);
 }
 
-TEST(p65_a_sleep_is_late_by_one_burst_more_beside_two_that_compute) {
+TEST(p65_a_sleep_is_late_by_one_burst_more_beside_two_that_compute, NEEDS_ORDER) {
     bursts_t bursts = {.burst_ns = 5 * PTK_NS_PER_MS};
     run_beside_a_sleeper(&bursts, compute_between_yields, compute_between_yields);
     CHECK(bursts.worst_late_ns <= 4 * bursts.burst_ns);
 }
 
-TEST(p65_operations_that_take_long_are_not_made_in_a_row) {
+TEST(p65_operations_that_take_long_are_not_made_in_a_row, NEEDS_ORDER) {
     bursts_t bursts = {.burst_ns = PTK_NS_PER_MS};
     run_beside_a_sleeper(&bursts, compute_between_waits, watch_operations);
     CHECK(bursts.operations >= 100);
@@ -110,7 +110,7 @@ static ptk_err wait_at_no_cost(void *arg) {
     return PTK_OK;
 }
 
-TEST(p65_the_budget_of_cheap_operations_is_not_spent_on_long_ones) {
+TEST(p65_the_budget_of_cheap_operations_is_not_spent_on_long_ones, NEEDS_ORDER) {
     bursts_t bursts = {.burst_ns = PTK_NS_PER_MS};
     run_beside_a_sleeper(&bursts, compute_between_waits, wait_at_no_cost);
     CHECK(bursts.operations >= 100);

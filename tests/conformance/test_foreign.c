@@ -7,6 +7,7 @@
 #include "conformance.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,6 +195,65 @@ TEST(foreign_coroutines_beside_green_threads, FOREIGN_ONLY) {
     test_run();
     CHECK_STR(test_notes(), "wg");
     ptk_waitable_destroy(user);
+    test_loop_end(loop);
+}
+
+/* --- coroutines that their library runs while no call is inside poll ------------------------------------ */
+
+/* Polls until there is nothing to do, as an embedder does that starts its first coroutine later. Returns the
+   loop's descriptor, -1 where there is none: it is requested once, because the request shows everything. */
+static int embed(ptk_event_loop_platform_t *loop) {
+    uint32_t next_ms = 0;
+    int fd = (int) ptk_event_loop_platform_fd(loop);
+    while (next_ms == 0) {
+        CHECK_ERR(ptk_scheduler_poll(loop, 0, &next_ms), PTK_ERR_DONE);
+    }
+    return fd;
+}
+
+/* Polls each time that the descriptor is readable, or all the time without one, until `coroutine` has ended.
+ */
+static void drive_until_ended(const void *coroutine, int fd) {
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    while (!foreign_pcl_has_ended(coroutine)) {
+        CHECK(fd < 0 || fd_poll(&entry, 1, -1) == 1);
+        CHECK_OK(ptk_scheduler_poll(NULL, 0, NULL));
+    }
+}
+
+static void sleep_for_ms(void *ms) {
+    CHECK_OK(ptk_sleep_ms(*(uint32_t *) ms));
+    test_note('s');
+}
+
+TEST(p91_deadline_of_a_coroutine_that_parks_outside_poll_shows, FOREIGN_ONLY) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    uint32_t ms = 3;
+    int fd = embed(loop);
+    void *sleeper = foreign_pcl_start(sleep_for_ms, &ms);
+    drive_until_ended(sleeper, fd);
+    CHECK_STR(test_notes(), "s");
+    finish(sleeper);
+    test_loop_end(loop);
+}
+
+static void yield_twice(void *arg) {
+    (void) arg;
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(ptk_yield());
+        test_note('y');
+    }
+}
+
+TEST(p91_yield_of_a_coroutine_outside_poll_shows, FOREIGN_ONLY) {
+    TEST_NEEDS_FOREIGN();
+    ptk_event_loop_platform_t *loop = loop_without_spawn();
+    int fd = embed(loop);
+    void *yielder = foreign_pcl_start(yield_twice, NULL);
+    drive_until_ended(yielder, fd);
+    CHECK_STR(test_notes(), "yy");
+    finish(yielder);
     test_loop_end(loop);
 }
 

@@ -110,7 +110,7 @@ static ptk_err end_of_a_sleeper(void *unused) {
     CHECK_OK(ptk_green_end(green, PTK_TIMEOUT_INFINITE));
     CHECK_ERR(ptk_green_end(green, PTK_TIMEOUT_INFINITE), PTK_ERR_CLOSED);
     green = test_spawn(return_ok, NULL);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_green_end(green, 0));
     return PTK_OK;
 }
@@ -146,7 +146,7 @@ static ptk_err lend(void *arg) {
 
 static ptk_err stop_the_loop(void *unused) {
     (void) unused;
-    test_yield();
+    test_let_poll();
     return ptk_scheduler_stop(NULL);
 }
 
@@ -178,7 +178,7 @@ static ptk_err end_slowly(void *arg) {
 static ptk_err end_the_slow_one(void *arg) {
     bool *ended = arg;
     ptk_green_t *slow = test_spawn(end_slowly, ended);
-    test_yield();
+    test_note('e');
     CHECK_OK(ptk_green_end(slow, PTK_TIMEOUT_INFINITE));
     CHECK(*ended);
     return ptk_yield();
@@ -188,7 +188,7 @@ static ptk_err cancel_during_end(void *unused) {
     (void) unused;
     bool ended = false;
     ptk_green_t *parent = test_spawn(end_the_slow_one, &ended);
-    for (int i = 0; i < 5; i++) {
+    while (*test_notes() == '\0') { /* until the parent ends its child */
         test_yield();
     }
     CHECK(!ended);
@@ -206,7 +206,7 @@ static ptk_err end_with_timeout(void *unused) {
     (void) unused;
     bool ended = false;
     ptk_green_t *slow = test_spawn(end_slowly, &ended);
-    test_yield();
+    test_let_poll();
     CHECK_ERR(ptk_green_end(slow, 0), PTK_ERR_TIMEOUT);
     CHECK_STR(ptk_green_name(slow), "end_slowly"); /* the handle is valid */
     CHECK_OK(ptk_green_end(slow, PTK_TIMEOUT_INFINITE));
@@ -230,7 +230,7 @@ static ptk_err end_where_it_cannot(void *unused) {
     CHECK_EQ(ptk_cancel_cause(), PTK_CANCEL_NONE);
     ptk_green_t *green = test_spawn(sleep_for_ever, NULL);
     ptk_green_t *joiner = test_spawn(join_it, green);
-    test_yield();
+    test_let_poll();
     CHECK_ERR(ptk_green_end(green, 1), PTK_ERR_BUSY);
     CHECK_OK(test_join(joiner)); /* the cancel took effect */
     return PTK_OK;

@@ -67,8 +67,8 @@ static ptk_err sleep_beside(void *arg) {
 static void run_beside(ptk_green_fn fn) {
     stubborn_t stubborn = {0};
     test_clock_begin(START_NS);
-    test_capture_begin();
     ptk_event_loop_platform_t *loop = test_loop();
+    test_capture_begin();
     stubborn.user = test_user();
     stubborn.sleeper = test_spawn(sleep_for_ever, NULL);
     ptk_green_t *green = test_spawn(fn, &stubborn);

@@ -33,7 +33,7 @@ static ptk_err answer_ok(void *arg) {
 
 /* --- order ---------------------------------------------------------------------------------------------- */
 
-TEST(green_go_before_run_starts_in_order) {
+TEST(green_go_before_run_starts_in_order, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     CHECK_OK(ptk_go(loop, note_once, "a"));
     CHECK_OK(ptk_go(loop, note_once, "b"));
@@ -44,7 +44,7 @@ TEST(green_go_before_run_starts_in_order) {
     test_loop_end(loop);
 }
 
-TEST(green_go_and_spawn_share_one_queue) {
+TEST(green_go_and_spawn_share_one_queue, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_green_t *first = test_spawn(note_once, "a");
     test_go(note_once, "b");
@@ -56,7 +56,7 @@ TEST(green_go_and_spawn_share_one_queue) {
     test_loop_end(loop);
 }
 
-TEST(green_yield_rotates) {
+TEST(green_yield_rotates, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(note_thrice, "a");
     test_go(note_thrice, "b");
@@ -76,7 +76,7 @@ static ptk_err go_two_and_yield(void *arg) {
     return PTK_OK;
 }
 
-TEST(green_go_from_inside_runs_after_the_caller) {
+TEST(green_go_from_inside_runs_after_the_caller, NEEDS_ORDER) {
     test_in_green(go_two_and_yield);
     CHECK_STR(test_notes(), "abcd");
 }
@@ -118,7 +118,7 @@ static ptk_err be_one_of_many(void *arg) {
     return PTK_OK;
 }
 
-TEST(green_many_alive_at_once) {
+TEST(green_many_alive_at_once, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     int most = 0;
     for (int i = 0; i < MANY; i++) {
@@ -402,7 +402,7 @@ static ptk_err set_local_and_clear(void *letter) {
     return PTK_OK;
 }
 
-TEST(green_local_storage_is_per_green_thread) {
+TEST(green_local_storage_is_per_green_thread, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     CHECK(ptk_green_get_local(&noted_key) == NULL);
     CHECK_ERR(ptk_green_set_local(&noted_key, "x"), PTK_ERR_NOT_GREEN);

@@ -31,7 +31,7 @@ TEST(join_takes_the_result) {
 static ptk_err join_one_that_has_ended(void *arg) {
     (void) arg;
     ptk_green_t *green = test_spawn(answer_short, NULL);
-    test_yield();
+    test_let_poll();
     CHECK_EQ(test_counters().green_threads, 1);
     CHECK_ERR(test_join(green), PTK_ERR_SHORT);
     green = test_spawn(answer_short, NULL);
@@ -133,6 +133,7 @@ static ptk_err join_twice_at_once(void *arg) {
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
     ptk_green_t *first = test_spawn(join_it, green);
+    test_let_poll();
     ptk_green_t *second = test_spawn(join_it, green);
     CHECK_ERR(test_join(second), PTK_ERR_BUSY);
     CHECK_OK(ptk_waitable_signal(user));
@@ -151,7 +152,7 @@ static ptk_err cancel_the_joiner(void *arg) {
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
     ptk_green_t *joiner = test_spawn(join_it, green);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_green_cancel(joiner));
     CHECK_ERR(test_join(joiner), PTK_ERR_CANCELED);
     CHECK_OK(ptk_waitable_signal(user));
@@ -169,7 +170,7 @@ static ptk_err end_and_cancel_the_joiner_at_once(void *arg) {
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
     ptk_green_t *joiner = test_spawn(join_it, green);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     test_yield(); /* the joined green thread has ended, so the joiner's result is complete; it runs after this
                    */
@@ -180,23 +181,25 @@ static ptk_err end_and_cancel_the_joiner_at_once(void *arg) {
     return PTK_OK;
 }
 
-TEST(p46_join_that_is_complete_beats_the_cancel) {
+TEST(p46_join_that_is_complete_beats_the_cancel, NEEDS_ORDER) {
     test_in_green(end_and_cancel_the_joiner_at_once);
 }
 
-static ptk_err note_and_answer(void *arg) {
-    (void) arg;
-    test_yield();
+static ptk_err wait_and_note(void *user) {
+    CHECK_OK(wait_for(user));
     test_note('x');
+    ptk_waitable_destroy(user);
     return PTK_OK;
 }
 
 static ptk_err detach_one_that_runs(void *arg) {
     (void) arg;
-    ptk_green_t *green = test_spawn(note_and_answer, NULL);
-    test_yield();
+    ptk_waitable_t *user = test_user();
+    ptk_green_t *green = test_spawn(wait_and_note, user);
+    test_let_poll();
     CHECK_OK(ptk_green_detach(green));
     CHECK_STR(test_notes(), "");
+    CHECK_OK(ptk_waitable_signal(user));
     return PTK_OK;
 }
 
@@ -210,7 +213,7 @@ static ptk_err detach_one_that_is_joined(void *arg) {
     ptk_waitable_t *user = test_user();
     ptk_green_t *green = test_spawn(wait_for, user);
     ptk_green_t *joiner = test_spawn(join_it, green);
-    test_yield();
+    test_let_poll();
     CHECK_ERR(ptk_green_detach(green), PTK_ERR_BUSY);
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(test_join(joiner));
@@ -227,7 +230,7 @@ static ptk_err detach_oneself(void *arg) {
     (void) arg;
     CHECK_OK(ptk_green_detach(ptk_green_self()));
     CHECK_ERR(ptk_green_detach(ptk_green_self()), PTK_ERR_CLOSED);
-    test_yield();
+    test_let_poll();
     test_note('x');
     return PTK_OK;
 }

@@ -133,6 +133,16 @@ static ptk_err misuse_fd(objects_t *objects) {
     return ptk_get_err();
 }
 
+static ptk_err misuse_poll_set(objects_t *objects) {
+    size_t count = 0;
+    return ptk_event_loop_platform_poll_set(objects->loop, NULL, 0, &count);
+}
+
+static ptk_err misuse_next_ms(objects_t *objects) {
+    uint32_t next_ms = 0;
+    return ptk_scheduler_next_ms(objects->loop, &next_ms);
+}
+
 static ptk_err misuse_go(objects_t *objects) {
     return ptk_go(objects->loop, answer_ok, NULL);
 }
@@ -248,6 +258,8 @@ static const struct {
     {"ptk_event_loop_platform_destroy", misuse_destroy},
     {"ptk_event_loop_platform_name", misuse_name},
     {"ptk_event_loop_platform_fd", misuse_fd},
+    {"ptk_event_loop_platform_poll_set", misuse_poll_set},
+    {"ptk_scheduler_next_ms", misuse_next_ms},
     {"ptk_go", misuse_go},
     {"ptk_green_spawn", misuse_spawn},
     {"ptk_green_join", misuse_join},
@@ -365,7 +377,7 @@ TEST(p54_calls_without_an_object_on_a_thread_without_a_loop, REAL_THREADS) {
 
 /* --- outside green threads ------------------------------------------------------------------------------ */
 
-TEST(misuse_parking_calls_outside_green_threads_are_not_green) {
+TEST(misuse_parking_calls_outside_green_threads_are_not_green, TRUSTS_READINESS) {
     objects_t objects;
     size_t index = 9;
     objects_init(&objects);

@@ -86,7 +86,11 @@ TEST(loop_without_one_is_no_loop) {
     CHECK_ERR(ptk_scheduler_dump(NULL), PTK_ERR_NO_LOOP);
     CHECK_ERR(ptk_scheduler_dump_on_signal(NULL, 10), PTK_ERR_NO_LOOP);
     ptk_scheduler_counters_t counters = PTK_SCHEDULER_COUNTERS_INIT;
+    uint32_t next_ms = 0;
+    size_t entries = 0;
     CHECK_ERR(ptk_scheduler_counters(NULL, &counters), PTK_ERR_NO_LOOP);
+    CHECK_ERR(ptk_scheduler_next_ms(NULL, &next_ms), PTK_ERR_NO_LOOP);
+    CHECK_ERR(ptk_event_loop_platform_poll_set(NULL, NULL, 0, &entries), PTK_ERR_NO_LOOP);
     CHECK_ERR(ptk_go(NULL, answer_ok, NULL), PTK_ERR_NO_LOOP);
     CHECK_ERR(ptk_get_err(), PTK_ERR_NO_LOOP);
     CHECK(ptk_green_spawn(NULL, NULL, answer_ok, NULL) == NULL);
@@ -103,7 +107,7 @@ static void check_create_fails(const void *options, ptk_err expected) {
     CHECK(ptk_event_loop_platform_current() == NULL);
 }
 
-TEST(loop_platform_by_option_and_by_environment, REAL_PROCESS) {
+TEST(loop_platform_by_option_and_by_environment, REAL_PROCESS | EVERY_PLATFORM) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     static const char *const names[] = {"epoll", "poll"};
     CHECK_EQ(setenv("PTK_PLATFORM", "nonsense", 1), 0);
@@ -181,7 +185,7 @@ static ptk_err work_a_little(void *arg) {
     return ptk_sleep_ms(1);
 }
 
-TEST(daemons_are_canceled_when_only_they_are_left) {
+TEST(daemons_are_canceled_when_only_they_are_left, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     go_daemon(be_a_daemon, "a");
     test_go(work_a_little, NULL);
@@ -223,7 +227,7 @@ TEST(daemons_may_clean_up_and_spawn_while_run_drains) {
     ptk_event_loop_platform_t *loop = test_loop();
     go_daemon(clean_up_with_company, NULL);
     test_run();
-    CHECK_STR(test_notes(), "dgx");
+    CHECK(strcmp(test_notes(), "dgx") == 0 || strcmp(test_notes(), "gdx") == 0);
     CHECK_EQ(test_counters().green_threads, 0);
     test_loop_end(loop);
 }
@@ -248,7 +252,7 @@ static ptk_err stop_and_spawn(void *arg) {
     return PTK_OK;
 }
 
-TEST(stop_cancels_all_and_those_spawned_later) {
+TEST(stop_cancels_all_and_those_spawned_later, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(note_stop, "a");
     test_go(stop_and_spawn, NULL);
@@ -259,7 +263,7 @@ TEST(stop_cancels_all_and_those_spawned_later) {
     test_loop_end(loop);
 }
 
-TEST(stop_leaves_a_loop_that_runs_again) {
+TEST(stop_leaves_a_loop_that_runs_again, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(note_stop, "a");
     test_go(stop_and_spawn, NULL);
@@ -270,7 +274,7 @@ TEST(stop_leaves_a_loop_that_runs_again) {
     test_loop_end(loop);
 }
 
-TEST(stop_before_run_takes_effect_in_the_next_run_only) {
+TEST(stop_before_run_takes_effect_in_the_next_run_only, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     CHECK_OK(ptk_scheduler_stop(loop));
     test_go(note_stop, "a");
@@ -446,7 +450,7 @@ static ptk_err yield_twice(void *arg) {
     return PTK_OK;
 }
 
-TEST(counters_count_what_happened) {
+TEST(counters_count_what_happened, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_scheduler_counters_t before = test_counters();
     test_go(yield_twice, NULL);
@@ -554,7 +558,7 @@ TEST(p11_poller_that_is_interrupted_is_called_again, HOOKS_POLLER) {
 
 /* --- stop, polled --------------------------------------------------------------------------------------- */
 
-TEST(stop_works_with_poll_too) {
+TEST(stop_works_with_poll_too, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(note_stop, "a");
     go_daemon(note_stop, "b");

@@ -337,3 +337,45 @@ TEST(deadlock_with_a_daemon_parked_beside) {
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }
+
+/* --- one that was externally wakeable and has ended --- */
+
+typedef struct ending {
+    ptk_waitable_t *readable;
+    ptk_waitable_t *user;
+    int write_fd;
+} ending_t;
+
+static ptk_err end_after_an_event(void *arg) {
+    const ending_t *ending = arg;
+    return test_wait(ending->readable, PTK_TIMEOUT_INFINITE);
+}
+
+/* The check for a deadlock finds the other green thread, which waits for the outside, each time but the last.
+ */
+static ptk_err end_the_other_and_wait(void *arg) {
+    const ending_t *ending = arg;
+    CHECK_OK(ptk_sleep_ms(2));
+    test_write(ending->write_fd, 1);
+    return test_wait(ending->user, PTK_TIMEOUT_INFINITE);
+}
+
+TEST(p51_deadlock_after_the_only_externally_wakeable_one_has_ended) {
+    TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
+    ptk_event_loop_platform_t *loop = test_loop();
+    int fds[2];
+    test_pipe(fds);
+    ending_t ending = {.readable = test_fd_waitable(fds[0]), .user = test_user(), .write_fd = fds[1]};
+    test_go(end_after_an_event, &ending);
+    test_go(end_the_other_and_wait, &ending);
+    test_capture_begin();
+    CHECK_ERR(ptk_scheduler_run(loop), PTK_ERR_DEADLOCK);
+    CHECK(test_report_has("end_the_other_and_wait"));
+    test_capture_end();
+    CHECK_OK(ptk_waitable_signal(ending.user));
+    test_run();
+    ptk_waitable_destroy(ending.readable);
+    ptk_waitable_destroy(ending.user);
+    test_close_pair(fds);
+    test_loop_end(loop);
+}

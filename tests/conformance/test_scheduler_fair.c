@@ -56,14 +56,14 @@ static void run_hot_and_cold(hot_and_cold_t *state, size_t cold_count) {
     test_loop_end(loop);
 }
 
-TEST(p47_one_hot_and_999_that_are_runnable) {
+TEST(p47_one_hot_and_999_that_are_runnable, NEEDS_ORDER) {
     hot_and_cold_t state;
     run_hot_and_cold(&state, COLD_COUNT);
     CHECK(state.hot_operations > 0);
     CHECK(state.largest_gap <= MOST_IN_A_ROW + 1);
 }
 
-TEST(p47_one_hot_and_one_that_is_runnable) {
+TEST(p47_one_hot_and_one_that_is_runnable, NEEDS_ORDER) {
     hot_and_cold_t state;
     run_hot_and_cold(&state, 1);
     CHECK(state.hot_operations > 0);
@@ -128,7 +128,7 @@ static void need_descriptors(rlim_t count) {
     }
 }
 
-TEST(p47_one_hot_and_999_that_wait_for_descriptors) {
+TEST(p47_one_hot_and_999_that_wait_for_descriptors, NEEDS_ORDER) {
     need_descriptors(COLD_COUNT + 100);
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
@@ -249,7 +249,7 @@ static ptk_err spend_the_budget(void *arg) {
     return PTK_OK;
 }
 
-TEST(p47_calls_with_timeout_zero_spend_the_budget_and_never_switch) {
+TEST(p47_calls_with_timeout_zero_spend_the_budget_and_never_switch, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(spend_the_budget, NULL);
     test_go(note_once, NULL);
@@ -271,7 +271,7 @@ static ptk_err signal_oneself(void *arg) {
     return PTK_OK;
 }
 
-TEST(p47_one_that_signals_itself_lets_the_others_run) {
+TEST(p47_one_that_signals_itself_lets_the_others_run, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     hot_and_cold_t state = {.cold_left = 10};
     test_go(signal_oneself, &state);

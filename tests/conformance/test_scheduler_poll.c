@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ptk_scheduler_poll(), what it reports about the next call, and the descriptor that embeds a loop in
-   another one. */
+/* ptk_scheduler_poll(), and what it reports about the next call. */
 #include "conformance.h"
-
-#include <poll.h>
-#include <pthread.h>
-#include <string.h>
 
 static ptk_err yield_thrice(void *letter) {
     for (int i = 0; i < 3; i++) {
@@ -45,7 +40,7 @@ TEST(poll_of_nothing_is_closed) {
     test_loop_end(loop);
 }
 
-TEST(poll_runs_each_runnable_green_thread_once) {
+TEST(poll_runs_each_runnable_green_thread_once, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t next_ms = 7;
     test_go(yield_thrice, "a");
@@ -62,7 +57,7 @@ TEST(poll_runs_each_runnable_green_thread_once) {
     test_loop_end(loop);
 }
 
-TEST(poll_returns_the_next_deadline_rounded_up) {
+TEST(poll_returns_the_next_deadline_rounded_up, NEEDS_TICKS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms[] = {50, 20};
@@ -90,7 +85,7 @@ TEST(poll_returns_the_next_deadline_rounded_up) {
     test_clock_end();
 }
 
-TEST(poll_waits_no_longer_than_it_may) {
+TEST(poll_waits_no_longer_than_it_may, NEEDS_TICKS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 50;
@@ -150,7 +145,7 @@ TEST(poll_with_daemons_alone_is_closed) {
     test_loop_end(loop);
 }
 
-TEST(poll_delivers_descriptors) {
+TEST(poll_delivers_descriptors, TRUSTS_READINESS) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fds[2];
     test_pipe(fds);
@@ -162,144 +157,5 @@ TEST(poll_delivers_descriptors) {
     CHECK_STR(test_notes(), "w");
     ptk_waitable_destroy(readable);
     test_close_pair(fds);
-    test_loop_end(loop);
-}
-
-/* --- the loop's descriptor ------------------------------------------------------------------------------ */
-
-/* Returns the loop's descriptor; skips the test where there is none. */
-static int exposed(ptk_event_loop_platform_t *loop) {
-    ptk_os_handle_t fd = ptk_event_loop_platform_fd(loop);
-    if (strcmp(ptk_event_loop_platform_name(loop), "epoll") != 0) {
-        CHECK(fd == PTK_OS_HANDLE_NONE);
-        CHECK_ERR(ptk_get_err(), PTK_ERR_NOT_SUPPORTED);
-        SKIP("only epoll has a descriptor of its own");
-    }
-    CHECK(fd != PTK_OS_HANDLE_NONE);
-    CHECK(fd == ptk_event_loop_platform_fd(NULL));
-    return (int) fd;
-}
-
-static bool is_readable(int fd, int timeout_ms) {
-    struct pollfd entry = {.fd = fd, .events = POLLIN};
-    int got = fd_poll(&entry, 1, timeout_ms);
-    CHECK(got >= 0);
-    return got == 1;
-}
-
-/* Drives the loop by its descriptor alone until no green thread is left; returns how many rounds that
-   took. */
-static size_t drive_by_descriptor(ptk_event_loop_platform_t *loop, int fd) {
-    size_t turns = 0;
-    do {
-        CHECK(is_readable(fd, -1));
-        turns++;
-    } while (ptk_scheduler_poll(loop, 0, NULL) == PTK_OK);
-    return turns;
-}
-
-TEST(fd_is_quiet_while_there_is_nothing_to_do) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    int fd = exposed(loop);
-    ptk_waitable_t *user = test_user();
-    test_go(wait_for, user);
-    CHECK(is_readable(fd, 0));
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    CHECK(!is_readable(fd, 0));
-    CHECK_OK(ptk_waitable_signal(user));
-    CHECK(is_readable(fd, 0));
-    CHECK_ERR(ptk_scheduler_poll(loop, 0, NULL), PTK_ERR_DONE);
-    CHECK_STR(test_notes(), "w");
-    ptk_waitable_destroy(user);
-    test_loop_end(loop);
-}
-
-TEST(fd_shows_runnable_green_threads) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    int fd = exposed(loop);
-    test_go(yield_thrice, "a");
-    test_go(yield_thrice, "b");
-    CHECK(drive_by_descriptor(loop, fd) >= 4);
-    CHECK_STR(test_notes(), "ababab");
-    test_loop_end(loop);
-}
-
-TEST(fd_shows_deadlines) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    int fd = exposed(loop);
-    uint32_t ms[] = {8, 3};
-    uint64_t start = ptk_now_ns();
-    test_go(sleep_some_ms, &ms[0]);
-    test_go(sleep_some_ms, &ms[1]);
-    size_t turns = drive_by_descriptor(loop, fd);
-    CHECK(ptk_now_ns() - start >= 8 * PTK_NS_PER_MS);
-    CHECK_STR(test_notes(), "ss");
-    CHECK(turns <= 20);
-    test_loop_end(loop);
-}
-
-TEST(fd_shows_deadlines_armed_before_it_was_requested) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    uint32_t ms = 3;
-    test_go(sleep_some_ms, &ms);
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    drive_by_descriptor(loop, exposed(loop));
-    CHECK_STR(test_notes(), "s");
-    test_loop_end(loop);
-}
-
-TEST(fd_shows_timer_waitables_and_descriptors) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    int fd = exposed(loop);
-    int fds[2];
-    test_pipe(fds);
-    ptk_waitable_t *timer = test_timer_waitable(3, 0);
-    ptk_waitable_t *readable = test_fd_waitable(fds[0]);
-    test_write(fds[1], 1);
-    test_go(wait_for, timer);
-    test_go(wait_for, readable);
-    drive_by_descriptor(loop, fd);
-    CHECK_STR(test_notes(), "ww");
-    ptk_waitable_destroy(timer);
-    ptk_waitable_destroy(readable);
-    test_close_pair(fds);
-    test_loop_end(loop);
-}
-
-static void *signal_once(void *signaler) {
-    CHECK_OK(ptk_signaler_signal(signaler));
-    return NULL;
-}
-
-TEST(fd_shows_signals_of_other_threads, REAL_THREADS) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    int fd = exposed(loop);
-    ptk_waitable_t *user = test_user();
-    ptk_signaler_t *signaler = ptk_waitable_signaler(user);
-    pthread_t thread;
-    test_go(wait_for, user);
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    CHECK(!is_readable(fd, 0));
-    CHECK_EQ(pthread_create(&thread, NULL, signal_once, signaler), 0);
-    drive_by_descriptor(loop, fd);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-    CHECK_STR(test_notes(), "w");
-    ptk_signaler_unref(signaler);
-    ptk_waitable_destroy(user);
-    test_loop_end(loop);
-}
-
-TEST(fd_that_was_requested_does_not_disturb_run) {
-    ptk_event_loop_platform_t *loop = test_loop();
-    exposed(loop);
-    uint32_t ms[] = {2, 1};
-    test_go(sleep_some_ms, &ms[0]);
-    test_go(sleep_some_ms, &ms[1]);
-    test_go(yield_thrice, "a");
-    test_run();
-    CHECK_STR(test_notes(), "aaass");
     test_loop_end(loop);
 }

@@ -258,8 +258,8 @@ TEST(p78_a_blocked_signal_is_reported_at_create, REAL_SIGNALS) {
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
-    ptk_log_set_sink(keep_warning, NULL);
     ptk_event_loop_platform_t *loop = test_loop();
+    ptk_log_set_sink(keep_warning, NULL);
     signal_waitable(SIGUSR1);
     CHECK_STR(warning, "");
     signal_waitable(SIGTERM);
@@ -335,8 +335,9 @@ static ptk_err wake_in_order(void *arg) {
     (void) arg;
     ptk_waitable_t *signal = signal_waitable(SIGUSR1);
     ptk_green_t *first = test_spawn(wait_for, signal);
+    test_let_poll();
     ptk_green_t *second = test_spawn(wait_for, signal);
-    test_yield();
+    test_let_poll();
     CHECK_EQ(test_raise(SIGUSR1), 0);
     CHECK_OK(test_join(first));
     test_let_poll();

@@ -57,7 +57,9 @@ TEST(p50_signals_of_many_threads_are_all_counted, REAL_THREADS) {
 typedef struct rally {
     ptk_waitable_t *user;
     ptk_signaler_t *signaler;
+    atomic_uint sent; /* in bursts */
     atomic_uint returned;
+    atomic_bool ended; /* no further burst comes */
 } rally_t;
 
 #define RALLIES 2000
@@ -102,7 +104,8 @@ TEST(p50_no_wake_is_lost_between_the_last_look_and_the_sleep, REAL_THREADS) {
 
 static void *serve_bursts(void *arg) {
     rally_t *rally = arg;
-    for (unsigned i = 0; i < BURSTS; i++) {
+    ptk_test_rounds_t rounds = {.least = 20, .most = BURSTS};
+    for (unsigned i = 0; ptk_test_round(&rounds, i); i++) {
         while (atomic_load(&rally->returned) < 2 * i) {
             sched_yield();
         }
@@ -110,14 +113,16 @@ static void *serve_bursts(void *arg) {
         for (volatile unsigned spin = i % 300; spin > 0; spin--) {
         }
         CHECK_OK(ptk_signaler_signal(rally->signaler));
+        atomic_store(&rally->sent, 2 * (i + 1));
     }
+    atomic_store(&rally->ended, true);
     return NULL;
 }
 
 /* It looks all the time, so that a signal is delivered as soon as it is sent. */
 static ptk_err play_back_bursts(void *arg) {
     rally_t *rally = arg;
-    while (atomic_load(&rally->returned) < 2 * BURSTS) {
+    while (!atomic_load(&rally->ended) || atomic_load(&rally->returned) < atomic_load(&rally->sent)) {
         if (test_wait(rally->user, 0) == PTK_OK) {
             atomic_fetch_add(&rally->returned, (unsigned) ptk_waitable_count());
         } else {

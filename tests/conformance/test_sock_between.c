@@ -157,7 +157,7 @@ static ptk_err cancel_between(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_cancel_between_the_wake_and_the_run_of_a_socket_call) {
+TEST(p46_cancel_between_the_wake_and_the_run_of_a_socket_call, NEEDS_ORDER | TRUSTS_READINESS) {
     sock_in_green(cancel_between);
 }
 
@@ -169,7 +169,7 @@ static ptk_err close_between(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_close_between_the_wake_and_the_run_of_a_socket_call) {
+TEST(p05_close_between_the_wake_and_the_run_of_a_socket_call, NEEDS_ORDER | TRUSTS_READINESS) {
     sock_in_green(close_between);
 }
 

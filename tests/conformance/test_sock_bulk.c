@@ -158,11 +158,11 @@ static void many_connections(void) {
     test_loop_end(loop);
 }
 
-TEST(sock_500_connections_echo_at_once) {
+TEST(sock_500_connections_echo_at_once, MANY_DESCRIPTORS) {
     many_connections();
 }
 
-TEST(sock_500_connections_echo_at_once_ipv6) {
+TEST(sock_500_connections_echo_at_once_ipv6, MANY_DESCRIPTORS) {
     sock_use_ipv6();
     many_connections();
 }

@@ -71,7 +71,7 @@ static ptk_err all_boundaries(void *unused) {
     return PTK_OK;
 }
 
-TEST(p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it, WHOLE_TRANSFERS) {
+TEST(p23_recv_deadline_at_the_event_and_a_nanosecond_beside_it, WHOLE_TRANSFERS | NEEDS_ORDER) {
     sock_in_green(all_boundaries);
 }
 

@@ -176,6 +176,7 @@ static void add_waiter(waiters_t *waiters, sock_verb_t verb, ptk_sock_t *sock, u
     task->addr = &waiters->full.addr;
     task->timeout_ms = SOCK_FOREVER;
     sock_task_start(task);
+    sock_settle();
 }
 
 static void waiters_begin(waiters_t *waiters) {
@@ -236,7 +237,7 @@ static ptk_err close_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_close_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_close_wakes_recv_send_accept_connect_and_waits, TRUSTS_READINESS) {
     sock_in_green(close_under_waiters);
 }
 
@@ -248,7 +249,7 @@ static ptk_err abort_under_waiters(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_reset_wakes_recv_send_accept_connect_and_waits) {
+TEST(p05_reset_wakes_recv_send_accept_connect_and_waits, TRUSTS_READINESS) {
     sock_in_green(abort_under_waiters);
 }
 

@@ -182,7 +182,7 @@ static ptk_err spurious_accept(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_accept_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER) {
+TEST(p10_accept_goes_back_to_wait_after_a_spurious_wake, HOOKS_POLLER | TRUSTS_READINESS) {
     sock_in_green(spurious_accept);
 }
 
@@ -201,7 +201,7 @@ static ptk_err spurious_wait(void *unused) {
     return PTK_OK;
 }
 
-TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_spurious_wake, HOOKS_POLLER) {
+TEST(p10_wait_of_a_sockets_waitable_is_not_ended_by_a_spurious_wake, HOOKS_POLLER | TRUSTS_READINESS) {
     sock_in_green(spurious_wait);
 }
 
@@ -385,7 +385,7 @@ static ptk_err unseen_ends(void *unused) {
     return PTK_OK;
 }
 
-TEST(p08_reset_and_hangup_without_waiters_do_not_spin) {
+TEST(p08_reset_and_hangup_without_waiters_do_not_spin, TRUSTS_READINESS) {
     sock_in_green(unseen_ends);
 }
 

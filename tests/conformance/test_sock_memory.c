@@ -164,7 +164,7 @@ static ptk_err no_memory_for_accept(void *unused) {
     return PTK_OK;
 }
 
-TEST(p55_accept_without_memory_leaves_the_connection_in_the_backlog) {
+TEST(p55_accept_without_memory_leaves_the_connection_in_the_backlog, MANY_DESCRIPTORS) {
     in_green_with_scarce_memory(no_memory_for_accept);
 }
 
@@ -189,7 +189,7 @@ static ptk_err no_memory_for_waitables(void *unused) {
     return PTK_OK;
 }
 
-TEST(p55_sock_waitable_without_memory) {
+TEST(p55_sock_waitable_without_memory, MANY_DESCRIPTORS) {
     in_green_with_scarce_memory(no_memory_for_waitables);
 }
 

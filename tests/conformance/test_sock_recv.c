@@ -272,8 +272,8 @@ static ptk_err three_receivers(void *unused) {
     };
     for (int i = 0; i < 3; i++) {
         sock_task_start(&tasks[i]);
+        sock_settle();
     }
-    sock_settle();
     CHECK(!tasks[0].ended && tasks[1].ended && tasks[2].ended);
     CHECK_ERR(sock_task_join(&tasks[1]), PTK_ERR_BUSY);
     CHECK_ERR(sock_task_join(&tasks[2]), PTK_ERR_BUSY);

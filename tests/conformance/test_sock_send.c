@@ -29,8 +29,8 @@ static void crowd_start(crowd_t *crowd, size_t unit) {
         sock_fill(task->buffer, task->length, i * 1000000);
         crowd->total += task->length;
         sock_task_start(task);
+        sock_settle();
     }
-    sock_settle();
 }
 
 static void crowd_end(crowd_t *crowd) {
@@ -113,11 +113,11 @@ static ptk_err queued_ones_leave(void *unused) {
     sock_task_t last = {
         .verb = SOCK_SEND, .sock = pair.sock, .buffer = "l", .length = 1, .timeout_ms = SOCK_FOREVER};
     sock_fill(big, sizeof big, 0);
-    sock_task_start(&first);
-    sock_task_start(&timed);
-    sock_task_start(&cancelled);
-    sock_task_start(&last);
-    sock_settle();
+    sock_task_t *tasks[] = {&first, &timed, &cancelled, &last};
+    for (size_t i = 0; i < 4; i++) {
+        sock_task_start(tasks[i]);
+        sock_settle();
+    }
     CHECK_OK(ptk_green_cancel(cancelled.green));
     CHECK_ERR(sock_task_join(&cancelled), PTK_ERR_CANCELED);
     CHECK_ERR(sock_task_join(&timed), PTK_ERR_TIMEOUT);

@@ -71,7 +71,7 @@ static ptk_err hint(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_is_a_hint_that_consumes_nothing) {
+TEST(sock_waitable_is_a_hint_that_consumes_nothing, TRUSTS_READINESS) {
     sock_in_green(hint);
 }
 
@@ -96,7 +96,7 @@ static ptk_err writable(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_for_writing) {
+TEST(sock_waitable_for_writing, TRUSTS_READINESS) {
     sock_in_green(writable);
 }
 
@@ -148,7 +148,7 @@ static ptk_err beside_a_receive(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_is_busy_beside_a_receive) {
+TEST(p06_sock_waitable_is_busy_beside_a_receive, TRUSTS_READINESS) {
     sock_in_green(beside_a_receive);
 }
 
@@ -170,7 +170,7 @@ static ptk_err receive_beside(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_receive_is_busy_beside_a_wait_for_reading) {
+TEST(p06_receive_is_busy_beside_a_wait_for_reading, TRUSTS_READINESS) {
     sock_in_green(receive_beside);
 }
 
@@ -189,7 +189,9 @@ static ptk_err beside_a_send(void *unused) {
     sock_task_t behind = {
         .verb = SOCK_SEND, .sock = pair.sock, .buffer = "tail", .length = 4, .timeout_ms = SOCK_FOREVER};
     sock_task_start(&sender);
+    sock_settle();
     sock_task_start(&waiter);
+    sock_settle();
     sock_task_start(&behind);
     sock_settle();
     CHECK(!sender.ended && !waiter.ended && !behind.ended);
@@ -220,8 +222,8 @@ static ptk_err of_a_listener(void *unused) {
     };
     for (int i = 0; i < 3; i++) {
         sock_task_start(&tasks[i]);
+        sock_settle();
     }
-    sock_settle();
     CHECK(!tasks[0].ended && !tasks[1].ended && !tasks[2].ended);
     int peer = peer_connect(&addr);
     for (int i = 0; i < 3; i++) {
@@ -234,7 +236,7 @@ static ptk_err of_a_listener(void *unused) {
     return PTK_OK;
 }
 
-TEST(p06_sock_waitable_of_a_listener_passes_the_wake_on) {
+TEST(p06_sock_waitable_of_a_listener_passes_the_wake_on, TRUSTS_READINESS) {
     sock_in_green(of_a_listener);
 }
 
@@ -258,7 +260,7 @@ static ptk_err leave(void *unused) {
     return PTK_OK;
 }
 
-TEST(p46_sock_waitable_waits_can_be_cancelled_and_aborted) {
+TEST(p46_sock_waitable_waits_can_be_cancelled_and_aborted, TRUSTS_READINESS) {
     sock_in_green(leave);
 }
 
@@ -285,7 +287,7 @@ static ptk_err carry(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_is_ready_while_there_are_unread_bytes) {
+TEST(sock_waitable_is_ready_while_there_are_unread_bytes, TRUSTS_READINESS) {
     sock_in_green(carry);
 }
 
@@ -316,7 +318,7 @@ static ptk_err beside_a_timer(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waitable_in_wait_any_with_a_timer) {
+TEST(sock_waitable_in_wait_any_with_a_timer, TRUSTS_READINESS) {
     sock_in_green(beside_a_timer);
 }
 
@@ -361,7 +363,7 @@ static ptk_err one_of_three(void *unused) {
     return PTK_OK;
 }
 
-TEST(p07_wait_any_of_three_sockets) {
+TEST(p07_wait_any_of_three_sockets, TRUSTS_READINESS) {
     sock_in_green(one_of_three);
 }
 
@@ -385,6 +387,6 @@ static ptk_err closed_in_wait_any(void *unused) {
     return PTK_OK;
 }
 
-TEST(p05_close_ends_a_wait_any_with_its_index) {
+TEST(p05_close_ends_a_wait_any_with_its_index, TRUSTS_READINESS) {
     sock_in_green(closed_in_wait_any);
 }

@@ -71,7 +71,7 @@ static ptk_err yield_in_three_ways(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_sleep_zero_and_sleep_until_the_past_are_yields) {
+TEST(timer_sleep_zero_and_sleep_until_the_past_are_yields, NEEDS_ORDER) {
     test_in_green(yield_in_three_ways);
     CHECK_STR(test_notes(), "a1b2c3");
 }
@@ -80,7 +80,7 @@ static ptk_err sleep_some_ms(void *ms) {
     return ptk_sleep_ms(*(uint32_t *) ms);
 }
 
-TEST(p20_no_busy_loop_while_one_sleeps) {
+TEST(p20_no_busy_loop_while_one_sleeps, NEEDS_TICKS) {
     uint32_t ms = 25;
     ptk_event_loop_platform_t *loop = test_loop();
     test_go(sleep_some_ms, &ms);
@@ -108,7 +108,7 @@ static ptk_err sleep_and_note_when(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_ties_expire_in_the_order_of_arming) {
+TEST(timer_ties_expire_in_the_order_of_arming, NEEDS_ORDER) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     sleeper_t sleepers[26];
@@ -130,7 +130,7 @@ static ptk_err sleep_ms_and_note(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_relative_sleeps_expire_by_length_and_ties_by_arming) {
+TEST(timer_relative_sleeps_expire_by_length_and_ties_by_arming, NEEDS_ORDER) {
     static const uint32_t ms[] = {3, 1, 2, 3, 1, 2, 1};
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
@@ -171,7 +171,7 @@ TEST(p20_a_poller_that_returns_early_ends_no_wait_early) {
     test_clock_end();
 }
 
-TEST(p20_a_poller_that_returns_early_is_called_again_without_a_spin) {
+TEST(p20_a_poller_that_returns_early_is_called_again_without_a_spin, NEEDS_TICKS) {
     uint32_t ms = 1000;
     test_clock_begin(START_NS);
     test_clock_wake_early(true);
@@ -331,7 +331,7 @@ static void check_many(void) {
     }
 }
 
-TEST(p19_many_timers_wake_in_order_of_deadline) {
+TEST(p19_many_timers_wake_in_order_of_deadline, NEEDS_ORDER) {
     ptk_test_random_t random = {4711};
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
@@ -410,7 +410,7 @@ static void meet_at(int64_t offset, bool with_fd) {
     test_clock_end();
 }
 
-TEST(p23_deadline_against_readiness_of_a_descriptor) {
+TEST(p23_deadline_against_readiness_of_a_descriptor, TRUSTS_READINESS) {
     static const int64_t offsets[] = {-1000, -1, 0, 1, 1000};
     for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
         meet_at(offsets[i], true);
@@ -469,7 +469,7 @@ static ptk_err write_at_the_deadline(void *arg) {
     return PTK_OK;
 }
 
-TEST(p23_readiness_between_the_deadline_and_the_wake_wins) {
+TEST(p23_readiness_between_the_deadline_and_the_wake_wins, NEEDS_ORDER) {
     int fds[2];
     meeting_t meeting;
     test_clock_begin(START_NS);
@@ -483,6 +483,64 @@ TEST(p23_readiness_between_the_deadline_and_the_wake_wins) {
     meeting_fini(&meeting, fds);
     test_loop_end(loop);
     test_clock_end();
+}
+
+/* The same wait among several descriptors, of which the last one becomes ready. */
+typedef struct meeting_of_several {
+    meeting_t quiet;
+    meeting_t ready;
+    size_t index;
+    ptk_green_t *waiter;
+} meeting_of_several_t;
+
+static ptk_err wait_for_either(void *arg) {
+    meeting_of_several_t *several = arg;
+    ptk_waitable_wait_item_t items[] = {{.waitable = several->quiet.waitable, .events = PTK_EVENT_READ},
+                                        {.waitable = several->ready.waitable, .events = PTK_EVENT_READ}};
+    several->ready.result = ptk_waitable_wait_any(items, 2, &several->index, 10);
+    CHECK_EQ(items[1].ready_out, several->ready.result == PTK_OK ? PTK_EVENT_READ : 0);
+    return PTK_OK;
+}
+
+static ptk_err write_to_one_at_the_deadline(void *arg) {
+    meeting_of_several_t *several = arg;
+    return write_at_the_deadline(&several->ready);
+}
+
+/* The waiter is woken by its cancel, and a byte comes before it runs again. */
+static ptk_err cancel_and_write(void *arg) {
+    meeting_of_several_t *several = arg;
+    CHECK_OK(ptk_sleep_ms(5));
+    CHECK_OK(ptk_green_cancel(several->waiter));
+    make_ready(&several->ready);
+    return PTK_OK;
+}
+
+static void meet_several(ptk_green_fn end_wait) {
+    int fds[2][2];
+    meeting_of_several_t several = {.index = 9};
+    test_clock_begin(START_NS);
+    ptk_event_loop_platform_t *loop = test_loop();
+    meeting_init(&several.quiet, fds[0], true);
+    meeting_init(&several.ready, fds[1], true);
+    test_go(end_wait, &several); /* armed first, so it runs first */
+    several.waiter = test_spawn(wait_for_either, &several);
+    test_run();
+    CHECK_OK(several.ready.result);
+    CHECK_EQ(several.index, 1);
+    CHECK_OK(ptk_green_detach(several.waiter));
+    meeting_fini(&several.quiet, fds[0]);
+    meeting_fini(&several.ready, fds[1]);
+    test_loop_end(loop);
+    test_clock_end();
+}
+
+TEST(p23_readiness_of_one_of_several_between_the_deadline_and_the_wake_wins) {
+    meet_several(write_to_one_at_the_deadline);
+}
+
+TEST(p46_readiness_of_one_of_several_between_the_cancel_and_the_wake_wins) {
+    meet_several(cancel_and_write);
 }
 
 /* Many exchanges with a timeout that often expires: every byte that was written is read, and none twice. */
@@ -522,7 +580,7 @@ static ptk_err read_with_timeouts(void *arg) {
     return PTK_OK;
 }
 
-TEST(p23_bytes_out_are_bytes_in_whatever_times_out) {
+TEST(p23_bytes_out_are_bytes_in_whatever_times_out, TRUSTS_READINESS) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     stream_t stream = {.bytes_read = 0};
@@ -568,7 +626,7 @@ static ptk_err count_wakes(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_descriptor_and_timer_at_once_wake_once) {
+TEST(p07_descriptor_and_timer_at_once_wake_once, TRUSTS_READINESS) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     int fd = fd_event();
@@ -655,7 +713,7 @@ static ptk_err take_it_away(void *arg) {
     return PTK_OK;
 }
 
-TEST(timer_of_a_wait_that_parks_again_keeps_its_deadline) {
+TEST(timer_of_a_wait_that_parks_again_keeps_its_deadline, NEEDS_ORDER | NEEDS_TICKS | TRUSTS_READINESS) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     tease_t tease = {.times = 0};

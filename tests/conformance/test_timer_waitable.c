@@ -212,14 +212,21 @@ static ptk_err wait_and_note(void *arg) {
     return PTK_OK;
 }
 
+static ptk_err start_waiters(void *arg) {
+    waiter_t *waiters = arg;
+    for (size_t i = 0; i < 3; i++) {
+        test_go(wait_and_note, &waiters[i]);
+        test_let_poll();
+    }
+    return PTK_OK;
+}
+
 TEST(timer_waitable_wakes_one_waiter_per_event_in_order) {
     test_clock_begin(START_NS);
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *timer = test_timer_waitable(10, 10);
     waiter_t waiters[] = {{timer, 'a'}, {timer, 'b'}, {timer, 'c'}};
-    for (size_t i = 0; i < 3; i++) {
-        test_go(wait_and_note, &waiters[i]);
-    }
+    test_go(start_waiters, waiters);
     test_run();
     CHECK_STR(test_notes(), "abc");
     CHECK_EQ(ptk_now_ns(), START_NS + 30 * MS);
@@ -274,11 +281,11 @@ static ptk_err abort_and_destroy(void *arg) {
     (void) arg;
     ptk_waitable_t *timer = test_timer_waitable(1000, 1000);
     ptk_green_t *first = test_spawn(wait_for, timer);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_abort(timer));
     CHECK_ERR(test_join(first), PTK_ERR_ABORTED);
     ptk_green_t *second = test_spawn(wait_for, timer);
-    test_yield();
+    test_let_poll();
     ptk_waitable_destroy(timer);
     CHECK_ERR(test_join(second), PTK_ERR_CLOSED);
     CHECK_OK(ptk_sleep_ms(3000)); /* it is really disarmed */

@@ -38,7 +38,7 @@ static ptk_err read_behind_send(void *arg) {
     return PTK_OK;
 }
 
-TEST(p69_wait_for_both_directions_watches_reading_beside_a_send) {
+TEST(p69_wait_for_both_directions_watches_reading_beside_a_send, TRUSTS_READINESS) {
     sock_in_green(read_behind_send);
 }
 
@@ -62,7 +62,7 @@ static ptk_err woken_by_either(void *arg) {
     return PTK_OK;
 }
 
-TEST(p69_wait_that_queued_for_a_gate_goes_on_when_it_gets_it) {
+TEST(p69_wait_that_queued_for_a_gate_goes_on_when_it_gets_it, TRUSTS_READINESS) {
     sock_in_green(woken_by_either);
 }
 
@@ -130,7 +130,7 @@ static ptk_err same_descriptor_twice(void *arg) {
     return PTK_OK;
 }
 
-TEST(p68_items_that_name_one_direction_twice_wait_for_it_once) {
+TEST(p68_items_that_name_one_direction_twice_wait_for_it_once, TRUSTS_READINESS) {
     sock_in_green(same_descriptor_twice);
 }
 
@@ -170,6 +170,6 @@ static ptk_err not_armed(void *arg) {
     return PTK_OK;
 }
 
-TEST(p67_wait_that_cannot_be_armed_leaves_no_record_behind) {
+TEST(p67_wait_that_cannot_be_armed_leaves_no_record_behind, TRUSTS_READINESS) {
     test_in_green(not_armed);
 }

@@ -90,8 +90,8 @@ static ptk_err wait_and_note(void *arg) {
 static void go_waiters(waiter_t *waiters, size_t count) {
     for (size_t i = 0; i < count; i++) {
         CHECK_OK(ptk_green_detach(test_spawn(wait_and_note, &waiters[i])));
+        test_let_poll();
     }
-    test_yield();
 }
 
 static ptk_err signal_three_waiters(void *arg) {
@@ -102,13 +102,13 @@ static ptk_err signal_three_waiters(void *arg) {
                           {user, PTK_TIMEOUT_INFINITE, 'c'}};
     go_waiters(waiters, 3);
     CHECK_OK(ptk_waitable_signal(user));
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "a");
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_waitable_signal(user));
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "abc");
     CHECK_OK(test_wait(user, 0));
     CHECK_EQ(ptk_waitable_count(), 2);
@@ -116,7 +116,7 @@ static ptk_err signal_three_waiters(void *arg) {
     return PTK_OK;
 }
 
-TEST(p06_user_three_waiters_are_woken_one_by_one_in_order) {
+TEST(p06_user_three_waiters_are_woken_one_by_one_in_order, NEEDS_ORDER) {
     test_in_green(signal_three_waiters);
 }
 
@@ -130,14 +130,14 @@ static ptk_err signal_around_a_timeout(void *arg) {
     CHECK_STR(test_notes(), "B");
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_waitable_signal(user));
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "Bac");
     CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);
     ptk_waitable_destroy(user);
     return PTK_OK;
 }
 
-TEST(user_waiter_that_timed_out_takes_no_event) {
+TEST(user_waiter_that_timed_out_takes_no_event, NEEDS_ORDER) {
     test_in_green(signal_around_a_timeout);
 }
 
@@ -152,7 +152,7 @@ static ptk_err come_between_wake_and_run(void *arg) {
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(test_wait(user, 0));
     CHECK_EQ(ptk_waitable_count(), 1);
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "a");
     ptk_waitable_destroy(user);
     return PTK_OK;
@@ -206,7 +206,7 @@ static ptk_err abort_waits(void *arg) {
     CHECK_ERR(test_wait(user, 0), PTK_ERR_TIMEOUT);
     ptk_green_t *first = test_spawn(wait_for, user);
     ptk_green_t *second = test_spawn(wait_for, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_abort(user));
     ptk_green_t *third = test_spawn(wait_for, user);
     CHECK_ERR(test_join(first), PTK_ERR_ABORTED);
@@ -226,8 +226,9 @@ static ptk_err abort_after_signal(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
     ptk_green_t *first = test_spawn(wait_for, user);
+    test_let_poll();
     ptk_green_t *second = test_spawn(wait_for, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_waitable_abort(user));
     CHECK_OK(test_join(first));
@@ -257,7 +258,7 @@ static ptk_err destroy_under_waiters(void *arg) {
     for (size_t i = 0; i < 5; i++) {
         waiters[i] = test_spawn(wait_and_expect_closed, user);
     }
-    test_yield();
+    test_let_poll();
     ptk_waitable_destroy(user);
     ptk_waitable_destroy(user);
     CHECK_ERR(ptk_waitable_signal(user), PTK_ERR_CLOSED);
@@ -279,8 +280,9 @@ static ptk_err destroy_after_signal(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
     ptk_green_t *first = test_spawn(wait_for, user);
+    test_let_poll();
     ptk_green_t *second = test_spawn(wait_for, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     ptk_waitable_destroy(user);
     CHECK_OK(test_join(first));
@@ -303,8 +305,9 @@ static ptk_err destroy_by_a_waiter(void *arg) {
     (void) arg;
     ptk_waitable_t *user = test_user();
     ptk_green_t *destroyer = test_spawn(wait_and_destroy, user);
+    test_let_poll();
     ptk_green_t *other = test_spawn(wait_and_expect_closed, user);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(test_join(destroyer));
     CHECK_OK(test_join(other));

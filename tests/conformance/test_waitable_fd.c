@@ -2,6 +2,7 @@
 /* SOCKET waitables: readiness of any descriptor, level-triggered, per direction. */
 #include "conformance.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -51,11 +52,11 @@ static void with_pair(ptk_green_fn fn) {
     test_loop_end(loop);
 }
 
-TEST(fd_directions_are_distinguished) {
+TEST(fd_directions_are_distinguished, TRUSTS_READINESS) {
     with_pair(see_both_directions);
 }
 
-TEST(fd_timeout_zero_works_outside) {
+TEST(fd_timeout_zero_works_outside, TRUSTS_READINESS) {
     ptk_event_loop_platform_t *loop = test_loop();
     int pair[2];
     test_socketpair(pair);
@@ -91,7 +92,7 @@ static ptk_err wake_when_it_comes(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_reader_and_writer_wait_at_once) {
+TEST(fd_reader_and_writer_wait_at_once, TRUSTS_READINESS) {
     with_pair(wake_when_it_comes);
 }
 
@@ -99,7 +100,7 @@ static ptk_err wait_twice_in_a_direction(void *arg) {
     const int *pair = arg;
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     ptk_green_t *reader = test_spawn(wait_readable, waitable);
-    test_yield();
+    test_let_poll();
     CHECK_ERR(test_wait(waitable, PTK_TIMEOUT_INFINITE), PTK_ERR_BUSY);
     CHECK_ERR(test_wait(waitable, 1), PTK_ERR_BUSY);
     CHECK_ERR(ptk_waitable_wait(waitable, PTK_EVENT_READ | PTK_EVENT_WRITE, 1), PTK_ERR_BUSY);
@@ -111,7 +112,7 @@ static ptk_err wait_twice_in_a_direction(void *arg) {
     return PTK_OK;
 }
 
-TEST(p06_fd_second_waiter_of_a_direction_is_busy) {
+TEST(p06_fd_second_waiter_of_a_direction_is_busy, TRUSTS_READINESS) {
     with_pair(wait_twice_in_a_direction);
 }
 
@@ -132,7 +133,7 @@ static ptk_err see_eventfd(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_eventfd) {
+TEST(fd_eventfd, TRUSTS_READINESS) {
     test_in_green(see_eventfd);
 }
 
@@ -140,6 +141,9 @@ static ptk_err see_regular_file(void *arg) {
     (void) arg;
     char path[] = "/tmp/ptk-conformance-XXXXXX";
     int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0 && errno == EROFS) {
+        SKIP("no folder can be written");
+    }
     CHECK(fd >= 0);
     CHECK_EQ(unlink(path), 0);
     ptk_waitable_t *waitable = test_fd_waitable(fd);
@@ -208,7 +212,7 @@ TEST(fd_that_does_not_exist_is_invalid) {
 
 static ptk_err misuse(void *arg) {
     const int *pair = arg;
-    static const uint32_t bad_events[] = {0, 8, PTK_EVENT_READ | 8, UINT32_MAX};
+    static const uint32_t bad_events[] = {0, 32, PTK_EVENT_READ | 32, UINT32_MAX};
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     for (size_t i = 0; i < sizeof bad_events / sizeof bad_events[0]; i++) {
         CHECK_ERR(ptk_waitable_wait(waitable, bad_events[i], 0), PTK_ERR_INVALID_PARAM);
@@ -290,7 +294,7 @@ static ptk_err hang_up_while_nobody_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_hang_up_without_waiters_does_not_make_the_loop_spin) {
+TEST(p08_hang_up_without_waiters_does_not_make_the_loop_spin, NEEDS_TICKS | TRUSTS_READINESS) {
     with_pair(hang_up_while_nobody_waits);
 }
 
@@ -308,7 +312,7 @@ static ptk_err write_while_nobody_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_data_without_waiters_is_not_reported_again_and_again) {
+TEST(p08_data_without_waiters_is_not_reported_again_and_again, TRUSTS_READINESS) {
     with_pair(write_while_nobody_waits);
 }
 
@@ -327,7 +331,7 @@ static ptk_err wait_beside_readable_data(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_readiness_of_the_other_direction_does_not_make_the_loop_spin) {
+TEST(p08_readiness_of_the_other_direction_does_not_make_the_loop_spin, TRUSTS_READINESS) {
     with_pair(wait_beside_readable_data);
 }
 
@@ -345,7 +349,7 @@ static ptk_err end_of_stream_beside_a_writer(void *arg) {
     return PTK_OK;
 }
 
-TEST(p09_end_of_stream_does_not_disturb_a_writer) {
+TEST(p09_end_of_stream_does_not_disturb_a_writer, TRUSTS_READINESS) {
     with_pair(end_of_stream_beside_a_writer);
 }
 
@@ -367,7 +371,7 @@ static ptk_err read_in_parts(void *arg) {
     return PTK_OK;
 }
 
-TEST(p60_owner_reads_four_of_ten_kilobytes) {
+TEST(p60_owner_reads_four_of_ten_kilobytes, TRUSTS_READINESS) {
     with_pair(read_in_parts);
 }
 
@@ -387,7 +391,7 @@ static ptk_err see_what_is_there_by_now(void *arg) {
     return PTK_OK;
 }
 
-TEST(p60_descriptor_is_polled_before_any_park) {
+TEST(p60_descriptor_is_polled_before_any_park, TRUSTS_READINESS) {
     with_pair(see_what_is_there_by_now);
 }
 
@@ -414,7 +418,7 @@ static ptk_err read_at_every_size(void *arg) {
     return PTK_OK;
 }
 
-TEST(p01_partial_reads_at_every_size) {
+TEST(p01_partial_reads_at_every_size, TRUSTS_READINESS) {
     with_pair(read_at_every_size);
 }
 
@@ -444,7 +448,7 @@ static ptk_err read_two_hundred(void *arg) {
     return PTK_OK;
 }
 
-TEST(p02_readiness_at_every_step_around_the_park) {
+TEST(p02_readiness_at_every_step_around_the_park, TRUSTS_READINESS) {
     with_pair(read_two_hundred);
 }
 
@@ -463,7 +467,7 @@ static ptk_err wake_without_data(void *arg) {
     return PTK_OK;
 }
 
-TEST(p10_readiness_that_is_gone_before_the_poll_wakes_no_waiter) {
+TEST(p10_readiness_that_is_gone_before_the_poll_wakes_no_waiter, TRUSTS_READINESS) {
     with_pair(wake_without_data);
 }
 
@@ -516,7 +520,7 @@ static ptk_err rob(void *arg) {
     return PTK_OK;
 }
 
-TEST(p10_readiness_that_is_gone_before_the_wake_is_only_a_hint) {
+TEST(p10_readiness_that_is_gone_before_the_wake_is_only_a_hint, TRUSTS_READINESS) {
     with_pair(rob);
 }
 
@@ -542,7 +546,7 @@ static ptk_err end_waits(void *arg) {
     return PTK_OK;
 }
 
-TEST(p05_fd_abort_and_destroy_wake_both_directions) {
+TEST(p05_fd_abort_and_destroy_wake_both_directions, TRUSTS_READINESS) {
     with_pair(end_waits);
 }
 
@@ -601,7 +605,7 @@ static ptk_err share_a_descriptor(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_two_waitables_on_one_descriptor_are_merged) {
+TEST(fd_two_waitables_on_one_descriptor_are_merged, TRUSTS_READINESS) {
     with_pair(share_a_descriptor);
 }
 
@@ -622,7 +626,7 @@ static ptk_err share_a_direction(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_two_waitables_in_one_direction) {
+TEST(fd_two_waitables_in_one_direction, TRUSTS_READINESS) {
     with_pair(share_a_direction);
 }
 
@@ -655,7 +659,7 @@ static ptk_err ask(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_many_conversations_at_once) {
+TEST(fd_many_conversations_at_once, MANY_DESCRIPTORS | TRUSTS_READINESS) {
     static int pairs[ECHO_PAIRS][2];
     ptk_event_loop_platform_t *loop = test_loop();
     for (size_t i = 0; i < ECHO_PAIRS; i++) {
@@ -703,6 +707,6 @@ static ptk_err end_a_wait_for_both(void *arg) {
     return PTK_OK;
 }
 
-TEST(fd_wait_for_both_directions_ends_in_every_way) {
+TEST(fd_wait_for_both_directions_ends_in_every_way, TRUSTS_READINESS) {
     with_pair(end_a_wait_for_both);
 }

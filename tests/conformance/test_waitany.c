@@ -132,7 +132,7 @@ static ptk_err mix_types(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_over_all_types) {
+TEST(waitany_over_all_types, TRUSTS_READINESS) {
     test_in_green(mix_types);
 }
 
@@ -159,7 +159,7 @@ static ptk_err wait_for_directions(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_over_both_directions_of_one_waitable) {
+TEST(waitany_over_both_directions_of_one_waitable, TRUSTS_READINESS) {
     test_in_green(wait_for_directions);
 }
 
@@ -185,7 +185,7 @@ static ptk_err take_both_of_a_batch(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_waitany_descriptor_and_timer_at_once) {
+TEST(p07_waitany_descriptor_and_timer_at_once, TRUSTS_READINESS) {
     test_clock_begin(1000);
     test_in_green(take_both_of_a_batch);
     test_clock_end();
@@ -220,7 +220,7 @@ static ptk_err wait_for_both(void *arg) {
     return PTK_OK;
 }
 
-TEST(p07_waitany_takes_descriptor_and_timer_once_each_when_both_meet_the_timeout) {
+TEST(p07_waitany_takes_descriptor_and_timer_once_each_when_both_meet_the_timeout, TRUSTS_READINESS) {
     test_clock_begin(1000);
     ptk_event_loop_platform_t *loop = test_loop();
     both_t both;
@@ -246,12 +246,12 @@ static ptk_err end_the_wait(void *arg) {
     ptk_waitable_t *users[] = {test_user(), test_user(), test_user()};
     any_waiter_t waiter = {.items = {ITEM(users[0]), ITEM(users[1]), ITEM(users[2])}};
     ptk_green_t *green = test_spawn(wait_for_any, &waiter);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_abort(users[2]));
     CHECK_ERR(test_join(green), PTK_ERR_ABORTED);
     CHECK_EQ(waiter.index, 2);
     green = test_spawn(wait_for_any, &waiter);
-    test_yield();
+    test_let_poll();
     ptk_waitable_destroy(users[1]);
     CHECK_ERR(test_join(green), PTK_ERR_CLOSED);
     CHECK_EQ(waiter.index, 1);
@@ -282,7 +282,7 @@ static ptk_err meet_a_busy_item(void *arg) {
     ptk_waitable_t *readable = test_fd_waitable(fds[0]);
     ptk_green_t *reader = test_spawn(wait_for, readable);
     item_t items[] = {ITEM(user), ITEM(readable)};
-    test_yield();
+    test_let_poll();
     CHECK_ERR(ptk_waitable_wait_any(items, 2, &index, PTK_TIMEOUT_INFINITE), PTK_ERR_BUSY);
     CHECK_EQ(index, 1);
     CHECK_OK(ptk_waitable_signal(user));
@@ -295,7 +295,7 @@ static ptk_err meet_a_busy_item(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_busy_returns_the_index) {
+TEST(waitany_busy_returns_the_index, TRUSTS_READINESS) {
     test_in_green(meet_a_busy_item);
 }
 
@@ -307,7 +307,7 @@ static ptk_err keep_a_direction_busy(void *arg) {
     ptk_waitable_t *users[] = {test_user(), test_user()};
     any_waiter_t waiter = {.items = {ITEM(users[0]), ITEM(readable), ITEM(users[1])}};
     ptk_green_t *green = test_spawn(wait_for_any, &waiter);
-    test_yield();
+    test_let_poll();
     CHECK_ERR(test_wait(readable, PTK_TIMEOUT_INFINITE), PTK_ERR_BUSY);
     CHECK_OK(ptk_waitable_signal(users[0]));
     CHECK_OK(test_join(green));
@@ -321,7 +321,7 @@ static ptk_err keep_a_direction_busy(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_takes_a_direction_while_it_waits) {
+TEST(waitany_takes_a_direction_while_it_waits, TRUSTS_READINESS) {
     test_in_green(keep_a_direction_busy);
 }
 
@@ -330,7 +330,7 @@ static ptk_err cancel_the_wait(void *arg) {
     ptk_waitable_t *users[] = {test_user(), test_user(), test_user()};
     any_waiter_t waiter = {.items = {ITEM(users[0]), ITEM(users[1]), ITEM(users[2])}};
     ptk_green_t *green = test_spawn(wait_for_any, &waiter);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_green_cancel(green));
     for (size_t i = 0; i < 3; i++) {
         CHECK_OK(ptk_waitable_signal(users[i]));
@@ -353,7 +353,7 @@ static ptk_err signal_and_cancel(void *arg) {
     ptk_waitable_t *users[] = {test_user(), test_user(), test_user()};
     any_waiter_t waiter = {.items = {ITEM(users[0]), ITEM(users[1]), ITEM(users[2])}};
     ptk_green_t *green = test_spawn(wait_for_any, &waiter);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(users[1]));
     CHECK_OK(ptk_waitable_signal(users[0]));
     CHECK_OK(ptk_green_cancel(green));
@@ -414,17 +414,19 @@ static ptk_err queue_with_plain_waits(void *arg) {
     ptk_waitable_t *users[] = {test_user(), test_user(), test_user()};
     any_waiter_t waiter = {.items = {ITEM(users[0]), ITEM(users[1]), ITEM(users[2])}};
     test_go(wait_and_note, users[1]);
+    test_let_poll();
     test_go(any_and_note, &waiter);
+    test_let_poll();
     test_go(wait_and_note, users[1]);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(users[1]));
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "w");
     CHECK_OK(ptk_waitable_signal(users[1]));
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "wa");
     CHECK_OK(ptk_waitable_signal(users[1]));
-    test_yield();
+    test_let_poll();
     CHECK_STR(test_notes(), "waw");
     for (size_t i = 0; i < 3; i++) {
         ptk_waitable_destroy(users[i]);
@@ -441,7 +443,7 @@ static ptk_err repeat_an_item(void *arg) {
     ptk_waitable_t *user = test_user();
     any_waiter_t waiter = {.items = {ITEM(user), ITEM(user), ITEM(user)}};
     ptk_green_t *green = test_spawn(wait_for_any, &waiter);
-    test_yield();
+    test_let_poll();
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_OK(test_join(green));
@@ -475,7 +477,7 @@ static ptk_err repeat_a_descriptor(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_with_the_same_descriptor_twice) {
+TEST(waitany_with_the_same_descriptor_twice, TRUSTS_READINESS) {
     test_in_green(repeat_a_descriptor);
 }
 
@@ -635,6 +637,6 @@ static ptk_err wait_for_both_or_user(void *arg) {
     return PTK_OK;
 }
 
-TEST(waitany_with_both_directions_in_one_item) {
+TEST(waitany_with_both_directions_in_one_item, TRUSTS_READINESS) {
     test_in_green(wait_for_both_or_user);
 }

@@ -482,6 +482,9 @@ static void outside(void) {
         ptk_os_handle_t watched = ptk_event_loop_platform_fd(loop);
         (void) (watched != PTK_OS_HANDLE_NONE || ptk_get_err() == PTK_ERR_NOT_SUPPORTED ||
                 good(ptk_get_err()));
+        ptk_poll_entry_t entry;
+        size_t count = 0;
+        (void) good(ptk_event_loop_platform_poll_set(loop, &entry, 1, &count));
         go(dump_myself, loop);
         for (int i = 0; i < 30 && err != PTK_ERR_DONE; i++) {
             uint32_t next_ms = 0;

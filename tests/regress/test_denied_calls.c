@@ -5,17 +5,14 @@
  * program here runs in a child process under a seccomp filter of its own.
  */
 #include "ptk_test.h"
+#include "ptk_test_jail.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <ptk.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,27 +42,12 @@ typedef struct jail {
 
 /* --- in the child --- */
 
-/* Makes the listed system calls fail, for good. Leaves with 77 where that is not possible. */
 static void enter_jail(const jail_t *jail) {
-    struct sock_filter program[2 * CALLS_MAX + 2] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
-    unsigned short length = 1;
-    for (size_t i = 0; i < CALLS_MAX && jail->calls[i] > 0; i++) {
-        program[length++] =
-            (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) jail->calls[i], 0, 1);
-        program[length++] =
-            (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned) jail->os_err);
+    size_t count = 0;
+    while (count < CALLS_MAX && jail->calls[count] > 0) {
+        count++;
     }
-    program[length++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    const struct sock_fprog filter = {length, program};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
-        _exit(77);
-    }
-    errno = 0;
-    if (syscall(jail->calls[0], -1, 0, 0, 0, 0, 0) >= 0 || errno != jail->os_err) {
-        _exit(77); /* an emulator accepts filters and does not apply them */
-    }
+    ptk_test_deny_calls(jail->calls, count, jail->os_err);
 }
 
 static ptk_err serve(void *listener) {

@@ -1,52 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The runner. Each test runs in a process of its own: the one whose command line names it, or a child of the
- * process that runs all tests. Descriptors and allocations that a test leaves are found by counting them
- * before and after it.
- */
+/* Checks, pseudo-random numbers and child processes. */
 #include "ptk_test.h"
 
-#include "base/ptk_memory.h"
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
-
-#define EXIT_PASSED  0
-#define EXIT_FAILED  1
-#define EXIT_SKIPPED 77
-#define CHECKS_MAX   16
-
-static ptk_test_t *first_test;
-static ptk_test_t **last_link = &first_test;
-static void (*end_checks[CHECKS_MAX])(void);
-static size_t end_check_count;
-
-void ptk_test_register(ptk_test_t *test) {
-    *last_link = test;
-    last_link = &test->next;
-}
-
-static void (*run_around)(void (*body)(void));
-
-void ptk_test_run_by(void (*around)(void (*body)(void))) {
-    run_around = around;
-}
-
-void ptk_test_at_end(void (*check)(void)) {
-    if (end_check_count == CHECKS_MAX) {
-        ptk_test_failed(__FILE__, __LINE__, "more than %d checks at the end", CHECKS_MAX);
-    }
-    end_checks[end_check_count++] = check;
-}
 
 bool ptk_test_is_long(void) {
     const char *value = getenv("PTK_TEST_LONG");
     return value && *value && strcmp(value, "0") != 0;
+}
+
+#define ROUNDS_NS UINT64_C(3000000000) /* after this time the least number of rounds is enough */
+
+static uint64_t real_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t) now.tv_sec * UINT64_C(1000000000) + (uint64_t) now.tv_nsec;
+}
+
+bool ptk_test_round(ptk_test_rounds_t *rounds, unsigned round) {
+    uint64_t now_ns = real_now_ns();
+    if (round == 0) {
+        rounds->end_ns = now_ns + ROUNDS_NS;
+    }
+    bool goes_on = round < rounds->least || now_ns < rounds->end_ns || ptk_test_is_long();
+    return round < rounds->most && goes_on;
 }
 
 /* splitmix64 */
@@ -81,14 +65,14 @@ _Noreturn void ptk_test_failed(const char *file, int line, const char *format, .
     }
     text[length] = '\n';
     write_line(text, (size_t) length + 1);
-    _exit(EXIT_FAILED);
+    _exit(PTK_TEST_FAILED);
 }
 
 _Noreturn void ptk_test_skipped(const char *reason) {
     char text[512];
     int length = snprintf(text, sizeof text, "skipped: %.480s\n", reason);
     write_line(text, (size_t) length);
-    _exit(EXIT_SKIPPED);
+    _exit(PTK_TEST_SKIPPED);
 }
 
 ptk_test_value_t ptk_test_signed(intmax_t value) {
@@ -151,7 +135,7 @@ static _Noreturn void child_main(int error_pipe, void (*body)(void *), void *arg
     dup2(error_pipe, STDERR_FILENO);
     close(error_pipe);
     body(argument);
-    _exit(EXIT_PASSED);
+    _exit(PTK_TEST_PASSED);
 }
 
 /* Reads to the end of the stream, so that the child never blocks on a full pipe; keeps what fits. */
@@ -186,111 +170,4 @@ int ptk_test_in_child(void (*body)(void *), void *argument, char *output, size_t
     close(ends[0]);
     CHECK(waitpid(child, &status, 0) == child);
     return status;
-}
-
-/* --- the runner ----------------------------------------------------------------------------------------- */
-
-/* Returns how many descriptors are open, without the one that reads the directory; -1 if /proc does not show
- * them. */
-static int count_descriptors(bool print) {
-    DIR *directory = opendir("/proc/self/fd");
-    int own = directory ? dirfd(directory) : -1;
-    int count = 0;
-    if (own < 0) {
-        return -1;
-    }
-    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
-        char target[256];
-        if (entry->d_name[0] == '.' || atoi(entry->d_name) == own) {
-            continue;
-        }
-        count++;
-        ssize_t length = print ? readlinkat(own, entry->d_name, target, sizeof target) : -1;
-        if (length > 0) {
-            fprintf(stderr, "  descriptor %s: %.*s\n", entry->d_name, (int) length, target);
-        }
-    }
-    closedir(directory);
-    return count;
-}
-
-static int run_here(const ptk_test_t *test) {
-    int descriptors = count_descriptors(false);
-    size_t allocations = ptk_allocations_live();
-    if (run_around) {
-        run_around(test->run);
-    } else {
-        test->run();
-    }
-    for (size_t i = 0; i < end_check_count; i++) {
-        end_checks[i]();
-    }
-    int descriptors_after = count_descriptors(false);
-    if (descriptors_after != descriptors) {
-        fprintf(stderr, "%s: %d descriptors before, %d after:\n", test->name, descriptors, descriptors_after);
-        count_descriptors(true);
-        return EXIT_FAILED;
-    }
-    if (ptk_allocations_live() != allocations) {
-        fprintf(stderr, "%s: %zu ptk allocations before, %zu after\n", test->name, allocations,
-                ptk_allocations_live());
-        return EXIT_FAILED;
-    }
-    return EXIT_PASSED;
-}
-
-static bool run_in_child(const ptk_test_t *test) {
-    int status = 0;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        exit(run_here(test));
-    }
-    if (child < 0 || waitpid(child, &status, 0) != child) {
-        perror(test->name);
-        return false;
-    }
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    bool good = code == EXIT_PASSED || code == EXIT_SKIPPED;
-    printf("%-4s %s", code == EXIT_PASSED ? "ok" : good ? "skip" : "FAIL", test->name);
-    if (WIFSIGNALED(status)) {
-        printf(" (signal %d)", WTERMSIG(status));
-    }
-    printf("\n");
-    return good;
-}
-
-static int run_all(void) {
-    int failures = 0;
-    for (const ptk_test_t *test = first_test; test; test = test->next) {
-        failures += !run_in_child(test);
-    }
-    if (failures) {
-        printf("%d failed\n", failures);
-    }
-    return failures ? EXIT_FAILED : EXIT_PASSED;
-}
-
-static int list_all(void) {
-    for (const ptk_test_t *test = first_test; test; test = test->next) {
-        printf("%s%s%s\n", test->name, test->flags ? " " : "", test->flags ? test->flags_text : "");
-    }
-    return EXIT_PASSED;
-}
-
-static int run_named(const char *name) {
-    for (const ptk_test_t *test = first_test; test; test = test->next) {
-        if (strcmp(test->name, name) == 0) {
-            return run_here(test);
-        }
-    }
-    fprintf(stderr, "there is no test named %s\n", name);
-    return EXIT_FAILED;
-}
-
-int main(int count, char **arguments) {
-    if (count < 2) {
-        return run_all();
-    }
-    return strcmp(arguments[1], "--list") == 0 ? list_all() : run_named(arguments[1]);
 }

@@ -36,6 +36,11 @@
 #define PTK_TEST_ASAN 0
 #endif
 
+/* The exit codes of a test. */
+#define PTK_TEST_PASSED  0
+#define PTK_TEST_FAILED  1
+#define PTK_TEST_SKIPPED 77
+
 /* What a run configuration must have for the test to pass in it, or what the test costs. */
 typedef enum ptk_test_flag {
     REAL_THREADS =
@@ -49,6 +54,12 @@ typedef enum ptk_test_flag {
     WHOLE_TRANSFERS = 1 << 7, /* expects one recv or send to transfer all that it can */
     ENUMERATES = 1 << 8,      /* walks a tree of decisions: equal decisions must lead to equal runs */
     SWEEPS = 1 << 9,          /* repeats a workload for each system call that can fail: takes long */
+    MANY_DESCRIPTORS = 1 << 10, /* opens more than 50 descriptors at once */
+    EVERY_PLATFORM = 1 << 11,   /* creates loops of every platform */
+    NEEDS_ORDER =
+        1 << 12, /* expects green threads to run, and events to come, in the order of their causes */
+    NEEDS_TICKS = 1 << 13,      /* expects ticks only where they are due, and polls that last as requested */
+    TRUSTS_READINESS = 1 << 14, /* expects that a descriptor that is reported as ready is ready */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
@@ -69,8 +80,29 @@ void ptk_test_at_end(void (*check)(void));
    in another environment, such as a simulated host. */
 void ptk_test_run_by(void (*around)(void (*body)(void)));
 
+/* Returns the program, as argv[0] names it. */
+const char *ptk_test_program(void);
+
+/* Return the name and the flags of the test that runs. */
+const char *ptk_test_name(void);
+unsigned ptk_test_flags(void);
+
 /* Returns whether PTK_TEST_LONG is set to anything but 0. */
 bool ptk_test_is_long(void);
+
+/*
+ * Returns whether round `round`, from 0, of a race between threads is to be run: up to `most` rounds, and
+ * where the machine is so busy that they would take long, fewer, but at least `least`. Each round needs the
+ * other thread to run, so that its duration is the machine's matter and no measure of the code. With
+ * PTK_TEST_LONG, `most`.
+ */
+typedef struct ptk_test_rounds {
+    unsigned least;
+    unsigned most;
+    uint64_t end_ns; /* set by round 0 */
+} ptk_test_rounds_t;
+
+bool ptk_test_round(ptk_test_rounds_t *rounds, unsigned round);
 
 /* A source of pseudo-random numbers, the same in every run. Every seed will do, 0 included. */
 typedef struct ptk_test_random {

@@ -23,7 +23,7 @@
 #include "sys/ptk_sys.h"
 
 typedef void (*ptk_sys_fork_handler_t)(void);
-typedef void (*ptk_sys_exit_handler_t)(void *argument);
+typedef void (*ptk_sys_exit_handler_t)(void *argument); /* also what a thread runs */
 
 /* X(entry, kind of result, type of result, number of parameters, (type, name, ...)): first the members that
  * can fail. They return a negative errno; heap_reallocate returns NULL. */
@@ -66,6 +66,8 @@ typedef void (*ptk_sys_exit_handler_t)(void *argument);
     X(signal_stack_install, NUMBER, int, 1, (void **, cookie_out))                                           \
     X(at_fork_child, NUMBER, int, 1, (ptk_sys_fork_handler_t, handler))                                      \
     X(at_thread_exit, NUMBER, int, 2, (ptk_sys_exit_handler_t, handler, void *, argument))                   \
+    X(thread_start, NUMBER, int, 3,                                                                          \
+      (ptk_sys_exit_handler_t, body, void *, argument, uintptr_t *, thread_out))                             \
     X(heap_reallocate, POINTER, void *, 2, (void *, memory, size_t, bytes))                                  \
     X(close, NUMBER, int, 1, (ptk_os_handle_t, handle))
 #define PTK_SYS_INFALLIBLE(X)                                                                                \
@@ -78,6 +80,11 @@ typedef void (*ptk_sys_exit_handler_t)(void *argument);
     X(signal_raise, NOTHING, void, 1, (int, signal_number))                                                  \
     X(signal_stack_remove, NOTHING, void, 1, (void *, cookie))                                               \
     X(thread_yield, NOTHING, void, 0, ())                                                                    \
+    X(thread_join, NOTHING, void, 1, (uintptr_t, thread))                                                    \
+    X(thread_self, NUMBER, uintptr_t, 0, ())                                                                 \
+    X(thread_signal, NOTHING, void, 2, (uintptr_t, thread, int, signal_number))                              \
+    X(thread_wait, NOTHING, void, 3, (atomic_uint *, word, unsigned, value, int64_t, timeout_ns))            \
+    X(thread_wake, NOTHING, void, 1, (atomic_uint *, word))                                                  \
     X(environment, POINTER, const char *, 1, (const char *, name))                                           \
     X(error_adopt, NOTHING, void, 0, ())                                                                     \
     X(error_forget, NOTHING, void, 0, ())                                                                    \

@@ -28,8 +28,26 @@ def output_of(*words: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-def pkg_config(pc: Path, *words: str) -> str:
-    return output_of("pkg-config", *words, "ptk", PKG_CONFIG_PATH=str(pc), PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1")
+SCENARIO = """#include <ptk_sim.h>
+#include <time.h>
+static ptk_err host(void *arg) {
+    (void) arg;
+    return time(NULL) == 0 ? PTK_ERR_OS : PTK_OK;
+}
+static void run(ptk_sim_t *sim) {
+    if (ptk_sim_host(sim, NULL, host, NULL)) {
+        ptk_sim_settle(sim, 1000);
+    }
+}
+int main(int argc, char **argv) {
+    static const ptk_sim_scenario_t all[] = {{"clock", "reads the real clock", run}};
+    return ptk_sim_main(argc, argv, all, 1);
+}
+"""
+
+
+def pkg_config(pc: Path, *words: str, package: str = "ptk") -> str:
+    return output_of("pkg-config", *words, package, PKG_CONFIG_PATH=str(pc), PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1")
 
 
 def folder_of(flags: str, flag: str) -> Path:
@@ -66,6 +84,29 @@ class Install(unittest.TestCase):
         output_of(os.environ.get("CC", "cc"), str(text), *shlex.split(flags), "-o", str(program))
         found = output_of(str(program), LD_LIBRARY_PATH=str(tree / self.libdir))
         self.assertEqual(found, "PTK_ERR_TIMEOUT")
+
+    def run_scenario(self, flags: list[str]) -> tuple[int, str]:
+        """Builds the program of a scenario with these flags and runs it; returns its status and its whole output."""
+        text, program = self.folder / "scenario.c", self.folder / "scenario"
+        text.write_text(SCENARIO)
+        output_of(os.environ.get("CC", "cc"), str(text), *flags, "-o", str(program))
+        done = subprocess.run([program, "clock", "--seed", "1", "--out", str(self.folder)], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_a_simulated_program_with_the_guard_and_without(self) -> None:
+        tree = self.install_and_move()
+        if cache.get("PTK_SANITIZE") or cache.get("CMAKE_BUILD_TYPE") == "Coverage" or not (tree / self.libdir / "libptk_sim.a").exists():
+            self.skipTest("the library of this build needs flags of its own to link, or there is no simulator")
+        flags = shlex.split(pkg_config(tree / self.libdir / "pkgconfig", "--cflags", "--libs", package="ptk_sim"))
+        status, output = self.run_scenario(flags)
+        self.assertEqual(status, 1, output)
+        self.assertIn("time was called on the simulated host", output)
+        self.assertNotIn("not linked with the guard", output)
+        (wrap,) = [flag for flag in flags if flag.startswith("-Wl,@")]
+        status, output = self.run_scenario([flag for flag in flags if flag != wrap])
+        self.assertEqual(status, 0, output)
+        self.assertIn("it is not linked with the guard", output)
+        self.assertRegex(output, r"not caught: clock_gettime .*\btime\b.* system\n")
 
     def test_another_libdir(self) -> None:
         made = self.folder / "build"

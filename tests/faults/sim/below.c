@@ -67,11 +67,11 @@ static ptk_err live(void *arg) {
     return PTK_OK;
 }
 
-static bool is_there(const ptk_event_source_t *source, const ptk_sim_file_t *file) {
+static bool is_there(const ptk_registration_t *registration, const ptk_sim_file_t *file) {
     uint32_t ready = file ? ptk_sim_file_ready(file) : POLLNVAL;
     const uint32_t broken = POLLHUP | POLLERR | POLLNVAL;
-    return (source->inbound && ready & (POLLIN | POLLRDHUP | broken)) ||
-           (source->outbound && ready & (POLLOUT | broken));
+    return (registration->waiting[0] && ready & (POLLIN | POLLRDHUP | broken)) ||
+           (registration->waiting[1] && ready & (POLLOUT | broken));
 }
 
 /* Returns whether the loop polls, which is on the main context: otherwise the program waits in a call of its
@@ -88,13 +88,10 @@ static bool has_missed_something(ptk_sim_host_t *host) {
     const ptk_readiness_t *readiness =
         polls(&host->kernel.block) ? ptk_container_of(loop, ptk_readiness_t, loop) : NULL;
     for (uint32_t i = 0; readiness && i < readiness->count; i++) {
-        const ptk_event_source_t *source = readiness->registrations[i].sources;
-        const ptk_sim_file_t *file =
-            source ? ptk_sim_file_find(&host->kernel, readiness->registrations[i].handle) : NULL;
-        for (; source; source = source->next) {
-            if (is_there(source, file)) {
-                return true;
-            }
+        const ptk_registration_t *registration = &readiness->registrations[i];
+        const ptk_sim_file_t *file = ptk_sim_file_find(&host->kernel, registration->handle);
+        if (registration->source_count > 0 && is_there(registration, file)) {
+            return true;
         }
     }
     return false;

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 
 /* Pairs that are handled or retried: all of them, which occur on epoll, and those of the other platforms. */
-#define PAIRS          138
-#define PAIRS_ON_OTHER 121
+#define PAIRS          139
+#define PAIRS_ON_OTHER 122
 
 static const struct {
     ptk_sys_member_t member;

@@ -6,6 +6,7 @@
 #include "ptk_test_faults.h"
 #include <errno.h>
 #include <poll.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -173,6 +174,7 @@ typedef struct sender {
 
 static void *send_messages(void *argument) {
     sender_t *sender = argument;
+    ptk_test_rounds_t yields = {.most = UINT_MAX};
     for (int i = 0; i < sender->messages; i++) {
         message_t *message = &sender->own[i];
         message->sender = sender->number;
@@ -180,7 +182,7 @@ static void *send_messages(void *argument) {
         CHECK(ptk_inbox_push(sender->inbox, &message->node));
         atomic_fetch_add_explicit(&sender->shared->count, 1, memory_order_relaxed);
         CHECK(ptk_inbox_push(sender->inbox, &sender->shared->node));
-        if (i % 7 == 0) {
+        if (i % 7 == 0 && ptk_test_round(&yields, (unsigned) i)) {
             sched_yield();
         }
     }
@@ -313,13 +315,14 @@ static void *push_until_closed(void *argument) {
 /* The inbox is closed while others push: holders of a reference find it closed, and nothing is queued later.
  */
 TEST(p63_close_against_push) {
-    for (int round = 0; round < 300; round++) {
+    ptk_test_rounds_t rounds = {.least = 16, .most = 300};
+    for (unsigned round = 0; ptk_test_round(&rounds, round); round++) {
         message_t own[64] = {{.sender = 0}};
         sender_t sender = {.inbox = create_inbox(), .own = own};
         ptk_inbox_t *inbox = sender.inbox;
         ptk_inbox_ref(inbox);
         CHECK_EQ(pthread_create(&sender.thread, NULL, push_until_closed, &sender), 0);
-        for (int i = 0; i < round % 8; i++) {
+        for (unsigned i = 0; i < round % 8; i++) {
             sched_yield();
         }
         ptk_inbox_close(inbox);

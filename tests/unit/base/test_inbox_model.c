@@ -40,7 +40,7 @@ static const memory_order in_order = memory_order_seq_cst;
 #define atomic_compare_exchange_weak(object, expected, value)                                                \
     (step(), atomic_compare_exchange_strong_explicit(object, expected, value, in_order, in_order))
 
-#include "../../../src/base/ptk_inbox.c" /* NOLINT: with the operations above */
+#include "base/ptk_inbox.c" /* NOLINT: with the operations above */
 
 #include "ptk_test_intercept.h"
 #include "sim/world/ptk_choice_tree.h"

@@ -21,7 +21,8 @@ static void note(char what) {
     calls[length + 1] = '\0';
 }
 
-static void deliver(int signal_number) {
+static void deliver(int signal_number, void *context) {
+    (void) context;
     CHECK_EQ(signal_number, SIGUSR1);
     note('p');
 }
@@ -79,15 +80,15 @@ static bool is_current(void (*handler)(int signal_number, siginfo_t *info, void 
 TEST(p77_an_earlier_handler_runs_too) {
     struct sigaction plain = {.sa_handler = handle_plainly};
     CHECK_EQ(sigaction(SIGUSR1, &plain, NULL), 0);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     check_calls("pe");
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     CHECK_EQ(sigaction(SIGUSR1, NULL, &plain), 0);
     CHECK(plain.sa_handler == handle_plainly);
     put(handle_informed, NULL);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     check_calls("pi");
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     CHECK(is_current(handle_informed));
     check_calls("i");
 }
@@ -98,19 +99,19 @@ TEST(p77_what_an_earlier_handler_blocks_stays_blocked) {
     sigemptyset(&plain.sa_mask);
     sigaddset(&plain.sa_mask, SIGALRM);
     CHECK_EQ(sigaction(SIGUSR1, &plain, NULL), 0);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     CHECK_EQ(sigaction(SIGUSR1, NULL, &found), 0);
     CHECK_EQ(sigismember(&found.sa_mask, SIGALRM), 1);
     CHECK(found.sa_flags & SA_NOCLDSTOP);
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
 }
 
 TEST(p77_a_later_handler_stays_and_may_call_ptks) {
     put(handle_informed, NULL);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     put(handle_on_top, &below[0]);
     check_calls("tpi");
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     CHECK(is_current(handle_on_top));
     check_calls("ti");
 }
@@ -119,7 +120,7 @@ TEST(p77_a_later_handler_stays_and_may_call_ptks) {
 TEST(p77_ptk_comes_back_over_a_later_handler) {
     put(handle_informed, NULL);
     for (int round = 0; round < 3; round++) {
-        CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+        CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
         if (round == 0) {
             put(handle_on_top, &below[0]);
             check_calls("tpi");
@@ -129,48 +130,48 @@ TEST(p77_ptk_comes_back_over_a_later_handler) {
             check_calls("pt");
             calls_below = true;
         }
-        ptk_signal_chain_remove(SIGUSR1);
+        ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
         CHECK(is_current(handle_on_top));
         check_calls("ti");
     }
 }
 
 TEST(p77_a_second_later_handler_makes_no_circle) {
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     put(handle_on_top, &below[0]);
-    ptk_signal_chain_remove(SIGUSR1);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     put(handle_on_top_of_that, &below[1]);
     check_calls("upt");
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     check_calls("ut");
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     CHECK(is_current(handle_on_top_of_that));
     check_calls("upt");
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     CHECK(is_current(handle_on_top_of_that));
 }
 
 /* A later handler leaves by putting back what it found, which may be ptk's without a subscription. */
 TEST(p77_ptks_handler_that_was_put_back_works_again) {
     put(handle_informed, NULL);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     put(handle_on_top, &below[0]);
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     CHECK_EQ(sigaction(SIGUSR1, &below[0], NULL), 0);
     check_calls("i");
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     check_calls("pi");
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     CHECK(is_current(handle_informed));
 }
 
 static void die_by_default(void *unused) {
     (void) unused;
     signal(SIGUSR1, SIG_DFL);
-    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, deliver), 0);
+    CHECK_EQ(ptk_signal_chain_install(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE, deliver), 0);
     put(handle_on_top, &below[0]);
-    ptk_signal_chain_remove(SIGUSR1);
+    ptk_signal_chain_remove(SIGUSR1, PTK_SIGNAL_CHAIN_TABLE);
     check_calls("t"); /* the later handler takes the signal */
     CHECK_EQ(sigaction(SIGUSR1, &below[0], NULL), 0);
     raise(SIGUSR1);

@@ -206,7 +206,8 @@ TEST(p63_unsubscribe_waits_for_handlers_on_other_threads) {
     size_t nodes;
     CHECK_OK(ptk_signal_subscribe(&always, inbox, SIGUSR1));
     CHECK_EQ(pthread_create(&thread, NULL, receive_signals, NULL), 0);
-    for (int i = 0; i < 3000; i++) {
+    ptk_test_rounds_t rounds = {.least = 20, .most = 3000};
+    for (unsigned i = 0; ptk_test_round(&rounds, i); i++) {
         ptk_signal_subscription_t *brief = malloc(sizeof *brief);
         CHECK(brief != NULL);
         CHECK_OK(ptk_signal_subscribe(brief, inbox, SIGUSR1));
@@ -222,6 +223,86 @@ TEST(p63_unsubscribe_waits_for_handlers_on_other_threads) {
     CHECK_EQ(pthread_join(thread, NULL), 0);
     ptk_signal_unsubscribe(&always);
     ptk_inbox_unref(inbox);
+}
+
+/* --- a handler that is held up in the kick of an inbox that sleeps --- */
+
+static atomic_bool handler_is_inside;
+static atomic_bool handler_has_left;
+static atomic_bool call_has_returned;
+
+/* Stays in the handler until the call that must wait for it has returned without waiting, or after many
+ * turns. */
+static int64_t stay_in_kick(ptk_sys_call_t *call) {
+    (void) call;
+    atomic_store(&handler_is_inside, true);
+    for (int turns = 0; turns < 100 && !atomic_load(&call_has_returned); turns++) {
+        sched_yield();
+    }
+    atomic_store(&handler_has_left, true);
+    return 0;
+}
+
+static void *run_handler(void *argument) {
+    ptk_interceptor_t interceptor = {.hooks = {[PTK_SYS_wake_kick] = stay_in_kick}};
+    (void) argument;
+    ptk_intercept(&interceptor);
+    ptk_signal_arrives(SIGUSR1, NULL);
+    ptk_intercept_end();
+    return NULL;
+}
+
+static void start_handler(pthread_t *thread) {
+    CHECK_EQ(pthread_create(thread, NULL, run_handler, NULL), 0);
+    while (!atomic_load(&handler_is_inside)) {
+        sched_yield();
+    }
+}
+
+static void check_handler_has_left(pthread_t thread) {
+    bool has_left = atomic_load(&handler_has_left);
+    atomic_store(&call_has_returned, true);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(has_left);
+}
+
+TEST(p63_unsubscribe_returns_after_the_handler_that_uses_the_subscription) {
+    ptk_interceptor_t interceptor = {0};
+    ptk_signal_subscription_t subscription;
+    pthread_t thread;
+    size_t nodes;
+    ptk_intercept(&interceptor); /* the inbox uses the table of the thread that created it */
+    ptk_inbox_t *inbox = create_inbox();
+    CHECK_OK(ptk_signal_subscribe(&subscription, inbox, SIGUSR1));
+    CHECK(ptk_inbox_prepare_sleep(inbox));
+    start_handler(&thread);
+    ptk_signal_unsubscribe(&subscription);
+    check_handler_has_left(thread);
+    CHECK_EQ(drain(inbox, &subscription, &nodes), 1);
+    ptk_inbox_unref(inbox);
+    ptk_intercept_end();
+}
+
+static pthread_t thread_of_refusal;
+
+static int64_t refuse_beside_a_handler(ptk_sys_call_t *call) {
+    (void) call;
+    start_handler(&thread_of_refusal);
+    return -EINVAL;
+}
+
+TEST(p63_refused_subscribe_returns_after_the_handler_that_uses_the_subscription) {
+    ptk_interceptor_t interceptor = {.hooks = {[PTK_SYS_signal_action] = refuse_beside_a_handler}};
+    ptk_signal_subscription_t subscription;
+    size_t nodes;
+    ptk_intercept(&interceptor);
+    ptk_inbox_t *inbox = create_inbox();
+    CHECK(ptk_inbox_prepare_sleep(inbox));
+    CHECK_ERR(ptk_signal_subscribe(&subscription, inbox, SIGUSR1), PTK_ERR_INVALID_PARAM);
+    check_handler_has_left(thread_of_refusal);
+    CHECK_EQ(drain(inbox, &subscription, &nodes), 1);
+    ptk_inbox_unref(inbox);
+    ptk_intercept_end();
 }
 
 static void *subscribe_often(void *argument) {

@@ -82,7 +82,7 @@ TEST(a_stack_of_unknown_bounds_can_be_walked) {
     CHECK(walk_own_stack(5) >= 6);
 }
 
-static char lines[8][256];
+static char lines[8][512];
 static size_t line_count;
 
 static void keep_line(void *context, const char *line) {
@@ -101,4 +101,15 @@ TEST(a_report_has_a_line_per_frame) {
     CHECK(strncmp(lines[0], "    #0 ", 7) == 0);
     CHECK_STR(lines[1], "    #1 0x1");
     CHECK(strncmp(lines[2], "    #2 ", 7) == 0);
+}
+
+/* A return address may be that of the next function: the name and the offset in the module are the call's. */
+TEST(a_report_names_static_functions) {
+    const void *some[] = {(const void *) (uintptr_t) keep_line, (const char *) (uintptr_t) keep_line + 1};
+    ptk_log_set_report_sink(keep_line, NULL);
+    ptk_backtrace_report(some, 2);
+    ptk_log_set_report_sink(NULL, NULL);
+    CHECK(strncmp(lines[0], "    #0 keep_line+0x0 (", 22) == 0);
+    CHECK(strncmp(lines[1], "    #1 keep_line+0x1 (", 22) == 0);
+    CHECK_STR(strrchr(lines[0], '+'), strrchr(lines[1], '+'));
 }

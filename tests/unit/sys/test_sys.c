@@ -484,11 +484,35 @@ TEST(sys_symbolize_names_a_module) {
     void *nowhere = (void *) (uintptr_t) 1;
     CHECK(!sys->symbolize(nowhere, &symbol));
     CHECK(symbol.module == NULL && symbol.name == NULL);
-    if (!sys->symbolize((const void *) (uintptr_t) write_and_abort, &symbol)) {
-        SKIP("a static executable has no modules");
-    }
+    CHECK(sys->symbolize((const void *) (uintptr_t) write_and_abort, &symbol));
     CHECK(symbol.module != NULL && symbol.module[0] != '\0');
     CHECK(symbol.offset < (uintptr_t) 1 << 32);
+    CHECK(symbol.module_offset < (uintptr_t) 1 << 32);
+}
+
+/* The second lookup finds the name where the first one has kept it. */
+TEST(sys_symbolize_names_a_static_function) {
+    for (int i = 0; i < 2; i++) {
+        ptk_sys_symbol_t symbol;
+        errno = CANARY;
+        CHECK(sys->symbolize((const char *) (uintptr_t) write_and_abort + 3, &symbol));
+        CHECK_EQ(errno, CANARY);
+        CHECK(symbol.name != NULL);
+        CHECK_STR(symbol.name, "write_and_abort");
+        CHECK_EQ(symbol.offset, 3);
+    }
+}
+
+/* More functions than names are kept: each is found again, and with its own name. */
+TEST(sys_symbolize_forgets_no_name_wrongly) {
+    static const char data[64] = {0};
+    ptk_sys_symbol_t symbol;
+    for (int i = 0; i < 200; i++) {
+        CHECK(sys->symbolize(&data[i % 64], &symbol));
+        CHECK(symbol.name == NULL || strcmp(symbol.name, "write_and_abort") != 0);
+        CHECK(sys->symbolize((const void *) (uintptr_t) write_and_abort, &symbol));
+        CHECK_STR(symbol.name, "write_and_abort");
+    }
 }
 
 /* --- text ----------------------------------------------------------------------------------------------- */

@@ -95,6 +95,10 @@ TEST(calls_that_a_host_must_not_make_abort_with_a_report) {
     }
 }
 
+TEST(every_function_of_the_list_is_intercepted) {
+    CHECK(ptk_sim_is_guarded());
+}
+
 TEST(outside_a_host_every_call_is_allowed) {
     ptk_sim_t *sim = ptk_sim_create(NULL);
     read_clock();

@@ -250,9 +250,10 @@ TEST(the_page_has_every_event_and_escapes_texts) {
     page_t page = draw(ptk_sim_timeline_html, &timeline);
     CHECK_EQ(occurrences(page.text, "<script"), 0);
     CHECK_EQ(occurrences(page.text, "http"), 0);
-    CHECK_EQ(
-        occurrences(page.text, "<div class=\"failure\">Failed: a &lt; b &amp;&amp; &quot;c&quot;?[31m</div>"),
-        2);
+    CHECK_EQ(occurrences(page.text, "<div class=\"failure\"><a href=\"#end\">Failed: "
+                                    "a &lt; b &amp;&amp; &quot;c&quot;?[31m</a></div>"),
+             2);
+    CHECK_EQ(occurrences(page.text, "id=\"end\""), 1);
     CHECK(strstr(page.text, "&lt;b&gt;&amp;&quot;? 1 2</text>") != NULL);
     CHECK(strstr(page.text, "<title>&lt;/title&gt;&lt;script&gt;</title>") != NULL);
     CHECK(strstr(page.text, "prefers-color-scheme:dark") != NULL);
@@ -449,4 +450,32 @@ TEST(any_trace_can_be_drawn) {
         free(page.text);
         ptk_sim_trace_fini(&trace);
     }
+}
+
+TEST(the_failure_box_of_a_page_links_to_the_place) {
+    ptk_sim_trace_t trace;
+    record_run(&trace);
+    uint64_t hash = trace.hash[0];
+    ptk_sim_trace_add_unhashed(
+        &trace,
+        &(ptk_sim_trace_entry_t) {.at_ns = 200440 * US, .a = 6, .kind = PTK_SIM_TRACE_FAILURE, .host = 1});
+    CHECK_EQ(trace.hash[0], hash);
+    add(&trace, 200450, PTK_SIM_TRACE_HOST, 2, 1, 0, 0);
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    timeline.failure = "it";
+    page_t page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(occurrences(page.text, "<a href=\"#failure\">Failed: it</a>"), 2);
+    CHECK_EQ(occurrences(page.text, "<g id=\"failure\" class=\"e bad\">"), 1);
+    CHECK(strstr(strstr(page.text, "id=\"failure\""), "FAILS</text>") != NULL);
+    free(page.text);
+    page = draw(ptk_sim_timeline_text, &timeline);
+    CHECK(strstr(page.text, "  .               #               .                 server: FAILS\n") != NULL);
+    free(page.text);
+    /* Beyond the limit there is no place to link to but the end. */
+    timeline.event_limit = 1;
+    page = draw(ptk_sim_timeline_html, &timeline);
+    CHECK_EQ(occurrences(page.text, "#failure\">"), 0);
+    CHECK_EQ(occurrences(page.text, "<a href=\"#end\">Failed: it</a>"), 2);
+    free(page.text);
+    ptk_sim_trace_fini(&trace);
 }
