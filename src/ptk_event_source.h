@@ -3,7 +3,7 @@
  * The two records that cross the boundary between the platform and the scheduler (layer 1, internal).
  *
  * A *source* is the persistent registration of one handle. It remembers readiness, and points at the one
- * operation that is pending in each direction.
+ * operation that is pending in each direction, and for each of the other events.
  *
  * An *operation* is one submission with exactly one completion. Its owner fills in the request and submits
  * it; the platform returns DONE (the operation has its result) or PENDING. A pending operation and its buffer
@@ -29,8 +29,7 @@
 #define PTK_READY_HANGUP   8u
 #define PTK_READY_PRIORITY 16u
 /* Everything that can be waited for. An error ends every wait, so it makes all of these ready. */
-#define PTK_READY_ANY        (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_HANGUP | PTK_READY_PRIORITY)
-#define PTK_READY_DIRECTIONS 4
+#define PTK_READY_ANY (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_HANGUP | PTK_READY_PRIORITY)
 /* Sticky: a hang-up, an error or an urgent mark was reported, so a short receive does not mean that the queue
  * is empty. */
 #define PTK_READY_EXCEPTIONAL 32u
@@ -79,22 +78,28 @@ typedef enum ptk_event_source_mode {
                          */
 } ptk_event_source_mode_t;
 
+/* What an operation can wait for, as the places of a source's arrays. */
+typedef enum ptk_event_direction {
+    PTK_DIRECTION_PRIORITY, /* READY for PRIORITY */
+    PTK_DIRECTION_HANGUP,   /* READY for HANGUP */
+    PTK_DIRECTION_READ,     /* RECV, ACCEPT, or READY for READ */
+    PTK_DIRECTION_WRITE,    /* SEND, CONNECT, or READY for WRITE */
+    PTK_DIRECTIONS
+} ptk_event_direction_t;
+
 /* A place in a ring of sources. Set while the source is in it. */
 typedef struct ptk_event_neighbours {
     ptk_event_source_t *next;
     ptk_event_source_t *previous;
 } ptk_event_neighbours_t;
 
-/* What every operation touches comes first. */
 struct ptk_event_source {
     ptk_os_handle_t handle;
-    uint32_t registration; /* index in the platform's table, valid while attached */
+    ptk_event_op_t *pending[PTK_DIRECTIONS];        /* READY may be in several, the others are in one */
+    ptk_event_neighbours_t waiting[PTK_DIRECTIONS]; /* while one pends: the others on the same handle */
+    uint32_t registration;                          /* index in the platform's table, valid while attached */
     uint8_t mode;
     uint8_t ready; /* OWNED: sticky; a clear bit means that the last try would have blocked */
     bool attached;
     bool short_means_drained; /* an internet stream with SO_OOBINLINE; see the top of ptk_readiness.c */
-    /* By direction: the operation that pends; while one does, the neighbours among the sources on the same
-     * handle with an operation in that direction. */
-    ptk_event_op_t *pending[PTK_READY_DIRECTIONS];
-    ptk_event_neighbours_t waiting[PTK_READY_DIRECTIONS];
 };

@@ -121,6 +121,10 @@ PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
  * TIMER, SIGNAL, USER: `events` is #PTK_EVENT_READ. Events are counted, up to UINT64_MAX; one event wakes one
  * waiter, which takes the whole count. Many may wait, first come first served.
  *
+ * So this is an event counter and no semaphore. With three waiters and three events in the same tick, the
+ * first waiter may return with ptk_waitable_count() 3, and the other two wait on, for ever if no event
+ * follows. A waiter that needs one event of several calls ptk_waitable_signal() once for each of the others.
+ *
  * @param waitable    the waitable
  * @param events      what to wait for; #PTK_EVENT_ERROR is always included
  * @param timeout_ms  the longest time to wait; 0: only look; PTK_TIMEOUT_INFINITE: no limit

@@ -15,7 +15,7 @@
  *   - source->pending has exactly the PENDING operations of that source;
  *   - an operation in a list of finished ones is RETRY, and no source points at it;
  *   - a registration is free (no source, nothing armed) or in use (at least one source);
- *   - its rings hold exactly the sources with a pending operation in that direction.
+ *   - its rings, one per direction, hold exactly the sources with a pending operation in that direction.
  *
  * OWNED sources (ptk's own sockets) keep one registration for life and remember readiness: bits are set by
  * reports and cleared by EAGAIN, or by a receive that returned less than was requested. The latter holds only
@@ -39,6 +39,14 @@
 #include <string.h>
 
 #define READINESS_FIRST_CAPACITY 64
+
+/* The event of each direction. */
+static const uint32_t readiness_bits[PTK_DIRECTIONS] = {
+    [PTK_DIRECTION_PRIORITY] = PTK_READY_PRIORITY,
+    [PTK_DIRECTION_HANGUP] = PTK_READY_HANGUP,
+    [PTK_DIRECTION_READ] = PTK_READY_READ,
+    [PTK_DIRECTION_WRITE] = PTK_READY_WRITE,
+};
 
 void ptk_readiness_init(ptk_readiness_t *self) {
     ptk_assert(self->count == 0 && self->capacity == 0);
@@ -94,10 +102,19 @@ static bool readiness_grow(ptk_readiness_t *self) {
     return true;
 }
 
+/* Returns the events for which an operation pends on any source of a registration. */
+static uint32_t readiness_interest(const ptk_registration_t *registration) {
+    uint32_t interest = 0;
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        interest |= registration->waiting[i] ? readiness_bits[i] : 0;
+    }
+    return interest;
+}
+
 /* Returns whether an entry is in the state that the free list requires. */
 static bool readiness_is_free(const ptk_registration_t *registration) {
-    return registration->source_count == 0 && !registration->owned && !registration->waiting[0] &&
-           !registration->waiting[1] && !registration->armed && !registration->superseded;
+    return registration->source_count == 0 && !registration->owned && readiness_interest(registration) == 0 &&
+           !registration->armed && !registration->superseded;
 }
 
 /* Returns the index of a free entry, whose generation differs from those of all its earlier uses; NONE if
@@ -152,10 +169,9 @@ static bool readiness_reserve_handle(ptk_readiness_t *self, size_t handle) {
 
 /* --- sources --- */
 
-/* Returns whether an operation pends on the source. */
 static bool readiness_has_pending(const ptk_event_source_t *source) {
-    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
-        if (source->pending[direction]) {
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (source->pending[i]) {
             return true;
         }
     }
@@ -269,19 +285,6 @@ static uint32_t readiness_directions(const ptk_event_op_t *op) {
     return op->events & PTK_READY_ANY;
 }
 
-/* The directions, as indices of `pending` and `waiting`. */
-static const uint8_t readiness_events[PTK_READY_DIRECTIONS] = {PTK_READY_READ, PTK_READY_WRITE,
-                                                               PTK_READY_HANGUP, PTK_READY_PRIORITY};
-
-/* Returns the directions in which an operation pends on any source of a registration. */
-static uint32_t readiness_interest(const ptk_registration_t *registration) {
-    uint32_t interest = 0;
-    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
-        interest |= registration->waiting[direction] ? readiness_events[direction] : 0;
-    }
-    return interest;
-}
-
 /* Gives the kernel the interest of all sources of a registration. */
 static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
     const ptk_registration_t *registration = &self->registrations[index];
@@ -314,9 +317,12 @@ static void readiness_part(ptk_registration_t *registration, const ptk_event_sou
 
 /* Returns whether `op` is pending on its source. */
 static bool readiness_is_hooked(const ptk_event_op_t *op) {
-    const ptk_event_source_t *source = op->source;
-    return source->pending[0] == op || source->pending[1] == op || source->pending[2] == op ||
-           source->pending[3] == op;
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (op->source->pending[i] == op) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* IDLE -> DONE. Submit has asserted the state before: this is on the path of every call. */
@@ -326,15 +332,15 @@ static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
     op->state = PTK_OP_DONE;
 }
 
-/* Makes `op` the pending operation of its source in the directions `wanted`. */
+/* Makes `op` the source's pending operation for the events that it waits for. */
 static void readiness_hook(ptk_readiness_t *self, ptk_event_op_t *op, uint32_t wanted) {
     ptk_event_source_t *source = op->source;
     ptk_registration_t *registration = &self->registrations[source->registration];
-    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
-        if (wanted & readiness_events[direction]) {
-            ptk_assert(!source->pending[direction]);
-            source->pending[direction] = op;
-            readiness_join(registration, source, direction);
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (wanted & readiness_bits[i]) {
+            ptk_assert(!source->pending[i]);
+            source->pending[i] = op;
+            readiness_join(registration, source, i);
         }
     }
 }
@@ -344,10 +350,10 @@ static void readiness_unhook(ptk_readiness_t *self, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
     ptk_registration_t *registration = &self->registrations[source->registration];
     ptk_assert(readiness_is_hooked(op));
-    for (size_t direction = 0; direction < PTK_READY_DIRECTIONS; direction++) {
-        if (source->pending[direction] == op) {
-            source->pending[direction] = NULL;
-            readiness_part(registration, source, direction);
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (source->pending[i] == op) {
+            source->pending[i] = NULL;
+            readiness_part(registration, source, i);
         }
     }
 }
@@ -433,19 +439,16 @@ static void readiness_retry(ptk_readiness_t *self, ptk_event_op_t *op, ptk_list_
 }
 
 /* Sets the ready bits of an owned source, and releases the operations that wait for any of `ready`, those
- * that have waited longest first. A release takes its source out of the ring, and out of all rings if the
- * operation pends in several directions. PRIORITY comes before READ, since the receive may take the urgent
- * bytes, and the event ends with them. */
+ * that have waited longest first. A release takes its source out of all rings in which its operation pends.
+ * PRIORITY comes before READ, since the receive may take the urgent bytes, and the event ends with them. */
 static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     ptk_registration_t *registration = &self->registrations[index];
     if (registration->owned) {
         registration->owned->ready |= (uint8_t) (ready & (PTK_READY_ANY | PTK_READY_EXCEPTIONAL));
     }
-    static const uint8_t order[PTK_READY_DIRECTIONS] = {3, 2, 0, 1};
-    for (size_t i = 0; i < PTK_READY_DIRECTIONS; i++) {
-        const size_t direction = order[i];
-        while ((ready & readiness_events[direction]) && registration->waiting[direction]) {
-            readiness_retry(self, registration->waiting[direction]->pending[direction], finished);
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        while ((ready & readiness_bits[i]) && registration->waiting[i]) {
+            readiness_retry(self, registration->waiting[i]->pending[i], finished);
         }
     }
 }

@@ -16,9 +16,8 @@
 typedef struct ptk_registration {
     uint32_t source_count;     /* 1 if OWNED; of all that share the handle if FOREIGN; 0: free */
     ptk_event_source_t *owned; /* OWNED: the source; else NULL */
-    /* By direction: those in which an operation pends, as a ring, the one that has waited longest; NULL:
-     * none. */
-    ptk_event_source_t *waiting[PTK_READY_DIRECTIONS];
+    ptk_event_source_t *waiting[PTK_DIRECTIONS]; /* those in which an operation pends, per direction: the
+                                                    one that has waited longest, in a ring; NULL: none */
     ptk_os_handle_t handle;
     uint32_t generation; /* grows when the entry is freed, so that a stale event of an earlier user is
                             recognised */
