@@ -27,6 +27,7 @@ _ERRNOS = ("EAGAIN", "EINVAL", "ENOMEM", "EINTR", "ECONNRESET", "EMFILE")
 # A statement that is an expression: it has effects, and no later line needs it in order to compile.
 _EFFECT = re.compile(r"(?:\(void\) *)?[*(]*[A-Za-z_]\w*\s*(?:\(|->|\.|\[|[-+*/%&|^]?=[^=]|<<=|>>=|\+\+|--)")
 _UNLINKS = re.compile(r"remove|unlink|unhook|withdraw|disarm|free|close|unref|unpin|drop|leave|detach|unsubscribe|unreserve")
+_SYMMETRIC = {"strcmp", "memcmp", "strcasecmp", "ptk_sim_addr_equal"}
 _NOT_PLANTED = re.compile(r"\b(?:ptk_assert\w*|_Static_assert|static_assert|PTK_IGNORE|va_\w+|ptk_log)\b")
 
 
@@ -49,7 +50,7 @@ class Place:
 # --- text ------------------------------------------------------------------------------------------------------------
 def functions(code: str) -> Iterator[tuple[str, int, int]]:
     """The name and the body, without its braces, of each function of a blanked text."""
-    for match in re.finditer(r"^[A-Za-z_](?:[^\n;{}]|\n(?=[ \t]))*?\b(\w+)\((?:[^;{}])*\) \{$", code, re.MULTILINE):
+    for match in re.finditer(r"^[A-Za-z_](?:[^\n;{}]|\n(?=[ \t]))*?\b(?!__attribute__)(\w+)\((?:[^;{}])*\) \{$", code, re.MULTILINE):
         end = code.find("\n}", match.end())
         if end > 0 and not match.group().startswith(("struct", "enum", "union", "typedef", "#")):
             yield match[1], match.end(), end
@@ -160,6 +161,9 @@ class _Finder:
             ends = r"&&|\|\||[&|^](?![&|=])" + ("" if equality else r"|[=!]=")
             start, end = left_start(self.code, match.start(), ends), right_end(self.code, match.end(), ends)
             left, right = self.source(start, match.start()), self.source(match.end(), end)
+            chosen = re.match(r" \? (.*?)\s*: (.*)", self.code[end : end + 200])
+            if chosen and not equality and {chosen[1], chosen[2][: len(left)], chosen[2][: len(right)]} >= {left, right}:
+                continue  # a minimum or maximum: the bound itself is both
             kind = "comparison negated" if equality else "bound off by one"
             self.choose(kind, start, end, f"{left} {_FLIPPED[match[1]]} {right}")
 
@@ -209,7 +213,7 @@ class _Finder:
 
     def arguments(self, chance: random.Random) -> None:
         for match in self.matches(r"\b([a-z_]\w*)\("):
-            if match[1] in _KEYWORDS or _NOT_PLANTED.match(match[1]):
+            if match[1] in _KEYWORDS | _SYMMETRIC or _NOT_PLANTED.match(match[1]):
                 continue
             end = closing(self.code, match.end() - 1)
             cuts, offset = [match.end()], match.end()

@@ -45,6 +45,10 @@ from plant_bugs import FOLDERS, write_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = "unit,conformance,regress,faults,sim"
+# What this build does not compile.
+NOT_BUILT = r"ptk_context_(?:ucontext|aarch64)\."
+# Scripts that run programs of this build.
+SCRIPTS = r"tools\.sim_"
 # Each takes minutes: a workload for every call that can fail.
 NOT_RUN = r"faults\.suite|_sweep|\.sweep"
 SMALLEST_LIMIT_S = 8.0
@@ -102,6 +106,7 @@ class Test:
     folder: str
     labels: list[str]
     skips: int = -1
+    pattern: str = ""  # what the output of a test that passes must match, whatever it returns
     seconds: float = 0.0
     places: set[int] = field(default_factory=set)  # the numbers that it executes
 
@@ -137,37 +142,36 @@ def tree_of(files: dict[str, str], chosen: list[bug_places.Place]) -> dict[str, 
             "src/base/ptk_planted.c": CHOICE.replace("@ROOM@", str(room)).replace("@PAGE@", str(PAGE))}
 
 
-def wrong_lines(out: Path, file: str) -> set[int]:
-    """The lines of a file of the copy that do not compile."""
+def wrong_lines(out: Path, file: str) -> set[tuple[str, int]]:
+    """The lines of a file of the copy, and of what it includes, that do not compile."""
     command = ["cc", "-std=c11", "-D_GNU_SOURCE", "-fsyntax-only", "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
                "-Werror=implicit-function-declaration", f"-I{out / 'src'}", f"-I{out / 'sim'}", f"-I{out}", "-x", "c", str(out / file)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = re.findall(rf"{re.escape(Path(file).name)}:(\d+):\d+: (?:error|note: in expansion)", result.stderr)
+    lines = re.findall(rf"^{re.escape(str(out))}/(\S+?):(\d+):\d+: (?:error|note: in expansion)", result.stderr, re.MULTILINE)
     if result.returncode != 0 and not lines:
         raise ToolError(f"{file} does not compile:\n{result.stderr}")
-    return {int(line) for line in lines} if result.returncode != 0 else set()
+    return {(name, int(line)) for name, line in lines} if result.returncode != 0 else set()
 
 
-def lines_of(files: dict[str, str], place: bug_places.Place) -> set[int]:
+def lines_of(files: dict[str, str], place: bug_places.Place) -> set[tuple[str, int]]:
     text = files[place.file]
-    return set(range(line_of(text, place.start), line_of(text, place.end) + 1))
+    return {(place.file, line) for line in range(line_of(text, place.start), line_of(text, place.end) + 1)}
 
 
 def without_wrong(files: dict[str, str], chosen: list[bug_places.Place], out: Path, checked: set[bug_places.Place]) -> list[bug_places.Place]:
     """The chosen places less those in lines that do not compile."""
     tree = tree_of(files, chosen)
     write_tree(out, tree)
-    kept = list(chosen)
     new_files = {place.file for place in chosen if place not in checked}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for file, lines in zip(sorted(new_files), pool.map(lambda file: wrong_lines(out, file), sorted(new_files)), strict=True):
-            kept = [place for place in kept if place.file != file or place in checked or not lines & lines_of(files, place)]
-    return kept
+        wrong = set().union(*pool.map(lambda file: wrong_lines(out, file), sorted(new_files)))
+    return [place for place in chosen if place in checked or not wrong & lines_of(files, place)]
 
 
 def choose(files: dict[str, str], seed: int, count: int, folders: list[str], out: Path) -> list[bug_places.Place]:
     """The first `count` places of the seed's order that do not overlap and that compile."""
-    everything = [place for file, text in files.items() if is_in(file, folders) for place in bug_places.find_places(file, text)]
+    everything = [place for file, text in files.items()
+                  if is_in(file, folders) and not re.search(NOT_BUILT, file) for place in bug_places.find_places(file, text)]
     random.Random(seed).shuffle(everything)
     chosen: list[bug_places.Place] = []
     checked: set[bug_places.Place] = set()
@@ -205,17 +209,21 @@ def run_test(test: Test, number: int, limit_s: float, memory_mib: int, seen: Pat
     if seen:
         environment["PTK_PLANTED_SEEN"] = str(seen)
     limits = [str(int(limit_s) + 1), str(memory_mib * 1024), str(64 * 2048)]
-    with subprocess.Popen(["sh", "-c", BOUNDED, "sh", *limits, *test.command], cwd=test.folder, env=environment,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          start_new_session=True) as process:
+    with tempfile.TemporaryFile() as output, subprocess.Popen(
+            ["sh", "-c", BOUNDED, "sh", *limits, *test.command], cwd=test.folder, env=environment, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:
             code = process.wait(limit_s)
         except subprocess.TimeoutExpired:
             return "timeout"
         finally:
             kill_group(process)
+        output.seek(0)
+        text = output.read().decode(errors="replace") if test.pattern else ""
     if code == -signal.SIGXCPU:
         return "timeout"
+    if test.pattern:
+        return "passed" if re.search(test.pattern, text, re.DOTALL) else "failed"
     return "passed" if code in (0, test.skips) else "failed"
 
 
@@ -225,19 +233,20 @@ def ctest_tests(build: Path) -> list[Test]:
     tests = []
     for entry in json.loads(shown.stdout)["tests"]:
         properties = {prop["name"]: prop["value"] for prop in entry["properties"]}
-        if "command" not in entry or "PASS_REGULAR_EXPRESSION" in properties or properties.get("RUN_SERIAL"):
+        if "command" not in entry or properties.get("RUN_SERIAL"):
             continue
         environment = dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", []))
         tests.append(Test(entry["name"], entry["command"], environment, properties.get("WORKING_DIRECTORY", str(build)),
-                          properties.get("LABELS", []), properties.get("SKIP_RETURN_CODE", -1)))
+                          properties.get("LABELS", []), properties.get("SKIP_RETURN_CODE", -1),
+                          "".join(properties.get("PASS_REGULAR_EXPRESSION", []))))
     return tests
 
 
 def tests_to_run(build: Path, labels: list[str]) -> list[Test]:
-    """The C programs among the tests that have one of the labels."""
+    """The programs of this build among the tests that have one of the labels, and what else runs these."""
     return [test for test in ctest_tests(build)
-            if set(labels) & set(test.labels) and not re.search(NOT_RUN, test.name)
-            and Path(test.command[0]).is_relative_to(build)]
+            if (set(labels) & set(test.labels) and not re.search(NOT_RUN, test.name)
+                and Path(test.command[0]).is_relative_to(build)) or re.match(SCRIPTS, test.name)]
 
 
 def scenarios(build: Path, seeds: int, scratch: Path) -> list[Test]:
@@ -246,7 +255,7 @@ def scenarios(build: Path, seeds: int, scratch: Path) -> list[Test]:
     tests = []
     for begin, end in zip([0, *cuts], cuts, strict=False):
         for test in ctest_tests(build):
-            if Path(test.command[0]).name != "ptk_scenarios" or "--exhaustive" in test.command:
+            if Path(test.command[0]).name != "ptk_scenarios" or "--exhaustive" in test.command or test.pattern:
                 continue
             command = re.sub(r" --(?:seed|seeds|out|steps) \S+", "", " ".join(test.command[1:])).split()
             command = [test.command[0], *command, "--seed", str(begin + 1), "--seeds", str(end - begin), "--jobs", "1",
@@ -310,14 +319,16 @@ def read_equivalents(path: Path) -> set[tuple[str, str, str]]:
     return set(re.findall(r"^in: (\S+, \w+)\nwas: (.*)\nis: *(.*)\nbecause: .+$", path.read_text(), re.MULTILINE))
 
 
-def try_bug(number: int, tests: list[Test], memory_mib: int) -> dict[str, object]:
-    """Runs the tests that execute a place, until one sees the bug."""
+def try_bug(number: int, tests: list[Test], memory_mib: int, budget_s: float) -> dict[str, object]:
+    """Runs the tests that execute a place, until one sees the bug or `budget_s` is over (0: no limit)."""
     able = [test for test in tests if number in test.places]
     able.sort(key=lambda test: (len(test.places) + 10) * (test.seconds + 0.01))
     begin = time.monotonic()
     found: dict[str, object] = {"verdict": "survived" if able else "not executed"}
     tried = 0
     for test in able:
+        if budget_s and time.monotonic() - begin > budget_s:
+            break
         tried += 1
         verdict = run_test(test, number, test.limit_s(), memory_mib)
         if verdict == "failed":
@@ -325,7 +336,7 @@ def try_bug(number: int, tests: list[Test], memory_mib: int) -> dict[str, object
         if verdict != "passed":
             found = {"verdict": "caught", "by": test.name, "how": verdict, "label": test.labels[0]}
             break
-    return {**found, "tried": tried, "seconds": round(time.monotonic() - begin, 1)}
+    return {**found, "tried": tried, "able": len(able), "seconds": round(time.monotonic() - begin, 1)}
 
 
 class Results:
@@ -375,9 +386,9 @@ def run_bugs(options: argparse.Namespace, files: dict[str, str], chosen: list[bu
         place = chosen[number - 1]
         was, is_now = texts_of(files, place)
         entry = {"id": identity(files, place), "place": where(files, place), "was": was, "is": is_now,
-                 **try_bug(number, tests, options.memory)}
+                 **try_bug(number, tests, options.memory, options.budget)}
         results.add(entry)
-        print(f"{number:4} {entry['verdict']:12} {entry['place']} ({entry['tried']} tests, {entry['seconds']} s) {entry.get('by', '')}",
+        print(f"{number:4} {entry['verdict']:12} {entry['place']} ({entry['tried']} of {entry['able']} tests, {entry['seconds']} s) {entry.get('by', '')}",
               flush=True)
 
     def is_open(number: int) -> bool:
@@ -423,7 +434,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=300, help="with --only simulator: how many of each scenario (default 300)")
     parser.add_argument("--labels", default=LABELS, help=f"of the tests (default {LABELS})")
     parser.add_argument("--jobs", type=int, default=1, help="bugs that are tried at the same time (default 1)")
-    parser.add_argument("--memory", type=int, default=4096, help="a test's limit of address space in MiB (default 4096)")
+    parser.add_argument("--budget", type=float, default=0, help="seconds for each bug, after which it has survived (default 0: all tests)")
+    parser.add_argument("--memory", type=int, default=8192, help="a test's limit of address space in MiB (default 8192)")
     parser.add_argument("--list", action="store_true", help="print the places and end")
     parser.add_argument("--show", type=int, metavar="K", help="print the K-th bug as a diff and end")
     parser.add_argument("--by-hand", action="store_true", help="build and end")

@@ -230,7 +230,7 @@ static void pend_on(ptk_event_loop_platform_t *loop, ptk_event_source_t *source,
 /* The first registration was freed while a duplicate kept its description alive, so that its events still
  * come. The next source uses the same place in the platform's table, and its operation is not finished by
  * them. A waiter would only look once more; here the platform itself is seen. */
-TEST(p03_event_of_an_earlier_registration_finishes_no_operation) {
+TEST(p03_event_of_an_earlier_registration_finishes_no_operation, COUNTS_CALLS) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_event_source_t sources[2];
     ptk_event_op_t ops[2];

@@ -57,6 +57,46 @@ static ptk_err wait_for_a_peer(void) {
     return ptk_sock_accept(listener, NULL, NULL, PTK_TIMEOUT_INFINITE) ? PTK_OK : ptk_get_err();
 }
 
+/* Waits for the first of two, of which the second one is a descriptor's that no event comes for. */
+static ptk_err wait_beside_a_descriptor(ptk_waitable_t *first) {
+    ptk_addr_t addr;
+    ptk_sock_t *listener = regress_listener(&addr);
+    ptk_waitable_wait_item_t items[] = {
+        {.waitable = first, .events = PTK_EVENT_READ},
+        {.waitable = ptk_sock_waitable(listener, PTK_EVENT_READ), .events = PTK_EVENT_READ},
+    };
+    return ptk_waitable_wait_any(items, 2, NULL, PTK_TIMEOUT_INFINITE);
+}
+
+static ptk_err wait_for_either_peer(void) {
+    ptk_addr_t addr;
+    return wait_beside_a_descriptor(ptk_sock_waitable(regress_listener(&addr), PTK_EVENT_READ));
+}
+
+static ptk_err wait_for_a_signal_or_a_peer(void) {
+    return wait_beside_a_descriptor(
+        ptk_waitable_create(NULL, PTK_WAITABLE_SIGNAL, PTK_HANDLE_SIGNAL(SIGUSR1)));
+}
+
+/* A wait that begins while the poller still works, because it looks at its descriptors first. */
+static ptk_err shielded_from_the_start(ptk_err (*wait)(void)) {
+    ptk_shield_t shield;
+    CHECK_OK(ptk_shield_begin(&shield, PTK_TIMEOUT_INFINITE));
+    CHECK_OK(wait());
+    CHECK_OK(ptk_shield_end(&shield));
+    return PTK_OK;
+}
+
+static ptk_err who_waits_for_either_peer(void *arg) {
+    (void) arg;
+    return shielded_from_the_start(wait_for_either_peer);
+}
+
+static ptk_err who_waits_for_a_signal_or_a_peer(void *arg) {
+    (void) arg;
+    return shielded_from_the_start(wait_for_a_signal_or_a_peer);
+}
+
 static ptk_err who_waits_for_an_event(void *arg) {
     (void) arg;
     return behind_a_shield(wait_for_event);
@@ -103,7 +143,9 @@ TEST(destroy_gives_up_when_only_a_dead_poller_could_wake_those_that_are_left) {
     deadlocked_t all[] = {{"epoll", who_waits_for_an_event, "waits for user event"},
                           {"poll", who_waits_for_an_event, "waits for user event"},
                           {"epoll", who_waits_for_a_peer, "waits for accept"},
-                          {"poll", who_waits_for_a_peer, "waits for accept"}};
+                          {"poll", who_waits_for_a_peer, "waits for accept"},
+                          {"epoll", who_waits_for_either_peer, "waits for any of several"},
+                          {"poll", who_waits_for_either_peer, "waits for any of several"}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         static char output[OUTPUT_BYTES];
         int status = ptk_test_in_child(destroy_while_deadlocked, &all[i], output, sizeof output);
@@ -150,4 +192,29 @@ static void destroy_with_a_friend(const char *platform) {
 TEST(another_thread_may_signal_without_poller) {
     destroy_with_a_friend("epoll");
     destroy_with_a_friend("poll");
+}
+
+static void *raise_late(void *argument) {
+    while (atomic_load(&failures) < MANY) {
+        sched_yield();
+    }
+    CHECK_EQ(pthread_kill(*(pthread_t *) argument, SIGUSR1), 0);
+    return NULL;
+}
+
+static void destroy_until_the_signal(const char *platform) {
+    pthread_t thread;
+    pthread_t self = pthread_self();
+    atomic_store(&failures, 0);
+    ptk_event_loop_platform_t *loop = endless_loop(platform, who_waits_for_a_signal_or_a_peer);
+    ptk_intercept(&no_poller);
+    CHECK_EQ(pthread_create(&thread, NULL, raise_late, &self), 0);
+    test_loop_end(loop);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    ptk_intercept_end();
+}
+
+TEST(a_signal_may_come_without_poller) {
+    destroy_until_the_signal("epoll");
+    destroy_until_the_signal("poll");
 }

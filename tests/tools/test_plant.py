@@ -56,7 +56,7 @@ set_tests_properties(unit.broken PROPERTIES LABELS unit WILL_FAIL ON ENVIRONMENT
 KINDS = """\
 #include <stdbool.h>
 
-static int decide(const char *text, int a,
+static __attribute__((noinline)) int decide(const char *text, int a,
                   int b) {
     static const int fixed = 4;
     ptk_assert(a < b);
@@ -68,6 +68,8 @@ static int decide(const char *text, int a,
     }
     switch (a) {
     case 7:
+        a = a < b ? a : b;
+        compare = strcmp(text, a);
         break;
     default:
         return PTK_ERR_CLOSED;
@@ -85,10 +87,13 @@ class PlacesTest(unittest.TestCase):
         return [(KINDS[place.start : place.end].strip(), place.bug.strip()) for place in self.places if place.kind == kind]
 
     def test_conditions_and_comparisons(self) -> None:
-        self.assertEqual(self.found("condition negated"), [("a <= b && text", "!(a <= b && text)"), ("err == PTK_OK", "!(err == PTK_OK)")])
+        self.assertEqual(self.found("condition negated"), [("a <= b && text", "!(a <= b && text)"), ("a < b", "!(a < b)"), ("err == PTK_OK", "!(err == PTK_OK)")])
         self.assertEqual(self.found("bound off by one"), [("a <= b", "a < b"), ("i < a", "i <= a")])
         self.assertEqual(self.found("comparison negated"), [])
         self.assertEqual(self.found("operand left out"), [("&& text", "")])
+
+    def test_the_function_is_named(self) -> None:
+        self.assertEqual({place.function for place in self.places}, {"decide"})
 
     def test_statements_and_jumps(self) -> None:
         self.assertEqual(self.found("unlink left out"), [("list_remove(text);", ";")])

@@ -209,6 +209,12 @@ TEST(loop_tags_run_out_and_come_back) {
         taken++;
     }
     CHECK_EQ(taken, PTK_TOKEN_TAG_MAX);
+    for (uint32_t round = 0; round < 8; round++) { /* the second search for the same tag ends at it */
+        tag = 1 + round / 2 * (PTK_TOKEN_TAG_MAX / 4);
+        ptk_loop_tag_free(tag, generations[tag]);
+        CHECK_EQ(ptk_loop_tag_alloc(&generations[tag]), tag);
+    }
+    CHECK_EQ(ptk_loop_tag_alloc(&generation), PTK_LOOP_TAG_NONE);
     for (tag = 1; tag <= PTK_TOKEN_TAG_MAX; tag++) {
         ptk_loop_tag_free(tag, generations[tag]);
     }

@@ -416,6 +416,27 @@ TEST(shutdown_or_close_abandons_a_connect) {
     end();
 }
 
+/* RFC 9293, 3.5.1: the server still has the connection of the client's earlier life. It replies to the SYN
+   with an ACK of that one, which the client resets; the SYN that is sent again makes the new connection. */
+TEST(a_connection_of_an_earlier_life_is_reset_by_the_client_that_connects_again) {
+    begin_connected();
+    uint16_t port = local_port(client);
+    ptk_sim_tcp_abandon(client);
+    ptk_sim_tcp_clear(here);
+    client = ptk_sim_tcp_create(here, AF_INET);
+    CHECK_EQ(bind_to(client, 0, port), 0);
+    CHECK_EQ(connect_to(client, host(2), PORT), -EINPROGRESS);
+    settle();
+    CHECK_STR(receive_text(server, 1), "reset");
+    ptk_sim_tcp_close(server);
+    run_for(10 * SECOND_NS);
+    CHECK_EQ(ptk_sim_tcp_accept(listener, &server), 0);
+    CHECK_EQ(send_text(client, "again"), 5);
+    settle();
+    CHECK_STR(receive_text(server, 10), "again");
+    end_connected();
+}
+
 TEST(a_crash_leaves_nothing_and_the_peer_is_reset_at_its_next_segment) {
     begin_connected();
     client->changed = NULL;

@@ -7,6 +7,7 @@
 #include "sim/kernel/ptk_sim_net.h"
 #include "sim/kernel/ptk_sim_site.h"
 #include "sim/world/ptk_sim_timeline.h"
+#include "sim/world/ptk_sim_timeline_impl.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -449,6 +450,44 @@ TEST(any_trace_can_be_drawn) {
         CHECK_EQ(occurrences(page.text, "<g "), occurrences(page.text, "</g>"));
         free(page.text);
         ptk_sim_trace_fini(&trace);
+    }
+}
+
+/* --- what an event is called --- */
+
+TEST(each_kind_of_event_has_its_text) {
+    static char name[] = "serve";
+    static char waits_for[] = "recv";
+    static char *const strings[] = {name, waits_for};
+    static const struct {
+        ptk_sim_trace_kind_t kind;
+        uint64_t a, b, c;
+        const char *text;
+    } events[] = {
+        {PTK_SIM_TRACE_START, 7, 0, 0, "seed 7"},
+        {PTK_SIM_TRACE_CHOICE, 4711, 3, 2, "choice 4711: 2 of 3"},
+        {PTK_SIM_TRACE_RESUME, 0, 0, 0, "runs"},
+        {PTK_SIM_TRACE_SUSPEND, UINT64_MAX, 0, 0, "waits until woken"},
+        {PTK_SIM_TRACE_CALL, 5, 3, (uint64_t) -11, "call 5 on 3: -11"},
+        {PTK_SIM_TRACE_NOTE, 1, 2, 1, "request 1 2"},
+        {PTK_SIM_TRACE_NOTE, 1, 2, 3, "note 1 2"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_BEGINS << 32, "serve#4 starts"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_WAITS << 32 | 2, "serve#4 waits for recv"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_RESUMES << 32, "serve#4 resumes"},
+        {PTK_SIM_TRACE_GREEN, 4, 1, (uint64_t) PTK_SIM_GREEN_RESUMES << 32 | PTK_ERR_TIMEOUT,
+         "serve#4 resumes: PTK_ERR_TIMEOUT"},
+        {PTK_SIM_TRACE_GREEN, 4, 3, (uint64_t) PTK_SIM_GREEN_ENDS << 32, "?#4 ends"},
+        {(ptk_sim_trace_kind_t) 99, 0, 0, 0, "event 99"},
+    };
+    ptk_sim_trace_t trace = {0};
+    ptk_sim_timeline_t timeline = timeline_of(&trace);
+    timeline.green_strings = strings;
+    timeline.green_string_count = 2;
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        char text[100] = "nothing";
+        const ptk_sim_trace_entry_t entry = {
+            .kind = (uint32_t) events[i].kind, .a = events[i].a, .b = events[i].b, .c = events[i].c};
+        CHECK_STR(ptk_sim_timeline_describe(&timeline, &entry, text, sizeof text), events[i].text);
     }
 }
 

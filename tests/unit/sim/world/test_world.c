@@ -7,6 +7,7 @@
 
 #include "base/ptk_memory.h"
 #include "base/ptk_thread.h"
+#include <errno.h>
 #include <poll.h>
 #include <ptk.h>
 #include <ptk_sim.h>
@@ -91,6 +92,34 @@ TEST(wrong_options_are_refused) {
         CHECK(ptk_sim_create(&wrong[i]) == NULL);
         CHECK_EQ(ptk_get_err(), PTK_ERR_INVALID_PARAM);
     }
+}
+
+static ptk_err use_all_descriptors(void *arg) {
+    uint32_t *sockets = arg;
+    while (ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0)) { /* the end of the loop closes them */
+        (*sockets)++;
+    }
+    CHECK_EQ(ptk_get_os_err(), EMFILE);
+    return PTK_OK;
+}
+
+static ptk_err run_out_of_descriptors(void *arg) {
+    return run_green(use_all_descriptors, arg);
+}
+
+/* The loop itself and the three standard descriptors are among them. */
+TEST(a_host_has_1024_descriptors_unless_it_has_another_limit) {
+    uint32_t sockets[2] = {0};
+    for (size_t i = 0; i < 2; i++) {
+        ptk_sim_t *sim = world(PTK_SIM_BENIGN);
+        const ptk_sim_host_options_t options = {
+            .struct_size = sizeof options, .name = "host", .descriptor_limit = i == 0 ? 0 : 1000};
+        CHECK(ptk_sim_host(sim, &options, run_out_of_descriptors, &sockets[i]) != NULL);
+        CHECK_EQ(ptk_sim_run_for(sim, 1000), PTK_SIM_END_QUIESCENT);
+        ptk_sim_destroy(sim);
+    }
+    CHECK_EQ(sockets[0] - sockets[1], 24);
+    CHECK(sockets[1] <= 1000 && sockets[1] > 990);
 }
 
 TEST(one_world_at_a_time) {
