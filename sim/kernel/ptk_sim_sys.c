@@ -13,7 +13,7 @@
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_site.h"
-#include "sim/kernel/ptk_sim_sys_memory.h"
+#include "sim/kernel/ptk_sim_sys_pages.h"
 #include "sim/kernel/ptk_sim_sys_signal.h"
 #include "sim/kernel/ptk_sim_sys_thread.h"
 #include <errno.h>
@@ -170,16 +170,14 @@ static int sys_reset_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) 
     return -ECONNABORTED;
 }
 
-/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. After a
-   crash the error is not ENETDOWN, which an accept takes for that of one connection and tries again: a shield
-   may keep the cancel of the unwinding from it. */
+/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. */
 static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                       ptk_os_handle_t *handle_out) {
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_tcp_t *listener = sys_find_tcp(kernel, handle, &error);
     if (!listener) {
-        return error == -ENETDOWN ? -EINVAL : error;
+        return error;
     }
     if (sys_is_interrupted()) {
         return -EINTR;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Entries of ptk_sim_sys about pages: ptk_sim_sys_memory.c. */
+/* The entries of ptk_sim_sys for pages: ptk_sim_sys_pages.c. */
 #pragma once
 
 #include "sys/ptk_sys.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of simulated hosts: they are the process's own, and no decision depends on them. */
-#include "sim/kernel/ptk_sim_sys_memory.h"
+/* Pages of a simulated host: those of the process, which no decision depends on. */
+#include "sim/kernel/ptk_sim_sys_pages.h"
 
 int ptk_sim_sys_map_stacks(size_t bytes, void **memory_out) {
     return ptk_sys_real.map_stacks(bytes, memory_out);
