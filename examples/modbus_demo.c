@@ -5,11 +5,14 @@
  * converse(). All of them share one OS thread, and so do the green threads of the server.
  *
  * A conversation repeatedly writes registers of its own, reads them back and compares. A conversation that
- * fails in any way ends and counts as an error. One more green thread, direct(), runs three phases:
+ * fails in any way ends and counts as an error. One more green thread, direct(), runs four phases:
  *
  *     ramp      starts conversations; each waits after its first response for the measurement
- *     measure   starts the measurement and lets it run for the given time; prints a line each second
- *     end       requests the server's report, and lets every conversation end after its current round
+ *     full      every conversation always has a request in progress: this measures how many requests are
+ *               answered, and the latency is mostly the wait behind the other requests
+ *     half      every conversation pauses between rounds, so that half as many requests are made: this
+ *               measures the latency of a server that is not saturated
+ *     end       lets every conversation end after its current round
  *
  * In the ramp at most RAMP_WINDOW conversations are without their first response, so the server's listen
  * backlog never overflows.
@@ -34,12 +37,23 @@
 #define NS_PER_SECOND      (1000 * PTK_NS_PER_MS)
 
 static const char help[] = "usage: modbus_demo [--seconds N] [--conversations N] [--platform NAME]\n"
-                           "  --seconds N        how long to measure (default 10)\n"
+                           "  --seconds N        how long to measure, at full and at half load each "
+                           "(default 5)\n"
                            "  --conversations N  how many at a time (default: as many as the descriptor "
                            "limit allows, up to 10,000)\n"
                            "  --platform NAME    epoll or poll; the best one if not given\n";
 
+#define PAUSE_STEP_NS (100 * PTK_NS_PER_MS) /* the end is noticed after each such part of a pause */
+
 typedef struct demo demo_t;
+
+/* A time of measurement. */
+typedef struct phase {
+    uint64_t begin_ns;
+    uint64_t end_ns;
+    uint64_t requests;
+    histogram_t latency_ns;
+} phase_t;
 
 typedef struct conversation {
     demo_t *demo;
@@ -59,18 +73,19 @@ struct demo {
     ptk_waitable_t *starting_line; /* waits on it are aborted when the measurement begins */
     uint32_t started;
     uint32_t settled; /* had their first round, successful or not */
-    bool measuring;
+    uint32_t paced;   /* pause between rounds, or have ended */
+    bool begun;       /* the first measurement has begun */
     bool over;
-    uint64_t begin_ns;
-    uint64_t end_ns;
+    uint64_t interval_ns; /* from one round of a conversation to the next; 0: there is no pause */
+    phase_t full;         /* the first measurement */
+    phase_t half;         /* the second one */
+    phase_t *measured;    /* the one that is under way, or NULL */
     uint64_t begin_switches;
     uint64_t end_switches;
     uint64_t begin_resident_bytes;
     uint64_t end_resident_bytes;
-    uint64_t requests;
     uint64_t errors;
     const char *first_error;
-    histogram_t latency_ns;
 };
 
 /* --- a conversation ------------------------------------------------------------------------------ */
@@ -88,15 +103,17 @@ static bool account(demo_t *demo, uint64_t begin_ns, modbus_result_t result) {
         note_error(demo, modbus_result_text(result));
         return false;
     }
-    if (demo->measuring) {
-        histogram_add(&demo->latency_ns, ptk_now_ns() - begin_ns);
-        demo->requests++;
+    if (demo->measured) {
+        histogram_add(&demo->measured->latency_ns, ptk_now_ns() - begin_ns);
+        demo->measured->requests++;
     }
     return true;
 }
 
-/* Writes registers, reads them back and compares. Addresses and values are this conversation's own. */
-static bool run_round(const conversation_t *self, modbus_client_t *client, uint32_t round) {
+/* Writes registers, reads them back and compares. Addresses and values are this conversation's own. The
+ * latency of the write counts from `begin_ns`. */
+static bool run_round(const conversation_t *self, modbus_client_t *client, uint32_t round,
+                      uint64_t begin_ns) {
     demo_t *demo = self->demo;
     uint8_t unit = (uint8_t) (1 + self->index % SERVER_PROCESS_UNITS);
     uint16_t address = (uint16_t) (self->index / SERVER_PROCESS_UNITS * ROUND_REGISTERS);
@@ -106,7 +123,6 @@ static bool run_round(const conversation_t *self, modbus_client_t *client, uint3
     for (uint32_t i = 0; i < ROUND_REGISTERS; i++) {
         written[i] = (uint16_t) (self->index * 31 + round * 7 + i);
     }
-    uint64_t begin_ns = ptk_now_ns();
     if (!account(demo, begin_ns, modbus_write_registers(client, unit, range, written))) {
         return false;
     }
@@ -126,7 +142,37 @@ static bool open_conversation(const conversation_t *self, modbus_client_t *clien
     if (err) {
         note_error(self->demo, ptk_err_text(err));
     }
-    return !err && run_round(self, client, 0);
+    return !err && run_round(self, client, 0, ptk_now_ns());
+}
+
+/* Pauses until the conversation's next round is due, and writes that time. A round that is late begins at
+ * once and counts from when it was due, so that a slow answer does not hide the wait of the requests behind
+ * it. */
+static ptk_err pause_until_due(const conversation_t *self, uint64_t *due_ns) {
+    demo_t *demo = self->demo;
+    ptk_err err = PTK_OK;
+    if (*due_ns == 0) { /* the first ones are spread */
+        *due_ns = ptk_now_ns() + demo->interval_ns / demo->conversations * self->index;
+        demo->paced++;
+    } else {
+        *due_ns += demo->interval_ns;
+    }
+    for (uint64_t now_ns = ptk_now_ns(); !err && !demo->over && now_ns < *due_ns; now_ns = ptk_now_ns()) {
+        err = ptk_sleep_until(*due_ns - now_ns > PAUSE_STEP_NS ? now_ns + PAUSE_STEP_NS : *due_ns);
+    }
+    return err;
+}
+
+/* Runs rounds until the end, at first one after the other, then with pauses. */
+static void run_rounds(const conversation_t *self, modbus_client_t *client) {
+    demo_t *demo = self->demo;
+    uint64_t due_ns = 0;
+    bool good = true;
+    for (uint32_t round = 1; good && !demo->over; round++) {
+        ptk_err err = demo->interval_ns ? pause_until_due(self, &due_ns) : PTK_OK;
+        good = !err && (demo->over || run_round(self, client, round, due_ns ? due_ns : ptk_now_ns()));
+    }
+    demo->paced += due_ns == 0;
 }
 
 static ptk_err converse(void *arg) {
@@ -136,15 +182,17 @@ static ptk_err converse(void *arg) {
     bool good = open_conversation(self, &client);
     demo->settled++;
     ptk_err err = ptk_waitable_signal(demo->settled_event);
-    if (!err && good && !demo->measuring && !demo->over) {
+    if (!err && good && !demo->begun && !demo->over) {
         err = ptk_waitable_wait(demo->starting_line, PTK_EVENT_READ, PTK_TIMEOUT_INFINITE);
     }
     if (err && err != PTK_ERR_ABORTED) { /* the starting signal is an abort */
         note_error(demo, ptk_err_text(err));
         good = false;
     }
-    for (uint32_t round = 1; good && !demo->over; round++) {
-        good = run_round(self, &client, round);
+    if (good) {
+        run_rounds(self, &client);
+    } else {
+        demo->paced++;
     }
     modbus_client_close(&client);
     return PTK_OK;
@@ -172,7 +220,7 @@ static void show_second(const demo_t *demo, uint32_t second, uint64_t requests_b
     char line[80];
     snprintf(line, sizeof line,
              "%3" PRIu32 " s: %" PRIu64 " requests, %" PRIu64 " in the last second, %" PRIu64 " errors",
-             second, demo->requests, demo->requests - requests_before, demo->errors);
+             second, demo->measured->requests, demo->measured->requests - requests_before, demo->errors);
     show(line);
 }
 
@@ -212,24 +260,48 @@ static uint64_t own_switches(void) {
     return err ? 0 : counters.switches;
 }
 
-static ptk_err measure(demo_t *demo) {
+/* Measures for the given time. */
+static ptk_err measure(demo_t *demo, phase_t *phase) {
+    ptk_err err = PTK_OK;
+    phase->begin_ns = ptk_now_ns();
+    demo->measured = phase;
+    for (uint32_t second = 1; !err && second <= demo->seconds; second++) {
+        uint64_t requests_before = phase->requests;
+        err = ptk_sleep_until(phase->begin_ns + second * NS_PER_SECOND);
+        show_second(demo, second, requests_before);
+    }
+    demo->measured = NULL;
+    phase->end_ns = ptk_now_ns();
+    return err;
+}
+
+static ptk_err measure_full(demo_t *demo) {
     ptk_err err = server_process_report(&demo->server, &demo->server_begin, TIMEOUT_MS);
     demo->begin_switches = own_switches();
-    demo->begin_ns = ptk_now_ns();
-    demo->measuring = true;
+    demo->begun = true;
     if (!err) {
         err = ptk_waitable_abort(demo->starting_line);
     }
-    for (uint32_t second = 1; !err && second <= demo->seconds; second++) {
-        uint64_t requests_before = demo->requests;
-        err = ptk_sleep_until(demo->begin_ns + second * NS_PER_SECOND);
-        show_second(demo, second, requests_before);
+    if (!err) {
+        err = measure(demo, &demo->full);
     }
-    demo->measuring = false;
-    demo->end_ns = ptk_now_ns();
     demo->end_switches = own_switches();
     demo->end_resident_bytes = process_resident_bytes();
     return err ? err : server_process_report(&demo->server, &demo->server_end, TIMEOUT_MS);
+}
+
+/* A round has two requests, so one round in the time in which the full load answers four requests of a
+ * conversation makes half of that load. The measurement begins when the last round of the full load is over.
+ */
+static ptk_err measure_half(demo_t *demo) {
+    uint64_t full_ns = demo->full.end_ns - demo->full.begin_ns;
+    uint64_t requests = demo->full.requests > 0 ? demo->full.requests : 1;
+    ptk_err err = PTK_OK;
+    demo->interval_ns = (uint64_t) (4.0 * demo->conversations * (double) full_ns / (double) requests);
+    while (!err && demo->paced < demo->conversations) {
+        err = ptk_sleep_ms(10);
+    }
+    return err ? err : measure(demo, &demo->half);
 }
 
 static ptk_err direct(void *arg) {
@@ -237,7 +309,11 @@ static ptk_err direct(void *arg) {
     demo->begin_resident_bytes = process_resident_bytes();
     ptk_err err = ramp_up(demo);
     if (!err) {
-        err = measure(demo);
+        err = measure_full(demo);
+    }
+    if (!err) {
+        show("half of that load");
+        err = measure_half(demo);
     }
     if (err) {
         note_error(demo, ptk_err_text(err));
@@ -268,8 +344,8 @@ static const char *commas(uint64_t value) {
     return text;
 }
 
-static uint64_t per_second(const demo_t *demo, uint64_t count) {
-    uint64_t ns = demo->end_ns - demo->begin_ns;
+static uint64_t per_second(const phase_t *phase, uint64_t count) {
+    uint64_t ns = phase->end_ns - phase->begin_ns;
     return ns > 0 ? (uint64_t) ((double) count * (double) NS_PER_SECOND / (double) ns) : 0;
 }
 
@@ -277,45 +353,85 @@ static uint64_t growth_per_conversation(const demo_t *demo, uint64_t before, uin
     return after > before ? (after - before) / demo->conversations : 0;
 }
 
+static void print_count(const char *name, uint64_t count) {
+    printf("  %-36s %14s\n", name, commas(count));
+}
+
+static void print_percentile(const char *name, const phase_t *phase, double percent) {
+    double ms = (double) histogram_percentile(&phase->latency_ns, percent) / (double) PTK_NS_PER_MS;
+    printf("  %-36s %11.2f ms\n", name, ms);
+}
+
 static void print_table(const demo_t *demo) {
-    double p50_ms = (double) histogram_percentile(&demo->latency_ns, 50) / (double) PTK_NS_PER_MS;
-    double p99_ms = (double) histogram_percentile(&demo->latency_ns, 99) / (double) PTK_NS_PER_MS;
-    uint64_t server_bytes =
-        growth_per_conversation(demo, demo->server.first.resident_bytes, demo->server_end.resident_bytes);
-    uint64_t client_bytes =
-        growth_per_conversation(demo, demo->begin_resident_bytes, demo->end_resident_bytes);
-    uint64_t server_switches = per_second(demo, demo->server_end.switches - demo->server_begin.switches);
-    uint64_t client_switches = per_second(demo, demo->end_switches - demo->begin_switches);
+    const server_report_t *begin = &demo->server_begin;
+    const server_report_t *end = &demo->server_end;
     printf("\n\n");
-    printf("  %-34s %14s\n", "conversations at once", commas(demo->conversations));
-    printf("  %-34s %14s\n", "requests answered and verified", commas(demo->requests));
-    printf("  %-34s %14s\n", "requests per second", commas(per_second(demo, demo->requests)));
-    printf("  %-34s %11.2f ms\n", "latency p50", p50_ms);
-    printf("  %-34s %11.2f ms\n", "latency p99", p99_ms);
-    printf("  %-34s %14s\n", "resident bytes per conversation", commas(server_bytes));
-    printf("  %-34s %14s\n", "  the same in the client process", commas(client_bytes));
-    printf("  %-34s %14s\n", "switches per second", commas(server_switches));
-    printf("  %-34s %14s\n", "  the same in the client process", commas(client_switches));
-    printf("  %-34s %14s\n", "errors", commas(demo->errors));
+    print_count("conversations at once", demo->conversations);
+    print_count("requests answered and verified", demo->full.requests + demo->half.requests);
+    print_count("requests per second at full load", per_second(&demo->full, demo->full.requests));
+    print_count("requests per second at half load", per_second(&demo->half, demo->half.requests));
+    print_percentile("latency p50 at half load", &demo->half, 50);
+    print_percentile("latency p99 at half load", &demo->half, 99);
+    print_percentile("latency p50 at full load", &demo->full, 50);
+    print_percentile("latency p99 at full load", &demo->full, 99);
+    print_count("resident bytes per conversation",
+                growth_per_conversation(demo, demo->server.first.resident_bytes, end->resident_bytes));
+    print_count("  the same in the client process",
+                growth_per_conversation(demo, demo->begin_resident_bytes, demo->end_resident_bytes));
+    print_count("switches per second at full load", per_second(&demo->full, end->switches - begin->switches));
+    print_count("  the same in the client process",
+                per_second(&demo->full, demo->end_switches - demo->begin_switches));
+    print_count("errors", demo->errors);
     if (demo->first_error) {
         printf("\nthe first error: %s\n", demo->first_error);
     }
 }
 
+/* Returns whether a program or file is where this text says it is. */
+static bool is_there(const char *folder, int folder_length, const char *name) {
+    char path[1024];
+    int length = snprintf(path, sizeof path, "%.*s%s", folder_length, folder, name);
+    return length > 0 && (size_t) length < sizeof path && access(path, R_OK) == 0;
+}
+
+/* Returns whether the shell finds a program. */
+static bool is_in_path(const char *name) {
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        size_t length = strcspn(path, ":");
+        char folder[1024];
+        snprintf(folder, sizeof folder, "%.*s/", (int) length, path);
+        if (length > 0 && is_there(folder, (int) length + 1, name)) {
+            return true;
+        }
+        path += length + (path[length] == ':');
+    }
+    return false;
+}
+
+/* Names only what exists: the demonstration may have been built or copied alone. */
 static void print_next_steps(const char *program) {
     const char *slash = strrchr(program, '/');
-    int folder_length = slash ? (int) (slash - program) + 1 : 0;
-    printf("\nServer and client each ran on one OS thread. Every conversation always had a request in "
-           "progress, so\n"
-           "the latency is mostly the wait behind the other requests.\n\n"
-           "To try by hand: start the server in one terminal,\n\n"
-           "  %.*smodbus_server --listen 127.0.0.1:1502\n\n"
-           "and in another use ptk's client, or another one:\n\n"
-           "  %.*smodbus_client 127.0.0.1:1502 write-registers 0 11 22 33\n"
-           "  %.*smodbus_client 127.0.0.1:1502 read-holding 0 3\n"
-           "  mbpoll -m tcp -p 1502 -a 1 -t 4 -r 1 -c 3 -1 127.0.0.1\n\n"
-           "examples/modbus/modbus_server.c is that server, and the README begins with a smaller one.\n",
-           folder_length, program, folder_length, program, folder_length, program);
+    int length = slash ? (int) (slash - program) + 1 : 0;
+    printf(
+        "\nServer and client each ran on one OS thread. At full load every conversation always had a request "
+        "in\nprogress, so the latency is mostly the wait behind the other requests. At half load each paused "
+        "between rounds.\n");
+    if (is_there(program, length, "modbus_server") && is_there(program, length, "modbus_client")) {
+        printf("\nTo try by hand: start the server in one terminal,\n\n"
+               "  %.*smodbus_server --listen 127.0.0.1:1502\n\n"
+               "and in another use ptk's client%s:\n\n"
+               "  %.*smodbus_client 127.0.0.1:1502 write-registers 0 11 22 33\n"
+               "  %.*smodbus_client 127.0.0.1:1502 read-holding 0 3\n",
+               length, program, is_in_path("mbpoll") ? ", or another one" : "", length, program, length,
+               program);
+        printf("%s",
+               is_in_path("mbpoll") ? "  mbpoll -m tcp -p 1502 -a 1 -t 4 -r 1 -c 3 -1 127.0.0.1\n" : "");
+    }
+    if (is_there("", 0, "examples/modbus/modbus_server.c")) {
+        printf(
+            "\nexamples/modbus/modbus_server.c is that server, and the README begins with a smaller one.\n");
+    }
 }
 
 /* --- the program --------------------------------------------------------------------------------- */
@@ -377,12 +493,13 @@ static bool run_client(demo_t *demo) {
 }
 
 int main(int argc, char **argv) {
-    static demo_t demo = {.seconds = 10, .conversations = CONVERSATIONS_MOST};
+    static demo_t demo = {.seconds = 5, .conversations = CONVERSATIONS_MOST};
     read_arguments(&demo, argc, argv);
     program_loop_end(program_loop(demo.platform)); /* a bad name ends it here, and not in two places */
     fit_descriptor_limit(&demo);
-    printf("%s Modbus conversations for %" PRIu32 " seconds: clients here, server in another process\n",
-           commas(demo.conversations), demo.seconds);
+    printf("%s Modbus conversations, %" PRIu32 " s at full load and %" PRIu32
+           " s at half of it: clients here, server in another process\n",
+           commas(demo.conversations), demo.seconds, demo.seconds);
     if (!server_process_start(&demo.server, demo.platform)) {
         return EXIT_FAILURE;
     }

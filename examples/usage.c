@@ -76,7 +76,8 @@ static ptk_err run_both(ptk_event_loop_platform_t *loop) {
 }
 
 int main(void) {
-    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    ptk_event_loop_platform_t *loop =
+        ptk_event_loop_platform_create_with(&PTK_EVENT_LOOP_PLATFORM_OPTIONS(.watchdog_ms = 1000));
     ptk_err err = loop ? run_both(loop) : ptk_get_err();
     ptk_err destroyed = ptk_event_loop_platform_destroy(loop);
     if (err || destroyed) {

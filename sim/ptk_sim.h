@@ -407,6 +407,9 @@ uint64_t ptk_sim_now_ns(void);
  * Lets the program compute: its host executes for some time, in which other hosts and the network go on and
  * none of its other green threads runs. Everything else that a host executes takes no time.
  *
+ * A loop with a watchdog (ptk_diagnose.h) reports the green thread at the end of the call if the loop has
+ * taken no tick for the watchdog's time by then.
+ *
  * Without effect outside a host, and on a host that has crashed and unwinds.
  *
  * @param ns the time by the world's clock; the host may also be paused or crash meanwhile.

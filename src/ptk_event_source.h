@@ -3,7 +3,7 @@
  * The two records that cross the boundary between the platform and the scheduler (layer 1, internal).
  *
  * A *source* is the persistent registration of one handle. It remembers readiness, and points at the one
- * operation that is pending in each direction.
+ * operation that is pending in each direction, and for each of the other events.
  *
  * An *operation* is one submission with exactly one completion. Its owner fills in the request and submits
  * it; the platform returns DONE (the operation has its result) or PENDING. A pending operation and its buffer
@@ -21,13 +21,18 @@
 #include "base/ptk_list.h"
 #include <ptk_os_net.h>
 
-/* Directions, ready bits and interest. The first three have the values of PTK_EVENT_READ, WRITE and ERROR. */
-#define PTK_READY_READ  1u
-#define PTK_READY_WRITE 2u
-#define PTK_READY_ERROR 4u
+/* Events, ready bits and interest. The first five have the values of PTK_EVENT_*. READ and WRITE are the
+ * directions of transfers; only READY operations wait for HANGUP and PRIORITY. */
+#define PTK_READY_READ     1u
+#define PTK_READY_WRITE    2u
+#define PTK_READY_ERROR    4u
+#define PTK_READY_HANGUP   8u
+#define PTK_READY_PRIORITY 16u
+/* Everything that can be waited for. An error ends every wait, so it makes all of these ready. */
+#define PTK_READY_ANY (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_HANGUP | PTK_READY_PRIORITY)
 /* Sticky: a hang-up, an error or an urgent mark was reported, so a short receive does not mean that the queue
  * is empty. */
-#define PTK_READY_EXCEPTIONAL 8u
+#define PTK_READY_EXCEPTIONAL 32u
 
 typedef enum ptk_event_op_kind {
     PTK_OP_RECV,    /* at.buffer, bytes -> result: bytes, 0 at the end of the stream */
@@ -73,6 +78,15 @@ typedef enum ptk_event_source_mode {
                          */
 } ptk_event_source_mode_t;
 
+/* What an operation can wait for, as the places of a source's arrays. */
+typedef enum ptk_event_direction {
+    PTK_DIRECTION_PRIORITY, /* READY for PRIORITY */
+    PTK_DIRECTION_HANGUP,   /* READY for HANGUP */
+    PTK_DIRECTION_READ,     /* RECV, ACCEPT, or READY for READ */
+    PTK_DIRECTION_WRITE,    /* SEND, CONNECT, or READY for WRITE */
+    PTK_DIRECTIONS
+} ptk_event_direction_t;
+
 /* A place in a ring of sources. Set while the source is in it. */
 typedef struct ptk_event_neighbours {
     ptk_event_source_t *next;
@@ -81,10 +95,9 @@ typedef struct ptk_event_neighbours {
 
 struct ptk_event_source {
     ptk_os_handle_t handle;
-    ptk_event_op_t *inbound;           /* pending: RECV, ACCEPT, or READY for READ */
-    ptk_event_op_t *outbound;          /* pending: SEND, CONNECT, or READY for WRITE */
-    ptk_event_neighbours_t waiting[2]; /* while `inbound`, `outbound` pends: the others on the same handle */
-    uint32_t registration;             /* index in the platform's table, valid while attached */
+    ptk_event_op_t *pending[PTK_DIRECTIONS];        /* READY may be in several, the others are in one */
+    ptk_event_neighbours_t waiting[PTK_DIRECTIONS]; /* while one pends: the others on the same handle */
+    uint32_t registration;                          /* index in the platform's table, valid while attached */
     uint8_t mode;
     uint8_t ready; /* OWNED: sticky; a clear bit means that the last try would have blocked */
     bool attached;

@@ -166,6 +166,23 @@ PTK_NODISCARD static inline ptk_err ptk_scheduler_counters_sized(ptk_event_loop_
 /** Calls the function of the same name, after filling in `struct_size`. */
 #define ptk_scheduler_counters(loop, counters_out) ptk_scheduler_counters_sized((loop), (counters_out))
 
+/**
+ * Returns the memory of ended green threads to the system: their stacks, and what the timers of a higher load
+ * needed. A running loop does the same by itself, some stacks at a time, with those that no green thread has
+ * used for a second, but for the first 64. Later green threads need the memory again: about 2 us for each
+ * page of their stacks that they touch. Stacks stay resident where the program has locked its memory, as long
+ * as a green thread lives on a neighbouring one.
+ *
+ * @param loop  the loop; NULL means the current one
+ * @return PTK_OK, or
+ *         PTK_ERR_NO_RESOURCES: out of memory, which only the first call on a loop can return;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
+ *
+ * Parks: no, but it takes some milliseconds for 1,000 stacks. \n
+ * Thread: the loop's, in a green thread or outside.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_scheduler_trim(ptk_event_loop_platform_t *loop);
+
 #ifdef __cplusplus
 }
 #endif

@@ -61,11 +61,10 @@ static ptk_token_table_t *sock_table(ptk_scheduler_t *scheduler) {
 static void free_sock(ptk_pin_t *pin) {
     ptk_sock_t *sock = ptk_container_of(pin, ptk_sock_t, pin);
     ptk_assert(sock->head.token == 0 && !sock->source.attached);
-    for (size_t i = 0; i < 3; i++) {
-        if (sock->waitables[i]) {
-            ptk_waitable_free(sock->waitables[i]);
-            sock->waitables[i] = NULL;
-        }
+    while (sock->waitables) {
+        ptk_waitable_t *waitable = sock->waitables;
+        sock->waitables = waitable->next;
+        ptk_waitable_free(waitable);
     }
     ptk_free(sock->unread);
     sock->unread = NULL;
@@ -85,6 +84,8 @@ ptk_sock_t *ptk_sock_reserve(ptk_scheduler_t *scheduler) {
     sock->outbound.source = &sock->source;
     ptk_gate_init(&sock->inbound_gate, true);
     ptk_gate_init(&sock->outbound_gate, false);
+    ptk_gate_init(&sock->hangup_gate, true);
+    ptk_gate_init(&sock->priority_gate, true);
     ptk_sock_set_state(sock, PTK_SOCK_OPEN);
     if (scheduler->loop->ops->attach(scheduler->loop, &sock->source) != 0) {
         ptk_token_end(&sock->head);
@@ -169,10 +170,8 @@ static void end_inbound_waits(ptk_sock_t *sock) {
 
 /* Wakes every waiter of the socket with CLOSED. */
 static void end_sock_waits(ptk_sock_t *sock) {
-    for (size_t i = 0; i < 3; i++) {
-        if (sock->waitables[i]) {
-            ptk_waitable_stop(sock->waitables[i]);
-        }
+    for (ptk_waitable_t *waitable = sock->waitables; waitable; waitable = waitable->next) {
+        ptk_waitable_stop(waitable);
     }
     end_inbound_waits(sock);
     ptk_op_end(&sock->outbound, PTK_ERR_CLOSED);
@@ -346,26 +345,44 @@ size_t ptk_sock_pending(const ptk_sock_t *token) {
     return sock ? sock->unread_bytes : 0;
 }
 
+/* Returns the socket's waitable for a set of events, NULL: it was not requested before. */
+static ptk_waitable_t *find_lent_waitable(const ptk_sock_t *sock, uint32_t events) {
+    ptk_waitable_t *waitable = sock->waitables;
+    while (waitable && waitable->subject.allowed != events) {
+        waitable = waitable->next;
+    }
+    return waitable;
+}
+
+/* Makes a waitable for a set of events; NULL with the reason recorded. */
+static ptk_waitable_t *lend_waitable(ptk_sock_t *sock, uint32_t events) {
+    const ptk_waitable_subject_t subject = {
+        .pin = &sock->pin,
+        .source = &sock->source,
+        .gates = {&sock->inbound_gate, &sock->outbound_gate, &sock->hangup_gate, &sock->priority_gate},
+        .unread = &sock->unread_bytes,
+        .allowed = events,
+    };
+    ptk_waitable_t *waitable = ptk_waitable_lend(sock->scheduler, &subject);
+    if (waitable) {
+        waitable->next = sock->waitables;
+        sock->waitables = waitable;
+    }
+    return waitable;
+}
+
 ptk_waitable_t *ptk_sock_waitable(ptk_sock_t *token, uint32_t events) {
+    const uint32_t all = PTK_EVENT_READ | PTK_EVENT_WRITE | PTK_EVENT_HANGUP | PTK_EVENT_PRIORITY;
     ptk_sock_t *sock = resolve_sock(token);
-    if (!sock || events == 0 || (events & ~(PTK_EVENT_READ | PTK_EVENT_WRITE)) != 0) {
+    if (!sock || events == 0 || (events & ~all) != 0) {
         if (sock) {
             ptk_fail(PTK_ERR_INVALID_PARAM);
         }
         return NULL;
     }
-    ptk_waitable_t **place = &sock->waitables[events - 1];
-    if (!*place) {
-        const ptk_waitable_subject_t subject = {
-            .pin = &sock->pin,
-            .source = &sock->source,
-            .gates = {&sock->inbound_gate, &sock->outbound_gate},
-            .unread = &sock->unread_bytes,
-            .allowed = events,
-        };
-        *place = ptk_waitable_lend(sock->scheduler, &subject);
-    }
-    return *place ? ptk_token_of(&(*place)->head) : NULL;
+    ptk_waitable_t *waitable = find_lent_waitable(sock, events);
+    waitable = waitable ? waitable : lend_waitable(sock, events);
+    return waitable ? ptk_token_of(&waitable->head) : NULL;
 }
 
 ptk_err ptk_sock_local_addr(const ptk_sock_t *token, struct sockaddr *addr_out, socklen_t *addrlen) {

@@ -385,10 +385,21 @@ PTK_API size_t ptk_sock_pending(const ptk_sock_t *sock);
  * same events returns the same pointer. A wait takes no bytes, and its end is a hint: the receive or send
  * that follows may still have to wait. A stream has one reader at a time, so while a green thread receives, a
  * wait for #PTK_EVENT_READ returns PTK_ERR_BUSY, and the reverse. Bytes that ptk holds (ptk_sock_pending())
- * make the waitable ready.
+ * make the waitable readable.
+ *
+ * #PTK_EVENT_HANGUP and #PTK_EVENT_PRIORITY do not concern receives and sends: a green thread may wait for
+ * either while others receive and send, and one for each at a time. A socket that has no connection counts as
+ * hung up. So the work for a request can be cancelled when the client goes away:
+ *
+ *     static ptk_err watch(void *arg) {
+ *         request_t *request = arg;
+ *         ptk_waitable_t *hangup = ptk_sock_waitable(request->sock, PTK_EVENT_HANGUP);
+ *         ptk_err err = ptk_waitable_wait(hangup, PTK_EVENT_HANGUP, PTK_TIMEOUT_INFINITE);
+ *         return err ? err : ptk_green_cancel(request->worker);
+ *     }
  *
  * @param sock    the socket
- * @param events  #PTK_EVENT_READ, #PTK_EVENT_WRITE or both
+ * @param events  one or more of #PTK_EVENT_READ, #PTK_EVENT_WRITE, #PTK_EVENT_HANGUP and #PTK_EVENT_PRIORITY
  * @return the waitable; NULL on failure, with the reason in ptk_get_err():
  *         PTK_ERR_NO_RESOURCES: out of memory;
  *         PTK_ERR_CLOSED: the socket was closed;

@@ -3,10 +3,10 @@
  * Waitables (layer 4): creating, destroying, and waiting for one.
  *
  * Two shapes. TIMER, SIGNAL and USER are an *event counter*: events are counted there until a wait takes
- * them, and a wait touches nothing else. SOCKET is a *subject*: a source, the gates of its two directions,
- * and a READY operation that calls poll(2) and pends until the platform has news.
+ * them, and a wait touches nothing else. SOCKET is a *subject*: a source, a gate for each event that can be
+ * waited for, and a READY operation that calls poll(2) and pends until the platform has news.
  *
- * A foreign descriptor's subject is the waitable's own: each direction admits one waiter. The waitable of a
+ * A foreign descriptor's subject is the waitable's own: each event admits one waiter. The waitable of a
  * socket uses the socket's subject, so it passes the same gates as the socket's calls.
  *
  * A waitable ends when it is destroyed: its token is refused from then on, its waits end with CLOSED, its
@@ -75,7 +75,7 @@ static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_ty
 /* Gives a SOCKET waitable its subject, and its operations their source. */
 static void set_subject(ptk_waitable_t *waitable, const ptk_waitable_subject_t *subject) {
     waitable->subject = *subject;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < PTK_WAITABLE_DIRECTIONS; i++) {
         waitable->ops[i] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
     }
 }
@@ -94,14 +94,15 @@ static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle)
     ptk_event_loop_platform_t *loop = waitable->scheduler->loop;
     foreign->source =
         (ptk_event_source_t) {.handle = (ptk_os_handle_t) platform_handle, .mode = PTK_SOURCE_FOREIGN};
-    ptk_gate_init(&foreign->gates[0], true);
-    ptk_gate_init(&foreign->gates[1], true);
-    const ptk_waitable_subject_t subject = {
+    ptk_waitable_subject_t subject = {
         .pin = &waitable->pin,
         .source = &foreign->source,
-        .gates = {&foreign->gates[0], &foreign->gates[1]},
-        .allowed = PTK_EVENT_READ | PTK_EVENT_WRITE,
+        .allowed = PTK_EVENT_READ | PTK_EVENT_WRITE | PTK_EVENT_HANGUP | PTK_EVENT_PRIORITY,
     };
+    for (size_t i = 0; i < PTK_WAITABLE_DIRECTIONS; i++) {
+        ptk_gate_init(&foreign->gates[i], true);
+        subject.gates[i] = &foreign->gates[i];
+    }
     set_subject(waitable, &subject);
     if (!is_descriptor(waitable)) {
         return ptk_fail(PTK_ERR_INVALID_PARAM);
@@ -199,7 +200,7 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
  * Gates are shared with the other waitables of a socket and with its calls, whose waits stay. */
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
     ptk_wait_queue_wake_all(&waitable->counter.waiters, code);
-    for (size_t i = 0; waitable->type == PTK_WAITABLE_SOCKET && i < 2; i++) {
+    for (size_t i = 0; waitable->type == PTK_WAITABLE_SOCKET && i < PTK_WAITABLE_DIRECTIONS; i++) {
         ptk_op_end(&waitable->ops[i], code);
         ptk_wait_queue_wake_object(&waitable->subject.gates[i]->waiters, waitable, code);
     }
@@ -239,8 +240,8 @@ void ptk_waitable_destroy(ptk_waitable_t *token) {
 
 /* --- waiting for one --- */
 
-/* Waits for both directions, which needs a second record: in a frame of its own, because few waits do. */
-static __attribute__((noinline)) ptk_err wait_for_both(ptk_wait_set_t *set, uint32_t timeout_ms) {
+/* Waits for several events, which needs a second record: in a frame of its own, because few waits do. */
+static __attribute__((noinline)) ptk_err wait_for_several(ptk_wait_set_t *set, uint32_t timeout_ms) {
     ptk_wait_t gate_record;
     set->gate_records = &gate_record;
     ptk_err err = ptk_wait_set_enter(set, timeout_ms);
@@ -255,7 +256,7 @@ static ptk_err wait_for_one(ptk_waitable_wait_item_t *item, uint32_t timeout_ms)
     ptk_task_t *self = ptk_task_current();
     ptk_wait_set_t set = {.items = item, .count = 1, .records = self ? &self->wait : &outside, .held = &held};
     if (ptk_wait_set_needs_gate_record(item)) {
-        return wait_for_both(&set, timeout_ms);
+        return wait_for_several(&set, timeout_ms);
     }
     ptk_err err = ptk_wait_set_enter(&set, timeout_ms);
     return err == PTK_OK ? ptk_wait_set_wait(&set) : err;

@@ -47,6 +47,22 @@ typedef enum {
 #define PTK_EVENT_WRITE 2u
 /** An error or a hang-up. It is reported whether it is waited for or not. */
 #define PTK_EVENT_ERROR 4u
+/**
+ * The peer has hung up: nothing more will arrive after what has arrived already. Of a stream: the peer has
+ * ended its stream (FIN), has closed or reset the connection, or the system has given it up (ptk_tcp.h); it
+ * is also reported after ptk_sock_shutdown() of #PTK_SOCK_READ. Of a pipe: its other end was closed (of the
+ * end that writes, #PTK_EVENT_ERROR reports it).
+ *
+ * A wait for it reads nothing, so it can be reported before the bytes in front of it were received, and it is
+ * not #PTK_EVENT_READ: bytes that arrive do not end the wait. It does not say whether the peer still
+ * receives: a peer that has only ended its own stream and waits for a response looks the same. A protocol in
+ * which peers do so must not take it for a cancellation.
+ */
+#define PTK_EVENT_HANGUP 8u
+/** Urgent bytes (TCP), or another exceptional condition of the descriptor (POLLPRI). Of a socket of ptk,
+ * urgent bytes are received in their place in the stream, and the event lasts until they are: a receive
+ * beside the wait may end it unseen. */
+#define PTK_EVENT_PRIORITY 16u
 
 /** When a TIMER waitable fires, in nanoseconds from its creation: after `first_ns`, then every `period_ns`
    (0: never again) without drift. Expiries that no wait takes cost nothing, however short the period is:
@@ -97,12 +113,17 @@ PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
 /**
  * Waits until a waitable is ready. ptk_waitable_wait_for() also returns what came.
  *
- * SOCKET: `events` is a set of #PTK_EVENT_READ and #PTK_EVENT_WRITE. The wait is level-triggered: it ends at
- * once as long as the descriptor is ready, like poll(2). At most one green thread may wait for each
- * direction; another one gets PTK_ERR_BUSY. A regular file is always ready.
+ * SOCKET: `events` is a set of #PTK_EVENT_READ, #PTK_EVENT_WRITE, #PTK_EVENT_HANGUP and #PTK_EVENT_PRIORITY.
+ * The wait is level-triggered: it ends at once as long as one of them is there, like poll(2). At most one
+ * green thread may wait for each of the four events; another one gets PTK_ERR_BUSY. A regular file is always
+ * readable and writable, and has no other events: do not wait for them.
  *
  * TIMER, SIGNAL, USER: `events` is #PTK_EVENT_READ. Events are counted, up to UINT64_MAX; one event wakes one
  * waiter, which takes the whole count. Many may wait, first come first served.
+ *
+ * So this is an event counter and no semaphore. With three waiters and three events in the same tick, the
+ * first waiter may return with ptk_waitable_count() 3, and the other two wait on, for ever if no event
+ * follows. A waiter that needs one event of several calls ptk_waitable_signal() once for each of the others.
  *
  * @param waitable    the waitable
  * @param events      what to wait for; #PTK_EVENT_ERROR is always included
@@ -112,7 +133,7 @@ PTK_API void ptk_waitable_destroy(ptk_waitable_t *waitable);
  *         PTK_ERR_CANCELED: the caller was cancelled;
  *         PTK_ERR_CLOSED: the waitable was destroyed, or its socket was closed;
  *         PTK_ERR_ABORTED: ptk_waitable_abort() ended the wait;
- *         PTK_ERR_BUSY: another green thread waits for that direction;
+ *         PTK_ERR_BUSY: another green thread waits for one of the events;
  *         PTK_ERR_INVALID_PARAM: `waitable` is NULL, `events` are none of its kind, or its descriptor was
  *         closed;
  *         PTK_ERR_NO_RESOURCES: the system is short of memory;

@@ -17,7 +17,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define BAD_USAGE 2
+#define BAD_USAGE   2
+#define WATCHDOG_MS 1000 /* PTK_WATCHDOG_MS=0 switches it off */
 
 void program_bad_usage(const char *format, ...) {
     va_list arguments;
@@ -56,6 +57,7 @@ ptk_addr_t program_address(const char *what, const char *text) {
 ptk_event_loop_platform_t *program_loop(const char *platform) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
     options.platform = platform;
+    options.watchdog_ms = WATCHDOG_MS;
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(&options);
     if (!loop && platform && ptk_get_err() == PTK_ERR_INVALID_PARAM) {
         program_bad_usage("--platform: there is no platform '%s'", platform);

@@ -22,8 +22,8 @@ ptk_addr_t program_address(const char *what, const char *text);
 /** Returns a number of milliseconds; 0 means no limit. */
 uint32_t program_timeout_ms(const char *what, const char *text);
 
-/** Creates this thread's event loop on the named platform, NULL for the best. Prints the reason and exits if
- * that fails. */
+/** Creates this thread's event loop on the named platform, NULL for the best, with a watchdog. Prints the
+ * reason and exits if that fails. */
 ptk_event_loop_platform_t *program_loop(const char *platform);
 
 /** Listens, with keepalive for all connections, and prints `listening on HOST:PORT` with the true port. NULL:

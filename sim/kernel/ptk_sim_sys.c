@@ -105,6 +105,14 @@ static int sim_guard_install(void *memory, size_t bytes) {
     return ptk_sys_real.guard_install(memory, bytes);
 }
 
+static void sim_discard(void *memory, size_t bytes) {
+    ptk_sys_real.discard(memory, bytes);
+}
+
+static size_t sim_mapping_room(size_t *limit_out) {
+    return ptk_sys_real.mapping_room(limit_out);
+}
+
 static int sim_resident(void *memory, size_t bytes, unsigned char *vector) {
     return ptk_sys_real.resident(memory, bytes, vector);
 }
@@ -198,14 +206,16 @@ static int sys_reset_accepted(ptk_sim_kernel_t *kernel, ptk_os_handle_t handle) 
     return -ECONNABORTED;
 }
 
-/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. */
+/* The oracle may end the connection between the handshake and the accept: programs see ECONNABORTED. After a
+   crash the error is not ENETDOWN, which an accept takes for that of one connection and tries again: a shield
+   may keep the cancel of the unwinding from it. */
 static int sim_accept(ptk_os_handle_t handle, struct sockaddr *addr, socklen_t *addrlen,
                       ptk_os_handle_t *handle_out) {
     int error = 0;
     ptk_sim_kernel_t *kernel = sys_kernel();
     ptk_sim_tcp_t *listener = sys_find_tcp(kernel, handle, &error);
     if (!listener) {
-        return error;
+        return error == -ENETDOWN ? -EINVAL : error;
     }
     if (sys_is_interrupted()) {
         return -EINTR;
@@ -446,6 +456,8 @@ const ptk_sys_t ptk_sim_sys = {
     .protect_none = sim_protect_none,
     .guard_install = sim_guard_install,
     .resident = sim_resident,
+    .discard = sim_discard,
+    .mapping_room = sim_mapping_room,
     .is_readable = sim_is_readable,
     .page_bytes = sim_page_bytes,
     .socket = sim_socket,

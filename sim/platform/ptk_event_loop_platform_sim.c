@@ -34,8 +34,10 @@ static void sim_platform_forget(ptk_readiness_t *readiness, uint32_t index) {
 /* Converts poll bits to PTK_READY_*. */
 static uint32_t sim_ready_bits(uint32_t events) {
     const uint32_t broken = POLLHUP | POLLERR | POLLNVAL;
-    return (events & (POLLIN | POLLPRI | POLLRDHUP | broken) ? PTK_READY_READ : 0) |
-           (events & (POLLOUT | broken) ? PTK_READY_WRITE : 0) | (events & broken ? PTK_READY_ERROR : 0) |
+    return (events & (POLLIN | POLLPRI | POLLRDHUP) ? PTK_READY_READ : 0) |
+           (events & POLLOUT ? PTK_READY_WRITE : 0) | (events & POLLRDHUP ? PTK_READY_HANGUP : 0) |
+           (events & POLLPRI ? PTK_READY_PRIORITY : 0) |
+           (events & broken ? PTK_READY_ANY | PTK_READY_ERROR : 0) |
            (events & (POLLPRI | POLLRDHUP | broken) ? PTK_READY_EXCEPTIONAL : 0);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/ptk_assert.h"
 #include "base/ptk_signal_table.h"
+#include "sched/ptk_watchdog.h"
 #include "sim/platform/ptk_event_loop_platform_sim.h"
 #include "sim/kernel/ptk_sim_memory.h"
 #include <errno.h>
@@ -394,6 +395,9 @@ void ptk_sim_compute(uint64_t ns) {
     uint64_t until_ns = ns < UINT64_MAX - *now_ns ? *now_ns + ns : UINT64_MAX - 1;
     while (!kernel->crashed && *now_ns < until_ns) {
         kernel->suspend(kernel, until_ns);
+    }
+    if (!kernel->crashed) {
+        ptk_watchdog_look_here();
     }
 }
 

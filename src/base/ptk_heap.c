@@ -110,10 +110,22 @@ bool ptk_heap_reserve(ptk_heap_t *heap) {
     return true;
 }
 
-/* A heap never shrinks: its peak is the peak number of timers. */
+/* A heap does not shrink by itself: its size is that of the peak number of timers. */
 void ptk_heap_unreserve(ptk_heap_t *heap) {
     ptk_assert(heap->reserved > heap->count);
     heap->reserved--;
+}
+
+void ptk_heap_trim(ptk_heap_t *heap) {
+    uint32_t capacity = HEAP_CAPACITY_FIRST;
+    while (capacity < heap->reserved) {
+        capacity *= 2;
+    }
+    if (capacity < heap->capacity) {
+        ptk_heap_entry_t *entries = ptk_reallocate(heap->entries, capacity * sizeof *entries);
+        heap->entries = entries ? entries : heap->entries;
+        heap->capacity = entries ? capacity : heap->capacity;
+    }
 }
 
 void ptk_heap_insert(ptk_heap_t *heap, ptk_heap_item_t *item, uint64_t deadline_ns) {

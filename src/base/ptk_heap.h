@@ -45,6 +45,9 @@ bool ptk_heap_reserve(ptk_heap_t *heap);
 /* Returns one reservation, which no item inside the heap uses. The array keeps its size. */
 void ptk_heap_unreserve(ptk_heap_t *heap);
 
+/* Frees what of the array no reservation needs. */
+void ptk_heap_trim(ptk_heap_t *heap);
+
 /* Inserts `item`, which is in no heap. The caller holds an unused reservation (count < reserved). */
 void ptk_heap_insert(ptk_heap_t *heap, ptk_heap_item_t *item, uint64_t deadline_ns);
 

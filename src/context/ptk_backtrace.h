@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds. Not async-signal-safe
- * where the bounds are unknown.
+ * Walking a stack by its frame pointers (layer 1), never outside the stack's bounds.
  */
 #pragma once
 

@@ -3,10 +3,10 @@
  * Stacks (layer 1): arenas of slots, guards, warm reuse, and the high-water mark of a stack.
  *
  * A pool belongs to one loop and is used by its thread alone. Sizes, guard included, are rounded up to
- * power-of-two classes of slots from ptk_stack_default_bytes to 1 MiB; each class maps arenas of up to 1,024
- * slots on demand (fewer for larger classes), and larger stacks get a mapping of their own. Freed slots are
- * reused last in, first out, so that they are warm. The top of a slot is coloured: it starts up to 15 x 64
- * bytes lower, by slot index, so that parked stacks do not share cache sets.
+ * power-of-two classes of slots from ptk_stack_default_bytes to 1 MiB; each class maps arenas of 1 MiB to 64
+ * MiB on demand, and larger stacks get a mapping of their own. Freed slots are reused last in, first out, so
+ * that they are warm; those that are not reused for long can be trimmed. The top of a slot is coloured: it
+ * starts up to 15 x 64 bytes lower, by slot index, so that parked stacks do not share cache sets.
  *
  * A guard page is at the low end of every slot. The method is probed once per process: MADV_GUARD_INSTALL if
  * a guarded page faults (the kernel must return EFAULT when it reads the page), else mprotect, else none:
@@ -49,8 +49,18 @@ struct ptk_stack_slot {
     ptk_stack_arena_t *arena;
 };
 
+/* The free slots of a class that kept their pages. */
+typedef struct ptk_stack_stock {
+    uint32_t count;
+    uint32_t least;   /* the lowest count since the last ptk_stack_pool_plan_trim */
+    uint32_t surplus; /* of them, to be trimmed */
+} ptk_stack_stock_t;
+
 typedef struct ptk_stack_pool {
-    ptk_stack_slot_t *free[PTK_STACK_CLASSES];
+    ptk_stack_slot_t *free[PTK_STACK_CLASSES];   /* with pages, the last freed one first */
+    ptk_stack_stock_t stock[PTK_STACK_CLASSES];  /* of `free` */
+    ptk_list_t cold[PTK_STACK_CLASSES];          /* arenas with free slots without pages */
+    size_t mapped[PTK_STACK_CLASSES];            /* slots of all arenas of the class */
     ptk_stack_arena_t *fresh[PTK_STACK_CLASSES]; /* the arena with slots that were never allocated, or NULL */
     ptk_list_t arenas;                           /* all arenas, by ptk_stack_arena_t.in_pool */
     size_t slot_bytes;                           /* of class 0 */
@@ -77,6 +87,20 @@ ptk_stack_slot_t *ptk_stack_alloc(ptk_stack_pool_t *pool, size_t bytes, const pt
 /* Returns a stack to its pool. Not called on the stack itself. */
 void ptk_stack_free(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot);
 
-/* Returns the deepest use of [low, high) since it was mapped, in bytes, by its lowest resident page; 0 if
- * unknown. */
+/* Returns a stack to its pool, and its pages to the system: for one that was not used for long. */
+void ptk_stack_free_cold(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot);
+
+/* Decides which free slots are to be trimmed: of each class those beyond `keep` that were free ever since the
+ * last call. Returns whether there are any. */
+bool ptk_stack_pool_plan_trim(ptk_stack_pool_t *pool, uint32_t keep);
+
+/* Returns the pages of up to `most` of these slots to the system, and arenas of which no slot is in use or
+ * has pages. Returns how many it has trimmed: fewer than `most` if none is left. */
+size_t ptk_stack_pool_trim(ptk_stack_pool_t *pool, size_t most);
+
+/* Returns whether a class has more than `keep` free slots with pages. */
+bool ptk_stack_pool_is_stocked(const ptk_stack_pool_t *pool, uint32_t keep);
+
+/* Returns the deepest use of [low, high) since it was mapped or trimmed, in bytes, by its lowest resident
+ * page; 0 if unknown. */
 size_t ptk_stack_high_water(const void *low, const void *high);

@@ -6,6 +6,12 @@
  * nothing can be proved; mprotect is then used without proof, because no system is known where it succeeds
  * without effect, and the log says so. The result is the same for every thread, so threads that probe at the
  * same time store the same value.
+ *
+ * A protected page splits a mapping in three, and the number of mappings of a process is limited
+ * (vm.max_map_count). At the limit every mmap(2) of the process fails, malloc(3) included; so the last eighth
+ * is left to the program. How many mappings there are is not known without counting them, which takes
+ * milliseconds where there are many: they are counted when the grant is used up, and each grant is half of
+ * what was left. So a process with n protected pages has counted about log(n) times.
  */
 #include "context/ptk_stack_guard.h"
 
@@ -26,6 +32,18 @@ static atomic_int stack_guard_probed;
 
 /* 0: not computed yet. */
 static atomic_size_t stack_default_bytes;
+
+#define GUARD_MAPPINGS     2u  /* that a protected page adds */
+#define GUARD_SPARE_PART   8u  /* of all mappings: left to the program */
+#define GUARD_GRANT_LEAST  64u /* pages */
+#define GUARD_REFUSALS_MAX 256u
+
+/* Protected pages of the process: how many there are, up to how many may be made before the mappings are
+ * counted again, and how many were refused since the last count. Threads that count at the same time may
+ * grant twice as much. */
+static atomic_size_t guard_protected;
+static atomic_size_t guard_granted;
+static atomic_uint guard_refused;
 
 /* At least four pages, so that systems with pages of 64 KiB have usable stacks too. */
 size_t ptk_stack_default_bytes(void) {
@@ -85,13 +103,54 @@ ptk_stack_guard_t ptk_stack_guard_kind(void) {
     return (ptk_stack_guard_t) (known - 1);
 }
 
+/* Returns how many more pages may be protected before the mappings are counted again, 0: none at all. */
+static size_t stack_guard_grant(void) {
+    size_t limit;
+    size_t room = ptk_sys_real.mapping_room(&limit);
+    size_t spare = limit / GUARD_SPARE_PART;
+    if (room == SIZE_MAX) {
+        return GUARD_GRANT_LEAST; /* the system's own refusal has to do */
+    }
+    size_t pages = room > spare ? (room - spare) / GUARD_MAPPINGS : 0;
+    return pages / 2 > GUARD_GRANT_LEAST ? pages / 2 : pages < GUARD_GRANT_LEAST ? pages : GUARD_GRANT_LEAST;
+}
+
+/* Returns whether the program has enough mappings left for one more protected page. After a refusal the next
+ * ones are refused without a count, until pages are unmapped. */
+static bool stack_guard_has_room(void) {
+    size_t made = atomic_load(&guard_protected);
+    if (made < atomic_load(&guard_granted)) {
+        return true;
+    }
+    if (atomic_load(&guard_refused) % GUARD_REFUSALS_MAX != 0) {
+        atomic_fetch_add(&guard_refused, 1);
+        return false;
+    }
+    size_t grant = stack_guard_grant();
+    atomic_store(&guard_granted, made + grant);
+    atomic_store(&guard_refused, grant > 0 ? 0 : 1);
+    return grant > 0;
+}
+
+void ptk_stack_guard_forget(size_t protected_count) {
+    if (protected_count > 0) {
+        atomic_fetch_sub(&guard_protected, protected_count);
+        atomic_store(&guard_refused, 0);
+    }
+}
+
 /* The advice may fail later although the probe succeeded, for memory that was locked since. */
-int ptk_stack_guard_page(ptk_stack_guard_t kind, void *memory, size_t bytes) {
+int ptk_stack_guard_page(ptk_stack_guard_t kind, void *memory, size_t bytes, size_t *protected_count) {
     if (kind == PTK_STACK_GUARD_NONE) {
         return -ENOMEM;
     }
     if (kind == PTK_STACK_GUARD_ADVICE && ptk_sys_real.guard_install(memory, bytes) == 0) {
         return 0;
     }
-    return ptk_sys_real.protect_none(memory, bytes);
+    int result = stack_guard_has_room() ? ptk_sys_real.protect_none(memory, bytes) : -ENOMEM;
+    if (result == 0) {
+        atomic_fetch_add(&guard_protected, 1);
+        (*protected_count)++;
+    }
+    return result;
 }

@@ -69,9 +69,11 @@ struct ptk_sock {
     size_t missing_bytes; /* of a send that was cut short: they must be sent before any other byte; not 0
                              exactly while PTK_SOCK_HAS_MISSING is set */
     ptk_scheduler_t *scheduler;
-    ptk_waitable_t *waitables[3]; /* lent, by mask - 1; NULL until requested; end with the socket */
-    void *user;                   /* the user's pointer */
-    const void *opened_at;        /* the return address of the public call that made it, for the report */
+    ptk_waitable_t *waitables; /* lent, one for each set of events that was requested; end with the socket */
+    ptk_gate_t hangup_gate;    /* waits for HANGUP: refuses */
+    ptk_gate_t priority_gate;  /* waits for PRIORITY: refuses */
+    void *user;                /* the user's pointer */
+    const void *opened_at;     /* the return address of the public call that made it, for the report */
 };
 
 /* The calls that may park. */

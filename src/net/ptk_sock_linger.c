@@ -67,6 +67,7 @@ ptk_err ptk_sock_close_linger(ptk_sock_t *token, uint32_t timeout_ms) {
     if (!token) {
         return PTK_OK;
     }
+    const ptk_error_slot_t before = *ptk_error_slot();
     ptk_err err = end_outbound(token, timeout_ms, &deadline);
     if (err == PTK_OK) {
         err = await_end(token, timeout_ms, &deadline);
@@ -74,6 +75,7 @@ ptk_err ptk_sock_close_linger(ptk_sock_t *token, uint32_t timeout_ms) {
     int os_err = err == PTK_OK ? 0 : ptk_get_os_err();
     ptk_sock_close(token);
     if (err == PTK_ERR_NOT_CONNECTED) {
+        *ptk_error_slot() = before; /* the call succeeds */
         return PTK_OK;
     }
     return err == PTK_OK ? PTK_OK : ptk_fail_os(err, os_err);

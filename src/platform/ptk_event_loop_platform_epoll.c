@@ -44,14 +44,18 @@ static epoll_loop_t *epoll_loop_of(ptk_event_loop_platform_t *loop) {
 /* Returns the epoll events for an interest. EPOLLHUP and EPOLLERR are always reported and need no bit. */
 static uint32_t epoll_interest_bits(uint32_t interest) {
     return (interest & PTK_READY_READ ? (uint32_t) EPOLLIN : 0) |
-           (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0);
+           (interest & PTK_READY_WRITE ? (uint32_t) EPOLLOUT : 0) |
+           (interest & PTK_READY_HANGUP ? (uint32_t) EPOLLRDHUP : 0) |
+           (interest & PTK_READY_PRIORITY ? (uint32_t) EPOLLPRI : 0);
 }
 
-/* A hang-up or an error makes both directions ready: the system call returns the reason. */
+/* A hang-up or an error makes everything ready: the system call returns the reason. */
 static uint32_t epoll_ready_bits(uint32_t events) {
     const uint32_t broken = EPOLLHUP | EPOLLERR;
-    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_READ : 0) |
-           (events & (EPOLLOUT | broken) ? PTK_READY_WRITE : 0) | (events & broken ? PTK_READY_ERROR : 0) |
+    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI) ? PTK_READY_READ : 0) |
+           (events & EPOLLOUT ? PTK_READY_WRITE : 0) | (events & EPOLLRDHUP ? PTK_READY_HANGUP : 0) |
+           (events & EPOLLPRI ? PTK_READY_PRIORITY : 0) |
+           (events & broken ? PTK_READY_ANY | PTK_READY_ERROR : 0) |
            (events & (EPOLLRDHUP | EPOLLPRI | broken) ? PTK_READY_EXCEPTIONAL : 0);
 }
 

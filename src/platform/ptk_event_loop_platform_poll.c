@@ -75,8 +75,7 @@ static int poll_set_interest(ptk_readiness_t *readiness, uint32_t index, uint32_
     struct pollfd *entry = &self->entries[index];
     ptk_assert(index < readiness->count && readiness->registrations[index].source_count > 0);
     entry->fd = interest ? (int) readiness->registrations[index].handle : -1;
-    entry->events =
-        (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0));
+    entry->events = ptk_posix_sock_poll_events(interest);
     poll_mark(self, index);
     return 0;
 }
@@ -92,9 +91,13 @@ static void poll_remove(ptk_readiness_t *readiness, uint32_t index) {
 /* POLLNVAL counts as an error: the system call of the next try returns EBADF. */
 static uint32_t poll_ready_bits(short revents) {
     const int broken = POLLHUP | POLLERR | POLLNVAL;
-    return (revents & (POLLIN | broken) ? PTK_READY_READ : 0) |
-           (revents & (POLLOUT | broken) ? PTK_READY_WRITE : 0) | (revents & broken ? PTK_READY_ERROR : 0) |
-           (revents & broken ? PTK_READY_EXCEPTIONAL : 0);
+    const int exceptional = PTK_POSIX_SOCK_POLLRDHUP | POLLPRI | broken;
+    return (revents & (POLLIN | PTK_POSIX_SOCK_POLLRDHUP | POLLPRI) ? PTK_READY_READ : 0) |
+           (revents & POLLOUT ? PTK_READY_WRITE : 0) |
+           (revents & PTK_POSIX_SOCK_POLLRDHUP ? PTK_READY_HANGUP : 0) |
+           (revents & POLLPRI ? PTK_READY_PRIORITY : 0) |
+           (revents & broken ? PTK_READY_ANY | PTK_READY_ERROR : 0) |
+           (revents & exceptional ? PTK_READY_EXCEPTIONAL : 0);
 }
 
 /* Fills the batch with the entries that have interest and returns its length. poll(2) takes no more entries

@@ -106,10 +106,18 @@ static intptr_t posix_sock_try_connect(ptk_event_op_t *op) {
     return under_way ? -EAGAIN : result;
 }
 
+short ptk_posix_sock_poll_events(uint32_t interest) {
+    return (short) ((interest & PTK_READY_READ ? POLLIN : 0) | (interest & PTK_READY_WRITE ? POLLOUT : 0) |
+                    (interest & PTK_READY_HANGUP ? PTK_POSIX_SOCK_POLLRDHUP : 0) |
+                    (interest & PTK_READY_PRIORITY ? POLLPRI : 0));
+}
+
 /* Returns the ready bits for what poll(2) reported. A hang-up or an error makes both directions ready. */
 static uint32_t posix_sock_ready_bits(unsigned revents) {
     return (revents & (POLLIN | POLLHUP | POLLERR) ? PTK_READY_READ : 0) |
            (revents & (POLLOUT | POLLHUP | POLLERR) ? PTK_READY_WRITE : 0) |
+           (revents & (POLLHUP | PTK_POSIX_SOCK_POLLRDHUP) ? PTK_READY_HANGUP : 0) |
+           (revents & POLLPRI ? PTK_READY_PRIORITY : 0) |
            (revents & (POLLHUP | POLLERR) ? PTK_READY_ERROR : 0);
 }
 
@@ -119,8 +127,7 @@ static intptr_t posix_sock_try_ready(const ptk_event_op_t *op) {
         return -EBADF;
     }
     struct pollfd entry = {.fd = (int) op->source->handle};
-    entry.events =
-        (short) ((op->events & PTK_READY_READ ? POLLIN : 0) | (op->events & PTK_READY_WRITE ? POLLOUT : 0));
+    entry.events = ptk_posix_sock_poll_events(op->events);
     int count;
     do {
         count = ptk_sys()->poll(&entry, 1, 0);

@@ -6,15 +6,16 @@
  * Submit tries at once, unless the direction's ready bit is clear, which means that the last try would have
  * blocked and nothing has been reported since. If it would block, the bit is cleared and the operation pends:
  * it becomes the source's one pending operation in that direction, and the kernel is requested to report the
- * direction. A report takes the operation off the source and returns it from poll as RETRY; the next try is
- * made on the waiter's own stack. Readiness is a hint everywhere: no report is believed before a system call
- * has confirmed it.
+ * direction. HANGUP and PRIORITY are directions of their own here, for which only READY operations wait. A
+ * report takes the operation off the source and returns it from poll as RETRY; the next try is made on the
+ * waiter's own stack. Readiness is a hint everywhere: no report is believed before a system call has
+ * confirmed it.
  *
  * Invariants:
- *   - source->inbound and source->outbound are exactly the PENDING operations of that source;
+ *   - source->pending has exactly the PENDING operations of that source;
  *   - an operation in a list of finished ones is RETRY, and no source points at it;
  *   - a registration is free (no source, nothing armed) or in use (at least one source);
- *   - its two rings hold exactly the sources with a pending operation in that direction.
+ *   - its rings, one per direction, hold exactly the sources with a pending operation in that direction.
  *
  * OWNED sources (ptk's own sockets) keep one registration for life and remember readiness: bits are set by
  * reports and cleared by EAGAIN, or by a receive that returned less than was requested. The latter holds only
@@ -35,8 +36,17 @@
 #include "base/ptk_memory.h"
 #include "platform/ptk_posix_sock.h"
 #include <errno.h>
+#include <string.h>
 
 #define READINESS_FIRST_CAPACITY 64
+
+/* The event of each direction. */
+static const uint32_t readiness_bits[PTK_DIRECTIONS] = {
+    [PTK_DIRECTION_PRIORITY] = PTK_READY_PRIORITY,
+    [PTK_DIRECTION_HANGUP] = PTK_READY_HANGUP,
+    [PTK_DIRECTION_READ] = PTK_READY_READ,
+    [PTK_DIRECTION_WRITE] = PTK_READY_WRITE,
+};
 
 void ptk_readiness_init(ptk_readiness_t *self) {
     ptk_assert(self->count == 0 && self->capacity == 0);
@@ -92,10 +102,19 @@ static bool readiness_grow(ptk_readiness_t *self) {
     return true;
 }
 
+/* Returns the events for which an operation pends on any source of a registration. */
+static uint32_t readiness_interest(const ptk_registration_t *registration) {
+    uint32_t interest = 0;
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        interest |= registration->waiting[i] ? readiness_bits[i] : 0;
+    }
+    return interest;
+}
+
 /* Returns whether an entry is in the state that the free list requires. */
 static bool readiness_is_free(const ptk_registration_t *registration) {
-    return registration->source_count == 0 && !registration->owned && !registration->waiting[0] &&
-           !registration->waiting[1] && !registration->armed && !registration->superseded;
+    return registration->source_count == 0 && !registration->owned && readiness_interest(registration) == 0 &&
+           !registration->armed && !registration->superseded;
 }
 
 /* Returns the index of a free entry, whose generation differs from those of all its earlier uses; NONE if
@@ -150,12 +169,21 @@ static bool readiness_reserve_handle(ptk_readiness_t *self, size_t handle) {
 
 /* --- sources --- */
 
+static bool readiness_has_pending(const ptk_event_source_t *source) {
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (source->pending[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Returns the registration that other sources on the same handle have already, NONE if there is none. */
 static uint32_t readiness_find_shared(const ptk_readiness_t *self, const ptk_event_source_t *source) {
     return source->mode == PTK_SOURCE_FOREIGN ? self->by_handle[source->handle] : PTK_REGISTRATION_NONE;
 }
 
-/* Adds `source` to the registration at `index`. A fresh source counts as ready in both directions, so that
+/* Adds `source` to the registration at `index`. A fresh source counts as ready for everything, so that
  * its first operation is tried. */
 static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_event_source_t *source) {
     ptk_registration_t *registration = &self->registrations[index];
@@ -164,9 +192,8 @@ static void readiness_link_source(ptk_readiness_t *self, uint32_t index, ptk_eve
     registration->source_count++;
     registration->owned = source->mode == PTK_SOURCE_OWNED ? source : NULL;
     source->registration = index;
-    source->inbound = NULL;
-    source->outbound = NULL;
-    source->ready = PTK_READY_READ | PTK_READY_WRITE;
+    memset(source->pending, 0, sizeof source->pending);
+    source->ready = PTK_READY_ANY;
     source->attached = true;
 }
 
@@ -212,7 +239,7 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
                               ptk_os_handle_t handle) {
     ptk_readiness_t *self = readiness_of(loop);
     ptk_assert(source->attached && source->mode == PTK_SOURCE_OWNED && source->handle == PTK_OS_HANDLE_NONE);
-    ptk_assert(!self->registrations[source->registration].armed && !source->inbound && !source->outbound);
+    ptk_assert(!self->registrations[source->registration].armed && !readiness_has_pending(source));
     source->handle = handle;
     self->registrations[source->registration].handle = handle;
     readiness_set_superseded(self, handle, true);
@@ -222,7 +249,7 @@ void ptk_readiness_set_handle(ptk_event_loop_platform_t *loop, ptk_event_source_
  * registration of the same number, if there is one, is no longer superseded. */
 void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *source) {
     ptk_readiness_t *self = readiness_of(loop);
-    ptk_assert(source->attached && !source->inbound && !source->outbound);
+    ptk_assert(source->attached && !readiness_has_pending(source));
     ptk_assert(source->registration < self->count);
     ptk_registration_t *registration = &self->registrations[source->registration];
     ptk_assert(registration->source_count > 0);
@@ -242,8 +269,8 @@ void ptk_readiness_detach(ptk_event_loop_platform_t *loop, ptk_event_source_t *s
 
 /* --- operations --- */
 
-/* Returns the directions (PTK_READY_READ and WRITE) that an operation waits for; never 0. A READY operation
- * may wait for both. */
+/* Returns the events (of PTK_READY_ANY) that an operation waits for; never 0. A READY operation may wait for
+ * several. */
 static uint32_t readiness_directions(const ptk_event_op_t *op) {
     switch ((ptk_event_op_kind_t) op->kind) {
     case PTK_OP_RECV:
@@ -255,12 +282,7 @@ static uint32_t readiness_directions(const ptk_event_op_t *op) {
     case PTK_OP_READY:
         break;
     }
-    return op->events & (PTK_READY_READ | PTK_READY_WRITE);
-}
-
-/* Returns the directions in which an operation pends on any source of a registration. */
-static uint32_t readiness_interest(const ptk_registration_t *registration) {
-    return (registration->waiting[0] ? PTK_READY_READ : 0) | (registration->waiting[1] ? PTK_READY_WRITE : 0);
+    return op->events & PTK_READY_ANY;
 }
 
 /* Gives the kernel the interest of all sources of a registration. */
@@ -270,7 +292,7 @@ static int readiness_update_interest(ptk_readiness_t *self, uint32_t index) {
                                     : self->set_interest(self, index, readiness_interest(registration));
 }
 
-/* Appends a source to the ring of a direction (0: READ, 1: WRITE). */
+/* Appends a source to the ring of a direction. */
 static void readiness_join(ptk_registration_t *registration, ptk_event_source_t *source, size_t direction) {
     ptk_event_source_t *first = registration->waiting[direction];
     ptk_event_source_t *last = first ? first->waiting[direction].previous : source;
@@ -295,7 +317,12 @@ static void readiness_part(ptk_registration_t *registration, const ptk_event_sou
 
 /* Returns whether `op` is pending on its source. */
 static bool readiness_is_hooked(const ptk_event_op_t *op) {
-    return op->source->inbound == op || op->source->outbound == op;
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (op->source->pending[i] == op) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* IDLE -> DONE. Submit has asserted the state before: this is on the path of every call. */
@@ -305,19 +332,16 @@ static void readiness_complete(ptk_event_op_t *op, intptr_t result) {
     op->state = PTK_OP_DONE;
 }
 
-/* Makes `op` the pending operation of its source in the directions `wanted`. */
+/* Makes `op` the source's pending operation for the events that it waits for. */
 static void readiness_hook(ptk_readiness_t *self, ptk_event_op_t *op, uint32_t wanted) {
     ptk_event_source_t *source = op->source;
     ptk_registration_t *registration = &self->registrations[source->registration];
-    ptk_assert(!(wanted & PTK_READY_READ) || !source->inbound);
-    ptk_assert(!(wanted & PTK_READY_WRITE) || !source->outbound);
-    if (wanted & PTK_READY_READ) {
-        source->inbound = op;
-        readiness_join(registration, source, 0);
-    }
-    if (wanted & PTK_READY_WRITE) {
-        source->outbound = op;
-        readiness_join(registration, source, 1);
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (wanted & readiness_bits[i]) {
+            ptk_assert(!source->pending[i]);
+            source->pending[i] = op;
+            readiness_join(registration, source, i);
+        }
     }
 }
 
@@ -325,16 +349,12 @@ static void readiness_hook(ptk_readiness_t *self, ptk_event_op_t *op, uint32_t w
 static void readiness_unhook(ptk_readiness_t *self, ptk_event_op_t *op) {
     ptk_event_source_t *source = op->source;
     ptk_registration_t *registration = &self->registrations[source->registration];
-    bool is_inbound = source->inbound == op;
-    bool is_outbound = source->outbound == op;
-    ptk_assert(is_inbound || is_outbound);
-    if (is_inbound) {
-        source->inbound = NULL;
-        readiness_part(registration, source, 0);
-    }
-    if (is_outbound) {
-        source->outbound = NULL;
-        readiness_part(registration, source, 1);
+    ptk_assert(readiness_is_hooked(op));
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        if (source->pending[i] == op) {
+            source->pending[i] = NULL;
+            readiness_part(registration, source, i);
+        }
     }
 }
 
@@ -419,19 +439,17 @@ static void readiness_retry(ptk_readiness_t *self, ptk_event_op_t *op, ptk_list_
 }
 
 /* Sets the ready bits of an owned source, and releases the operations that wait for any of `ready`, those
- * that have waited longest first. A release takes its source out of the ring, and out of both rings if the
- * operation pends in both directions. */
+ * that have waited longest first. A release takes its source out of all rings in which its operation pends.
+ * PRIORITY comes before READ, since the receive may take the urgent bytes, and the event ends with them. */
 static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t ready, ptk_list_t *finished) {
     ptk_registration_t *registration = &self->registrations[index];
     if (registration->owned) {
-        registration->owned->ready |=
-            (uint8_t) (ready & (PTK_READY_READ | PTK_READY_WRITE | PTK_READY_EXCEPTIONAL));
+        registration->owned->ready |= (uint8_t) (ready & (PTK_READY_ANY | PTK_READY_EXCEPTIONAL));
     }
-    while ((ready & PTK_READY_READ) && registration->waiting[0]) {
-        readiness_retry(self, registration->waiting[0]->inbound, finished);
-    }
-    while ((ready & PTK_READY_WRITE) && registration->waiting[1]) {
-        readiness_retry(self, registration->waiting[1]->outbound, finished);
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
+        while ((ready & readiness_bits[i]) && registration->waiting[i]) {
+            readiness_retry(self, registration->waiting[i]->pending[i], finished);
+        }
     }
 }
 
@@ -443,7 +461,7 @@ void ptk_readiness_deliver(ptk_readiness_t *self, uint32_t index, uint32_t ready
     self->loop.events++;
     readiness_retry_all(self, index, ready, finished);
     if (readiness_update_interest(self, index) != 0) {
-        readiness_retry_all(self, index, PTK_READY_READ | PTK_READY_WRITE, finished);
+        readiness_retry_all(self, index, PTK_READY_ANY, finished);
     }
 }
 

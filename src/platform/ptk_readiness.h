@@ -14,10 +14,10 @@
 
 /* One handle as it is registered with the kernel's poller. */
 typedef struct ptk_registration {
-    uint32_t source_count;          /* 1 if OWNED; of all that share the handle if FOREIGN; 0: free */
-    ptk_event_source_t *owned;      /* OWNED: the source; else NULL */
-    ptk_event_source_t *waiting[2]; /* those in which an operation pends, READ and WRITE: the one that has
-                                       waited longest, in a ring; NULL: none */
+    uint32_t source_count;     /* 1 if OWNED; of all that share the handle if FOREIGN; 0: free */
+    ptk_event_source_t *owned; /* OWNED: the source; else NULL */
+    ptk_event_source_t *waiting[PTK_DIRECTIONS]; /* those in which an operation pends, per direction: the
+                                                    one that has waited longest, in a ring; NULL: none */
     ptk_os_handle_t handle;
     uint32_t generation; /* grows when the entry is freed, so that a stale event of an earlier user is
                             recognised */
@@ -37,7 +37,7 @@ struct ptk_readiness {
     uint32_t *by_handle; /* FOREIGN: handle -> registration, PTK_REGISTRATION_NONE if none */
     size_t by_handle_count;
 
-    /* The hooks of the port. set_interest gives the kernel the interest (PTK_READY_READ and WRITE) of all
+    /* The hooks of the port. set_interest gives the kernel the interest (of PTK_READY_ANY) of all
      * sources of a registration, 0 or -errno; interest 0 cannot fail. remove ends a registration before it is
      * freed. grow, which may be NULL, makes room for `capacity` registrations. */
     int (*set_interest)(ptk_readiness_t *self, uint32_t index, uint32_t interest);

@@ -189,6 +189,15 @@ typedef struct ptk_portion {
     uint64_t since_ns; /* the reading that granted it */
 } ptk_portion_t;
 
+/* When idle memory is returned to the system: the model stands at the top of ptk_trim.c. */
+typedef struct ptk_trim {
+    uint32_t idle_count;   /* length of `idle` */
+    uint32_t idle_least;   /* the lowest idle_count since the period began */
+    uint32_t idle_surplus; /* idle tasks to be freed by the present pass */
+    bool runs;             /* a pass is under way */
+    uint64_t due_ns;       /* end of the period */
+} ptk_trim_t;
+
 struct ptk_scheduler {
     ptk_queue_t run_queue;     /* READY tasks but for the running one, by run_link */
     ptk_task_t *current;       /* the running one; NULL outside run and poll, and with foreign coroutines */
@@ -227,6 +236,7 @@ struct ptk_scheduler {
     ptk_event_loop_platform_t *loop;
     ptk_list_t living;   /* tasks, from spawn to end */
     ptk_task_t *idle;    /* ended green threads that keep their stacks, linked by run_link */
+    ptk_trim_t trim;     /* what of their memory is returned to the system */
     ptk_task_t *spent;   /* ended ones whose stacks are freed as soon as no context stands on them */
     bool keeps_stacks;   /* false under sanitizers and Valgrind, which track every stack that changes hands */
     uint32_t task_count; /* length of `living` */

@@ -23,6 +23,7 @@
 #include "sched/ptk_task.h"
 #include "sched/ptk_tick.h"
 #include "sched/ptk_timer.h"
+#include "sched/ptk_trim.h"
 #include <errno.h>
 #include <string.h>
 
@@ -31,6 +32,15 @@ ptk_err ptk_scheduler_dump(ptk_event_loop_platform_t *loop) {
     ptk_err err = ptk_scheduler_attach(loop, &scheduler);
     if (err == PTK_OK) {
         ptk_dump_all(scheduler, "dump");
+    }
+    return err;
+}
+
+ptk_err ptk_scheduler_trim(ptk_event_loop_platform_t *loop) {
+    ptk_scheduler_t *scheduler = NULL;
+    ptk_err err = ptk_scheduler_attach(loop, &scheduler);
+    if (err == PTK_OK) {
+        ptk_trim_all(scheduler);
     }
     return err;
 }

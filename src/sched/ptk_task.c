@@ -8,6 +8,7 @@
  *
  *     in the slab  --take-->  living  --end-->  idle (keeps its stack)  --take-->  living
  *                                     --end-->  spent  --reap-->  in the slab
+ *                                               idle  --trim-->  in the slab
  *
  * A task in the list of idle or of spent tasks is FREE. It holds room for its timer in the heap for as long
  * as it is not in the slab, so a timeout needs no memory.
@@ -70,6 +71,14 @@ static ptk_task_t *pop_task(ptk_task_t **list) {
     return task;
 }
 
+static ptk_task_t *pop_idle(ptk_scheduler_t *scheduler) {
+    ptk_task_t *task = pop_task(&scheduler->idle);
+    if (task) {
+        ptk_task_count_idle_taken(&scheduler->trim);
+    }
+    return task;
+}
+
 /* Returns a task from the slab, with its room in the heap; NULL: out of memory. */
 static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
     if (!ptk_heap_reserve(&scheduler->heap)) {
@@ -86,18 +95,20 @@ static ptk_task_t *take_new_task(ptk_scheduler_t *scheduler) {
 
 /* Returns an idle task if its stack is of use, else one from the slab; NULL: out of memory. */
 static ptk_task_t *take_task(ptk_scheduler_t *scheduler, bool wants_stack) {
-    ptk_task_t *task = wants_stack ? pop_task(&scheduler->idle) : NULL;
+    ptk_task_t *task = wants_stack ? pop_idle(scheduler) : NULL;
     return task ? task : take_new_task(scheduler);
 }
 
-/* Returns a task's stack to the pool and the task to the slab. No context stands on the stack any more. */
-static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+/* Returns a task's stack to the pool, by `give_stack`, and the task to the slab. No context stands on the
+ * stack any more. */
+static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task,
+                      void (*give_stack)(ptk_stack_pool_t *pool, ptk_stack_slot_t *slot)) {
     ptk_assert(task->state == PTK_TASK_FREE && task->timer.state == PTK_TIMER_IDLE);
     if (!(task->unusual & PTK_TASK_FOREIGN) && !(task->flags & PTK_TASK_BARE)) {
         ptk_context_fini(&task->context);
     }
     if (task->slot) {
-        ptk_stack_free(&scheduler->stacks, task->slot);
+        give_stack(&scheduler->stacks, task->slot);
         task->slot = NULL;
     }
     ptk_heap_unreserve(&scheduler->heap);
@@ -109,13 +120,25 @@ static void free_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
 static void recycle_task(ptk_scheduler_t *scheduler, ptk_task_t *task) {
     task->state = PTK_TASK_FREE;
     push_task(task->keeps_stack ? &scheduler->idle : &scheduler->spent, task);
+    scheduler->trim.idle_count += task->keeps_stack;
 }
 
 void ptk_task_reap(ptk_scheduler_t *scheduler) {
     ptk_task_t *task;
     while ((task = pop_task(&scheduler->spent)) != NULL) {
-        free_task(scheduler, task);
+        free_task(scheduler, task, ptk_stack_free);
     }
+}
+
+size_t ptk_task_trim(ptk_scheduler_t *scheduler, size_t most) {
+    ptk_trim_t *trim = &scheduler->trim;
+    size_t trimmed = 0;
+    for (; trim->idle_surplus > 0 && scheduler->idle && trimmed < most; trimmed++) {
+        trim->idle_surplus--;
+        free_task(scheduler, pop_idle(scheduler), ptk_stack_free_cold);
+    }
+    trim->idle_surplus = scheduler->idle ? trim->idle_surplus : 0;
+    return trimmed;
 }
 
 /* Ends a handle that was neither joined nor detached. */
@@ -127,8 +150,8 @@ void ptk_task_fini(ptk_scheduler_t *scheduler) {
     ptk_assert(scheduler->task_count == 0 && ptk_list_is_empty(&scheduler->living));
     ptk_task_reap(scheduler);
     ptk_task_t *task;
-    while ((task = pop_task(&scheduler->idle)) != NULL) {
-        free_task(scheduler, task);
+    while ((task = pop_idle(scheduler)) != NULL) {
+        free_task(scheduler, task, ptk_stack_free);
     }
     ptk_token_visit(&scheduler->handles, end_unjoined_handle, scheduler);
 }

@@ -48,6 +48,12 @@ static inline void ptk_task_begin(ptk_scheduler_t *scheduler, ptk_task_t *task, 
  * `keeps_stack` is set. Not from an ended green thread's stack. */
 ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack);
 
+/* Counts an idle task that was taken off the list. */
+static inline void ptk_task_count_idle_taken(ptk_trim_t *trim) {
+    uint32_t left = --trim->idle_count;
+    trim->idle_least = left < trim->idle_least ? left : trim->idle_least;
+}
+
 /* Takes an idle task if that needs no memory and no check; NULL: ptk_task_take decides. */
 static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
     ptk_task_t *task = scheduler->idle;
@@ -57,6 +63,7 @@ static inline ptk_task_t *ptk_task_take_warm(ptk_scheduler_t *scheduler) {
     }
     ptk_green_t *handle = ptk_token_alloc(&scheduler->handles);
     scheduler->idle = ptk_task_next(task);
+    ptk_task_count_idle_taken(&scheduler->trim);
     ptk_task_begin(scheduler, task, handle);
     return task;
 }
@@ -84,6 +91,10 @@ static inline void ptk_task_free_handle(ptk_scheduler_t *scheduler, ptk_green_t 
 
 /* Frees what ended green threads could not free themselves. Not from an ended green thread's stack. */
 void ptk_task_reap(ptk_scheduler_t *scheduler);
+
+/* Frees up to `most` idle tasks and returns the pages of their stacks to the system, as trim.idle_surplus
+ * requests. Returns how many. */
+size_t ptk_task_trim(ptk_scheduler_t *scheduler, size_t most);
 
 /* Frees all tasks and stacks; no green thread may live. */
 void ptk_task_fini(ptk_scheduler_t *scheduler);

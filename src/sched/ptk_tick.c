@@ -3,8 +3,9 @@
  * The tick (layer 3): the one place where a loop polls.
  *
  * A tick is: read the clock (which settles new timers), poll (without waiting if anything is runnable, else
- * until the earliest deadline), read again if it waited, deliver what came, drain the inbox, expire timers.
- * Polling comes before expiring, so data beats the timeout that falls due in the same tick.
+ * until the earliest deadline), read again if it waited, deliver what came, drain the inbox, expire timers,
+ * return some idle memory to the system. Polling comes before expiring, so data beats the timeout that falls
+ * due in the same tick.
  */
 #include "sched/ptk_tick.h"
 
@@ -14,6 +15,7 @@
 #include "sched/ptk_pick.h"
 #include "sched/ptk_task.h"
 #include "sched/ptk_timer.h"
+#include "sched/ptk_trim.h"
 
 static size_t count_finished(const ptk_scheduler_t *scheduler) {
     size_t count = 0;
@@ -70,8 +72,9 @@ static ptk_err poll_and_wait(ptk_scheduler_t *scheduler, uint64_t deadline_ns) {
     if (!sleeps) {
         return poll_platform(scheduler, scheduler->now_ns);
     }
+    uint64_t trim_ns = ptk_trim_next_ns(scheduler);
     ptk_mark_idle(scheduler);
-    ptk_err err = poll_platform(scheduler, deadline_ns);
+    ptk_err err = poll_platform(scheduler, trim_ns < deadline_ns ? trim_ns : deadline_ns);
     ptk_mark_active(scheduler);
     ptk_inbox_end_sleep(scheduler->inbox);
     ptk_timer_read_clock(scheduler);
@@ -87,6 +90,9 @@ ptk_err ptk_tick_run(ptk_scheduler_t *scheduler, uint64_t limit_ns) {
     ptk_drain_inbox(scheduler);
     ptk_timer_expire_due(scheduler);
     ptk_task_reap(scheduler);
+    if (ptk_trim_is_due(scheduler)) {
+        ptk_trim_step(scheduler);
+    }
     return err;
 }
 

@@ -224,6 +224,29 @@ static void watchdog_look(watchdog_view_t *view) {
     }
 }
 
+/* `mark_seen` is the mark of the stall that was reported last. */
+void ptk_watchdog_look_here(void) {
+    const void *frames[PTK_WATCHDOG_FRAMES];
+    ptk_scheduler_t *scheduler = ptk_thread()->scheduler;
+    const ptk_task_t *task = scheduler && scheduler->active ? ptk_capture_running(scheduler) : NULL;
+    if (!task || task->unusual & PTK_TASK_FOREIGN) {
+        return;
+    }
+    ptk_watchdog_t *watchdog = &scheduler->watchdog;
+    unsigned mark = atomic_load_explicit(&scheduler->mark, memory_order_relaxed);
+    uint64_t stall_ns = watchdog_stall_ns(watchdog);
+    uint64_t stuck_ns = ptk_sys()->now_ns() - scheduler->last_tick_ns;
+    if (stall_ns == 0 || stuck_ns < stall_ns || mark == watchdog->mark_seen) {
+        return;
+    }
+    watchdog->mark_seen = mark;
+    ptk_log(PTK_LOG_WARNING,
+            "watchdog: green thread \"%s\", spawned at %s:%d, has blocked its loop for %llu ms",
+            task->label.name, task->label.file, task->label.line, (unsigned long long) watchdog_ms(stuck_ns));
+    ptk_backtrace_report(frames,
+                         ptk_backtrace_here(task->stack_low, task->stack_high, frames, PTK_WATCHDOG_FRAMES));
+}
+
 static uint64_t watchdog_least(uint64_t one_ns, uint64_t other_ns) {
     return one_ns < other_ns ? one_ns : other_ns;
 }

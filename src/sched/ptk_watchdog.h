@@ -43,6 +43,7 @@ typedef struct ptk_watchdog {
     atomic_bool ends;
     atomic_uint stall_ms;      /* a loop without a tick for so long is reported; 0: not */
     atomic_uint drain_ms;      /* destroy drains for so long; 0: it does not drain */
+    unsigned mark_seen;        /* by ptk_watchdog_look_here */
     atomic_uint dump_signals;  /* arrivals */
     atomic_uint dumps_printed; /* the arrivals that the loop itself has handled */
     ptk_watchdog_capture_t capture;
@@ -68,6 +69,10 @@ void ptk_watchdog_dump_end(ptk_watchdog_dump_t *dump);
 
 /* Marks all arrivals until now as handled by the loop itself. */
 void ptk_watchdog_dump_printed(ptk_watchdog_dump_t *dump);
+
+/* Reports the running green thread, which calls, if its loop has been stuck for too long. For simulated
+ * loops, which no other thread watches: ptk_sim_compute calls it. */
+void ptk_watchdog_look_here(void);
 
 /* Ends the thread, if it runs in this process. */
 void ptk_watchdog_end(struct ptk_scheduler *scheduler);

@@ -30,15 +30,6 @@ static unsigned capture_users; /* guarded by the lock, as are the calls for the 
 
 /* --- in the handler --- */
 
-/* Returns the green thread that runs, NULL if it is the main context that does. Coroutines of another library
- * run inside `resume`; the library is not called from a handler. */
-static const ptk_task_t *capture_running(const ptk_scheduler_t *scheduler) {
-    if (scheduler->find_current) {
-        return scheduler->resumed;
-    }
-    return scheduler->current == &scheduler->main_context ? NULL : scheduler->current;
-}
-
 static void capture_copy_name(ptk_watchdog_capture_t *capture, const char *name) {
     size_t length = 0;
     while (name && name[length] && length < PTK_WATCHDOG_NAME_BYTES - 1) {
@@ -50,7 +41,7 @@ static void capture_copy_name(ptk_watchdog_capture_t *capture, const char *name)
 
 static void capture_write(ptk_watchdog_capture_t *capture, const ptk_scheduler_t *scheduler,
                           const void *interrupted) {
-    const ptk_task_t *task = capture_running(scheduler);
+    const ptk_task_t *task = ptk_capture_running(scheduler);
     bool has_stack = task && !(task->unusual & PTK_TASK_FOREIGN);
     capture->mark = atomic_load_explicit(&scheduler->mark, memory_order_relaxed);
     capture->has_task = task != NULL;

@@ -5,6 +5,15 @@
 
 #include "sched/ptk_sched.h"
 
+/* Returns the green thread that runs, NULL if the main context does. Coroutines of another library run inside
+ * `resume`; the library is not called here. */
+static inline const ptk_task_t *ptk_capture_running(const ptk_scheduler_t *scheduler) {
+    if (scheduler->find_current) {
+        return scheduler->resumed;
+    }
+    return scheduler->current == &scheduler->main_context ? NULL : scheduler->current;
+}
+
 /* Installs the handler for the first watchdog of the process; 0 or a negative errno value. */
 int ptk_capture_install(void);
 

@@ -59,6 +59,12 @@ typedef struct ptk_sys {
     int (*protect_none)(void *memory, size_t bytes);
     int (*guard_install)(void *memory, size_t bytes);
     int (*resident)(void *memory, size_t bytes, unsigned char *vector); /* mincore(2): one byte per page */
+    /* Gives the pages' memory back: they read as zeros afterwards. Guards stay. Pages that the program has
+     * locked in memory stay as they are. */
+    void (*discard)(void *memory, size_t bytes);
+    /* Returns how many mappings the process may still make, and how many it may have at most; SIZE_MAX where
+     * that is unknown. Reads a text that has a line per mapping. */
+    size_t (*mapping_room)(size_t *limit_out);
     /* The kernel reads one byte: false is EFAULT. True for every address, NULL included, where the system
      * cannot find out. Async-signal-safe. */
     bool (*is_readable)(const void *memory);

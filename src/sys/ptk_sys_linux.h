@@ -52,6 +52,8 @@ int ptk_sys_linux_unmap(void *memory, size_t bytes);
 int ptk_sys_linux_protect_none(void *memory, size_t bytes);
 int ptk_sys_linux_guard_install(void *memory, size_t bytes);
 int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector);
+void ptk_sys_linux_discard(void *memory, size_t bytes);
+size_t ptk_sys_linux_mapping_room(size_t *limit_out);
 bool ptk_sys_linux_is_readable(const void *memory);
 size_t ptk_sys_linux_page_bytes(void);
 

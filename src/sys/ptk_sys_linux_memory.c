@@ -7,7 +7,9 @@
  */
 #include "sys/ptk_sys_linux.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -56,6 +58,53 @@ int ptk_sys_linux_guard_install(void *memory, size_t bytes) {
 int ptk_sys_linux_resident(void *memory, size_t bytes, unsigned char *vector) {
     int saved_errno = errno;
     return (int) ptk_sys_result(mincore(memory, bytes, vector), saved_errno);
+}
+
+void ptk_sys_linux_discard(void *memory, size_t bytes) {
+    int saved_errno = errno;
+    (void) madvise(memory, bytes, MADV_DONTNEED);
+    errno = saved_errno;
+}
+
+/* What a file of /proc begins with, and how many newlines it has. */
+typedef struct sys_text {
+    long number;
+    size_t lines;
+} sys_text_t;
+
+/* Reads a file to its end. Returns false if it cannot be read. */
+static bool sys_read_text(const char *path, sys_text_t *text_out) {
+    char chunk[2048];
+    intptr_t got = -1;
+    *text_out = (sys_text_t) {0};
+    int fd = ptk_sys_above_standard(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd < 0) {
+        return false;
+    }
+    for (bool is_first = true; (got = read(fd, chunk, sizeof chunk - 1)) > 0; is_first = false) {
+        chunk[got] = '\0';
+        text_out->number = is_first ? strtol(chunk, NULL, 10) : text_out->number;
+        for (intptr_t i = 0; i < got; i++) {
+            text_out->lines += chunk[i] == '\n';
+        }
+    }
+    close(fd);
+    return got == 0;
+}
+
+/* vm.max_map_count, and a line of /proc/self/maps per mapping. */
+size_t ptk_sys_linux_mapping_room(size_t *limit_out) {
+    int saved_errno = errno;
+    sys_text_t limit;
+    sys_text_t mappings;
+    bool is_known = sys_read_text("/proc/sys/vm/max_map_count", &limit) && limit.number > 0 &&
+                    sys_read_text("/proc/self/maps", &mappings);
+    errno = saved_errno;
+    *limit_out = is_known ? (size_t) limit.number : SIZE_MAX;
+    if (!is_known) {
+        return SIZE_MAX;
+    }
+    return mappings.lines < (size_t) limit.number ? (size_t) limit.number - mappings.lines : 0;
 }
 
 /* Reads one byte without a descriptor, which a filter or a kernel option may forbid. Returns 1, -EFAULT, or

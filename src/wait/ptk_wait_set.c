@@ -34,12 +34,14 @@ static ptk_waitable_t *waitable_at(const ptk_wait_set_t *set, size_t i) {
     return (ptk_waitable_t *) (uintptr_t) set->records[i].object;
 }
 
-/* Returns the event of direction 0 or 1, the index of gates. */
+/* Returns the event of a direction, which is the index of its gate and its operation. */
 static uint32_t direction_event(size_t direction) {
-    return direction == 0 ? PTK_EVENT_READ : PTK_EVENT_WRITE;
+    static const uint32_t events[PTK_WAITABLE_DIRECTIONS] = {PTK_EVENT_READ, PTK_EVENT_WRITE,
+                                                             PTK_EVENT_HANGUP, PTK_EVENT_PRIORITY};
+    return events[direction];
 }
 
-/* ERROR needs no gate: it is reported with either direction. */
+/* ERROR needs no gate: it is reported with every other event. */
 static uint32_t wanted_events(const ptk_wait_set_t *set, size_t i) {
     return set->items[i].events & ~PTK_EVENT_ERROR;
 }
@@ -54,10 +56,14 @@ static ptk_pin_t *pin_at(const ptk_wait_set_t *set, size_t i) {
     return is_socket(waitable) ? waitable->subject.pin : &waitable->pin;
 }
 
-/* Returns the operation that watches the directions in `events`. Two calls on one waitable never share it:
+/* Returns the operation that watches `events`, which are not none. Two calls on one waitable never share it:
  * each holds the gates of the directions that its operation watches. */
 static ptk_event_op_t *ready_op(ptk_waitable_t *waitable, uint32_t events) {
-    return &waitable->ops[events & PTK_EVENT_READ ? 0 : 1];
+    size_t direction = 0;
+    while (!(events & direction_event(direction))) {
+        direction++;
+    }
+    return &waitable->ops[direction];
 }
 
 static const char *wait_kind(const ptk_wait_set_t *set, size_t i) {
@@ -84,7 +90,7 @@ static bool held_by_earlier_item(const ptk_wait_set_t *set, size_t i, size_t dir
 static ptk_err take_free_gates(ptk_wait_set_t *set, size_t i) {
     const ptk_waitable_t *waitable = waitable_at(set, i);
     uint32_t lacking = wanted_events(set, i) & ~(uint32_t) set->held[i];
-    for (size_t direction = 0; lacking != 0 && direction < 2; direction++) {
+    for (size_t direction = 0; lacking != 0 && direction < PTK_WAITABLE_DIRECTIONS; direction++) {
         ptk_gate_t *gate = waitable->subject.gates[direction];
         if (!(lacking & direction_event(direction)) || held_by_earlier_item(set, i, direction)) {
             continue;
@@ -101,7 +107,7 @@ static ptk_err take_free_gates(ptk_wait_set_t *set, size_t i) {
 /* A closed object's gates are not handed over: its close has ended their waits. */
 static void leave_gates(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
-        for (size_t direction = 0; direction < 2; direction++) {
+        for (size_t direction = 0; set->held[i] != 0 && direction < PTK_WAITABLE_DIRECTIONS; direction++) {
             if ((set->held[i] & direction_event(direction)) && !pin_at(set, i)->closed) {
                 ptk_gate_leave(waitable_at(set, i)->subject.gates[direction]);
             }
@@ -126,6 +132,12 @@ static ptk_err look_at_counter(ptk_wait_set_t *set, size_t i) {
     return PTK_OK;
 }
 
+/* Returns READ if it is watched and the service holds bytes that were not received, else 0. */
+static uint32_t unread_event(const ptk_waitable_t *waitable, uint32_t watched) {
+    const size_t *unread = waitable->subject.unread;
+    return unread && *unread > 0 ? watched & PTK_EVENT_READ : 0;
+}
+
 /* Takes the free gates of item `i`, and returns OK if one of their directions is ready, TIMEOUT if none is,
  * or why it cannot be found out. */
 static ptk_err look_at_socket(ptk_wait_set_t *set, size_t i) {
@@ -135,8 +147,9 @@ static ptk_err look_at_socket(ptk_wait_set_t *set, size_t i) {
     if (err != PTK_OK || watched == 0) {
         return err != PTK_OK ? err : PTK_ERR_TIMEOUT;
     }
-    if ((watched & PTK_EVENT_READ) && waitable->subject.unread && *waitable->subject.unread > 0) {
-        set->items[i].ready_out = PTK_EVENT_READ;
+    const uint32_t known = unread_event(waitable, watched);
+    if (known != 0 && known == watched) {
+        set->items[i].ready_out = known;
         return PTK_OK;
     }
     ptk_event_op_t *op = ready_op(waitable, watched);
@@ -146,8 +159,8 @@ static ptk_err look_at_socket(ptk_wait_set_t *set, size_t i) {
     if (err == PTK_OK && op->result < 0) {
         return ptk_call_errno(&set->call, op->result);
     }
-    set->items[i].ready_out = err == PTK_OK ? (uint32_t) op->result : 0;
-    return err;
+    set->items[i].ready_out = (err == PTK_OK ? (uint32_t) op->result : 0) | known;
+    return known != 0 ? PTK_OK : err;
 }
 
 /* Looks at the items in order. OK: an event was taken. TIMEOUT: there is none. Otherwise the error of the
@@ -172,19 +185,24 @@ static ptk_wait_t *fill_record(ptk_wait_set_t *set, ptk_wait_t *record, size_t i
     return record;
 }
 
-/* Queues for the gates that item `i` lacks. The record's count is the event whose gate it waits for. */
+/* Queues for the gates that item `i` lacks. The record's count is the event whose gate it waits for. Both
+ * gates have queues on a listener alone. An item that watches a third event there has no record left for the
+ * second of them, and needs none: a listener is never writable. */
 static void queue_for_gates(ptk_wait_set_t *set, size_t i) {
     uint32_t lacking = wanted_events(set, i) & ~(uint32_t) set->held[i];
-    bool record_is_used = set->held[i] != 0;
-    for (size_t direction = 0; lacking != 0 && direction < 2; direction++) {
+    ptk_wait_t *second = set->gate_records ? &set->gate_records[i] : NULL;
+    ptk_wait_t *record = set->held[i] != 0 ? second : &set->records[i];
+    for (size_t direction = 0; lacking != 0 && direction < PTK_WAITABLE_QUEUED_DIRECTIONS; direction++) {
         if (!(lacking & direction_event(direction)) || held_by_earlier_item(set, i, direction)) {
             continue;
         }
-        ptk_wait_t *record = record_is_used ? &set->gate_records[i] : &set->records[i];
-        ptk_assert(record && !record->op && !ptk_list_is_linked(&record->link));
-        record->count = direction_event(direction);
-        ptk_gate_queue(waitable_at(set, i)->subject.gates[direction], record);
-        record_is_used = true;
+        ptk_assert(record || direction > 0);
+        if (record) {
+            ptk_assert(!record->op && !ptk_list_is_linked(&record->link));
+            record->count = direction_event(direction);
+            ptk_gate_queue(waitable_at(set, i)->subject.gates[direction], record);
+            record = record == second ? NULL : second;
+        }
     }
 }
 

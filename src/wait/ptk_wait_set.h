@@ -17,8 +17,7 @@ typedef struct ptk_wait_set {
     /* One record per item, for its event counter or operation; `object` is the item's waitable from the
      * start. */
     ptk_wait_t *records;
-    /* One more record per item, for a gate that an item for both directions lacks; NULL: no item needs one.
-     */
+    /* One more record per item, for a gate that an item for several events lacks; NULL: no item needs one. */
     ptk_wait_t *gate_records;
     uint8_t *held; /* per item: the events whose gates this call holds */
 } ptk_wait_set_t;
@@ -31,8 +30,9 @@ ptk_err ptk_wait_set_enter(ptk_wait_set_t *set, uint32_t timeout_ms);
    what came; otherwise the reason is recorded. */
 ptk_err ptk_wait_set_wait(ptk_wait_set_t *set);
 
-/* Returns true if an item may need a second record. */
+/* Returns true if an item may need a second record: it waits for several events, one of which may have a
+ * queue. */
 static inline bool ptk_wait_set_needs_gate_record(const ptk_waitable_wait_item_t *item) {
-    const uint32_t both = PTK_EVENT_READ | PTK_EVENT_WRITE;
-    return (item->events & both) == both;
+    const uint32_t events = item->events & ~PTK_EVENT_ERROR;
+    return (events & (PTK_EVENT_READ | PTK_EVENT_WRITE)) != 0 && (events & (events - 1)) != 0;
 }

@@ -3,8 +3,8 @@
  * The records of waitables (layer 4, internal), and how a service lends its own source to users.
  *
  * TIMER, SIGNAL and USER waitables are an event counter and the source of its events: a timer, a signal
- * subscription, signal calls and a signaler. A SOCKET waitable is a source, a gate per direction, and a READY
- * operation per direction.
+ * subscription, signal calls and a signaler. A SOCKET waitable is a source, and a gate and a READY operation
+ * for each event that can be waited for: a *direction*, also where nothing flows in it.
  *
  *     living  --destroy, or the socket's close-->  ended  --last pin-->  free
  *
@@ -20,12 +20,16 @@
 #include "sched/ptk_pin.h"
 #include <ptk_waitable.h>
 
+/* The directions: READ, WRITE, HANGUP, PRIORITY, as indices. Only gates of the first two may have a queue. */
+#define PTK_WAITABLE_DIRECTIONS        4
+#define PTK_WAITABLE_QUEUED_DIRECTIONS 2
+
 /* What a SOCKET waitable waits on: its own records for a foreign descriptor, the socket's for the waitable of
    a socket. */
 typedef struct ptk_waitable_subject {
     ptk_pin_t *pin;             /* of the object that owns the records: it pins them for a wait */
     ptk_event_source_t *source; /* attached for as long as the pin is not closed */
-    ptk_gate_t *gates[2];       /* reading, writing */
+    ptk_gate_t *gates[PTK_WAITABLE_DIRECTIONS]; /* of READ, WRITE, HANGUP and PRIORITY */
     const size_t *unread; /* bytes that the service holds and that make it readable; NULL: it holds none */
     uint32_t allowed;     /* the events that a wait may name */
 } ptk_waitable_subject_t;
@@ -34,7 +38,7 @@ typedef struct ptk_waitable_subject {
  */
 typedef struct ptk_waitable_foreign {
     ptk_event_source_t source;
-    ptk_gate_t gates[2]; /* both refuse: one waiter per direction */
+    ptk_gate_t gates[PTK_WAITABLE_DIRECTIONS]; /* all refuse: one waiter per event */
 } ptk_waitable_foreign_t;
 
 /* The source of a TIMER waitable's events. */
@@ -53,7 +57,9 @@ struct ptk_waitable {
     uint64_t last_abort;            /* the scheduler's `aborts` at the last abort */
     ptk_event_counter_t counter;    /* TIMER, SIGNAL, USER */
     ptk_waitable_subject_t subject; /* SOCKET */
-    ptk_event_op_t ops[2];          /* SOCKET: READY for reading (or both), READY for writing */
+    /* SOCKET: READY operations; a wait uses that of the first direction that it watches. */
+    ptk_event_op_t ops[PTK_WAITABLE_DIRECTIONS];
+    ptk_waitable_t *next; /* lent: the next one of the same subject; the service's */
     union {
         ptk_waitable_foreign_t foreign;         /* SOCKET, unless it is lent */
         ptk_waitable_timer_t timer;             /* TIMER */

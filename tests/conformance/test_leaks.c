@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static ptk_event_loop_platform_t *loop_that_reports(void) {
     ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
@@ -33,8 +35,8 @@ static ptk_err fail_with_refused(void *arg) {
 }
 
 static ptk_err yield_for_ever(void *arg) {
-    (void) arg;
     ptk_err err;
+    ++*(int *) arg;
     do {
         err = ptk_yield();
     } while (err == PTK_OK);
@@ -42,7 +44,7 @@ static ptk_err yield_for_ever(void *arg) {
 }
 
 static ptk_err sleep_for_ever(void *arg) {
-    (void) arg;
+    ++*(int *) arg;
     return ptk_sleep_ms(PTK_TIMEOUT_INFINITE - 1);
 }
 
@@ -75,10 +77,12 @@ TEST(leaks_green_threads_that_never_ran_are_named) {
     TEST_NEEDS_OWN_STACKS("destroy refuses living coroutines");
     test_capture_begin();
     ptk_event_loop_platform_t *loop = loop_that_reports();
-    test_go(yield_for_ever, NULL);
-    test_go(sleep_for_ever, NULL);
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
-    CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    int begun = 0;
+    test_go(yield_for_ever, &begun);
+    test_go(sleep_for_ever, &begun);
+    while (begun < 2) {
+        CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
+    }
     test_go(do_nothing, NULL);
     test_loop_end(loop);
     CHECK_EQ(leak_count(), 1);
@@ -98,7 +102,8 @@ TEST(leaks_handles_that_were_not_joined_are_named) {
     ptk_event_loop_platform_t *loop = loop_that_reports();
     (void) test_check_spawned(
         ptk_green_spawn(NULL, &PTK_GREEN_OPTIONS(.name = "worker"), fail_with_refused, NULL));
-    (void) test_spawn(sleep_for_ever, NULL);
+    int begun = 0;
+    (void) test_spawn(sleep_for_ever, &begun);
     test_go(stop_soon, NULL);
     test_run();
     test_loop_end(loop);
@@ -183,4 +188,23 @@ TEST(leaks_are_reported_by_environment, REAL_PROCESS) {
         test_capture_end();
     }
     CHECK_EQ(unsetenv("PTK_REPORT_LEAKS"), 0);
+}
+
+/* What a forked child inherits is not left behind by it. */
+TEST(leaks_of_the_parent_are_not_reported_in_a_forked_child, REAL_PROCESS) {
+    test_capture_begin();
+    ptk_event_loop_platform_t *loop = loop_that_reports();
+    ptk_sock_t *sock = ptk_sock_open(loop, AF_INET, SOCK_STREAM, 0);
+    CHECK(sock != NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        ptk_err err = ptk_event_loop_platform_destroy(loop);
+        _exit(err == PTK_OK && leak_count() == 0 ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK_EQ(status, 0);
+    ptk_sock_close(sock);
+    test_loop_end(loop);
+    test_capture_end();
 }

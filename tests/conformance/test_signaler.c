@@ -59,27 +59,29 @@ typedef struct rally {
     ptk_signaler_t *signaler;
     atomic_uint sent; /* in bursts */
     atomic_uint returned;
-    atomic_bool ended; /* no further burst comes */
+    atomic_bool ended; /* no further burst comes, or only the last signal of a rally */
 } rally_t;
-
-#define RALLIES 2000
 
 static void *serve(void *arg) {
     rally_t *rally = arg;
-    for (unsigned i = 0; i < RALLIES; i++) {
-        while (atomic_load(&rally->returned) < i) {
-        }
+    ptk_test_rounds_t rounds = {.least = 20, .most = 2000};
+    for (unsigned i = 0; ptk_test_round(&rounds, i); i++) {
         CHECK_OK(ptk_signaler_signal(rally->signaler));
+        while (atomic_load(&rally->returned) <= i) {
+            sched_yield();
+        }
     }
+    atomic_store(&rally->ended, true);
+    CHECK_OK(ptk_signaler_signal(rally->signaler));
     return NULL;
 }
 
 static ptk_err play_back(void *arg) {
     rally_t *rally = arg;
-    for (unsigned i = 0; i < RALLIES; i++) {
+    while (!atomic_load(&rally->ended)) {
         CHECK_OK(test_wait(rally->user, PTK_TIMEOUT_INFINITE));
         CHECK_EQ(ptk_waitable_count(), 1);
-        atomic_store(&rally->returned, i + 1);
+        atomic_fetch_add(&rally->returned, 1);
     }
     return PTK_OK;
 }

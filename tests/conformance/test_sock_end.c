@@ -529,6 +529,22 @@ TEST(p76_close_linger_waits_for_the_end_of_the_peer) {
     sock_in_green(linger_until_the_end);
 }
 
+/* A call that succeeds leaves the last error as it is, also where it found that there is nothing to wait for.
+ */
+static ptk_err linger_unconnected(void *unused) {
+    (void) unused;
+    ptk_sock_t *sock = ptk_sock_open(NULL, AF_INET, SOCK_STREAM, 0);
+    CHECK(sock != NULL);
+    CHECK_ERR(ptk_green_join(NULL, NULL, 0), PTK_ERR_INVALID_PARAM);
+    CHECK_OK(ptk_sock_close_linger(sock, SOCK_FOREVER));
+    CHECK_ERR(ptk_get_err(), PTK_ERR_INVALID_PARAM);
+    return PTK_OK;
+}
+
+TEST(p76_close_linger_without_a_connection_records_no_error) {
+    sock_in_green(linger_unconnected);
+}
+
 static ptk_err cancelled_linger(void *arg) {
     sock_pair_t *pair = arg;
     CHECK_ERR(ptk_sock_close_linger(pair->sock, SOCK_FOREVER), PTK_ERR_CANCELED);

@@ -5,12 +5,15 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
+import tempfile
 
 from harness import LIMIT_S, check, check_equal, example, read_line, run, running
 
-ROWS = ("conversations at once", "requests answered and verified", "requests per second", "latency p50", "latency p99",
-        "resident bytes per conversation", "switches per second", "errors")
+ROWS = ("conversations at once", "requests answered and verified", "requests per second at full load",
+        "requests per second at half load", "latency p50 at half load", "latency p99 at half load", "latency p50 at full load",
+        "latency p99 at full load", "resident bytes per conversation", "switches per second at full load", "errors")
 
 
 def table_of(output: str) -> dict[str, float]:
@@ -31,9 +34,33 @@ def check_demo(platform: str) -> None:
         check(row in table, f"  the table says: {row} {table.get(row)}")
     check_equal((table["conversations at once"], table["errors"]), (50, 0), "  50 conversations, no errors")
     check(table["requests answered and verified"] > 0, "  requests were answered")
-    check(table["latency p50"] <= table["latency p99"], "  p50 is not over p99")
-    check("  1 s: " in done.stdout, "  progress is a plain line where there is no terminal")
-    check("modbus_server --listen" in done.stdout and "mbpoll" in done.stdout, "  it says what to try next")
+    for load in ("full", "half"):
+        check(table[f"requests per second at {load} load"] > 0, f"  requests were answered at {load} load")
+        check(table[f"latency p50 at {load} load"] <= table[f"latency p99 at {load} load"], "  p50 is not over p99")
+    check(done.stdout.count("  1 s: ") == 2, "  progress is a plain line where there is no terminal, once per phase")
+    check_next_steps(done.stdout, True)
+
+
+def check_next_steps(output: str, with_neighbours: bool) -> None:
+    """What the demonstration names exists: programs, the repository's file, and mbpoll."""
+    check(("modbus_server --listen" in output) == with_neighbours, f"  its neighbours are named: {with_neighbours}")
+    for program in re.findall(r"^  (\S*modbus_(?:server|client)) ", output, re.MULTILINE):
+        check(os.access(program, os.X_OK), f"  there is {program}")
+    check(("mbpoll" in output) == (with_neighbours and shutil.which("mbpoll") is not None), "  mbpoll is named if it is there")
+    check(("examples/modbus/modbus_server.c" in output) == os.path.exists("examples/modbus/modbus_server.c"),
+          "  the source is named if it is there")
+
+
+def check_alone() -> None:
+    """A copy without its neighbours, started elsewhere, names none of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = shutil.copy(example("modbus_demo"), folder)
+        here = os.getcwd()
+        os.chdir(folder)
+        done = run(program, "--seconds", "1", "--conversations", "2")
+        check_equal((done.returncode, done.stderr), (0, ""), "a copy of the demonstration ends well")
+        check_next_steps(done.stdout, False)
+        os.chdir(here)
 
 
 def check_terminal() -> None:
@@ -82,6 +109,7 @@ def main() -> None:
     os.environ.pop("PTK_PLATFORM", None)
     for platform in ("epoll", "poll"):
         check_demo(platform)
+    check_alone()
     check_terminal()
     check_orphan()
     check_arguments()

@@ -12,6 +12,7 @@ static const ptk_sim_scenario_t scenarios[] = {
     {"poller", "a hundred devices, of which some are dead, slow or restless", scenario_poller},
     {"stream", "bulk both ways, cut short by timeouts, cancels and shields", scenario_stream},
     {"waits", "every kind of wait, by green threads that interfere with each other", scenario_waits},
+    {"programs", "random programs of public calls, against a reference model", scenario_programs},
     {"log", "a replicated log: a leader, two followers, two clients", scenario_log},
 };
 

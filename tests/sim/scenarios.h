@@ -46,5 +46,6 @@ void scenario_modbus(ptk_sim_t *sim);
 void scenario_poller(ptk_sim_t *sim);
 void scenario_stream(ptk_sim_t *sim);
 void scenario_waits(ptk_sim_t *sim);
+void scenario_programs(ptk_sim_t *sim);
 void scenario_log(ptk_sim_t *sim);
 void scenario_log_broken(ptk_sim_t *sim); /* has a bug: not among the scenarios of main.c */

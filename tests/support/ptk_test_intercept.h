@@ -72,6 +72,8 @@ typedef void (*ptk_sys_exit_handler_t)(void *argument); /* also what a thread ru
     X(close, NUMBER, int, 1, (ptk_os_handle_t, handle))
 #define PTK_SYS_INFALLIBLE(X)                                                                                \
     X(now_ns, NUMBER, uint64_t, 0, ())                                                                       \
+    X(discard, NOTHING, void, 2, (void *, memory, size_t, bytes))                                            \
+    X(mapping_room, NUMBER, size_t, 1, (size_t *, limit_out))                                                \
     X(heap_free, NOTHING, void, 1, (void *, memory))                                                         \
     X(is_readable, NUMBER, bool, 1, (const void *, memory))                                                  \
     X(page_bytes, NUMBER, size_t, 0, ())                                                                     \

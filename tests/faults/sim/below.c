@@ -46,6 +46,8 @@ static void take_process_wide(ptk_sys_t *into, const ptk_sys_t *from) {
     into->protect_none = from->protect_none;
     into->guard_install = from->guard_install;
     into->resident = from->resident;
+    into->discard = from->discard;
+    into->mapping_room = from->mapping_room;
     into->signal_stack_install = from->signal_stack_install;
     into->at_fork_child = from->at_fork_child;
     into->at_thread_exit = from->at_thread_exit;

@@ -271,18 +271,22 @@ TEST(p50_ping_pong_across_the_sleep) {
 
 typedef struct stopper {
     ptk_inbox_t *inbox;
-    atomic_int flag;
+    atomic_bool flag;
+    atomic_bool is_over;
 } stopper_t;
 
 static void *raise_flag(void *argument) {
     stopper_t *stopper = argument;
-    for (int i = 1; i <= 5000; i++) {
-        atomic_store(&stopper->flag, i);
+    ptk_test_rounds_t rounds = {.least = 20, .most = 5000};
+    for (unsigned i = 0; ptk_test_round(&rounds, i); i++) {
+        atomic_store(&stopper->flag, true);
         ptk_inbox_kick(stopper->inbox);
-        while (atomic_load(&stopper->flag) == i) {
+        while (atomic_load(&stopper->flag)) {
             sched_yield();
         }
     }
+    atomic_store(&stopper->is_over, true);
+    ptk_inbox_kick(stopper->inbox);
     return NULL;
 }
 
@@ -290,10 +294,9 @@ TEST(p50_no_bare_kick_is_lost) {
     stopper_t stopper = {.inbox = create_inbox()};
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, raise_flag, &stopper), 0);
-    for (int seen = 0; seen < 5000;) {
+    while (!atomic_load(&stopper.is_over)) {
         if (atomic_load(&stopper.flag)) {
-            atomic_store(&stopper.flag, 0);
-            seen++;
+            atomic_store(&stopper.flag, false);
         } else {
             sleep_unless_queued(stopper.inbox);
         }

@@ -3,6 +3,7 @@
  */
 #include "base/ptk_thread.h"
 #include "context/ptk_sanitizer.h"
+#include "context/ptk_stack_arena.h"
 #include "context/ptk_stack_guard.h"
 #include "context/ptk_stack_registry.h"
 #include "ptk_test.h"
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #define PAGE (ptk_sys_real.page_bytes())
@@ -312,6 +314,172 @@ TEST(no_more_mappings_is_an_error_and_no_crash) {
     CHECK_STR(output, "");
     CHECK(WIFEXITED(status));
     CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+enum { OWN_MAPPINGS = 2000 };
+
+/* Makes green threads' stacks until one is refused, and then mappings as the program may need them. */
+static void map_after_the_last_stack(void *argument) {
+    int os_err = 0;
+    (void) argument;
+    ptk_stack_pool_init(&pool, false);
+    pool.guard = PTK_STACK_GUARD_PROTECT;
+    for (ptk_stack_slot_t *slot = take(0); slot;) {
+        slot = ptk_stack_alloc(&pool, 0, &label, &os_err);
+    }
+    CHECK_EQ(os_err, ENOMEM);
+    CHECK(pool.in_use > OWN_MAPPINGS);
+    for (int i = 0; i < OWN_MAPPINGS; i++) { /* neighbours with equal protection would be one mapping */
+        CHECK(mmap(NULL, PAGE, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+              MAP_FAILED);
+    }
+}
+
+TEST(p80_guards_leave_mappings_to_the_program) {
+    char output[512];
+    size_t limit;
+    need_plain_memory();
+    if (ptk_sys_real.mapping_room(&limit) == SIZE_MAX) {
+        SKIP("the system does not state how many mappings a process may have");
+    }
+    if (limit < 8 * OWN_MAPPINGS || limit > 300000) {
+        SKIP("this system's limit of mappings is far from the usual one");
+    }
+    int status = ptk_test_in_child(map_after_the_last_stack, NULL, output, sizeof output);
+    CHECK_STR(output, "");
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+/* --- the size of arenas -------------------------------------------------------------------------- */
+
+TEST(p80_first_stack_of_a_class_maps_little) {
+    ptk_stack_pool_init(&pool, false);
+    for (size_t bytes = ptk_stack_default_bytes(); bytes <= (size_t) 1024 * 1024; bytes *= 2) {
+        ptk_stack_slot_t *slot = take(bytes);
+        size_t class_index = (size_t) __builtin_ctzll(bytes / ptk_stack_default_bytes());
+        CHECK(pool.mapped[class_index] * bytes <= (size_t) 1024 * 1024);
+        ptk_stack_free(&pool, slot);
+    }
+    ptk_stack_pool_fini(&pool);
+}
+
+TEST(p80_mapped_stacks_are_at_most_twice_those_in_use) {
+    enum { COUNT = 3000 };
+    static ptk_stack_slot_t *slots[COUNT];
+    ptk_stack_pool_init(&pool, false);
+    size_t first = (size_t) 1024 * 1024 / ptk_stack_default_bytes();
+    for (size_t i = 0; i < COUNT; i++) {
+        slots[i] = take(0);
+        CHECK(pool.mapped[0] <= 2 * (i + 1) + first);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        ptk_stack_free(&pool, slots[i]);
+    }
+    ptk_stack_pool_fini(&pool);
+}
+
+/* --- trimming ------------------------------------------------------------------------------------ */
+
+static bool is_resident(const char *address) {
+    unsigned char resident = 0;
+    void *page = (void *) ((uintptr_t) address & ~(uintptr_t) (PAGE - 1));
+    return ptk_sys_real.resident(page, PAGE, &resident) == 0 && (resident & 1);
+}
+
+/* Takes `count` stacks, touches each, and frees all but those from `kept` on. */
+static void make_free_stacks(ptk_stack_slot_t **slots, size_t count, size_t kept, size_t bytes) {
+    for (size_t i = 0; i < count; i++) {
+        slots[i] = take(bytes);
+        slots[i]->high[-1] = 1;
+    }
+    for (size_t i = 0; i < kept; i++) {
+        ptk_stack_free(&pool, slots[i]);
+    }
+}
+
+TEST(p79_trim_returns_what_was_free_for_a_whole_period) {
+    enum { COUNT = 40 };
+    ptk_stack_slot_t *slots[COUNT];
+    const char *tops[COUNT];
+    need_plain_memory();
+    ptk_stack_pool_init(&pool, false);
+    make_free_stacks(slots, COUNT, COUNT - 1, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        tops[i] = slots[i]->high - 1; /* a slot's record ends with its arena */
+    }
+    CHECK(!ptk_stack_pool_plan_trim(&pool, 4)); /* the period began with none */
+    CHECK_EQ(ptk_stack_pool_trim(&pool, COUNT), 0);
+    for (size_t i = 0; i < 10; i++) {
+        (void) take(0);
+    }
+    for (size_t i = 10; i-- > 0;) {
+        ptk_stack_free(&pool, slots[COUNT - 2 - i]);
+    }
+    CHECK(ptk_stack_pool_plan_trim(&pool, 4)); /* 29 were free all the time */
+    CHECK_EQ(ptk_stack_pool_trim(&pool, 10), 10);
+    CHECK_EQ(ptk_stack_pool_trim(&pool, COUNT), 15);
+    CHECK_EQ(ptk_stack_pool_trim(&pool, COUNT), 0);
+    size_t resident = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        resident += is_resident(tops[i]);
+    }
+    CHECK_EQ(resident, COUNT - 25);
+    CHECK(is_resident(tops[COUNT - 1])); /* in use */
+    ptk_stack_free(&pool, slots[COUNT - 1]);
+    ptk_stack_pool_fini(&pool);
+}
+
+TEST(p79_trimmed_stack_is_guarded_when_it_is_used_again) {
+    ptk_stack_label_t found;
+    size_t bytes;
+    ptk_stack_slot_t *slots[2];
+    ptk_stack_pool_init(&pool, false);
+    make_free_stacks(slots, 2, 1, 0);
+    (void) ptk_stack_pool_plan_trim(&pool, 0);
+    CHECK(ptk_stack_pool_plan_trim(&pool, 0));
+    CHECK_EQ(ptk_stack_pool_trim(&pool, 9), 1);
+    CHECK(ptk_stack_find_guard((char *) slots[1]->low - slots[1]->arena->slot_bytes - 1, &found, &bytes));
+    CHECK_STR(found.name, "(free stack)");
+    CHECK_EQ(take(0), slots[0]);
+    CHECK_EQ(slots[0]->high[-1], 0);
+    CHECK(!ptk_sys_real.is_readable(slots[0]->low - 1));
+    memset(slots[0]->low, 1, usable(slots[0]));
+    ptk_stack_free(&pool, slots[0]);
+    ptk_stack_free(&pool, slots[1]);
+    ptk_stack_pool_fini(&pool);
+}
+
+TEST(p79_arena_without_stacks_in_use_is_unmapped) {
+    ptk_stack_label_t found;
+    size_t bytes;
+    ptk_stack_slot_t *slots[100];
+    for (size_t size = ptk_stack_default_bytes(); size <= (size_t) 1024 * 1024; size *= 4) {
+        ptk_stack_pool_init(&pool, false);
+        make_free_stacks(slots, 100, 100, size);
+        const char *guard = slots[50]->arena->base;
+        CHECK(ptk_stack_find_guard(guard, &found, &bytes));
+        (void) ptk_stack_pool_plan_trim(&pool, 0);
+        (void) ptk_stack_pool_plan_trim(&pool, 0);
+        CHECK_EQ(ptk_stack_pool_trim(&pool, 1000), 100);
+        CHECK(ptk_list_is_empty(&pool.arenas));
+        CHECK(!ptk_stack_find_guard(guard, &found, &bytes));
+        ptk_stack_free(&pool, take(size));
+        ptk_stack_pool_fini(&pool);
+    }
+}
+
+TEST(p79_stack_that_is_freed_cold_has_no_pages) {
+    need_plain_memory();
+    ptk_stack_slot_t *slots[2];
+    ptk_stack_pool_init(&pool, false);
+    make_free_stacks(slots, 2, 0, 0);
+    ptk_stack_free_cold(&pool, slots[0]);
+    CHECK(!is_resident(slots[0]->high - 1));
+    CHECK_EQ(take(0), slots[0]);
+    ptk_stack_free(&pool, slots[0]);
+    ptk_stack_free(&pool, slots[1]);
+    ptk_stack_pool_fini(&pool);
 }
 
 /* --- the registry -------------------------------------------------------------------------------- */

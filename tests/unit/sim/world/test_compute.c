@@ -7,6 +7,8 @@
 
 #include <ptk.h>
 #include <ptk_sim.h>
+#include <stdio.h>
+#include <string.h>
 
 #define MS          UINT64_C(1000000)
 #define PORT        "7"
@@ -43,6 +45,72 @@ static ptk_err run_both(ptk_green_fn first, ptk_green_fn second, void *arg) {
     ptk_err err = ptk_scheduler_run(loop);
     CHECK_OK(ptk_event_loop_platform_destroy(loop));
     return err;
+}
+
+/* --- the watchdog --- */
+
+#define STALL_MS 20
+
+static struct {
+    int count;
+    char last[512];
+} warnings;
+
+static void take_warning(void *context, ptk_log_level_t level, const char *line) {
+    (void) context, (void) level;
+    warnings.count++;
+    snprintf(warnings.last, sizeof warnings.last, "%s", line);
+}
+
+static void ignore_report(void *context, const char *line) {
+    (void) context, (void) line;
+}
+
+static ptk_err compute_at_length(void *arg) {
+    (void) arg;
+    ptk_sim_compute((STALL_MS - 1) * MS);
+    CHECK_EQ(warnings.count, 0);
+    CHECK_OK(ptk_sleep_ms(1)); /* a tick */
+    for (int i = 0; i < 10; i++) {
+        ptk_sim_compute(STALL_MS / 4 * MS); /* without a tick */
+        CHECK_EQ(warnings.count, i < 3 ? 0 : 1);
+    }
+    CHECK(strstr(warnings.last, "green thread \"compute_at_length\", spawned at ") != NULL);
+    CHECK(strstr(warnings.last, " has blocked its loop for 20 ms") != NULL);
+    CHECK_OK(ptk_sleep_ms(1));
+    ptk_sim_compute(3 * STALL_MS * MS);
+    CHECK_EQ(warnings.count, 2);
+    CHECK(strstr(warnings.last, " has blocked its loop for 60 ms") != NULL);
+    return PTK_OK;
+}
+
+static ptk_err run_watched(void *arg) {
+    ptk_event_loop_platform_options_t options = PTK_EVENT_LOOP_PLATFORM_OPTIONS_INIT;
+    options.watchdog_ms = STALL_MS;
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create_with(&options);
+    CHECK(loop != NULL);
+    CHECK_OK(ptk_go(loop, compute_at_length, arg));
+    CHECK_OK(ptk_scheduler_run(loop));
+    CHECK_OK(ptk_event_loop_platform_destroy(loop));
+    return PTK_OK;
+}
+
+static void check_watchdog_on(const char *platform) {
+    warnings.count = 0;
+    ptk_sim_t *sim = world(PTK_SIM_BENIGN, platform);
+    host(sim, "watched", "10.0.0.1", 0, run_watched, NULL);
+    CHECK_EQ(ptk_sim_settle(sim, 1000000), PTK_SIM_END_QUIESCENT);
+    ptk_sim_destroy(sim);
+}
+
+TEST(p66_a_simulated_loop_that_is_blocked_is_named_once_per_stall) {
+    ptk_log_set_sink(take_warning, NULL);
+    ptk_log_set_report_sink(ignore_report, NULL);
+    check_watchdog_on("sim");
+    check_watchdog_on("epoll");
+    check_watchdog_on("poll");
+    ptk_log_set_sink(NULL, NULL);
+    ptk_log_set_report_sink(NULL, NULL);
 }
 
 /* --- time --- */
