@@ -167,7 +167,9 @@ PTK_API PTK_NODISCARD ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_
 /** A descriptor that a loop waits for. */
 typedef struct ptk_poll_entry {
     ptk_os_handle_t handle; /**< The descriptor. */
-    uint32_t events;        /**< #PTK_EVENT_READ, #PTK_EVENT_WRITE, #PTK_EVENT_HANGUP, #PTK_EVENT_PRIORITY. */
+    /** What to wait for: #PTK_EVENT_READ (POLLIN), #PTK_EVENT_WRITE (POLLOUT), #PTK_EVENT_HANGUP (POLLRDHUP)
+     * and #PTK_EVENT_PRIORITY (POLLPRI), one or more. */
+    uint32_t events;
 } ptk_poll_entry_t;
 
 /**
