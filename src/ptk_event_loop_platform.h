@@ -112,7 +112,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
  * @param loop  the loop, or NULL
  * @return PTK_OK, or
  *         PTK_ERR_BUSY: called from one of its green threads, inside run or poll, or with foreign coroutines
- *         that ptk still has records of (see ptk_foreign_forget());
+ *         that are inside a call of ptk or that ptk spawned;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see the top of this file.
  *
  * Parks: no, but it runs the loop. \n

@@ -113,7 +113,7 @@ static void check_each_once(void) {
     }
 }
 
-TEST(p66_a_blocked_loop_is_named_once, REAL_THREADS | REAL_SIGNALS) {
+TEST(p66_a_blocked_loop_is_named_once, REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
     read_lines();
     ptk_event_loop_platform_t *loop = watched_loop(STALL_MS);
     test_go(block_once, NULL);
@@ -124,7 +124,7 @@ TEST(p66_a_blocked_loop_is_named_once, REAL_THREADS | REAL_SIGNALS) {
     stop_reading();
 }
 
-TEST(p66_a_blocked_loop_is_located, REAL_THREADS | REAL_SIGNALS) {
+TEST(p66_a_blocked_loop_is_located, REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
 #if !defined(__x86_64__) && !defined(__aarch64__) && !defined(__i386__)
     SKIP("the registers of this CPU are not known");
 #endif
@@ -145,7 +145,7 @@ static ptk_err try_for_ever(void *user) {
     return PTK_OK;
 }
 
-TEST(p66_a_loop_of_tries_is_named, REAL_THREADS | REAL_SIGNALS) {
+TEST(p66_a_loop_of_tries_is_named, REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
     read_lines();
     ptk_event_loop_platform_t *loop = watched_loop(STALL_MS);
     ptk_waitable_t *user = test_user();
@@ -256,7 +256,7 @@ static void count_urgent(int signal_number) {
     urgent_signals = urgent_signals + 1;
 }
 
-TEST(p77_the_watchdogs_signal_is_shared, REAL_THREADS | REAL_SIGNALS) {
+TEST(p77_the_watchdogs_signal_is_shared, REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
     struct sigaction own = {.sa_handler = count_urgent}, found;
     CHECK_EQ(sigaction(SIGURG, &own, NULL), 0);
     read_lines();
