@@ -9,6 +9,7 @@ extern const bench_t bench_spawn[];
 extern const bench_t bench_alive[];
 extern const bench_t bench_timeout[];
 extern const bench_t bench_sleepers[];
+extern const bench_t bench_growth[];
 extern const bench_t bench_echo[];
 extern const bench_t bench_stream[];
 extern const bench_t bench_sim[];

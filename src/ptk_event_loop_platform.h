@@ -112,7 +112,7 @@ ptk_event_loop_platform_create_with(const ptk_event_loop_platform_options_t *opt
  * @param loop  the loop, or NULL
  * @return PTK_OK, or
  *         PTK_ERR_BUSY: called from one of its green threads, inside run or poll, or with foreign coroutines
- *         that ptk still has records of (see ptk_foreign_forget());
+ *         that are inside a call of ptk or that ptk spawned;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see the top of this file.
  *
  * Parks: no, but it runs the loop. \n
@@ -167,7 +167,9 @@ PTK_API PTK_NODISCARD ptk_os_handle_t ptk_event_loop_platform_fd(ptk_event_loop_
 /** A descriptor that a loop waits for. */
 typedef struct ptk_poll_entry {
     ptk_os_handle_t handle; /**< The descriptor. */
-    uint32_t events;        /**< #PTK_EVENT_READ, #PTK_EVENT_WRITE, or both. */
+    /** What to wait for: #PTK_EVENT_READ (POLLIN), #PTK_EVENT_WRITE (POLLOUT), #PTK_EVENT_HANGUP (POLLRDHUP)
+     * and #PTK_EVENT_PRIORITY (POLLPRI), one or more. */
+    uint32_t events;
 } ptk_poll_entry_t;
 
 /**

@@ -2,6 +2,22 @@
 /**
  * @file ptk_foreign.h
  * Coroutines of another library: it owns the stacks, and waitables and sockets park its coroutines.
+ *
+ * An *adapter* implements the hooks with the library's own calls. It keeps a record per coroutine, with the
+ * place for ptk's pointer and two flags:
+ *
+ *     suspend:  if (!r->woken) { r->asleep = true; leave(); }
+ *               r->woken = r->asleep = false;
+ *     resume:   r->woken = true;
+ *               if (r->asleep) { r->asleep = false; make_runnable(coroutine); }
+ *
+ * Where "make runnable" runs the coroutine at once, ptk_scheduler_run() drives everything. Where it only
+ * appends to the library's own run queue, the library's scheduler is in charge: a coroutine of its own, or
+ * its idle hook, calls ptk_scheduler_poll(loop, 0, &next_ms) whenever the loop's descriptor is readable or
+ * `next_ms` have passed, and again at once while `next_ms` is 0; between these calls the others run. A
+ * coroutine that waits through ptk may do so at any time, also while no poll is on the stack: its deadline
+ * then shows on the descriptor (see ptk_event_loop_platform_fd(), and ptk_event_loop_platform_poll_set()
+ * where the platform has none).
  */
 #pragma once
 
@@ -17,16 +33,22 @@ typedef struct ptk_scheduler_hooks {
     void *context;        /**< Passed to every hook. */
     /** Returns the running coroutine, NULL on the thread's own stack. */
     void *(*current)(void *context);
-    /** Suspends the running coroutine; returns when `resume` is called for it. */
+    /** Suspends the running coroutine until `resume` is called for it. If that has happened already since its
+     * last suspension, it returns at once. If it returns before, the library has cancelled the coroutine: the
+     * call of ptk that waits leaves everything that it waits for and returns PTK_ERR_CANCELED, unless it has
+     * a result, and so does every later call that would wait, as after ptk_green_cancel(). */
     void (*suspend)(void *context);
-    /** Continues `coroutine`; returns when it suspends or ends. Called only from ptk_scheduler_poll() and
-     * ptk_scheduler_run(). */
+    /** Lets `coroutine` continue: runs it until it suspends or ends, or only makes it runnable, so that the
+     * library's scheduler continues it later. Called only from ptk_scheduler_poll() and ptk_scheduler_run(),
+     * once for each suspension. */
     void (*resume)(void *context, void *coroutine);
     /** Returns the place of one pointer per coroutine that belongs to ptk, NULL at first. The place must not
      * move while the coroutine lives. */
     void **(*slot)(void *context, void *coroutine);
-    /** Makes a coroutine that runs fn(arg) when it is first resumed, and returns it; NULL: out of memory. The
-     * hook may be NULL: then ptk_go() and ptk_green_spawn() return PTK_ERR_NOT_SUPPORTED. */
+    /** Makes a coroutine that runs fn(arg), and returns it; NULL: out of memory, and fn never runs. The
+     * library may start it when `resume` is called for it, by itself at any time, or inside the hook, and may
+     * run others meanwhile: fn suspends itself until it is its turn. The hook may be NULL: then ptk_go() and
+     * ptk_green_spawn() return PTK_ERR_NOT_SUPPORTED. */
     void *(*spawn)(void *context, void (*fn)(void *arg), void *arg);
 } ptk_scheduler_hooks_t;
 
@@ -59,7 +81,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_set_hooks(ptk_event_loop_platform_t 
 
 /**
  * Frees what ptk keeps for a coroutine that is about to end or has ended. Coroutines that the `spawn` hook
- * made need no call.
+ * made need no call. A coroutine that ends without it counts as living until the loop is destroyed; its slot
+ * must not be handed to another coroutine before it is NULL again.
  *
  * @param coroutine  the coroutine
  * @return PTK_OK, also if ptk has no record of it, or

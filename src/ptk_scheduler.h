@@ -41,9 +41,11 @@ extern "C" {
  *         PTK_ERR_DEADLOCK: every green thread waits for an event that can never come; a report was printed,
  *         and the green threads are still parked;
  *         PTK_ERR_BUSY: called inside run or poll;
- *         PTK_ERR_NO_RESOURCES: out of memory before the start;
- *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see ptk_event_loop_platform.h;
- *         another error, if the operating system's poller fails: ptk_get_os_err() is its error number.
+ *         PTK_ERR_NOT_SUPPORTED: the `resume` hook of a coroutine library has only made a coroutine runnable;
+ * it runs when the library's scheduler does, between calls of ptk_scheduler_poll(); PTK_ERR_NO_RESOURCES: out
+ * of memory before the start; PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see
+ * ptk_event_loop_platform.h; another error, if the operating system's poller fails: ptk_get_os_err() is its
+ * error number.
  *
  * Parks: no; it blocks the OS thread while no green thread is runnable. \n
  * Thread: the loop's, outside green threads.
@@ -61,7 +63,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_scheduler_run(ptk_event_loop_platform_t *loop)
  * @return PTK_OK while green threads other than daemons live, or
  *         PTK_ERR_DONE: only daemons or no green threads are left;
  *         PTK_ERR_BUSY: called inside run or poll;
- *         other errors as for ptk_scheduler_run(), PTK_ERR_DEADLOCK and PTK_ERR_STUCK excepted.
+ *         other errors as for ptk_scheduler_run(), PTK_ERR_DEADLOCK, PTK_ERR_STUCK and PTK_ERR_NOT_SUPPORTED
+ *         excepted.
  *
  * Parks: no; it blocks the OS thread for at most `timeout_ms`. \n
  * Thread: the loop's, outside green threads.

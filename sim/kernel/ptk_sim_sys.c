@@ -13,6 +13,7 @@
 #include "base/ptk_assert.h"
 #include "sim/kernel/ptk_sim_fault.h"
 #include "sim/kernel/ptk_sim_site.h"
+#include "sim/kernel/ptk_sim_sys_pages.h"
 #include "sim/kernel/ptk_sim_sys_signal.h"
 #include "sim/kernel/ptk_sim_sys_thread.h"
 #include <errno.h>
@@ -86,43 +87,6 @@ static void *sim_heap_reallocate(void *memory, size_t bytes) {
 /* Also frees a block of another host, see ptk_sim_heap_free(). */
 static void sim_heap_free(void *memory) {
     ptk_sim_heap_free(&sys_kernel()->heap, memory);
-}
-
-/* From here to page_bytes: memory of the process, which no decision depends on. */
-static int sim_map_stacks(size_t bytes, void **memory_out) {
-    return ptk_sys_real.map_stacks(bytes, memory_out);
-}
-
-static int sim_unmap(void *memory, size_t bytes) {
-    return ptk_sys_real.unmap(memory, bytes);
-}
-
-static int sim_protect_none(void *memory, size_t bytes) {
-    return ptk_sys_real.protect_none(memory, bytes);
-}
-
-static int sim_guard_install(void *memory, size_t bytes) {
-    return ptk_sys_real.guard_install(memory, bytes);
-}
-
-static void sim_discard(void *memory, size_t bytes) {
-    ptk_sys_real.discard(memory, bytes);
-}
-
-static size_t sim_mapping_room(size_t *limit_out) {
-    return ptk_sys_real.mapping_room(limit_out);
-}
-
-static int sim_resident(void *memory, size_t bytes, unsigned char *vector) {
-    return ptk_sys_real.resident(memory, bytes, vector);
-}
-
-static bool sim_is_readable(const void *memory) {
-    return ptk_sys_real.is_readable(memory);
-}
-
-static size_t sim_page_bytes(void) {
-    return ptk_sys_real.page_bytes();
 }
 
 /* --- sockets --- */
@@ -437,15 +401,15 @@ const ptk_sys_t ptk_sim_sys = {
     .random_bytes = sim_random_bytes,
     .heap_reallocate = sim_heap_reallocate,
     .heap_free = sim_heap_free,
-    .map_stacks = sim_map_stacks,
-    .unmap = sim_unmap,
-    .protect_none = sim_protect_none,
-    .guard_install = sim_guard_install,
-    .resident = sim_resident,
-    .discard = sim_discard,
-    .mapping_room = sim_mapping_room,
-    .is_readable = sim_is_readable,
-    .page_bytes = sim_page_bytes,
+    .map_stacks = ptk_sim_sys_map_stacks,
+    .unmap = ptk_sim_sys_unmap,
+    .protect_none = ptk_sim_sys_protect_none,
+    .guard_install = ptk_sim_sys_guard_install,
+    .resident = ptk_sim_sys_resident,
+    .discard = ptk_sim_sys_discard,
+    .mapping_room = ptk_sim_sys_mapping_room,
+    .is_readable = ptk_sim_sys_is_readable,
+    .page_bytes = ptk_sim_sys_page_bytes,
     .socket = sim_socket,
     .bind = sim_bind,
     .listen = sim_listen,

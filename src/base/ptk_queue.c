@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The operations of the queue that walk it. They run only where an oracle chooses the order. */
+/* The operations of the queue that walk it. They run only where an oracle chooses the order, and for foreign
+ * coroutines. */
 #include "base/ptk_queue.h"
 
 ptk_queue_node_t *ptk_queue_remove_at(ptk_queue_t *queue, size_t index) {
@@ -20,6 +21,19 @@ ptk_queue_node_t *ptk_queue_remove_at(ptk_queue_t *queue, size_t index) {
         queue->last = before;
     }
     return node;
+}
+
+bool ptk_queue_remove(ptk_queue_t *queue, const ptk_queue_node_t *node) {
+    size_t index = 0;
+    const ptk_queue_node_t *at = queue->first;
+    for (; at && at != node; at = at->next) {
+        index++;
+    }
+    if (!at) {
+        return false;
+    }
+    (void) ptk_queue_remove_at(queue, index);
+    return true;
 }
 
 size_t ptk_queue_count(const ptk_queue_t *queue) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/ptk_assert.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct ptk_queue_node {
@@ -45,6 +46,9 @@ static inline ptk_queue_node_t *ptk_queue_pop(ptk_queue_t *queue) {
 
 /* Removes and returns the node at `index` (0 is the first), which must exist. Walks the queue. */
 ptk_queue_node_t *ptk_queue_remove_at(ptk_queue_t *queue, size_t index);
+
+/* Removes `node` if it is in the queue, and returns whether it was. Walks the queue. */
+bool ptk_queue_remove(ptk_queue_t *queue, const ptk_queue_node_t *node);
 
 /* Returns the number of nodes. Walks the queue. */
 size_t ptk_queue_count(const ptk_queue_t *queue);

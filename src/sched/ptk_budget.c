@@ -40,8 +40,7 @@ __attribute__((noinline)) bool ptk_budget_renew(ptk_scheduler_t *scheduler) {
     if (left == 0) {
         return false;
     }
-    /* Outside run and poll, where coroutines of another library may call, the count alone decides. */
-    if (scheduler->active && ptk_tick_is_due(scheduler)) {
+    if (ptk_tick_is_due(scheduler)) {
         scheduler->granted = OPERATIONS_IN_A_ROW; /* no further readings before the yield */
         return false;
     }

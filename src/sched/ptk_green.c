@@ -7,8 +7,8 @@
  * Its caller never returns: it switches to the next context, and begins the next life on this stack when it
  * is switched to again.
  *
- * With foreign coroutines the library's `spawn` hook makes the stack; the same life runs on it and returns at
- * the end.
+ * With foreign coroutines the library's `spawn` hook makes the stack (ptk_foreign.c); the same life runs on
+ * it and returns at the end.
  *
  * A handle belongs to its holder until join, end or detach; that of ptk_go is detached from the start. The
  * running green thread may use its own handle in any case. A join entered the call before it looks the handle
@@ -19,6 +19,7 @@
 #include "base/ptk_options.h"
 #include "sched/ptk_call.h"
 #include "sched/ptk_cancel_impl.h"
+#include "sched/ptk_foreign_impl.h"
 #include "sched/ptk_green_local.h"
 #include "sched/ptk_park.h"
 #include "sched/ptk_scheduler_impl.h"
@@ -88,9 +89,7 @@ static void enter_native(void *argument) {
  * slot in it is empty then. */
 static void enter_foreign(void *argument) {
     ptk_task_t *task = argument;
-    const ptk_scheduler_hooks_t *hooks = &task->scheduler->hooks;
-    void **slot = hooks->slot(hooks->context, task->stack_low);
-    task->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
+    void **slot = ptk_foreign_begin(task);
     run_green(task);
     *slot = NULL;
 }
@@ -103,6 +102,7 @@ typedef struct spawn_request {
     ptk_green_fn fn;
     void *arg;
     ptk_stack_label_t label;
+    bool detached; /* no handle is wanted */
 } spawn_request_t;
 
 /* Spawns in the ordinary case: no options, and an idle task waits on its warm stack. Returns NULL otherwise.
@@ -175,20 +175,6 @@ static ptk_err start_native(ptk_scheduler_t *scheduler, ptk_task_t *task,
     return err;
 }
 
-/* Has the library make a coroutine that will run the task's life. */
-static ptk_err start_foreign(ptk_scheduler_t *scheduler, ptk_task_t *task) {
-    const ptk_scheduler_hooks_t *hooks = &scheduler->hooks;
-    task->unusual |= PTK_TASK_FOREIGN;
-    task->flags |= PTK_TASK_HOOKED | PTK_TASK_SUSPENDED;
-    void *coroutine = hooks->spawn(hooks->context, enter_foreign, task);
-    if (!coroutine) {
-        return ptk_fail(PTK_ERR_NO_RESOURCES);
-    }
-    *hooks->slot(hooks->context, coroutine) = task;
-    task->stack_low = coroutine;
-    return PTK_OK;
-}
-
 /* Gives the green thread's whole life a deadline. Room for its timer is kept until it ends. */
 static ptk_err limit_life(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t lifetime_ms) {
     ptk_deadline_t deadline = ptk_deadline_after_ms(lifetime_ms);
@@ -209,14 +195,13 @@ static ptk_err init_green(ptk_scheduler_t *scheduler, ptk_task_t *task, const pt
     if (err == PTK_OK) {
         err = limit_life(scheduler, task, options->lifetime_ms);
     }
-    if (err == PTK_OK) {
-        err =
-            scheduler->find_current ? start_foreign(scheduler, task) : start_native(scheduler, task, options);
+    if (err == PTK_OK && !scheduler->find_current) {
+        err = start_native(scheduler, task, options);
     }
     return err;
 }
 
-/* Sets what ptk_task_give_back does not undo: called when nothing can fail any more. */
+/* Sets the flags of a task whose setup has succeeded. */
 static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32_t flags) {
     if (flags & PTK_GREEN_FP) {
         task->unusual |= PTK_TASK_FP;
@@ -230,8 +215,18 @@ static void set_green_flags(ptk_scheduler_t *scheduler, ptk_task_t *task, uint32
     }
 }
 
-/* Returns a runnable green thread; NULL with the reason recorded. */
-static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
+/* Queues a task that is set up, on a coroutine that the library makes for it if there are hooks. */
+static ptk_err queue_green(ptk_task_t *task) {
+    if (task->scheduler->find_current) {
+        return ptk_foreign_spawn(task, enter_foreign);
+    }
+    ptk_make_ready(task);
+    return PTK_OK;
+}
+
+/* Returns the token of a runnable green thread; NULL with the reason recorded. With hooks it may have ended.
+ */
+static ptk_green_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t *request) {
     const ptk_green_options_t *options = &request->options;
     bool ordinary =
         !options->stack && options->stack_bytes <= ptk_stack_default_bytes() && !scheduler->find_current;
@@ -240,17 +235,23 @@ static ptk_task_t *start_green(ptk_scheduler_t *scheduler, const spawn_request_t
         ptk_fail(PTK_ERR_NO_RESOURCES);
         return NULL;
     }
+    ptk_green_t *token = ptk_token_of(&task->handle->head);
     task->label = request->label;
     task->handle->name = request->label.name;
+    task->handle->detached = request->detached;
     task->u.start.fn = request->fn;
     task->u.start.arg = request->arg;
-    if (init_green(scheduler, task, options) != PTK_OK) {
+    ptk_err err = init_green(scheduler, task, options);
+    if (err == PTK_OK) {
+        set_green_flags(scheduler, task, options->flags);
+        err = queue_green(task);
+        (void) (err == PTK_OK || ptk_fail(err));
+    }
+    if (err != PTK_OK) {
         ptk_task_give_back(task);
         return NULL;
     }
-    set_green_flags(scheduler, task, options->flags);
-    ptk_make_ready(task);
-    return task;
+    return token;
 }
 
 /* Returns OK, or records why no green thread can be started with these arguments. */
@@ -269,11 +270,9 @@ static ptk_err check_request(const ptk_scheduler_t *scheduler, const spawn_reque
     return PTK_OK;
 }
 
-/* Spawns in every case that spawn_warm leaves. */
-static __attribute__((noinline)) ptk_task_t *spawn_cold(ptk_event_loop_platform_t *loop,
-                                                        const ptk_green_options_t *options, ptk_green_fn fn,
-                                                        void *arg, ptk_stack_label_t label) {
-    spawn_request_t request = {.fn = fn, .arg = arg, .label = label};
+/* Spawns in every case that spawn_warm leaves. The options of `request` are still to be filled in. */
+static __attribute__((noinline)) ptk_green_t *
+spawn_cold(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options, spawn_request_t request) {
     if (options && ptk_options_copy(&request.options, sizeof request.options, options) != PTK_OK) {
         ptk_fail(PTK_ERR_INVALID_PARAM);
         return NULL;
@@ -289,23 +288,21 @@ static __attribute__((noinline)) ptk_task_t *spawn_cold(ptk_event_loop_platform_
 ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_green_fn fn, void *arg, const char *name,
                   const char *file, int line) {
     ptk_task_t *task = spawn_warm(loop, fn, arg, name, file, line);
-    if (ptk_unlikely(!task)) {
-        task = spawn_cold(loop, NULL, fn, arg, (ptk_stack_label_t) {name, file, line});
+    if (ptk_likely(task != NULL)) {
+        task->handle->detached = true;
+        return PTK_OK;
     }
-    if (ptk_unlikely(!task)) {
-        return ptk_get_err();
-    }
-    task->handle->detached = true;
-    return PTK_OK;
+    const spawn_request_t request = {.fn = fn, .arg = arg, .label = {name, file, line}, .detached = true};
+    return spawn_cold(loop, NULL, request) ? PTK_OK : ptk_get_err();
 }
 
 ptk_green_t *ptk_green_spawn_at(ptk_event_loop_platform_t *loop, const ptk_green_options_t *options,
                                 ptk_green_fn fn, void *arg, const char *name, const char *file, int line) {
     ptk_task_t *task = ptk_unlikely(options != NULL) ? NULL : spawn_warm(loop, fn, arg, name, file, line);
-    if (ptk_unlikely(!task)) {
-        task = spawn_cold(loop, options, fn, arg, (ptk_stack_label_t) {name, file, line});
+    if (ptk_likely(task != NULL)) {
+        return ptk_token_of(&task->handle->head);
     }
-    return ptk_likely(task != NULL) ? ptk_token_of(&task->handle->head) : NULL;
+    return spawn_cold(loop, options, (spawn_request_t) {.fn = fn, .arg = arg, .label = {name, file, line}});
 }
 
 /* --- the functions behind the macros of the same name, without a name and a place --- */

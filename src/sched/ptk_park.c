@@ -23,8 +23,8 @@
  * goes on after a cancel would else keep all others from running. From the 1,000th refusal in a row on, each
  * is also a pause of 1 ms, and the log names the green thread once. A call that parks ends the row.
  *
- * With foreign coroutines nothing is switched here: a coroutine leaves through the library's `suspend`, and
- * the main context continues it with `resume`.
+ * With foreign coroutines nothing is switched here: a coroutine leaves through its library (ptk_foreign.c),
+ * and the main context continues it with `resume`.
  *
  * Invariants:
  *   - a task of ptk's own is in the run queue exactly if it is READY and not running;
@@ -87,20 +87,6 @@ static __attribute__((noinline)) void switch_with_cxx(ptk_scheduler_t *scheduler
     scheduler->cxx_words = ptk_cxx_exchange(scheduler->cxx_place, own);
 }
 
-/* Leaves a coroutine through its library. It runs again when the main context has resumed it. One that yields
- * while no call is inside run or poll makes work for the next. */
-static __attribute__((noinline)) void suspend_foreign(ptk_scheduler_t *scheduler, ptk_task_t *self) {
-    int saved_errno = *scheduler->errno_place;
-    ptk_assert(!(self->flags & PTK_TASK_SUSPENDED));
-    if (scheduler->kicks && self->state == PTK_TASK_READY) {
-        ptk_inbox_kick(scheduler->inbox);
-    }
-    self->flags |= PTK_TASK_SUSPENDED;
-    scheduler->hooks.suspend(scheduler->hooks.context);
-    self->flags &= (uint8_t) ~PTK_TASK_SUSPENDED;
-    *scheduler->errno_place = saved_errno;
-}
-
 /* Asserts in checked builds that the control words are the loop's: without PTK_GREEN_FP they are an
  * invariant. */
 static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
@@ -116,7 +102,7 @@ static inline void check_fp_words(const ptk_scheduler_t *scheduler) {
 /* Switches from the running green thread, which is queued or parked, to the next context. */
 static inline __attribute__((always_inline)) void switch_away(ptk_scheduler_t *scheduler, ptk_task_t *self) {
     if (ptk_unlikely(self->unusual & PTK_TASK_FOREIGN)) {
-        suspend_foreign(scheduler, self);
+        scheduler->leave_coroutine(scheduler, self);
         return;
     }
     ptk_task_t *next = ptk_pick(scheduler);
@@ -240,6 +226,16 @@ void ptk_wake(ptk_wait_t *wait, ptk_err code) {
 
 /* --- the main context --- */
 
+/* Makes the library continue a coroutine, at once or later. Its task may have ended when this returns. */
+static void resume_coroutine(ptk_scheduler_t *scheduler, ptk_task_t *task) {
+    ptk_assert(!(task->flags & PTK_TASK_RESUMED) && !scheduler->resumed);
+    task->flags |= PTK_TASK_RESUMED;
+    scheduler->resumed_count++;
+    scheduler->resumed = task;
+    scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
+    scheduler->resumed = NULL;
+}
+
 /* Resumes each coroutine that is runnable now, `quota` at most, in run until a tick is due. Those that become
  * runnable meanwhile run after the next tick. */
 static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
@@ -257,9 +253,7 @@ static void resume_foreign(ptk_scheduler_t *scheduler, uint64_t quota) {
         ptk_task_t *task = ptk_pick_first(scheduler);
         ptk_assert(task->state == PTK_TASK_READY && (task->unusual & PTK_TASK_FOREIGN));
         scheduler->switches++;
-        scheduler->resumed = task;
-        scheduler->hooks.resume(scheduler->hooks.context, task->stack_low);
-        scheduler->resumed = NULL;
+        resume_coroutine(scheduler, task);
     }
 }
 

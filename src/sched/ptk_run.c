@@ -68,6 +68,11 @@ static ptk_err give_up_drain(ptk_scheduler_t *scheduler) {
     return ptk_fail(PTK_ERR_STUCK);
 }
 
+/* Returns true if the library has only made a coroutine runnable that it was to continue. */
+static bool waits_for_library(const ptk_scheduler_t *scheduler) {
+    return ptk_unlikely(scheduler->resumed_count > 0);
+}
+
 /* Runs until no green thread is left, the drain has taken too long, or the poller fails. */
 static ptk_err run_all(ptk_scheduler_t *scheduler) {
     uint64_t limit_ns = UINT64_MAX;
@@ -88,9 +93,18 @@ static ptk_err run_all(ptk_scheduler_t *scheduler) {
             return give_up_drain(scheduler);
         }
         ptk_run_ready(scheduler, UINT64_MAX);
+        if (waits_for_library(scheduler)) {
+            return ptk_fail(PTK_ERR_NOT_SUPPORTED);
+        }
     }
     scheduler->stopping = false;
     return PTK_OK;
+}
+
+/* Returns whether the caller is inside run or poll, or a green thread of ptk that its library runs between
+ * polls. */
+static bool is_inside_run(ptk_scheduler_t *scheduler) {
+    return scheduler->active || (scheduler->in_spawned && scheduler->in_spawned(scheduler));
 }
 
 /* Finds the scheduler of `loop` and makes the caller its main context; records the reason of a failure. */
@@ -99,7 +113,7 @@ static ptk_err begin_run(ptk_event_loop_platform_t *loop, ptk_scheduler_t **sche
     if (err != PTK_OK) {
         return err;
     }
-    if ((*scheduler_out)->active) {
+    if (is_inside_run(*scheduler_out)) {
         return ptk_fail(PTK_ERR_BUSY);
     }
     ptk_main_context_enter(*scheduler_out);
@@ -174,7 +188,7 @@ ptk_err ptk_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms,
 ptk_err ptk_scheduler_next_ms(ptk_event_loop_platform_t *loop, uint32_t *next_ms_out) {
     ptk_scheduler_t *scheduler = NULL;
     ptk_err err = next_ms_out ? ptk_scheduler_attach(loop, &scheduler) : ptk_fail(PTK_ERR_INVALID_PARAM);
-    if (err == PTK_OK && scheduler->active) {
+    if (err == PTK_OK && is_inside_run(scheduler)) {
         err = ptk_fail(PTK_ERR_BUSY);
     }
     if (err == PTK_OK) {

@@ -113,6 +113,8 @@ enum { PTK_TASK_FREE, PTK_TASK_READY, PTK_TASK_PARKED };
 #define PTK_TASK_BARE                0x08u /* it never got a context */
 #define PTK_TASK_EXTERNALLY_WAKEABLE 0x10u /* an event from outside can end its wait: no deadlock */
 #define PTK_TASK_NAMED               0x20u /* the log has named it as one that goes on after a cancel */
+#define PTK_TASK_RESUMED             0x40u /* foreign: `resume` was called for it, and it has not run since */
+#define PTK_TASK_STARTED             0x80u /* HOOKED: its life has begun */
 
 struct ptk_task {
     /* The first cache line: all that a switch touches. */
@@ -248,8 +250,16 @@ struct ptk_scheduler {
     ptk_slab_t tasks;          /* the memory of ptk_task_t */
     ptk_stack_pool_t stacks;
     ptk_scheduler_hooks_t hooks; /* of a coroutine library; all NULL without one */
-    ptk_task_t *(*find_current)(ptk_scheduler_t *scheduler); /* with hooks; else NULL */
-    uint64_t spawned;                                        /* these four: see ptk_scheduler_counters_t */
+    ptk_task_t *(*find_current)(ptk_scheduler_t *scheduler); /* with hooks; else NULL, like the next three */
+    /* Returns whether the running coroutine is a green thread of the spawn hook. */
+    bool (*in_spawned)(ptk_scheduler_t *scheduler);
+    /* Suspends the running coroutine. It is READY when this returns, cancelled if its library has ended the
+     * suspension. */
+    void (*leave_coroutine)(ptk_scheduler_t *scheduler, ptk_task_t *self);
+    /* Ends the tasks of all coroutines; does nothing and returns false if one is inside ptk. */
+    bool (*end_coroutines)(ptk_scheduler_t *scheduler);
+    uint32_t resumed_count; /* tasks that are PTK_TASK_RESUMED */
+    uint64_t spawned;       /* these four: see ptk_scheduler_counters_t */
     uint64_t timers_armed;
     uint64_t timers_fired;
     uint64_t inbox_messages;

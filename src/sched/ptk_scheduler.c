@@ -112,11 +112,11 @@ static void free_tables(ptk_scheduler_t *scheduler) {
     ptk_token_table_fini(&scheduler->handles);
 }
 
-/* The attachment's `detach`. BUSY inside run and poll, and with coroutines of another library, which ptk
- * cannot run to their end. */
+/* The attachment's `detach`. BUSY inside run and poll, and with coroutines of another library inside ptk,
+ * which it cannot run to their end. */
 static ptk_err detach_scheduler(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_t *scheduler = loop->attachment.data;
-    if (scheduler->active || (scheduler->find_current && scheduler->task_count > 0)) {
+    if (scheduler->active || (scheduler->end_coroutines && !scheduler->end_coroutines(scheduler))) {
         return PTK_ERR_BUSY;
     }
     if (scheduler->task_count > 0) {

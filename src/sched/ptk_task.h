@@ -51,7 +51,9 @@ ptk_task_t *ptk_task_take(ptk_scheduler_t *scheduler, bool wants_stack);
 /* Counts an idle task that was taken off the list. */
 static inline void ptk_task_count_idle_taken(ptk_trim_t *trim) {
     uint32_t left = --trim->idle_count;
-    trim->idle_least = left < trim->idle_least ? left : trim->idle_least;
+    if (ptk_unlikely(left < trim->idle_least)) {
+        trim->idle_least = left;
+    }
 }
 
 /* Takes an idle task if that needs no memory and no check; NULL: ptk_task_take decides. */

@@ -68,10 +68,11 @@ static bool watchdog_locate(const watchdog_view_t *view, bool hold, bool *taken_
     *taken_out = ptk_capture_take(watchdog, hold);
     unsigned mark = atomic_load_explicit(&watchdog->scheduler->mark, memory_order_relaxed);
     bool is_same = (*taken_out ? watchdog->capture.mark : mark) == view->mark;
-    if (!is_same && *taken_out) {
+    bool is_of_use = is_same && !atomic_load(&watchdog->ends);
+    if (!is_of_use && *taken_out) {
         ptk_capture_release(watchdog);
     }
-    return is_same && !atomic_load(&watchdog->ends);
+    return is_of_use;
 }
 
 /* Writes which green thread runs to `text`. */

@@ -7,7 +7,7 @@
  * by the watchdog's thread.
  *
  *     IDLE  --request-->  REQUESTED  --handler-->  WRITING  --handler-->  TAKEN  --reader-->  IDLE
- *                         REQUESTED  --a second without the handler-->  IDLE
+ *                         REQUESTED  --five seconds without the handler-->  IDLE
  *
  * SIGURG has the properties that Go's runtime chose it for: by default it is ignored, so one that arrives too
  * late or in a program's own way changes nothing; debuggers pass it on; libc does not use it; programs that
@@ -22,8 +22,8 @@
 
 #define CAPTURE_SIGNAL   SIGURG
 #define CAPTURE_PAUSE_NS INT64_C(10000000)
-#define CAPTURE_PAUSES   100
-#define CAPTURE_HOLDS    500 /* pauses */
+#define CAPTURE_PAUSES   500 /* a thread that only waits for a processor has it by then */
+#define CAPTURE_HOLDS    500
 
 static atomic_flag capture_lock = ATOMIC_FLAG_INIT;
 static unsigned capture_users; /* guarded by the lock, as are the calls for the signal */
@@ -119,7 +119,7 @@ void ptk_capture_reset_after_fork(void) {
     atomic_flag_clear(&capture_lock);
 }
 
-/* Waits until the handler has written, or for about a second. */
+/* Waits until the handler has written, or for about five seconds. */
 static void capture_await(ptk_watchdog_t *watchdog) {
     atomic_uint *state = &watchdog->capture.state;
     for (int i = 0; i < CAPTURE_PAUSES && !atomic_load(&watchdog->ends); i++) {

@@ -23,8 +23,8 @@ void ptk_capture_remove(void);
 /* Forgets all users, in the child of a fork. */
 void ptk_capture_reset_after_fork(void);
 
-/* Has the loop's thread write where it is to watchdog->capture. Returns false if it did not within a second,
- * or if the watchdog ends. With `hold` the thread then stays in the handler until ptk_capture_release, but
- * for a few seconds at most, after which it aborts the process. */
+/* Has the loop's thread write where it is to watchdog->capture. Returns false if it did not within five
+ * seconds, or if the watchdog ends. With `hold` the thread then stays in the handler until
+ * ptk_capture_release, but for a few seconds at most, after which it aborts the process. */
 bool ptk_capture_take(ptk_watchdog_t *watchdog, bool hold);
 void ptk_capture_release(ptk_watchdog_t *watchdog);

@@ -6,12 +6,15 @@
  */
 #include "sys/ptk_sys_linux.h"
 
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* Of <linux/futex.h>, which musl-gcc does not find. */
+#define SYS_THREAD_FUTEX_WAIT (0 | 128)
+#define SYS_THREAD_FUTEX_WAKE (1 | 128)
 
 #define SYS_THREAD_STACK_BYTES ((size_t) 256 * 1024)
 
@@ -104,12 +107,12 @@ void ptk_sys_linux_thread_wait(atomic_uint *word, unsigned value, int64_t timeou
     int saved_errno = errno;
     struct timespec limit = ptk_sys_timespec(timeout_ns < 0 ? 0 : (uint64_t) timeout_ns);
     sys_futex_time_t time = {(long) limit.tv_sec, limit.tv_nsec};
-    (void) syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout_ns < 0 ? NULL : &time, NULL, 0);
+    (void) syscall(SYS_futex, word, SYS_THREAD_FUTEX_WAIT, value, timeout_ns < 0 ? NULL : &time, NULL, 0);
     errno = saved_errno;
 }
 
 void ptk_sys_linux_thread_wake(atomic_uint *word) {
     int saved_errno = errno;
-    (void) syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    (void) syscall(SYS_futex, word, SYS_THREAD_FUTEX_WAKE, 1, NULL, NULL, 0);
     errno = saved_errno;
 }

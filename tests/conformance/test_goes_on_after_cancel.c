@@ -144,7 +144,7 @@ static void run_until_stuck(stubborn_t *stubborn, uint64_t limit_ms, ptk_event_l
     test_clock_end();
 }
 
-TEST(p66_run_returns_stuck_when_a_daemon_goes_on) {
+TEST(p66_run_returns_stuck_when_a_daemon_goes_on, RUNS_LOOP) {
     stubborn_t stubborn = {0};
     ptk_event_loop_platform_t *loop = begin_bounded();
     const ptk_green_options_t daemon = PTK_GREEN_OPTIONS(.flags = PTK_GREEN_DAEMON);
@@ -152,7 +152,7 @@ TEST(p66_run_returns_stuck_when_a_daemon_goes_on) {
     run_until_stuck(&stubborn, DRAIN_MS, loop);
 }
 
-TEST(p66_run_returns_stuck_after_a_stop) {
+TEST(p66_run_returns_stuck_after_a_stop, RUNS_LOOP) {
     stubborn_t stubborn = {0};
     ptk_event_loop_platform_t *loop = begin_bounded();
     test_go(go_on, &stubborn);
@@ -160,7 +160,7 @@ TEST(p66_run_returns_stuck_after_a_stop) {
     run_until_stuck(&stubborn, DRAIN_MS, loop);
 }
 
-TEST(p66_the_drain_of_run_is_counted_from_the_end_of_the_last_shield) {
+TEST(p66_the_drain_of_run_is_counted_from_the_end_of_the_last_shield, RUNS_LOOP) {
     stubborn_t stubborn = {0};
     ptk_event_loop_platform_t *loop = begin_bounded();
     test_go(go_on, &stubborn);

@@ -330,7 +330,7 @@ static ptk_err fail_otherwise_and_look(void *arg) {
     return PTK_OK;
 }
 
-TEST(green_errors_are_per_green_thread) {
+TEST(green_errors_are_per_green_thread, RUNS_LOOP) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     CHECK_ERR(ptk_green_join(NULL, NULL, 0), PTK_ERR_INVALID_PARAM);

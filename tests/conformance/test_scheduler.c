@@ -196,7 +196,7 @@ TEST(daemons_are_canceled_when_only_they_are_left, NEEDS_ORDER) {
     test_loop_end(loop);
 }
 
-TEST(daemons_alone_are_canceled_at_once_and_run_can_be_called_again) {
+TEST(daemons_alone_are_canceled_at_once_and_run_can_be_called_again, RUNS_LOOP) {
     ptk_event_loop_platform_t *loop = test_loop();
     for (int i = 0; i < 3; i++) {
         go_daemon(be_a_daemon, "d");

@@ -72,11 +72,13 @@ static void limit_end(const sock_pair_t *pair, size_t start) {
 static int unreachable_after; /* so many sends succeed */
 
 static int64_t unreachable_send(ptk_sys_call_t *call) {
-    if (unreachable_after-- == 0) {
+    if (unreachable_after == 0) {
         return -EHOSTUNREACH;
     }
     call->send.bytes = 10;
-    return ptk_sys_call_below(call);
+    int64_t result = ptk_sys_call_below(call);
+    unreachable_after -= result > 0 ? 1 : 0;
+    return result;
 }
 
 /* The error of the system stays what it was, beside the cause and the count. */

@@ -283,3 +283,19 @@ TEST(p16_reset_in_the_middle_of_a_send_is_partial_and_breaks_the_queue) {
     use_default_sigpipe();
     sock_in_green(reset_under_senders);
 }
+
+/* The system has no room, and no later try would succeed: the shutdown is the reason. */
+static ptk_err send_into_a_full_stream_that_is_shut(void *unused) {
+    (void) unused;
+    sock_pair_t pair = sock_pair_narrow();
+    sock_fill_stream(&pair);
+    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 0), PTK_ERR_TIMEOUT);
+    CHECK_OK(ptk_sock_shutdown(pair.sock, PTK_SOCK_WRITE));
+    CHECK_ERR(ptk_sock_send(pair.sock, "x", 1, 0), PTK_ERR_WRITE_SHUT);
+    sock_pair_end(&pair);
+    return PTK_OK;
+}
+
+TEST(p86_send_with_timeout_0_into_a_full_stream_that_is_shut_returns_write_shut) {
+    sock_in_green(send_into_a_full_stream_that_is_shut);
+}

@@ -535,11 +535,11 @@ static void meet_several(ptk_green_fn end_wait) {
     test_clock_end();
 }
 
-TEST(p23_readiness_of_one_of_several_between_the_deadline_and_the_wake_wins) {
+TEST(p23_readiness_of_one_of_several_between_the_deadline_and_the_wake_wins, NEEDS_ORDER | TRUSTS_READINESS) {
     meet_several(write_to_one_at_the_deadline);
 }
 
-TEST(p46_readiness_of_one_of_several_between_the_cancel_and_the_wake_wins) {
+TEST(p46_readiness_of_one_of_several_between_the_cancel_and_the_wake_wins, TRUSTS_READINESS) {
     meet_several(cancel_and_write);
 }
 

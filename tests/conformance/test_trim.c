@@ -126,9 +126,8 @@ static ptk_err trim_after_peak(void *arg) {
     return PTK_OK;
 }
 
-TEST(p79_trim_returns_everything_at_once) {
-    need_own_pages();
-    test_in_green(trim_after_peak);
+TEST(p79_trim_returns_everything_at_once, HOOKS_POLLER) {
+    run_timed(trim_after_peak);
 }
 
 TEST(p79_trim_needs_a_loop_and_may_be_called_outside_green_threads) {

@@ -212,7 +212,7 @@ TEST(fd_that_does_not_exist_is_invalid) {
 
 static ptk_err misuse(void *arg) {
     const int *pair = arg;
-    static const uint32_t bad_events[] = {0, 8, PTK_EVENT_READ | 8, UINT32_MAX};
+    static const uint32_t bad_events[] = {0, 32, PTK_EVENT_READ | 32, UINT32_MAX};
     ptk_waitable_t *waitable = test_fd_waitable(pair[0]);
     for (size_t i = 0; i < sizeof bad_events / sizeof bad_events[0]; i++) {
         CHECK_ERR(ptk_waitable_wait(waitable, bad_events[i], 0), PTK_ERR_INVALID_PARAM);

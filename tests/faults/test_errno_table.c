@@ -63,7 +63,8 @@ static bool is_once_per_process(ptk_sys_member_t member) {
     }
 }
 
-#define TRIES 3 /* of one injection, as in workload_succeeds() */
+#define TRIES    3 /* of one injection, as in workload_succeeds() */
+#define CHILDREN 8 /* of a call that is made once per process: each fails another one of the first calls */
 
 /* Injects the error into the n-th call. Returns whether there was such a call, so that there may be another.
  */
@@ -101,7 +102,8 @@ static bool inject(injection_t *injection, const workload_t *workload, uint32_t 
 static void inject_into_all(void *argument) {
     injection_t *injection = argument;
     uint32_t most = ptk_test_is_long() || below_is_quick() ? UINT32_MAX : CALLS_MAX;
-    uint32_t first = is_once_per_process(injection->pair->member) ? (uint32_t) injection->runs % 4 + 1 : 1;
+    uint32_t first =
+        is_once_per_process(injection->pair->member) ? (uint32_t) injection->runs % CHILDREN + 1 : 1;
     most = is_once_per_process(injection->pair->member) ? first : most;
     alarm(100);
     test_capture_begin();
@@ -130,7 +132,7 @@ static void check_injection(const injection_t *injection) {
 
 static void inject_pair(injection_t *injection) {
     char output[4096] = "";
-    int children = is_once_per_process(injection->pair->member) ? 4 : 1;
+    int children = is_once_per_process(injection->pair->member) ? CHILDREN : 1;
     for (int child = 0; child < children; child++) {
         injection->runs = (size_t) child;
         int status = ptk_test_in_child(inject_into_all, injection, output, sizeof output);

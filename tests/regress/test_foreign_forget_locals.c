@@ -24,15 +24,16 @@ TEST(forget_destroys_green_local_values) {
 #ifdef PTK_TEST_HAVE_PCL
     static char letters[] = "ab";
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    test_install_foreign(loop, false);
-    void *coroutine = foreign_pcl_start(set_locals, letters);
-    CHECK(foreign_pcl_has_ended(coroutine));
+    ptk_scheduler_hooks_t hooks = foreign_pcl.hooks();
+    CHECK_OK(ptk_scheduler_set_hooks(loop, &hooks));
+    void *coroutine = foreign_pcl.start(set_locals, letters);
+    CHECK(foreign_pcl.has_ended(coroutine));
     CHECK_STR(test_notes(), "");
     CHECK_OK(ptk_foreign_forget(coroutine));
     CHECK_STR(test_notes(), "ba"); /* newest first */
     CHECK_OK(ptk_foreign_forget(coroutine));
     CHECK_STR(test_notes(), "ba");
-    foreign_pcl_free(coroutine);
+    foreign_pcl.free(coroutine);
     test_loop_end(loop);
 #else
     SKIP("built without libpcl");

@@ -39,7 +39,7 @@ static void **find_slot(void *context, void *coroutine) {
 
 static ptk_event_loop_platform_t *loop_with_outliving_slots(void) {
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    below = foreign_pcl_hooks(true);
+    below = foreign_pcl.hooks();
     ptk_scheduler_hooks_t hooks = below;
     hooks.spawn = spawn_and_note;
     hooks.slot = find_slot;

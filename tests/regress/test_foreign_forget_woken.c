@@ -11,16 +11,17 @@ static void wait_once(void *user) {
 
 static void forget_too_early(void) {
     ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
-    test_install_foreign(loop, false);
+    ptk_scheduler_hooks_t hooks = foreign_pcl.hooks();
+    CHECK_OK(ptk_scheduler_set_hooks(loop, &hooks));
     ptk_waitable_t *user = test_user();
-    void *waiter = foreign_pcl_start(wait_once, user);
+    void *waiter = foreign_pcl.start(wait_once, user);
     CHECK_OK(ptk_waitable_signal(user));
     CHECK_ERR(ptk_foreign_forget(waiter), PTK_ERR_BUSY);
-    while (!foreign_pcl_has_ended(waiter)) {
+    while (!foreign_pcl.has_ended(waiter)) {
         CHECK_OK(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL));
     }
     CHECK_OK(ptk_foreign_forget(waiter));
-    foreign_pcl_free(waiter);
+    foreign_pcl.free(waiter);
     ptk_waitable_destroy(user);
     test_loop_end(loop);
 }

@@ -11,20 +11,80 @@
 
 /* --- loops ---------------------------------------------------------------------------------------------- */
 
+const test_foreign_t *test_foreign(void) {
+    static const test_foreign_t *const libraries[] = {
+        &foreign_queued,
+        &foreign_at_once,
+#ifdef PTK_TEST_HAVE_PCL
+        &foreign_pcl,
+#endif
+    };
+    const char *name = getenv("PTK_TEST_FOREIGN");
+    for (size_t i = 0; name && i < sizeof libraries / sizeof libraries[0]; i++) {
+        if (strcmp(libraries[i]->name, name) == 0) {
+            return libraries[i];
+        }
+    }
+    return NULL;
+}
+
 bool test_is_foreign(void) {
-    const char *foreign = getenv("PTK_TEST_FOREIGN");
-    return foreign && strcmp(foreign, "1") == 0;
+    return test_foreign() != NULL;
 }
 
 void test_install_foreign(ptk_event_loop_platform_t *loop, bool with_spawn) {
-#ifdef PTK_TEST_HAVE_PCL
-    ptk_scheduler_hooks_t hooks = foreign_pcl_hooks(with_spawn);
+    ptk_scheduler_hooks_t hooks = test_foreign()->hooks();
+    hooks.spawn = with_spawn ? hooks.spawn : NULL;
     CHECK_OK(ptk_scheduler_set_hooks(loop, &hooks));
-#else
-    (void) loop;
-    (void) with_spawn;
-    SKIP("built without libpcl");
-#endif
+}
+
+void *foreign_start(void (*fn)(void *arg), void *arg) {
+    return test_foreign()->start(fn, arg);
+}
+
+bool foreign_has_ended(const void *coroutine) {
+    return test_foreign()->has_ended(coroutine);
+}
+
+void foreign_free(void *coroutine) {
+    test_foreign()->free(coroutine);
+}
+
+#undef ptk_scheduler_run
+#undef ptk_scheduler_poll
+
+/* Returns whether the library has a run queue, and this is the stack that runs it. */
+static bool test_library_runs(void) {
+    return test_foreign() && test_foreign()->run && !test_foreign()->hooks().current(NULL);
+}
+
+ptk_err test_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms, uint32_t *next_ms_out) {
+    if (!test_library_runs()) {
+        return ptk_scheduler_poll(loop, timeout_ms, next_ms_out);
+    }
+    (void) test_foreign()->run();
+    ptk_err err = ptk_scheduler_poll(loop, timeout_ms, next_ms_out);
+    bool any = test_foreign()->run();
+    if (any && err == PTK_OK && test_counters().green_threads == 0) {
+        return ptk_scheduler_poll(loop, 0, next_ms_out);
+    }
+    CHECK(!any || !next_ms_out || ptk_scheduler_next_ms(loop, next_ms_out) == PTK_OK);
+    return err;
+}
+
+ptk_err test_scheduler_run(ptk_event_loop_platform_t *loop) {
+    if (!test_library_runs()) {
+        return ptk_scheduler_run(loop);
+    }
+    for (;;) {
+        ptk_err err = test_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL);
+        if (err == PTK_ERR_DONE && test_counters().green_threads > 0) {
+            err = ptk_scheduler_stop(loop); /* daemons alone */
+        }
+        if (err != PTK_OK) {
+            return err == PTK_ERR_DONE ? PTK_OK : err;
+        }
+    }
 }
 
 ptk_event_loop_platform_t *test_loop_with(const ptk_event_loop_platform_options_t *options) {
@@ -58,7 +118,7 @@ void test_in_green(ptk_green_fn fn) {
 }
 
 void test_run(void) {
-    CHECK_OK(ptk_scheduler_run(NULL));
+    CHECK_OK(test_scheduler_run(NULL));
 }
 
 ptk_scheduler_counters_t test_counters(void) {

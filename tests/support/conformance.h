@@ -4,8 +4,9 @@
  * for green threads, descriptors to wait for, a recorder for the order of events, and a clock that only the
  * test advances.
  *
- * The configuration: PTK_PLATFORM=epoll|poll is read by ptk; PTK_TEST_FOREIGN=1 gives the loop's scheduling
- * to libpcl; PTK_TEST_HOSTILE=seed puts a hostile kernel below the loop (see ptk_test_hostile.h).
+ * The configuration: PTK_PLATFORM=epoll|poll is read by ptk; PTK_TEST_FOREIGN=pcl|queued|at-once gives
+ * the loop's scheduling to a coroutine library: libpcl, or that of coroutines.h; PTK_TEST_HOSTILE=seed puts a
+ * hostile kernel below the loop (see ptk_test_hostile.h).
  */
 #pragma once
 
@@ -46,7 +47,7 @@ ptk_event_loop_platform_t *test_loop_with(const ptk_event_loop_platform_options_
 /* Destroys the loop, which must succeed. */
 void test_loop_end(ptk_event_loop_platform_t *loop);
 
-/* Gives a loop's scheduling to libpcl, with its spawn hook or without. */
+/* Gives a loop's scheduling to the coroutine library, with its spawn hook or without. */
 void test_install_foreign(ptk_event_loop_platform_t *loop, bool with_spawn);
 
 /* Creates a loop, runs fn(NULL) in a green thread, which must return PTK_OK, and destroys the loop. */
@@ -152,16 +153,40 @@ bool test_rounding_is_known(void);
 void test_rounding_set(test_rounding_t mode);
 test_rounding_t test_rounding_get(void);
 
-/* --- foreign coroutines (only where libpcl is) ---------------------------------------------------------- */
+/* --- foreign coroutines --------------------------------------------------------------------------------- */
 
+/* A coroutine library as tests use it. */
+typedef struct test_foreign {
+    const char *name; /* in PTK_TEST_FOREIGN */
+    ptk_scheduler_hooks_t (*hooks)(void);
+    void *(*start)(void (*fn)(void *arg), void *arg);
+    bool (*has_ended)(const void *coroutine);
+    void (*free)(void *coroutine);
+    /* Runs what is runnable, and returns whether anything was; NULL: `resume` runs coroutines at once. */
+    bool (*run)(void);
+    void (*cancel)(void *coroutine); /* and the next: NULL where `run` is */
+    void (*yield)(void);
+} test_foreign_t;
+
+extern const test_foreign_t foreign_queued;
+extern const test_foreign_t foreign_at_once;
 #ifdef PTK_TEST_HAVE_PCL
-/* Returns the hooks of an adapter for libpcl. Their spawn is NULL without `with_spawn`. */
-ptk_scheduler_hooks_t foreign_pcl_hooks(bool with_spawn);
+extern const test_foreign_t foreign_pcl;
+#endif
+
+/* Returns the library of this configuration, NULL if it has none. */
+const test_foreign_t *test_foreign(void);
 
 /* Starts a coroutine that ptk has not created: it runs fn(arg) at once, until it suspends or ends. */
-void *foreign_pcl_start(void (*fn)(void *arg), void *arg);
+void *foreign_start(void (*fn)(void *arg), void *arg);
 
 /* Returns whether the coroutine has ended; then it must be freed. */
-bool foreign_pcl_has_ended(const void *coroutine);
-void foreign_pcl_free(void *coroutine);
-#endif
+bool foreign_has_ended(const void *coroutine);
+void foreign_free(void *coroutine);
+
+/* Run the loop like the functions of ptk. Where the library has a run queue, it runs between the polls of
+ * which a run consists then. */
+ptk_err test_scheduler_run(ptk_event_loop_platform_t *loop);
+ptk_err test_scheduler_poll(ptk_event_loop_platform_t *loop, uint32_t timeout_ms, uint32_t *next_ms_out);
+#define ptk_scheduler_run(loop)                           test_scheduler_run(loop)
+#define ptk_scheduler_poll(loop, timeout_ms, next_ms_out) test_scheduler_poll(loop, timeout_ms, next_ms_out)

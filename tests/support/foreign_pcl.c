@@ -93,6 +93,15 @@ static void entry(void *data) {
     }
 }
 
+static void free_coroutine(void *coroutine) {
+    foreign_pcl_t *state = state_of(coroutine);
+    fiber_destroy(state);
+    co_delete(coroutine);
+    VALGRIND_STACK_DEREGISTER(state->valgrind_id);
+    free(state->stack);
+    free(state);
+}
+
 static void *create(void (*fn)(void *arg), void *arg, bool freed_at_end) {
     foreign_pcl_t *state = calloc(1, sizeof *state);
     char *stack = malloc(FOREIGN_STACK_BYTES);
@@ -133,7 +142,7 @@ static void hook_resume(void *context, void *coroutine) {
     call(coroutine);
     foreign_pcl_t *state = state_of(coroutine);
     if (state->ended && state->freed_at_end) {
-        foreign_pcl_free(coroutine);
+        free_coroutine(coroutine);
     }
 }
 
@@ -147,7 +156,7 @@ static void *hook_spawn(void *context, void (*fn)(void *arg), void *arg) {
     return create(fn, arg, true);
 }
 
-ptk_scheduler_hooks_t foreign_pcl_hooks(bool with_spawn) {
+static ptk_scheduler_hooks_t pcl_hooks(void) {
     static _Thread_local bool thread_is_known;
     ptk_scheduler_hooks_t hooks = PTK_SCHEDULER_HOOKS_INIT;
     if (!thread_is_known) {
@@ -158,29 +167,23 @@ ptk_scheduler_hooks_t foreign_pcl_hooks(bool with_spawn) {
     hooks.suspend = hook_suspend;
     hooks.resume = hook_resume;
     hooks.slot = hook_slot;
-    hooks.spawn = with_spawn ? hook_spawn : NULL;
+    hooks.spawn = hook_spawn;
     return hooks;
 }
 
 /* --- coroutines that ptk has not created
  * -------------------------------------------------------------------- */
 
-void *foreign_pcl_start(void (*fn)(void *arg), void *arg) {
+static void *start_coroutine(void (*fn)(void *arg), void *arg) {
     void *coroutine = create(fn, arg, false);
     CHECK(coroutine != NULL);
     call(coroutine);
     return coroutine;
 }
 
-bool foreign_pcl_has_ended(const void *coroutine) {
+static bool has_ended(const void *coroutine) {
     return state_of((void *) (uintptr_t) coroutine)->ended;
 }
 
-void foreign_pcl_free(void *coroutine) {
-    foreign_pcl_t *state = state_of(coroutine);
-    fiber_destroy(state);
-    co_delete(coroutine);
-    VALGRIND_STACK_DEREGISTER(state->valgrind_id);
-    free(state->stack);
-    free(state);
-}
+const test_foreign_t foreign_pcl = {"pcl", pcl_hooks, start_coroutine, has_ended, free_coroutine, NULL,
+                                    NULL,  NULL};

@@ -277,6 +277,21 @@ TEST(urgent_bytes_out_of_line_stay_ahead_until_they_are_passed) {
     end_connected();
 }
 
+/* The pointer is announced by each segment; the byte is there with the last one. */
+TEST(an_urgent_byte_is_reported_when_it_arrives_and_not_when_it_is_announced) {
+    static char text[4001];
+    memset(text, 'a', 4000);
+    begin_connected();
+    CHECK_EQ(send_urgent(client, text), 4000);
+    while (!(ptk_sim_tcp_ready(server) & POLLIN)) {
+        CHECK(ptk_sim_event_queue_step(&net.events));
+    }
+    CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT);
+    settle();
+    CHECK_EQ(ptk_sim_tcp_ready(server), IN_OUT | POLLPRI);
+    end_connected();
+}
+
 TEST(urgent_bytes_in_line) {
     begin_connected();
     CHECK_EQ(set(server, SOL_SOCKET, SO_OOBINLINE, 1), 0);
