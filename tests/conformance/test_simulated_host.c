@@ -28,7 +28,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STEP_LIMIT       UINT64_C(200000000)     /* megabytes in single bytes */
 #define LIMIT_MS         UINT64_C(1000000000000) /* some timeouts are long */
 #define DESCRIPTOR_LIMIT 4096
 #define SECONDS_PER_SEED 120
@@ -74,7 +73,6 @@ static void run_on_a_host(void (*body)(void), const uint64_t *seed) {
     const ptk_sim_options_t options = {.struct_size = sizeof options,
                                        .flags = seed ? 0 : PTK_SIM_BENIGN,
                                        .seed = seed ? *seed : 0,
-                                       .step_limit = STEP_LIMIT,
                                        .platform = getenv("PTK_TEST_SIM")};
     const ptk_sim_host_options_t host = {
         .struct_size = sizeof host, .name = "test", .descriptor_limit = DESCRIPTOR_LIMIT};
