@@ -12,12 +12,13 @@ PROGRAMS = {
     "in_libuv": "ticks of libuv",
     "in_glib": "ticks of GLib",
     "in_libevent": "ticks of libevent",
+    "pump_libpcl": "ticks of a task",
     "drive_libuv": "ticks of libuv",
 }
 ECHOES, TICKS = 120, 10
 
 sources = {path.stem for path in (Path(os.environ["PTK_SOURCE_DIR"]) / "examples/embedding").glob("*.c")}
-check_equal(sources - {"guest"}, set(PROGRAMS), "every program of examples/embedding is in this test")
+check_equal(sources - {"guest", "tasks"}, set(PROGRAMS), "every program of examples/embedding is in this test")
 check(os.access(example("embedding/in_poll"), os.X_OK), "the program that needs no library is built")
 for name, host_work in PROGRAMS.items():
     if not os.access(example(f"embedding/{name}"), os.X_OK):
