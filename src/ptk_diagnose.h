@@ -6,8 +6,10 @@
  * The watchdog of a loop reports a green thread that blocks it: by code without calls, by loops of calls with
  * timeout 0, or by calls of others that wait. It is off unless the loop's option `watchdog_ms` or
  * `$PTK_WATCHDOG_MS` sets the time after which a loop that takes no tick (see ptk_scheduler.h) is reported.
- * A warning in the log names the green thread and where it was spawned, once per stall, and a backtrace on
- * the report sink shows where it is; a second warning says how long the stall took, when it has ended.
+ * Only the time inside ptk_scheduler_run() and ptk_scheduler_poll() counts: what runs between two polls is
+ * the embedding program's. A warning in the log names the green thread and where it was spawned, once per
+ * stall, and a backtrace on the report sink shows where it is; a second warning says how long the stall took,
+ * when it has ended.
  *
  * The watchdog is an OS thread for each watched loop; it blocks all signals, and the sinks of ptk_log.h are
  * called on it. It is also started by ptk_scheduler_dump_on_signal(), and by

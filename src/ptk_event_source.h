@@ -78,14 +78,18 @@ typedef enum ptk_event_source_mode {
                          */
 } ptk_event_source_mode_t;
 
-/* What an operation can wait for, as the places of a source's arrays. */
+/* What an operation can wait for, as indices. Nothing flows in the last two. */
 typedef enum ptk_event_direction {
-    PTK_DIRECTION_PRIORITY, /* READY for PRIORITY */
-    PTK_DIRECTION_HANGUP,   /* READY for HANGUP */
     PTK_DIRECTION_READ,     /* RECV, ACCEPT, or READY for READ */
     PTK_DIRECTION_WRITE,    /* SEND, CONNECT, or READY for WRITE */
+    PTK_DIRECTION_HANGUP,   /* READY for HANGUP */
+    PTK_DIRECTION_PRIORITY, /* READY for PRIORITY */
     PTK_DIRECTIONS
 } ptk_event_direction_t;
+
+/* The event of each direction. */
+static const uint32_t ptk_direction_events[PTK_DIRECTIONS] = {PTK_READY_READ, PTK_READY_WRITE,
+                                                              PTK_READY_HANGUP, PTK_READY_PRIORITY};
 
 /* A place in a ring of sources. Set while the source is in it. */
 typedef struct ptk_event_neighbours {

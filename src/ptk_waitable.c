@@ -75,7 +75,7 @@ static ptk_waitable_t *take_waitable(ptk_scheduler_t *scheduler, ptk_waitable_ty
 /* Gives a SOCKET waitable its subject, and its operations their source. */
 static void set_subject(ptk_waitable_t *waitable, const ptk_waitable_subject_t *subject) {
     waitable->subject = *subject;
-    for (size_t i = 0; i < PTK_WAITABLE_DIRECTIONS; i++) {
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
         waitable->ops[i] = (ptk_event_op_t) {.kind = PTK_OP_READY, .source = subject->source};
     }
 }
@@ -99,7 +99,7 @@ static ptk_err start_descriptor(ptk_waitable_t *waitable, void *platform_handle)
         .source = &foreign->source,
         .allowed = PTK_EVENT_READ | PTK_EVENT_WRITE | PTK_EVENT_HANGUP | PTK_EVENT_PRIORITY,
     };
-    for (size_t i = 0; i < PTK_WAITABLE_DIRECTIONS; i++) {
+    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
         ptk_gate_init(&foreign->gates[i], true);
         subject.gates[i] = &foreign->gates[i];
     }
@@ -200,7 +200,7 @@ ptk_waitable_t *ptk_waitable_lend(ptk_scheduler_t *scheduler, const ptk_waitable
  * Gates are shared with the other waitables of a socket and with its calls, whose waits stay. */
 static void end_waits(ptk_waitable_t *waitable, ptk_err code) {
     ptk_wait_queue_wake_all(&waitable->counter.waiters, code);
-    for (size_t i = 0; waitable->type == PTK_WAITABLE_SOCKET && i < PTK_WAITABLE_DIRECTIONS; i++) {
+    for (size_t i = 0; waitable->type == PTK_WAITABLE_SOCKET && i < PTK_DIRECTIONS; i++) {
         ptk_op_end(&waitable->ops[i], code);
         ptk_wait_queue_wake_object(&waitable->subject.gates[i]->waiters, waitable, code);
     }

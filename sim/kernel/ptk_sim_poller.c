@@ -22,6 +22,7 @@
 
 /* Waits of a crashed host after which it is regarded as not ending. */
 #define UNWINDING_WAITS_MAX 100000
+#define UNWINDING_POLL_NS   100000
 
 /* --- registrations --- */
 
@@ -155,11 +156,12 @@ static int epoll_collect(ptk_sim_file_t *epoll, struct epoll_event *events, int 
 
 /* --- waiting --- */
 
-/* A wait of a crashed host takes no time: its clock jumps to the end of the wait. The driver gets control
-   each time, since the program may have made a loop after the crash, which must be stopped too. */
+/* A wait of a crashed host takes no time: its clock jumps to the end of the wait, and a little in a poll, so
+   that the deadline of a shield ends what goes on without a wait. The driver gets control each time, since
+   the program may have made a loop after the crash, which must be stopped too. */
 static int pass_while_unwinding(ptk_sim_kernel_t *kernel, int64_t timeout_ns) {
-    if (timeout_ns > 0) {
-        kernel->clock_offset_ns += timeout_ns;
+    if (timeout_ns >= 0) {
+        kernel->clock_offset_ns += timeout_ns > 0 ? timeout_ns : UNWINDING_POLL_NS;
     }
     if (timeout_ns != 0) {
         kernel->suspend(kernel, UINT64_MAX);

@@ -374,18 +374,6 @@ static int sim_wake_drain(ptk_os_handle_t wake) {
 
 /* --- the process --- */
 
-/* A simulated host cannot fork. */
-static int sim_at_fork_child(void (*handler)(void)) {
-    (void) handler;
-    return 0;
-}
-
-/* The host's thread is the simulator's, which goes on. */
-static int sim_at_thread_exit(void (*handler)(void *argument), void *argument) {
-    (void) handler, (void) argument;
-    return 0;
-}
-
 /* There is one thread, and standard error belongs to the process and not to the host. */
 static void sim_do_nothing(void) {
 }
@@ -450,8 +438,8 @@ const ptk_sys_t ptk_sim_sys = {
     .signal_raise = ptk_sim_sys_signal_raise,
     .signal_stack_install = ptk_sim_sys_signal_stack_install,
     .signal_stack_remove = ptk_sim_sys_signal_stack_remove,
-    .at_fork_child = sim_at_fork_child,
-    .at_thread_exit = sim_at_thread_exit,
+    .at_fork_child = ptk_sim_sys_at_fork_child,
+    .at_thread_exit = ptk_sim_sys_at_thread_exit,
     .thread_yield = sim_do_nothing,
     .thread_start = ptk_sim_sys_thread_start,
     .thread_join = ptk_sim_sys_thread_join,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Dispositions, masks and alternate stacks of simulated hosts: no real signal is for a host, so they have no
- * effect. The alternate stack is the real thread's. */
+ * effect. And the handlers of forks and of the ends of threads, which a host does not have. The alternate
+ * stack is the real thread's. */
 #include "sim/kernel/ptk_sim_sys_signal.h"
 
 #include "sys/ptk_sys.h"
@@ -40,4 +41,16 @@ int ptk_sim_sys_signal_stack_install(void **cookie_out) {
 
 void ptk_sim_sys_signal_stack_remove(void *cookie) {
     ptk_sys_real.signal_stack_remove(cookie);
+}
+
+/* A simulated host cannot fork. */
+int ptk_sim_sys_at_fork_child(void (*handler)(void)) {
+    (void) handler;
+    return 0;
+}
+
+/* The host's thread is the simulator's, which goes on. */
+int ptk_sim_sys_at_thread_exit(void (*handler)(void *argument), void *argument) {
+    (void) handler, (void) argument;
+    return 0;
 }

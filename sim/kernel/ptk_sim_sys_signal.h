@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The signal members of the simulated hosts' system table; contracts: sys/ptk_sys.h. */
+/* The members of the simulated hosts' system table for signals, forks and the ends of threads; contracts:
+ * sys/ptk_sys.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,3 +13,5 @@ void ptk_sim_sys_signal_set_blocked(int signal_number, bool blocked);
 void ptk_sim_sys_signal_raise(int signal_number);
 int ptk_sim_sys_signal_stack_install(void **cookie_out);
 void ptk_sim_sys_signal_stack_remove(void *cookie);
+int ptk_sim_sys_at_fork_child(void (*handler)(void));
+int ptk_sim_sys_at_thread_exit(void (*handler)(void *argument), void *argument);

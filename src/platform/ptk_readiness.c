@@ -40,14 +40,6 @@
 
 #define READINESS_FIRST_CAPACITY 64
 
-/* The event of each direction. */
-static const uint32_t readiness_bits[PTK_DIRECTIONS] = {
-    [PTK_DIRECTION_PRIORITY] = PTK_READY_PRIORITY,
-    [PTK_DIRECTION_HANGUP] = PTK_READY_HANGUP,
-    [PTK_DIRECTION_READ] = PTK_READY_READ,
-    [PTK_DIRECTION_WRITE] = PTK_READY_WRITE,
-};
-
 void ptk_readiness_init(ptk_readiness_t *self) {
     ptk_assert(self->count == 0 && self->capacity == 0);
     self->first_free = PTK_REGISTRATION_NONE;
@@ -106,7 +98,7 @@ static bool readiness_grow(ptk_readiness_t *self) {
 static uint32_t readiness_interest(const ptk_registration_t *registration) {
     uint32_t interest = 0;
     for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
-        interest |= registration->waiting[i] ? readiness_bits[i] : 0;
+        interest |= registration->waiting[i] ? ptk_direction_events[i] : 0;
     }
     return interest;
 }
@@ -337,7 +329,7 @@ static void readiness_hook(ptk_readiness_t *self, ptk_event_op_t *op, uint32_t w
     ptk_event_source_t *source = op->source;
     ptk_registration_t *registration = &self->registrations[source->registration];
     for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
-        if (wanted & readiness_bits[i]) {
+        if (wanted & ptk_direction_events[i]) {
             ptk_assert(!source->pending[i]);
             source->pending[i] = op;
             readiness_join(registration, source, i);
@@ -446,8 +438,8 @@ static void readiness_retry_all(ptk_readiness_t *self, uint32_t index, uint32_t 
     if (registration->owned) {
         registration->owned->ready |= (uint8_t) (ready & (PTK_READY_ANY | PTK_READY_EXCEPTIONAL));
     }
-    for (size_t i = 0; i < PTK_DIRECTIONS; i++) {
-        while ((ready & readiness_bits[i]) && registration->waiting[i]) {
+    for (size_t i = PTK_DIRECTIONS; i-- > 0;) {
+        while ((ready & ptk_direction_events[i]) && registration->waiting[i]) {
             readiness_retry(self, registration->waiting[i]->pending[i], finished);
         }
     }

@@ -34,13 +34,6 @@ static ptk_waitable_t *waitable_at(const ptk_wait_set_t *set, size_t i) {
     return (ptk_waitable_t *) (uintptr_t) set->records[i].object;
 }
 
-/* Returns the event of a direction, which is the index of its gate and its operation. */
-static uint32_t direction_event(size_t direction) {
-    static const uint32_t events[PTK_WAITABLE_DIRECTIONS] = {PTK_EVENT_READ, PTK_EVENT_WRITE,
-                                                             PTK_EVENT_HANGUP, PTK_EVENT_PRIORITY};
-    return events[direction];
-}
-
 /* ERROR needs no gate: it is reported with every other event. */
 static uint32_t wanted_events(const ptk_wait_set_t *set, size_t i) {
     return set->items[i].events & ~PTK_EVENT_ERROR;
@@ -60,7 +53,7 @@ static ptk_pin_t *pin_at(const ptk_wait_set_t *set, size_t i) {
  * each holds the gates of the directions that its operation watches. */
 static ptk_event_op_t *ready_op(ptk_waitable_t *waitable, uint32_t events) {
     size_t direction = 0;
-    while (!(events & direction_event(direction))) {
+    while (!(events & ptk_direction_events[direction])) {
         direction++;
     }
     return &waitable->ops[direction];
@@ -79,7 +72,8 @@ static bool held_by_earlier_item(const ptk_wait_set_t *set, size_t i, size_t dir
     const ptk_gate_t *gate = waitable_at(set, i)->subject.gates[direction];
     for (size_t earlier = 0; earlier < i; earlier++) {
         const ptk_waitable_t *other = waitable_at(set, earlier);
-        if ((set->held[earlier] & direction_event(direction)) && other->subject.gates[direction] == gate) {
+        if ((set->held[earlier] & ptk_direction_events[direction]) &&
+            other->subject.gates[direction] == gate) {
             return true;
         }
     }
@@ -90,13 +84,13 @@ static bool held_by_earlier_item(const ptk_wait_set_t *set, size_t i, size_t dir
 static ptk_err take_free_gates(ptk_wait_set_t *set, size_t i) {
     const ptk_waitable_t *waitable = waitable_at(set, i);
     uint32_t lacking = wanted_events(set, i) & ~(uint32_t) set->held[i];
-    for (size_t direction = 0; lacking != 0 && direction < PTK_WAITABLE_DIRECTIONS; direction++) {
+    for (size_t direction = 0; lacking != 0 && direction < PTK_DIRECTIONS; direction++) {
         ptk_gate_t *gate = waitable->subject.gates[direction];
-        if (!(lacking & direction_event(direction)) || held_by_earlier_item(set, i, direction)) {
+        if (!(lacking & ptk_direction_events[direction]) || held_by_earlier_item(set, i, direction)) {
             continue;
         }
         if (ptk_gate_try(gate)) {
-            set->held[i] |= (uint8_t) direction_event(direction);
+            set->held[i] |= (uint8_t) ptk_direction_events[direction];
         } else if (gate->refuses) {
             return PTK_ERR_BUSY;
         }
@@ -107,8 +101,8 @@ static ptk_err take_free_gates(ptk_wait_set_t *set, size_t i) {
 /* A closed object's gates are not handed over: its close has ended their waits. */
 static void leave_gates(ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
-        for (size_t direction = 0; set->held[i] != 0 && direction < PTK_WAITABLE_DIRECTIONS; direction++) {
-            if ((set->held[i] & direction_event(direction)) && !pin_at(set, i)->closed) {
+        for (size_t direction = 0; set->held[i] != 0 && direction < PTK_DIRECTIONS; direction++) {
+            if ((set->held[i] & ptk_direction_events[direction]) && !pin_at(set, i)->closed) {
                 ptk_gate_leave(waitable_at(set, i)->subject.gates[direction]);
             }
         }
@@ -192,14 +186,14 @@ static void queue_for_gates(ptk_wait_set_t *set, size_t i) {
     uint32_t lacking = wanted_events(set, i) & ~(uint32_t) set->held[i];
     ptk_wait_t *second = set->gate_records ? &set->gate_records[i] : NULL;
     ptk_wait_t *record = set->held[i] != 0 ? second : &set->records[i];
-    for (size_t direction = 0; lacking != 0 && direction < PTK_WAITABLE_QUEUED_DIRECTIONS; direction++) {
-        if (!(lacking & direction_event(direction)) || held_by_earlier_item(set, i, direction)) {
+    for (size_t direction = 0; lacking != 0 && direction < PTK_WAITABLE_QUEUED; direction++) {
+        if (!(lacking & ptk_direction_events[direction]) || held_by_earlier_item(set, i, direction)) {
             continue;
         }
         ptk_assert(record || direction > 0);
         if (record) {
             ptk_assert(!record->op && !ptk_list_is_linked(&record->link));
-            record->count = direction_event(direction);
+            record->count = ptk_direction_events[direction];
             ptk_gate_queue(waitable_at(set, i)->subject.gates[direction], record);
             record = record == second ? NULL : second;
         }

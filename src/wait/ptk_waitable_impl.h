@@ -20,16 +20,15 @@
 #include "sched/ptk_pin.h"
 #include <ptk_waitable.h>
 
-/* The directions: READ, WRITE, HANGUP, PRIORITY, as indices. Only gates of the first two may have a queue. */
-#define PTK_WAITABLE_DIRECTIONS        4
-#define PTK_WAITABLE_QUEUED_DIRECTIONS 2
+/* How many directions have gates with a queue: READ and WRITE, the first ones. */
+#define PTK_WAITABLE_QUEUED 2
 
 /* What a SOCKET waitable waits on: its own records for a foreign descriptor, the socket's for the waitable of
    a socket. */
 typedef struct ptk_waitable_subject {
     ptk_pin_t *pin;             /* of the object that owns the records: it pins them for a wait */
     ptk_event_source_t *source; /* attached for as long as the pin is not closed */
-    ptk_gate_t *gates[PTK_WAITABLE_DIRECTIONS]; /* of READ, WRITE, HANGUP and PRIORITY */
+    ptk_gate_t *gates[PTK_DIRECTIONS];
     const size_t *unread; /* bytes that the service holds and that make it readable; NULL: it holds none */
     uint32_t allowed;     /* the events that a wait may name */
 } ptk_waitable_subject_t;
@@ -38,7 +37,7 @@ typedef struct ptk_waitable_subject {
  */
 typedef struct ptk_waitable_foreign {
     ptk_event_source_t source;
-    ptk_gate_t gates[PTK_WAITABLE_DIRECTIONS]; /* all refuse: one waiter per event */
+    ptk_gate_t gates[PTK_DIRECTIONS]; /* all refuse: one waiter per event */
 } ptk_waitable_foreign_t;
 
 /* The source of a TIMER waitable's events. */
@@ -58,7 +57,7 @@ struct ptk_waitable {
     ptk_event_counter_t counter;    /* TIMER, SIGNAL, USER */
     ptk_waitable_subject_t subject; /* SOCKET */
     /* SOCKET: READY operations; a wait uses that of the first direction that it watches. */
-    ptk_event_op_t ops[PTK_WAITABLE_DIRECTIONS];
+    ptk_event_op_t ops[PTK_DIRECTIONS];
     ptk_waitable_t *next; /* lent: the next one of the same subject; the service's */
     union {
         ptk_waitable_foreign_t foreign;         /* SOCKET, unless it is lent */

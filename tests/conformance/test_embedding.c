@@ -189,7 +189,7 @@ static void poll_until_idle(ptk_event_loop_platform_t *loop) {
 
 #define EVENTS_AT_ONCE 300 /* more than one batch of epoll */
 
-TEST(p92_events_beyond_a_batch_are_work) {
+TEST(p92_events_beyond_a_batch_are_work, MANY_DESCRIPTORS | NEEDS_TICKS | TRUSTS_READINESS | NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     static int fds[EVENTS_AT_ONCE][2];
     static ptk_waitable_t *readable[EVENTS_AT_ONCE];
@@ -279,7 +279,7 @@ static ptk_err write_to_a_full_one(void *fd) {
     return PTK_OK;
 }
 
-TEST(set_has_what_is_waited_for_now) {
+TEST(set_has_what_is_waited_for_now, NEEDS_TICKS | TRUSTS_READINESS) {
     ptk_event_loop_platform_t *loop = test_loop();
     bool is_one = ptk_event_loop_platform_fd(loop) != PTK_OS_HANDLE_NONE;
     int fds[2];

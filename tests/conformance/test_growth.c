@@ -212,7 +212,7 @@ static void poll_after_peak(size_t many) {
     run_beside(many, count_polls_after_peak);
 }
 
-TEST(p87_a_poll_costs_nothing_for_descriptors_of_the_past, REAL_PROCESS | HOOKS_POLLER) {
+TEST(p87_a_poll_costs_nothing_for_descriptors_of_the_past, REAL_PROCESS | HOOKS_POLLER | MANY_DESCRIPTORS) {
     ptk_test_check_growth(poll_after_peak, FEW, MANY, CONSTANT);
 }
 
@@ -284,7 +284,7 @@ static void end_sleepers(size_t many) {
     run_beside(many, count_ends_of_sleepers);
 }
 
-TEST(p87_the_end_of_a_big_stack_costs_the_same_however_many_there_are, REAL_PROCESS | HOOKS_POLLER) {
+TEST(p87_the_end_of_a_big_stack_costs_the_same_beside_many, REAL_PROCESS | HOOKS_POLLER | MUCH_MEMORY) {
     TEST_NEEDS_OWN_STACKS("the stacks are the foreign library's");
     ptk_test_check_growth(end_big, FEW, MANY, CONSTANT);
 }

@@ -317,7 +317,7 @@ static ptk_err of_a_listener(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waits_for_every_event_of_a_listener) {
+TEST(sock_waits_for_every_event_of_a_listener, TRUSTS_READINESS) {
     sock_in_green(of_a_listener);
 }
 

@@ -349,7 +349,7 @@ static ptk_err end_of_stream_beside_a_writer(void *arg) {
     return PTK_OK;
 }
 
-TEST(p09_end_of_stream_does_not_disturb_a_writer, TRUSTS_READINESS) {
+TEST(p09_end_of_stream_does_not_disturb_a_writer, TRUSTS_READINESS | NEEDS_TICKS) {
     with_pair(end_of_stream_beside_a_writer);
 }
 

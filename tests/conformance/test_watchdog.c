@@ -283,7 +283,7 @@ static ptk_err block_through_a_dump(void *arg) {
     return PTK_OK;
 }
 
-TEST(p66_the_dump_signal_works_while_the_loop_is_blocked, REAL_THREADS | REAL_SIGNALS) {
+TEST(p66_the_dump_signal_works_while_the_loop_is_blocked, REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
     read_lines();
     ptk_event_loop_platform_t *loop = test_loop();
     CHECK_OK(ptk_scheduler_dump_on_signal(loop, SIGUSR1));
@@ -351,7 +351,7 @@ static void watch_in_child(void *inherited) {
     test_loop_end(loop);
 }
 
-TEST(p52_a_forked_child_has_watchdogs_of_its_own, REAL_PROCESS | REAL_THREADS | REAL_SIGNALS) {
+TEST(p52_a_forked_child_has_watchdogs_of_its_own, REAL_PROCESS | REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
     char output[4096];
     if (PTK_TEST_TSAN) {
         SKIP("ThreadSanitizer starts no threads after a fork beside threads");

@@ -160,10 +160,11 @@ typedef struct programs_world {
     bool over; /* the workers' steps are over */
     uint64_t computed_ns;
     uint64_t orders;
-    size_t report_lines;  /* that ptk has printed */
-    size_t report_greens; /* of them, those that begin a green thread's paragraph */
-    ptk_green_fn work;    /* a worker's body */
-    uint32_t green_limit; /* of the loop's green threads; 0: none */
+    size_t report_lines;   /* that ptk has printed */
+    size_t report_running; /* of these, those of a running one */
+    size_t report_greens;  /* of them, those that begin a green thread's paragraph */
+    ptk_green_fn work;     /* a worker's body */
+    uint32_t green_limit;  /* of the loop's green threads; 0: none */
     programs_worker_t workers[WORKERS];
     size_t worker_count;
     programs_counter_t counters[COUNTERS_EVER];
@@ -240,11 +241,85 @@ void programs_received(programs_sock_t *sock, const char *bytes, size_t count);
 /* Returns whether every byte that the peer has sent was received. */
 bool programs_is_drained(const programs_sock_t *sock);
 
-/* --- programs_calls.c --- */
+/* --- programs_show.c --- */
+
+/* Describes the coming call, if calls are shown. */
+__attribute__((format(printf, 2, 3))) void programs_describe(programs_worker_t *me, const char *format, ...);
+void programs_show(const programs_worker_t *me, const char *what, const char *result);
+/* Begins a call that a text describes, and ends it. */
+#define PROGRAMS_BEGIN(me, timeout_ms, takes_cancel, ...)                                                    \
+    (programs_describe(me, __VA_ARGS__), programs_begin(me, (me)->text, timeout_ms, takes_cancel))
+void programs_finish(programs_worker_t *me, ptk_err err);
+
+/* The arguments of a step. */
+uint32_t programs_timeout(const programs_step_t *step);
+uint32_t programs_short_time(const programs_step_t *step);
+programs_sock_t *programs_sock_of(const programs_step_t *step);
+
+/* Returns whether a socket is connected and was not closed. */
+bool programs_is_usable(const programs_sock_t *sock);
+
+/* --- programs_steps.c --- */
 
 /* Makes one step. */
 void programs_make_step(programs_worker_t *me, const programs_step_t *step);
 size_t programs_kinds(void);
+
+/* --- programs_waits.c --- */
+
+void programs_make_counter(size_t slot);
+void programs_compute(programs_worker_t *me, const programs_step_t *step);
+void programs_yield(programs_worker_t *me, const programs_step_t *step);
+void programs_sleep(programs_worker_t *me, const programs_step_t *step);
+void programs_wait_one(programs_worker_t *me, const programs_step_t *step);
+void programs_wait_any(programs_worker_t *me, const programs_step_t *step);
+void programs_wait_sock(programs_worker_t *me, const programs_step_t *step);
+void programs_signal(programs_worker_t *me, const programs_step_t *step);
+void programs_signal_through_inbox(programs_worker_t *me, const programs_step_t *step);
+void programs_raise(programs_worker_t *me, const programs_step_t *step);
+void programs_abort(programs_worker_t *me, const programs_step_t *step);
+void programs_destroy(programs_worker_t *me, const programs_step_t *step);
+void programs_abort_sock(programs_worker_t *me, const programs_step_t *step);
+
+/* --- programs_streams.c --- */
+
+void programs_recv(programs_worker_t *me, const programs_step_t *step);
+void programs_recv_some(programs_worker_t *me, const programs_step_t *step);
+void programs_send(programs_worker_t *me, const programs_step_t *step);
+void programs_send_some(programs_worker_t *me, const programs_step_t *step);
+
+/* --- programs_socks.c --- */
+
+/* Makes and ends the objects. Without memory or descriptors some are missing. */
+ptk_err programs_make_listener(void);
+void programs_make_pair(bool is_narrow);
+ptk_err programs_make_descriptors(void);
+void programs_end_descriptors(void);
+void programs_open(programs_worker_t *me, const programs_step_t *step);
+void programs_connect(programs_worker_t *me, const programs_step_t *step);
+void programs_accept(programs_worker_t *me, const programs_step_t *step);
+void programs_listen(programs_worker_t *me, const programs_step_t *step);
+void programs_close(programs_worker_t *me, const programs_step_t *step);
+void programs_linger(programs_worker_t *me, const programs_step_t *step);
+void programs_shutdown(programs_worker_t *me, const programs_step_t *step);
+void programs_look_at_sock(programs_worker_t *me, const programs_step_t *step);
+void programs_use_pair(programs_worker_t *me, const programs_step_t *step);
+void programs_connect_tcp(programs_worker_t *me, const programs_step_t *step);
+
+/* --- programs_greens.c --- */
+
+/* Starts the next worker. */
+void programs_start(const programs_step_t *step);
+void programs_spawn(programs_worker_t *me, const programs_step_t *step);
+void programs_join(programs_worker_t *me, const programs_step_t *step);
+void programs_end_green(programs_worker_t *me, const programs_step_t *step);
+void programs_cancel(programs_worker_t *me, const programs_step_t *step);
+void programs_detach(programs_worker_t *me, const programs_step_t *step);
+void programs_look_at_green(programs_worker_t *me, const programs_step_t *step);
+void programs_begin_shield(programs_worker_t *me, const programs_step_t *step);
+void programs_end_shield(programs_worker_t *me, const programs_step_t *step);
+void programs_set_local(programs_worker_t *me, const programs_step_t *step);
+void programs_stop(programs_worker_t *me, const programs_step_t *step);
 
 /* --- programs_misc.c --- */
 
@@ -253,13 +328,3 @@ void programs_look_at_texts(programs_worker_t *me, const programs_step_t *step);
 void programs_live_alone(programs_worker_t *me, const programs_step_t *step);
 void programs_dump(programs_worker_t *me, const programs_step_t *step);
 void programs_go_on(programs_worker_t *me, const programs_step_t *step);
-
-/* Starts the next worker. */
-void programs_start(const programs_step_t *step);
-
-/* Makes and ends the objects. Without memory or descriptors some are missing. */
-void programs_make_counter(size_t slot);
-ptk_err programs_make_listener(void);
-void programs_make_pair(bool is_narrow);
-ptk_err programs_make_descriptors(void);
-void programs_end_descriptors(void);

@@ -272,12 +272,13 @@ void programs_dump(programs_worker_t *me, const programs_step_t *step) {
     (void) step;
     ptk_scheduler_counters_t counters;
     programs_begin(me, "dump", 0, false);
-    programs.report_lines = programs.report_greens = 0;
+    programs.report_lines = programs.report_greens = programs.report_running = 0;
     EXPECT(ptk_scheduler_dump(NULL), PTK_OK);
     EXPECT(ptk_scheduler_counters(NULL, &counters), PTK_OK);
     PTK_SIM_CHECK(counters.green_threads == programs_living());
     PTK_SIM_CHECK(counters.spawned == programs.worker_count + 1);
     PTK_SIM_CHECK(programs.report_greens == counters.green_threads);
+    PTK_SIM_CHECK(programs.report_running == 1);
     PTK_SIM_CHECK(counters.switches > 0 && counters.polls > 0 &&
                   counters.timers_armed >= counters.timers_fired);
     programs_end(me, PTK_OK);

@@ -509,7 +509,7 @@ static void check_no_data(const programs_worker_t *me, const programs_sock_t *so
     bool has_part =
         reads && !sock->is_closed && sock != &programs.pair_sock && ptk_sock_pending(sock->token) > 0;
     bool has_turn = !call->is_shared;
-    bool may_refuse = call->timeout_ms == 0 && !reads;
+    bool may_refuse = (call->timeout_ms == 0 && !reads) || (call->accepts && programs.is_short);
     PTK_SIM_CHECK(may_refuse || has_part || !has_turn || programs_kernel_ready(sock, call->events) == 0);
 }
 
@@ -683,7 +683,8 @@ static void audit_call(programs_worker_t *worker) {
             audit_counter(call, call->items[i]);
         }
     }
-    if (call->sock && has_slept) {
+    bool may_lack_descriptors = call->accepts && programs.is_short;
+    if (call->sock && has_slept && !may_lack_descriptors) {
         audit_sock(call);
     }
     PTK_SIM_CHECK(!call->joined || !call->joined->is_ended || call->is_due);

@@ -21,6 +21,8 @@
 #define DRAIN_MS      100 /* the loop's time to end what was cancelled, where that is too long */
 #define CHOICES       8   /* values of a decision about objects */
 
+static size_t log_lines; /* that ptk has written */
+
 /* How the host's main runs its loop. */
 enum { BY_RUN, BY_POLL, BY_DESCRIPTOR, LOOP_MODES };
 
@@ -191,6 +193,7 @@ static ptk_err supervise(void *arg) {
     (void) arg;
     scenario_shield(&shield);
     ptk_err err = make_objects();
+    PTK_SIM_CHECK(err == PTK_OK || programs.is_short);
     if (err == PTK_OK) {
         for (size_t i = 0; i < plan.first_workers; i++) {
             programs_start(&plan.spawns[i]);
@@ -267,6 +270,21 @@ static ptk_err check_stuck(ptk_event_loop_platform_t *loop) {
     return PTK_OK;
 }
 
+static ptk_err return_it(void *arg) {
+    return *(const ptk_err *) arg;
+}
+
+/* A failure that no join receives is logged once; ordinary ends are not. */
+static ptk_err check_log(ptk_event_loop_platform_t *loop) {
+    static ptk_err results[] = {PTK_OK, PTK_ERR_CANCELED, PTK_ERR_EOF, PTK_ERR_REFUSED};
+    for (size_t i = 0; i < 4 && !programs.is_short; i++) {
+        log_lines = 0;
+        PTK_SIM_CHECK(ptk_go(loop, return_it, &results[i]) == PTK_OK && ptk_scheduler_run(loop) == PTK_OK);
+        PTK_SIM_CHECK(log_lines == (i == 3));
+    }
+    return PTK_OK;
+}
+
 static uint64_t polls_of(ptk_event_loop_platform_t *loop) {
     ptk_scheduler_counters_t counters = {0};
     PTK_SIM_CHECK(ptk_scheduler_counters(loop, &counters) == PTK_OK || programs.is_short);
@@ -318,7 +336,7 @@ static ptk_err run_loop(ptk_event_loop_platform_t *loop) {
     case END_STUCK:
         return check_stuck(loop);
     default:
-        return PTK_OK;
+        return check_log(loop);
     }
 }
 
@@ -340,18 +358,20 @@ static ptk_err run_host(void *arg) {
     return programs.is_short && err == PTK_ERR_NO_RESOURCES ? PTK_OK : err;
 }
 
-static void drop_log(void *context, ptk_log_level_t level, const char *text) {
+static void count_log(void *context, ptk_log_level_t level, const char *text) {
     (void) context, (void) level, (void) text;
+    log_lines++;
 }
 
 static void count_report(void *context, const char *text) {
     (void) context;
     programs.report_lines += text[0] != '\0';
     programs.report_greens += strncmp(text, "green thread \"", 14) == 0;
+    programs.report_running += strstr(text, "\": running") != NULL;
 }
 
 void scenario_programs(ptk_sim_t *sim) {
-    ptk_log_set_sink(drop_log, NULL);
+    ptk_log_set_sink(count_log, NULL);
     ptk_log_set_report_sink(count_report, NULL);
     memset(&programs, 0, sizeof programs);
     programs.work = work;

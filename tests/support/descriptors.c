@@ -147,7 +147,11 @@ int fd_shutdown(int fd, int how) {
 int fd_fall_silent(int fd) {
     struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
     const struct sock_fprog program = {.len = 1, .filter = &drop};
-    return fd_set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    int result = fd_set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    if (result != 0 && errno == EPERM && !test_is_simulated()) {
+        SKIP("the system attaches filters for privileged users alone");
+    }
+    return result;
 }
 
 ssize_t fd_recv(int fd, void *buffer, size_t bytes) {

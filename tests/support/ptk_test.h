@@ -60,7 +60,8 @@ typedef enum ptk_test_flag {
         1 << 12, /* expects green threads to run, and events to come, in the order of their causes */
     NEEDS_TICKS = 1 << 13,      /* expects ticks only where they are due, and polls that last as requested */
     TRUSTS_READINESS = 1 << 14, /* expects that a descriptor that is reported as ready is ready */
-    RUNS_LOOP = 1 << 15,        /* is about ptk_scheduler_run itself, or about what runs between its ticks */
+    MUCH_MEMORY = 1 << 15,      /* maps more than half a GiB */
+    RUNS_LOOP = 1 << 16,        /* is about ptk_scheduler_run itself, or about what runs between its ticks */
 } ptk_test_flag_t;
 
 typedef struct ptk_test {
