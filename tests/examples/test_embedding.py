@@ -22,7 +22,7 @@ check_equal(sources - {"guest", "tasks"}, set(PROGRAMS), "every program of examp
 check(os.access(example("embedding/in_poll"), os.X_OK), "the program that needs no library is built")
 for name, host_work in PROGRAMS.items():
     if not os.access(example(f"embedding/{name}"), os.X_OK):
-        print(f"not checked: {name} is not built, because its library is not installed")
+        print(f"not checked: {name} is not built: its library is not installed, or does not go with a sanitizer")
         continue
     for platform in ("epoll", "poll"):
         os.environ["PTK_PLATFORM"] = platform
