@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# examples/NAME.c is one program each, examples/*/*.c the code they share; bench/*.c is one program.
+# examples/NAME.c is one program each, examples/*/*.c the code they share; bench/*.c is one program. In examples/embedding
+# each file is a program, with guest.c, if the library that it embeds or is embedded in is found.
 
 # A program of this tree: linked with LIBRARY and libptk.a, placed under FOLDER of the build directory.
 function(ptk_add_program target folder library) # SOURCE...
@@ -8,7 +9,20 @@ function(ptk_add_program target folder library) # SOURCE...
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/${folder}")
 endfunction()
 
+function(ptk_add_embedding name library) # FILE...
+    if(NOT TARGET ${library})
+        message(STATUS "ptk: no ${library}, no example ${name}")
+        return()
+    endif()
+    set(folder "${PROJECT_SOURCE_DIR}/examples/embedding")
+    list(TRANSFORM ARGN PREPEND "${folder}/")
+    ptk_add_program(example_${name} examples/embedding ${library} "${folder}/${name}.c" "${folder}/guest.c" ${ARGN})
+    target_include_directories(example_${name} PRIVATE "${PROJECT_SOURCE_DIR}/examples")
+    set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
+endfunction()
+
 file(GLOB shared_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/*.c")
+list(FILTER shared_sources EXCLUDE REGEX "/embedding/")
 file(GLOB example_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
 file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
 if(PTK_BUILD_EXAMPLES OR PTK_BUILD_TESTS)
@@ -20,6 +34,25 @@ if(PTK_BUILD_EXAMPLES OR PTK_BUILD_TESTS)
         ptk_add_program(example_${name} examples modbus_example "${source}")
         set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
     endforeach()
+    ptk_add_embedding(in_poll ptk_static)
+    find_library(PCL_LIBRARY pcl)
+    find_path(PCL_INCLUDE_DIR pcl.h)
+    if(PCL_LIBRARY AND PCL_INCLUDE_DIR AND NOT PTK_SANITIZE) # a sanitizer is not notified of libpcl's switches
+        add_library(pcl INTERFACE)
+        target_link_libraries(pcl INTERFACE "${PCL_LIBRARY}")
+        target_include_directories(pcl INTERFACE "${PCL_INCLUDE_DIR}")
+    endif()
+    ptk_add_embedding(pump_libpcl pcl tasks.c)
+    find_package(PkgConfig QUIET)
+    if(PkgConfig_FOUND AND NOT CMAKE_CROSSCOMPILING AND NOT PTK_STATIC_EXECUTABLES)
+        pkg_check_modules(UV QUIET IMPORTED_TARGET libuv)
+        pkg_check_modules(GLIB QUIET IMPORTED_TARGET glib-2.0)
+        pkg_check_modules(EVENT QUIET IMPORTED_TARGET libevent_core)
+        ptk_add_embedding(in_libuv PkgConfig::UV)
+        ptk_add_embedding(drive_libuv PkgConfig::UV)
+        ptk_add_embedding(in_glib PkgConfig::GLIB)
+        ptk_add_embedding(in_libevent PkgConfig::EVENT)
+    endif()
 endif()
 if(PTK_BUILD_BENCH)
     ptk_add_program(ptk_bench bench ptk_sim ${bench_sources})

@@ -19,6 +19,10 @@
 #include <ptk_time.h>
 
 #ifdef __cplusplus
+#include <new>
+#include <type_traits>
+#include <utility>
+
 extern "C" {
 #endif
 
@@ -67,8 +71,14 @@ typedef struct ptk_green_options {
  * other code receives it.
  *
  * A macro of the same name adds the function's name and the place of the call, for reports. `(ptk_go)` is the
- * function itself, for function pointers and other languages. In C++, `fn` may be a lambda without captures,
- * and the green thread keeps its own exceptions (#PTK_GREEN_CXX); `fn` must not let one escape.
+ * function itself, for function pointers and other languages.
+ *
+ * In C++, `fn` may be a lambda without captures, and the green thread keeps its own exceptions
+ * (#PTK_GREEN_CXX). Instead of `fn` and `arg` there may be one object that is called without arguments, such
+ * as a lambda with captures: `ptk_go(loop, [sock, name] { return serve(sock, name); })`. It returns ptk_err
+ * or nothing, is moved to the heap, and is destroyed on the green thread after the call, or by the caller if
+ * none is started. An exception that escapes it ends the program by std::terminate(); one must not escape
+ * `fn`.
  *
  * @param loop  the loop; NULL means the current one
  * @param fn    the body
@@ -105,7 +115,8 @@ PTK_API PTK_NODISCARD ptk_err ptk_go_at(ptk_event_loop_platform_t *loop, ptk_gre
 
 /**
  * Starts a green thread and returns a handle, which ptk_green_join(), ptk_green_end() or ptk_green_detach()
- * ends. A macro of the same name adds the function's name and the place of the call, as for ptk_go().
+ * ends. A macro of the same name adds the function's name and the place of the call, as for ptk_go(). In C++
+ * one object instead of `fn` and `arg` is taken, too.
  *
  * @param loop     the loop; NULL means the current one
  * @param options  the options; NULL means all defaults
@@ -412,6 +423,54 @@ PTK_NODISCARD inline ptk_green_t *ptk_green_spawn_named(const char *name, const 
     }
     own.flags |= PTK_GREEN_CXX;
     return ptk_green_spawn_sized(loop, &own, fn, arg, name, file, line);
+}
+
+/** Implements green threads whose body is an object on the heap. */
+template <typename Body> struct ptk_green_body {
+    Body body; /**< The object. */
+
+    /** Calls the object, and deletes it; an exception of either is std::terminate(). */
+    static ptk_err run(void *arg) noexcept {
+        struct owner {
+            ptk_green_body *held;
+            ~owner() {
+                delete held;
+            }
+        } owned{static_cast<ptk_green_body *>(arg)};
+        if constexpr (std::is_void_v<decltype(owned.held->body())>) {
+            owned.held->body();
+            return PTK_OK;
+        } else {
+            return owned.held->body();
+        }
+    }
+};
+
+/** Implements C++'s ptk_green_spawn() of an object that is called without arguments. */
+template <typename Body>
+PTK_NODISCARD inline ptk_green_t *ptk_green_spawn_named(const char *name, const char *file, int line,
+                                                        ptk_event_loop_platform_t *loop,
+                                                        const ptk_green_options_t *options, Body &&body) {
+    using held_t = ptk_green_body<std::decay_t<Body>>;
+    auto *held = new (std::nothrow) held_t{std::forward<Body>(body)};
+    if (!held) {
+        ptk_green_options_t impossible = PTK_GREEN_OPTIONS_INIT;
+        impossible.stack_bytes = static_cast<size_t>(-1) / 4; /* is refused with PTK_ERR_NO_RESOURCES */
+        return ptk_green_spawn_at(loop, &impossible, held_t::run, nullptr, name, file, line);
+    }
+    ptk_green_t *green = ptk_green_spawn_named(name, file, line, loop, options, held_t::run, held);
+    if (!green) {
+        delete held;
+    }
+    return green;
+}
+
+/** Implements C++'s ptk_go() of an object that is called without arguments. */
+template <typename Body>
+PTK_NODISCARD inline ptk_err ptk_go_named(const char *name, const char *file, int line,
+                                          ptk_event_loop_platform_t *loop, Body &&body) {
+    ptk_green_t *green = ptk_green_spawn_named(name, file, line, loop, nullptr, std::forward<Body>(body));
+    return green ? ptk_green_detach(green) : ptk_get_err();
 }
 
 /** Calls ptk_go_at() with the function's name and the place. */

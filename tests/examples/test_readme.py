@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The program in README.md compiles without a warning, serves, and ends with a message if its port is taken."""
+"""README.md's programs compile without a warning. The echo server serves, and ends with a message if its port is taken;
+the function for another event loop waits for both."""
 
 import os
 import re
@@ -23,17 +24,66 @@ if re.search(r"^CMAKE_(INTERPROCEDURAL_OPTIMIZATION|CROSSCOMPILING):\w+=(ON|TRUE
     skip("this build's library is not machine code of this compiler")
 
 
-def compile_sample(port: int, folder: Path) -> str:
-    match = re.search(r"^```c\n(.*?)^```$", (source / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    check(match is not None and ":7000" in match[1], "README.md has a program that listens on port 7000")
-    text = folder / "sample.c"
-    text.write_text(match[1].replace(":7000", f":{port}"))
-    program = str(folder / "sample")
-    words = [compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{source / 'src'}", str(text),
+# A program for the function: green threads that sleep and that send a byte to the program's own descriptor.
+POLL_BOTH_MAIN = """
+#include <stdio.h>
+#include <unistd.h>
+
+static int own[2];
+
+static ptk_err sleep_and_write(void *arg) {
+    ptk_err err = ptk_sleep_ms(5);
+    return write(own[1], arg, 1) == 1 ? err : PTK_ERR_OS;
+}
+
+int main(void) {
+    struct pollfd fds[10];
+    char byte, count = 0;
+    ptk_event_loop_platform_t *loop = ptk_event_loop_platform_create();
+    if (pipe(own) != 0 || ptk_go(loop, sleep_and_write, "x") || ptk_go(loop, sleep_and_write, "y")) {
+        return 2;
+    }
+    ptk_err err = PTK_OK;
+    while (err == PTK_OK || (err == PTK_ERR_DONE && count < 2)) {
+        fds[0] = (struct pollfd) {.fd = own[0], .events = POLLIN};
+        err = poll_both(loop, fds, 1, 10);
+        count += fds[0].revents && read(own[0], &byte, 1) == 1;
+    }
+    puts(ptk_err_name(err));
+    ptk_err too_small = poll_both(loop, fds, 1, 1);
+    return too_small == PTK_ERR_NO_RESOURCES && ptk_event_loop_platform_destroy(loop) == PTK_OK ? 0 : 3;
+}
+"""
+
+
+def block(number: int) -> str:
+    blocks = re.findall(r"^```c\n(.*?)^```$", (source / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    check(len(blocks) > number, f"README.md has program {number}")
+    return blocks[number]
+
+
+def compile_program(text: str, path: Path) -> str:
+    path.write_text(text)
+    program = str(path.with_suffix(""))
+    words = [compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{source / 'src'}", str(path),
              str(build / "libptk.a"), "-pthread", "-o", program]
     done = subprocess.run(words, capture_output=True, text=True)
     check_equal((done.returncode, done.stderr), (0, ""), "it compiles without a warning")
     return program
+
+
+def compile_sample(port: int, folder: Path) -> str:
+    text = block(0)
+    check(":7000" in text, "it listens on port 7000")
+    return compile_program(text.replace(":7000", f":{port}"), folder / "sample.c")
+
+
+def check_poll_both(folder: Path) -> None:
+    program = compile_program(block(1) + POLL_BOTH_MAIN, folder / "poll_both.c")
+    for platform in ("epoll", "poll"):
+        os.environ["PTK_PLATFORM"] = platform
+        done = run(program)
+        check_equal((done.returncode, done.stdout, done.stderr), (0, "PTK_ERR_DONE\n", ""), f"both are served on {platform}")
 
 
 def check_echo(program: str, port: int) -> None:
@@ -63,5 +113,6 @@ try:
         check_equal((done.returncode, done.stdout, done.stderr), (1, "", "echo: address already in use\n"),
                     "it ends with a message while its port is taken")
     check_echo(program, port)
+    check_poll_both(folder)
 finally:
     shutil.rmtree(folder)
