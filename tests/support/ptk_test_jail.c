@@ -155,14 +155,12 @@ static void enter_filtered(void) {
 }
 
 static void enter_small(void) {
-    static const struct {
-        int resource;
-        rlim_t limit;
-    } limits[] = {{RLIMIT_AS, 512 << 20}, {RLIMIT_MEMLOCK, 0}, {RLIMIT_NOFILE, 64}};
-    for (size_t i = 0; i < LENGTH(limits); i++) {
-        const struct rlimit limit = {limits[i].limit, limits[i].limit};
-        CHECK_EQ(setrlimit(limits[i].resource, &limit), 0);
-    }
+    const struct rlimit memory = {512 << 20, 512 << 20};
+    const struct rlimit locked_memory = {0, 0};
+    const struct rlimit descriptors = {64, 64};
+    CHECK_EQ(setrlimit(RLIMIT_AS, &memory), 0);
+    CHECK_EQ(setrlimit(RLIMIT_MEMLOCK, &locked_memory), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
 }
 
 static const struct {
