@@ -134,12 +134,13 @@ static uint32_t epoll_reported_bits(const ptk_sim_registration_t *registration) 
     return ready;
 }
 
-/* Fills `events` from the ready list; removes what has nothing to report. Returns how many. */
+/* Fills `events` from the ready list; removes what has nothing to report. Returns how many. The oracle may
+ * cut the batch short, but not to nothing: the caller would wait while something is ready. */
 static int epoll_collect(ptk_sim_file_t *epoll, struct epoll_event *events, int capacity) {
     int count = 0;
     uint32_t left = epoll->u.epoll.ready_count;
     uint32_t fewer = left > 1 ? ptk_choice(PTK_SIM_SITE_BATCH, left) : 0;
-    for (; left > fewer && count < capacity; left--) {
+    for (; left > (count > 0 ? fewer : 0) && count < capacity; left--) {
         ptk_sim_registration_t *registration = epoll_pick_ready(epoll, left);
         uint32_t ready = epoll_reported_bits(registration);
         if (ready == 0) {

@@ -379,9 +379,11 @@ ptk_err ptk_watchdog_dump_begin(ptk_scheduler_t *scheduler, ptk_watchdog_dump_t 
     return ptk_signal_subscribe_notify(&dump->subscription, watchdog_notify_dump, signo);
 }
 
+/* No loop prints what arrived last any more. */
 void ptk_watchdog_dump_end(ptk_watchdog_dump_t *dump) {
     if (dump->watchdog) {
         ptk_signal_unsubscribe(&dump->subscription);
+        ptk_watchdog_dump_printed(dump);
     }
 }
 

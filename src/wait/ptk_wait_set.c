@@ -359,7 +359,7 @@ static ptk_err park_on_set(ptk_wait_set_t *set) {
     clear_waiters(set, set->count);
     if (code == PTK_OK) {
         code = take_outcome(set, record, had_op);
-    } else if (code == PTK_ERR_ABORTED) {
+    } else if (code == PTK_ERR_ABORTED || code == PTK_ERR_CLOSED) {
         set->index = item_of_record(set, record);
     }
     if (code != PTK_OK && finds_closed(set)) {

@@ -355,6 +355,47 @@ TEST(accept_that_was_given_the_gate_ends_with_the_shutdown) {
     sock_in_green(shut_down_after_an_accept);
 }
 
+/* A wait for a listener and for another event. */
+typedef struct listener_or_event {
+    ptk_waitable_wait_item_t items[2];
+    size_t index;
+    ptk_err result;
+} listener_or_event_t;
+
+static ptk_err wait_for_listener_or_event(void *arg) {
+    listener_or_event_t *wait = arg;
+    wait->result = ptk_waitable_wait_any(wait->items, 2, &wait->index, PTK_TIMEOUT_INFINITE);
+    return PTK_OK;
+}
+
+/* The wait queues behind an accept, and the shutdown ends both. */
+static ptk_err shut_down_beside_a_wait_for_any(void *unused) {
+    (void) unused;
+    ptk_addr_t addr;
+    ptk_sock_t *listener = sock_listener(1, &addr);
+    ptk_waitable_t *event = test_user();
+    sock_task_t task = {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
+    listener_or_event_t wait = {
+        .items = {{ptk_sock_waitable(listener, PTK_EVENT_READ), PTK_EVENT_READ}, {event, PTK_EVENT_READ}},
+        .index = 9};
+    sock_task_start(&task);
+    sock_settle();
+    ptk_green_t *waiter = test_spawn(wait_for_listener_or_event, &wait);
+    sock_settle();
+    CHECK_OK(ptk_sock_shutdown(listener, PTK_SOCK_READ));
+    CHECK_OK(test_join(waiter));
+    CHECK_ERR(wait.result, PTK_ERR_CLOSED);
+    CHECK_EQ(wait.index, 0);
+    CHECK_ERR(sock_task_join(&task), PTK_ERR_CLOSED);
+    ptk_waitable_destroy(event);
+    ptk_sock_close(listener);
+    return PTK_OK;
+}
+
+TEST(a_wait_for_any_names_the_listener_that_is_shut_down) {
+    sock_in_green(shut_down_beside_a_wait_for_any);
+}
+
 static int no_descriptors(ptk_sys_member_t call, int fd) {
     (void) fd;
     return call == PTK_SYS_accept ? -EMFILE : 0;

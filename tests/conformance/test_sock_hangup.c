@@ -63,7 +63,7 @@ static ptk_err not_by_bytes(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_hangup_is_the_end_of_the_peers_stream_and_not_its_bytes) {
+TEST(sock_hangup_is_the_end_of_the_peers_stream_and_not_its_bytes, TRUSTS_READINESS) {
     sock_in_green(not_by_bytes);
 }
 
@@ -112,7 +112,7 @@ static ptk_err after_a_reset(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_hangup_is_reported_after_a_reset) {
+TEST(sock_hangup_is_reported_after_a_reset, TRUSTS_READINESS) {
     sock_in_green(after_a_reset);
 }
 
@@ -148,7 +148,7 @@ static ptk_err by_own_shutdown(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_hangup_is_reported_after_the_own_end_of_reading) {
+TEST(sock_hangup_is_reported_after_the_own_end_of_reading, TRUSTS_READINESS) {
     sock_in_green(by_own_shutdown);
 }
 
@@ -189,7 +189,7 @@ static ptk_err beside_transfers(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_hangup_and_priority_are_waited_for_beside_transfers) {
+TEST(sock_hangup_and_priority_are_waited_for_beside_transfers, TRUSTS_READINESS) {
     sock_in_green(beside_transfers);
 }
 
@@ -220,7 +220,7 @@ static ptk_err one_for_each(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_waits_are_one_for_each_event) {
+TEST(sock_waits_are_one_for_each_event, TRUSTS_READINESS) {
     sock_in_green(one_for_each);
 }
 
@@ -251,7 +251,7 @@ static ptk_err other_ends(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_hangup_waits_end_by_abort_cancel_and_close) {
+TEST(sock_hangup_waits_end_by_abort_cancel_and_close, TRUSTS_READINESS) {
     sock_in_green(other_ends);
 }
 
@@ -348,7 +348,7 @@ static ptk_err urgent(void *unused) {
     return PTK_OK;
 }
 
-TEST(sock_priority_lasts_until_the_urgent_byte_is_received) {
+TEST(sock_priority_lasts_until_the_urgent_byte_is_received, TRUSTS_READINESS) {
     sock_in_green(urgent);
 }
 

@@ -331,7 +331,7 @@ static ptk_err wait_beside_readable_data(void *arg) {
     return PTK_OK;
 }
 
-TEST(p08_readiness_of_the_other_direction_does_not_make_the_loop_spin, TRUSTS_READINESS) {
+TEST(p08_readiness_of_the_other_direction_does_not_make_the_loop_spin, TRUSTS_READINESS | NEEDS_TICKS) {
     with_pair(wait_beside_readable_data);
 }
 

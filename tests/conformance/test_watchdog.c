@@ -293,6 +293,34 @@ TEST(p66_the_dump_signal_works_while_the_loop_is_blocked, REAL_THREADS | REAL_SI
     stop_reading();
 }
 
+/* The dump is cancelled before it receives the signal. */
+static ptk_err stop_and_raise(void *unused) {
+    (void) unused;
+    CHECK_OK(ptk_scheduler_stop(NULL));
+    CHECK_EQ(raise(SIGUSR1), 0);
+    return PTK_OK;
+}
+
+static ptk_err block_until_named(void *unused) {
+    (void) unused;
+    block_until(" has blocked its loop for ");
+    return PTK_OK;
+}
+
+/* The watchdog would report a dump before it reports the stall. */
+TEST(p66_a_dump_that_has_ended_is_owed_no_more, REAL_THREADS | REAL_SIGNALS | RUNS_LOOP) {
+    read_lines();
+    ptk_event_loop_platform_t *loop = watched_loop(10 * STALL_MS);
+    CHECK_OK(ptk_scheduler_dump_on_signal(loop, SIGUSR1));
+    test_go(stop_and_raise, NULL);
+    test_run();
+    test_go(block_until_named, NULL);
+    test_run();
+    CHECK(!have_seen("dump: "));
+    test_loop_end(loop);
+    stop_reading();
+}
+
 /* --- destroy ------------------------------------------------------------------------------------------- */
 
 static atomic_bool over; /* never; ThreadSanitizer delivers signals at atomic accesses */

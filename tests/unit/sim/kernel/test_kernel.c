@@ -5,8 +5,11 @@
  */
 #include "sim/kernel/ptk_sim_kernel.h"
 
+#include "base/ptk_thread.h"
+
 #include "descriptors.h"
 #include "ptk_test.h"
+#include "sim/kernel/ptk_sim_site.h"
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -100,6 +103,39 @@ static void watch_an_epoll(void) {
 
 TEST(an_epoll_is_readable_only_while_it_would_report_something) {
     here_and_on_a_host(watch_an_epoll);
+}
+
+/* Cuts each batch by one. */
+static uint32_t choose_short_batches(ptk_choice_oracle_t *oracle, uint32_t site, uint32_t count) {
+    (void) oracle;
+    return site == PTK_SIM_SITE_BATCH && count > 1;
+}
+
+static void wait_with_one_that_is_ready_no_more(void) {
+    uint64_t taken = 0;
+    ptk_os_handle_t epoll = 0;
+    int fds[2] = {fd_event(), fd_event()};
+    ptk_choice_oracle_t oracle = {choose_short_batches};
+    ptk_choice_oracle_t *before = ptk_thread()->oracle;
+    CHECK_EQ(ptk_sys()->epoll_create(&epoll), 0);
+    for (int i = 0; i < 2; i++) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fds[i]};
+        CHECK_EQ(ptk_sys()->epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event), 0);
+        CHECK_EQ(fd_event_add(fds[i]), 0);
+    }
+    CHECK_EQ(fd_event_take(fds[0], &taken), 0);
+    struct epoll_event event = {0};
+    ptk_thread()->oracle = &oracle;
+    CHECK_EQ(ptk_sys()->epoll_wait(epoll, &event, 1, -1), 1);
+    ptk_thread()->oracle = before;
+    CHECK_EQ(event.data.fd, fds[1]);
+    CHECK_EQ(fd_close((int) epoll), 0);
+    CHECK_EQ(fd_close(fds[0]), 0);
+    CHECK_EQ(fd_close(fds[1]), 0);
+}
+
+TEST(a_batch_is_not_cut_to_nothing) {
+    on_a_host(wait_with_one_that_is_ready_no_more);
 }
 
 /* --- connections --- */
