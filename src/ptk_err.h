@@ -154,6 +154,18 @@ PTK_API size_t ptk_get_count(void);
  */
 PTK_API PTK_NODISCARD ptk_err ptk_get_cause(void);
 
+/**
+ * Makes an error that of the last call that failed: for functions on top of ptk that report errors as ptk
+ * does. The error number of the operating system, the count and the cause become 0.
+ *
+ * @param err  the error; PTK_OK leaves everything as it is
+ * @return `err`, so that `return ptk_set_err(PTK_ERR_BUSY);` is one statement.
+ *
+ * Parks: no. \n
+ * Thread: any.
+ */
+PTK_API PTK_NODISCARD ptk_err ptk_set_err(ptk_err err);
+
 #ifdef __cplusplus
 }
 #endif

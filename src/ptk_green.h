@@ -451,12 +451,13 @@ template <typename Body>
 PTK_NODISCARD inline ptk_green_t *ptk_green_spawn_named(const char *name, const char *file, int line,
                                                         ptk_event_loop_platform_t *loop,
                                                         const ptk_green_options_t *options, Body &&body) {
+    static_assert(std::is_invocable_v<std::decay_t<Body> &>,
+                  "pass fn and arg, or one object that is called without arguments");
     using held_t = ptk_green_body<std::decay_t<Body>>;
     auto *held = new (std::nothrow) held_t{std::forward<Body>(body)};
     if (!held) {
-        ptk_green_options_t impossible = PTK_GREEN_OPTIONS_INIT;
-        impossible.stack_bytes = static_cast<size_t>(-1) / 4; /* is refused with PTK_ERR_NO_RESOURCES */
-        return ptk_green_spawn_at(loop, &impossible, held_t::run, nullptr, name, file, line);
+        PTK_IGNORE(ptk_set_err(PTK_ERR_NO_RESOURCES));
+        return nullptr;
     }
     ptk_green_t *green = ptk_green_spawn_named(name, file, line, loop, options, held_t::run, held);
     if (!green) {

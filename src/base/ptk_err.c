@@ -32,6 +32,10 @@ ptk_err ptk_get_err(void) {
     return ptk_error_slot()->err;
 }
 
+ptk_err ptk_set_err(ptk_err err) {
+    return ptk_fail(err);
+}
+
 int ptk_get_os_err(void) {
     return ptk_error_slot()->os_err;
 }

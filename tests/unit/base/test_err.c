@@ -115,6 +115,14 @@ TEST(fail_records_and_clears_the_rest) {
     check_slot(PTK_ERR_BUSY, 0, 0, PTK_OK);
 }
 
+TEST(set_err_records_and_clears_the_rest) {
+    ptk_fail_count(PTK_ERR_PARTIAL, PTK_ERR_RESET, 17);
+    CHECK_OK(ptk_set_err(PTK_OK));
+    check_slot(PTK_ERR_PARTIAL, 0, 17, PTK_ERR_RESET);
+    CHECK_ERR(ptk_set_err(PTK_ERR_BUSY), PTK_ERR_BUSY);
+    check_slot(PTK_ERR_BUSY, 0, 0, PTK_OK);
+}
+
 TEST(fail_with_ok_leaves_the_slot) {
     ptk_fail_count(PTK_ERR_PARTIAL, PTK_ERR_RESET, 17);
     CHECK_OK(ptk_fail(PTK_OK));
