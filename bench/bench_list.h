@@ -13,3 +13,4 @@ extern const bench_t bench_growth[];
 extern const bench_t bench_echo[];
 extern const bench_t bench_stream[];
 extern const bench_t bench_sim[];
+extern const bench_t bench_lateness[];

@@ -20,9 +20,9 @@
 #define ROUNDS_DEFAULT 11
 #define ROUNDS_QUICK   10
 
-static const bench_t *const groups[] = {bench_yield,   bench_spawn,    bench_alive,
-                                        bench_timeout, bench_sleepers, bench_growth,
-                                        bench_echo,    bench_stream,   bench_sim};
+static const bench_t *const groups[] = {bench_yield,    bench_spawn,   bench_alive, bench_timeout,
+                                        bench_sleepers, bench_growth,  bench_echo,  bench_stream,
+                                        bench_sim,      bench_lateness};
 
 static size_t collect_benches(const bench_t **benches) {
     size_t count = 0;

@@ -31,8 +31,9 @@ extern "C" {
  * and is taken at a switch; the clock is read at every switch and operation while they take long, and once in
  * at most 256 switches and 128 operations while they are short. So beside a green thread that computes for a
  * time T between its calls, timers and events are late by 3 T at most; if many short switches or operations
- * came before, once by the rest of their portion. Code without calls, and loops of calls
- * with timeout 0, never switch: the watchdog names them (ptk_diagnose.h).
+ * came before, once by the rest of their portion. Beside bursts of 0.1 to 100 ms, between yields or between
+ * requests of a client that pipelines, 2 T is the most that `ptk_bench lateness` shows. Code without calls,
+ * and loops of calls with timeout 0, never switch: the watchdog names them (ptk_diagnose.h).
  *
  * @param loop  the loop; NULL means the current one
  * @return PTK_OK when all have ended, also after ptk_scheduler_stop(), or
