@@ -273,11 +273,27 @@ static ptk_err arm_items(ptk_wait_set_t *set) {
 
 /* --- park --- */
 
+/* Returns true if an event of the world outside can end the wait for item `i`. A timer that is armed no more
+ * never fires again: the look has armed one that has a period. */
+static bool is_item_externally_wakeable(const ptk_wait_set_t *set, size_t i) {
+    const ptk_waitable_t *waitable = waitable_at(set, i);
+    switch ((ptk_waitable_type_t) waitable->type) {
+    case PTK_WAITABLE_SOCKET:
+        return set->records[i].op != NULL;
+    case PTK_WAITABLE_TIMER:
+        return waitable->u.timer.timer.state != PTK_TIMER_IDLE;
+    case PTK_WAITABLE_SIGNAL:
+        return true;
+    case PTK_WAITABLE_USER:
+        break;
+    }
+    return false;
+}
+
 /* Returns true if events of the world outside can end the wait, so that it is no deadlock. */
 static bool is_set_externally_wakeable(const ptk_wait_set_t *set) {
     for (size_t i = 0; i < set->count; i++) {
-        bool only_queues = is_socket(waitable_at(set, i)) && !set->records[i].op;
-        if (waitable_at(set, i)->type != PTK_WAITABLE_USER && !only_queues) {
+        if (is_item_externally_wakeable(set, i)) {
             return true;
         }
     }
