@@ -102,7 +102,7 @@ static void showing_add_crash(ptk_sim_t *sim, int signal_number) {
     ptk_sim_describe_verdict(&verdict, text, sizeof text);
     size_t length = strlen(text);
     snprintf(text + length, sizeof text - length, " %s", place);
-    snprintf(sim->failure, sizeof sim->failure, "%s", text);
+    snprintf(sim->failure, sizeof sim->failure, "%.*s", (int) sizeof sim->failure - 1, text);
 }
 
 /* Signal handler. It is not async-signal-safe: the process is lost anyway, and the place of the crash and the

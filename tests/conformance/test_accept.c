@@ -376,7 +376,8 @@ static ptk_err shut_down_beside_a_wait_for_any(void *unused) {
     ptk_waitable_t *event = test_user();
     sock_task_t task = {.verb = SOCK_ACCEPT, .sock = listener, .timeout_ms = SOCK_FOREVER};
     listener_or_event_t wait = {
-        .items = {{ptk_sock_waitable(listener, PTK_EVENT_READ), PTK_EVENT_READ}, {event, PTK_EVENT_READ}},
+        .items = {{.waitable = ptk_sock_waitable(listener, PTK_EVENT_READ), .events = PTK_EVENT_READ},
+                  {.waitable = event, .events = PTK_EVENT_READ}},
         .index = 9};
     sock_task_start(&task);
     sock_settle();
