@@ -75,33 +75,50 @@ static bool watchdog_locate(const watchdog_view_t *view, bool hold, bool *taken_
     return is_of_use;
 }
 
-/* Writes which green thread runs to `text`. */
-static void watchdog_name(const ptk_watchdog_capture_t *capture, bool taken, char *text, size_t bytes) {
-    if (!taken) {
-        ptk_sys_format(text, bytes, "a green thread (its OS thread does not handle SIGURG)");
+/* What blocks the loop. */
+typedef struct watchdog_blocker {
+    bool taken;     /* the capture has its frames, and is to be released */
+    char name[256]; /* the green thread in words */
+} watchdog_blocker_t;
+
+static void watchdog_name(const ptk_watchdog_capture_t *capture, watchdog_blocker_t *blocker) {
+    char *text = blocker->name;
+    if (!blocker->taken) {
+        ptk_sys_format(text, sizeof blocker->name, "a green thread (its OS thread does not handle SIGURG)");
     } else if (!capture->has_task) {
-        ptk_sys_format(text, bytes, "the loop itself, no green thread,");
+        ptk_sys_format(text, sizeof blocker->name, "the loop itself, no green thread,");
     } else {
-        ptk_sys_format(text, bytes, "green thread \"%s\", spawned at %s:%d,", capture->name, capture->file,
-                       capture->line);
+        ptk_sys_format(text, sizeof blocker->name, "green thread \"%s\", spawned at %s:%d,", capture->name,
+                       capture->file, capture->line);
+    }
+}
+
+/* Returns false if the loop has moved meanwhile. */
+static bool watchdog_find_blocker(const watchdog_view_t *view, watchdog_blocker_t *blocker_out) {
+    if (!watchdog_locate(view, false, &blocker_out->taken)) {
+        return false;
+    }
+    watchdog_name(&view->watchdog->capture, blocker_out);
+    return true;
+}
+
+/* Reports where the green thread is, if that is known. */
+static void watchdog_report_place(const watchdog_view_t *view, const watchdog_blocker_t *blocker) {
+    const ptk_watchdog_capture_t *capture = &view->watchdog->capture;
+    if (blocker->taken) {
+        ptk_backtrace_report(capture->frames, capture->count);
+        ptk_capture_release(view->watchdog);
     }
 }
 
 static void watchdog_report_stall(watchdog_view_t *view) {
-    const ptk_watchdog_capture_t *capture = &view->watchdog->capture;
-    char name[256];
-    bool taken;
-    if (!watchdog_locate(view, false, &taken)) {
-        return;
+    watchdog_blocker_t blocker;
+    if (watchdog_find_blocker(view, &blocker)) {
+        ptk_log(PTK_LOG_WARNING, "watchdog: %s has blocked its loop for %llu ms", blocker.name,
+                (unsigned long long) watchdog_ms(view->stuck_ns));
+        watchdog_report_place(view, &blocker);
+        view->reported = true;
     }
-    watchdog_name(capture, taken, name, sizeof name);
-    ptk_log(PTK_LOG_WARNING, "watchdog: %s has blocked its loop for %llu ms", name,
-            (unsigned long long) watchdog_ms(view->stuck_ns));
-    if (taken) {
-        ptk_backtrace_report(capture->frames, capture->count);
-        ptk_capture_release(view->watchdog);
-    }
-    view->reported = true;
 }
 
 static void watchdog_report_end(watchdog_view_t *view) {
@@ -112,38 +129,27 @@ static void watchdog_report_end(watchdog_view_t *view) {
 
 /* Reports the running green thread after a dump signal. */
 static void watchdog_report_dump(watchdog_view_t *view) {
-    const ptk_watchdog_capture_t *capture = &view->watchdog->capture;
-    char name[256];
-    bool taken;
-    if (!watchdog_locate(view, false, &taken)) {
-        return;
+    watchdog_blocker_t blocker;
+    if (watchdog_find_blocker(view, &blocker)) {
+        ptk_report("dump: %s blocks the loop, which reports the others when it goes on", blocker.name);
+        watchdog_report_place(view, &blocker);
+        view->dump_reported = true;
     }
-    watchdog_name(capture, taken, name, sizeof name);
-    ptk_report("dump: %s blocks the loop, which reports the others when it goes on", name);
-    if (taken) {
-        ptk_backtrace_report(capture->frames, capture->count);
-        ptk_capture_release(view->watchdog);
-    }
-    view->dump_reported = true;
 }
 
 /* Ends the process, unless the loop has moved. What matters most is reported while the loop's thread runs:
  * the dump of all green threads needs it to stand still, and a sink may need a lock that it holds then. */
 static void watchdog_end_drain(const watchdog_view_t *view) {
     const ptk_watchdog_capture_t *capture = &view->watchdog->capture;
-    char name[256];
-    bool taken;
-    if (!watchdog_locate(view, false, &taken)) {
+    watchdog_blocker_t blocker;
+    if (!watchdog_find_blocker(view, &blocker)) {
         return;
     }
-    watchdog_name(capture, taken, name, sizeof name);
     ptk_report("destroy: out of time");
-    ptk_report("%s blocks the loop", name);
-    if (taken) {
-        ptk_backtrace_report(capture->frames, capture->count);
-        ptk_capture_release(view->watchdog);
-    }
-    if (taken && watchdog_locate(view, true, &taken) && taken) {
+    ptk_report("%s blocks the loop", blocker.name);
+    watchdog_report_place(view, &blocker);
+    bool holds = false;
+    if (blocker.taken && watchdog_locate(view, true, &holds) && holds) {
         ptk_dump_stopped(view->watchdog->scheduler,
                          "destroy: these green threads were cancelled and have not ended", capture->frames,
                          capture->count);

@@ -9,26 +9,6 @@
 #include <pthread.h>
 #include <string.h>
 
-static ptk_err yield_thrice(void *letter) {
-    for (int i = 0; i < 3; i++) {
-        test_note(*(const char *) letter);
-        test_yield();
-    }
-    return PTK_OK;
-}
-
-static ptk_err sleep_some_ms(void *ms) {
-    CHECK_OK(ptk_sleep_ms(*(uint32_t *) ms));
-    test_note('s');
-    return PTK_OK;
-}
-
-static ptk_err wait_for(void *waitable) {
-    CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
-    test_note('w');
-    return PTK_OK;
-}
-
 /* --- the descriptor ------------------------------------------------------------------------------------- */
 
 /* Returns the loop's descriptor; skips the test where there is none. */
@@ -66,7 +46,7 @@ TEST(fd_is_quiet_while_there_is_nothing_to_do) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fd = exposed(loop);
     ptk_waitable_t *user = test_user();
-    test_go(wait_for, user);
+    test_go(test_body_wait, user);
     CHECK(is_readable(fd, 0));
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
@@ -82,8 +62,8 @@ TEST(fd_is_quiet_while_there_is_nothing_to_do) {
 TEST(fd_shows_runnable_green_threads, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     int fd = exposed(loop);
-    test_go(yield_thrice, "a");
-    test_go(yield_thrice, "b");
+    test_go(test_body_yield_thrice, "a");
+    test_go(test_body_yield_thrice, "b");
     CHECK(drive_by_descriptor(loop, fd) >= 4);
     CHECK_STR(test_notes(), "ababab");
     test_loop_end(loop);
@@ -94,8 +74,8 @@ TEST(fd_shows_deadlines) {
     int fd = exposed(loop);
     uint32_t ms[] = {8, 3};
     uint64_t start = ptk_now_ns();
-    test_go(sleep_some_ms, &ms[0]);
-    test_go(sleep_some_ms, &ms[1]);
+    test_go(test_body_sleep_ms, &ms[0]);
+    test_go(test_body_sleep_ms, &ms[1]);
     size_t turns = drive_by_descriptor(loop, fd);
     CHECK(ptk_now_ns() - start >= 8 * PTK_NS_PER_MS);
     CHECK_STR(test_notes(), "ss");
@@ -106,7 +86,7 @@ TEST(fd_shows_deadlines) {
 TEST(fd_shows_deadlines_armed_before_it_was_requested) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 3;
-    test_go(sleep_some_ms, &ms);
+    test_go(test_body_sleep_ms, &ms);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     drive_by_descriptor(loop, exposed(loop));
@@ -122,8 +102,8 @@ TEST(fd_shows_timer_waitables_and_descriptors) {
     ptk_waitable_t *timer = test_timer_waitable(3, 0);
     ptk_waitable_t *readable = test_fd_waitable(fds[0]);
     test_write(fds[1], 1);
-    test_go(wait_for, timer);
-    test_go(wait_for, readable);
+    test_go(test_body_wait, timer);
+    test_go(test_body_wait, readable);
     drive_by_descriptor(loop, fd);
     CHECK_STR(test_notes(), "ww");
     ptk_waitable_destroy(timer);
@@ -143,7 +123,7 @@ TEST(fd_shows_signals_of_other_threads, REAL_THREADS) {
     ptk_waitable_t *user = test_user();
     ptk_signaler_t *signaler = ptk_waitable_signaler(user);
     pthread_t thread;
-    test_go(wait_for, user);
+    test_go(test_body_wait, user);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     CHECK(!is_readable(fd, 0));
@@ -160,9 +140,9 @@ TEST(fd_that_was_requested_does_not_disturb_run) {
     ptk_event_loop_platform_t *loop = test_loop();
     exposed(loop);
     uint32_t ms[] = {2, 1};
-    test_go(sleep_some_ms, &ms[0]);
-    test_go(sleep_some_ms, &ms[1]);
-    test_go(yield_thrice, "a");
+    test_go(test_body_sleep_ms, &ms[0]);
+    test_go(test_body_sleep_ms, &ms[1]);
+    test_go(test_body_yield_thrice, "a");
     test_run();
     CHECK_STR(test_notes(), "aaass");
     test_loop_end(loop);
@@ -196,7 +176,7 @@ TEST(p92_events_beyond_a_batch_are_work, MANY_DESCRIPTORS | NEEDS_TICKS | TRUSTS
     for (int i = 0; i < EVENTS_AT_ONCE; i++) {
         test_pipe(fds[i]);
         readable[i] = test_fd_waitable(fds[i][0]);
-        test_go(wait_for, readable[i]);
+        test_go(test_body_wait, readable[i]);
     }
     poll_until_idle(loop);
     CHECK_STR(test_notes(), "");
@@ -256,11 +236,11 @@ TEST(set_drives_yields_deadlines_timers_and_descriptors) {
     uint32_t ms[] = {5, 2};
     ptk_waitable_t *timer = test_timer_waitable(3, 0);
     ptk_waitable_t *readable = test_fd_waitable(fds[0]);
-    test_go(yield_thrice, "a");
-    test_go(sleep_some_ms, &ms[0]);
-    test_go(sleep_some_ms, &ms[1]);
-    test_go(wait_for, timer);
-    test_go(wait_for, readable);
+    test_go(test_body_yield_thrice, "a");
+    test_go(test_body_sleep_ms, &ms[0]);
+    test_go(test_body_sleep_ms, &ms[1]);
+    test_go(test_body_wait, timer);
+    test_go(test_body_wait, readable);
     poll_while_work(loop);
     test_write(fds[1], 1);
     drive_by_set(loop);
@@ -287,7 +267,7 @@ TEST(set_has_what_is_waited_for_now, NEEDS_TICKS | TRUSTS_READINESS) {
     test_fill(fds[0]);
     ptk_waitable_t *readable = test_fd_waitable(fds[0]);
     CHECK_EQ(set_size(loop), 1);
-    test_go(wait_for, readable);
+    test_go(test_body_wait, readable);
     poll_until_idle(loop);
     CHECK_EQ(set_size(loop), is_one ? 1 : 2);
     test_go(write_to_a_full_one, &fds[0]); /* the same descriptor: one entry */
@@ -332,7 +312,7 @@ TEST(set_is_quiet_while_there_is_nothing_to_do) {
     ptk_poll_entry_t entry;
     size_t count = 0;
     uint32_t next_ms = 7;
-    test_go(wait_for, user);
+    test_go(test_body_wait, user);
     CHECK_OK(ptk_event_loop_platform_poll_set(loop, &entry, 1, &count));
     CHECK(is_readable((int) entry.handle, 0));
     poll_while_work(loop);
@@ -354,7 +334,7 @@ TEST(set_shows_signals_of_other_threads, REAL_THREADS) {
     ptk_waitable_t *user = test_user();
     ptk_signaler_t *signaler = ptk_waitable_signaler(user);
     pthread_t thread;
-    test_go(wait_for, user);
+    test_go(test_body_wait, user);
     CHECK_EQ(set_size(loop), 1);
     poll_until_idle(loop);
     CHECK_EQ(pthread_create(&thread, NULL, signal_once, signaler), 0);
@@ -378,7 +358,7 @@ TEST(next_ms_is_of_the_time_of_the_call) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 20;
     uint32_t next_ms = 7;
-    test_go(sleep_some_ms, &ms);
+    test_go(test_body_sleep_ms, &ms);
     poll_while_work(loop);
     CHECK_OK(ptk_scheduler_next_ms(loop, &next_ms));
     CHECK_EQ(next_ms, 20);
@@ -460,7 +440,7 @@ TEST(alarm_that_could_not_be_set_is_set_later) {
     int fd = exposed(loop);
     uint32_t ms = 3;
     ptk_intercept(&failing_alarms);
-    test_go(sleep_some_ms, &ms);
+    test_go(test_body_sleep_ms, &ms);
     poll_while_work(loop);
     ptk_intercept_end();
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
@@ -481,7 +461,7 @@ TEST(alarm_that_goes_off_for_a_deadline_that_is_no_more_sets_the_next) {
     ptk_waitable_t *user = test_user();
     uint32_t ms = 6;
     test_go(wait_with_a_timeout, user);
-    test_go(sleep_some_ms, &ms);
+    test_go(test_body_sleep_ms, &ms);
     poll_while_work(loop);
     CHECK_OK(ptk_waitable_signal(user));
     drive_by_descriptor(loop, fd);

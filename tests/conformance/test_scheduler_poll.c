@@ -2,26 +2,6 @@
 /* ptk_scheduler_poll(), and what it reports about the next call. */
 #include "conformance.h"
 
-static ptk_err yield_thrice(void *letter) {
-    for (int i = 0; i < 3; i++) {
-        test_note(*(const char *) letter);
-        test_yield();
-    }
-    return PTK_OK;
-}
-
-static ptk_err sleep_some_ms(void *ms) {
-    CHECK_OK(ptk_sleep_ms(*(uint32_t *) ms));
-    test_note('s');
-    return PTK_OK;
-}
-
-static ptk_err wait_for(void *waitable) {
-    CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
-    test_note('w');
-    return PTK_OK;
-}
-
 static ptk_err wait_until_canceled(void *arg) {
     (void) arg;
     CHECK_ERR(ptk_sleep_ms(PTK_TIMEOUT_INFINITE), PTK_ERR_CANCELED);
@@ -43,8 +23,8 @@ TEST(poll_of_nothing_is_closed) {
 TEST(poll_runs_each_runnable_green_thread_once, NEEDS_ORDER) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t next_ms = 7;
-    test_go(yield_thrice, "a");
-    test_go(yield_thrice, "b");
+    test_go(test_body_yield_thrice, "a");
+    test_go(test_body_yield_thrice, "b");
     CHECK_OK(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, &next_ms));
     CHECK_STR(test_notes(), "ab");
     CHECK_EQ(next_ms, 0);
@@ -62,8 +42,8 @@ TEST(poll_returns_the_next_deadline_rounded_up, NEEDS_TICKS) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms[] = {50, 20};
     uint32_t next_ms = 7;
-    test_go(sleep_some_ms, &ms[0]);
-    test_go(sleep_some_ms, &ms[1]);
+    test_go(test_body_sleep_ms, &ms[0]);
+    test_go(test_body_sleep_ms, &ms[1]);
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_EQ(next_ms, 20);
@@ -90,7 +70,7 @@ TEST(poll_waits_no_longer_than_it_may, NEEDS_TICKS) {
     ptk_event_loop_platform_t *loop = test_loop();
     uint32_t ms = 50;
     uint32_t next_ms = 7;
-    test_go(sleep_some_ms, &ms);
+    test_go(test_body_sleep_ms, &ms);
     CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms)); /* starts the green thread */
     CHECK_EQ(ptk_now_ns(), 1000);
     CHECK_OK(ptk_scheduler_poll(loop, 10, &next_ms));
@@ -106,7 +86,7 @@ TEST(poll_with_only_events_to_come_returns_infinite) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     uint32_t next_ms = 7;
-    test_go(wait_for, user);
+    test_go(test_body_wait, user);
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_OK(ptk_scheduler_poll(loop, 0, &next_ms));
     CHECK_EQ(next_ms, PTK_TIMEOUT_INFINITE);
@@ -121,7 +101,7 @@ TEST(poll_never_reports_a_deadlock) {
     ptk_event_loop_platform_t *loop = test_loop();
     ptk_waitable_t *user = test_user();
     test_capture_begin();
-    test_go(wait_for, user);
+    test_go(test_body_wait, user);
     for (int i = 0; i < 10; i++) {
         CHECK_OK(ptk_scheduler_poll(loop, 1, NULL));
     }
@@ -150,7 +130,7 @@ TEST(poll_delivers_descriptors, TRUSTS_READINESS) {
     int fds[2];
     test_pipe(fds);
     ptk_waitable_t *readable = test_fd_waitable(fds[0]);
-    test_go(wait_for, readable);
+    test_go(test_body_wait, readable);
     CHECK_OK(ptk_scheduler_poll(loop, 0, NULL));
     test_write(fds[1], 1);
     CHECK_ERR(ptk_scheduler_poll(loop, PTK_TIMEOUT_INFINITE, NULL), PTK_ERR_DONE);

@@ -191,6 +191,26 @@ void test_notes_clear(void) {
     notes[0] = '\0';
 }
 
+ptk_err test_body_yield_thrice(void *letter) {
+    for (int i = 0; i < 3; i++) {
+        test_note(*(const char *) letter);
+        test_yield();
+    }
+    return PTK_OK;
+}
+
+ptk_err test_body_sleep_ms(void *ms) {
+    CHECK_OK(ptk_sleep_ms(*(uint32_t *) ms));
+    test_note('s');
+    return PTK_OK;
+}
+
+ptk_err test_body_wait(void *waitable) {
+    CHECK_OK(test_wait(waitable, PTK_TIMEOUT_INFINITE));
+    test_note('w');
+    return PTK_OK;
+}
+
 /* --- descriptors ---------------------------------------------------------------------------------------- */
 
 void test_socketpair(int fds[2]) {

@@ -92,6 +92,12 @@ void test_note(char what);
 const char *test_notes(void);
 void test_notes_clear(void);
 
+/* Bodies of green threads that leave notes: the letter before each of three yields; 's' after a sleep of so
+   many milliseconds (uint32_t); 'w' after a wait for a waitable. */
+ptk_err test_body_yield_thrice(void *letter);
+ptk_err test_body_sleep_ms(void *ms);
+ptk_err test_body_wait(void *waitable);
+
 /* --- descriptors ---------------------------------------------------------------------------------------- */
 
 /* Open a connected pair of AF_UNIX stream sockets, and a pipe, read end first; and close a pair. The
