@@ -85,7 +85,7 @@ static ptk_stack_slot_t *stack_slot_init(const ptk_stack_pool_t *pool, ptk_stack
         return NULL;
     }
     slot->low = bottom + arena->guard_bytes;
-    slot->high = top - index % STACK_COLOURS * STACK_COLOUR_BYTES;
+    slot->high = top - (arena->first_number + index) % STACK_COLOURS * STACK_COLOUR_BYTES;
     slot->arena = arena;
     if (arena->watch_numbers) {
         arena->watch_numbers[index] = ptk_sanitizer_stack_begin(slot->low, top);

@@ -67,6 +67,7 @@ ptk_stack_arena_t *ptk_stack_arena_create(ptk_stack_pool_t *pool, size_t class_i
     arena->class_index = class_index;
     arena->watch_numbers = ptk_sanitizer_watches_stacks() ? (unsigned *) (void *) &arena->slots[count] : NULL;
     if (class_index < PTK_STACK_CLASSES) {
+        arena->first_number = pool->mapped[class_index];
         pool->mapped[class_index] += count;
     }
     ptk_list_append(&pool->arenas, &arena->in_pool);

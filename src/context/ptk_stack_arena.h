@@ -14,8 +14,9 @@ struct ptk_stack_arena {
     size_t guard_bytes;
     atomic_size_t allocated; /* slots below this index were allocated at least once, and have their guard */
     size_t slot_count;
-    size_t class_index;                           /* PTK_STACK_CLASSES: one large stack */
-    ptk_list_node_t in_pool;                      /* in ptk_stack_pool_t.arenas */
+    size_t class_index;      /* PTK_STACK_CLASSES: one large stack */
+    size_t first_number;     /* slots that the class had before: the first slot's number in it */
+    ptk_list_node_t in_pool; /* in ptk_stack_pool_t.arenas */
     _Atomic(ptk_stack_arena_t *) next_registered; /* in the registry */
     _Atomic(ptk_stack_arena_t *) *registered_at;  /* the link that points here; of writers only */
     size_t protected_guards;                      /* guards that use up mappings */
