@@ -15,6 +15,7 @@
 
 #include "sched/ptk_scheduler_impl.h"
 #include "sched/ptk_timer.h"
+#include "sched/ptk_wait_queue.h"
 
 /* Returns how many periods have ended at `now_ns`, and sets *deadline_ns, which has passed, to the end of the
  * present one. */
@@ -35,6 +36,13 @@ static void run_timer_until(ptk_waitable_t *waitable, uint64_t deadline_ns) {
     waitable->scheduler->idle_timer_count++;
 }
 
+/* Counts the only expiry of a one-shot timer. Waiters that stay behind park again: nothing will wake them, so
+ * that they no longer count as externally wakeable. */
+static void end_one_shot(ptk_waitable_t *waitable) {
+    ptk_event_counter_add(&waitable->counter, 1);
+    ptk_wait_queue_wake_all(&waitable->counter.waiters, PTK_WAKE_RETRY);
+}
+
 static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     ptk_waitable_timer_t *source = ptk_container_of(timer, ptk_waitable_timer_t, timer);
     ptk_waitable_t *waitable = ptk_container_of(source, ptk_waitable_t, u.timer);
@@ -43,7 +51,7 @@ static void timer_expired(ptk_scheduler_t *scheduler, ptk_timer_t *timer) {
     ptk_assert(scheduler->idle_timer_count > 0);
     scheduler->idle_timer_count--;
     if (source->period_ns == 0) {
-        ptk_event_counter_add(&waitable->counter, 1);
+        end_one_shot(waitable);
         return;
     }
     uint64_t next_ns = timer->value_ns;

@@ -342,6 +342,27 @@ TEST(p51_deadlock_of_a_wait_for_a_timer_that_never_fires_again) {
     test_loop_end(loop);
 }
 
+static ptk_err wait_for_an_expiry(void *timer) {
+    return test_wait(timer, PTK_TIMEOUT_INFINITE);
+}
+
+/* One expiry wakes one of two waiters. */
+TEST(p51_deadlock_of_the_second_waiter_of_a_timer_that_fires_once) {
+    TEST_NEEDS_OWN_STACKS(FOREIGN_REASON);
+    ptk_event_loop_platform_t *loop = test_loop();
+    ptk_waitable_t *timer = test_timer_waitable(1, 0);
+    test_capture_begin();
+    test_go(wait_for_an_expiry, timer);
+    test_go(wait_for_an_expiry, timer);
+    CHECK_ERR(ptk_scheduler_run(loop), PTK_ERR_DEADLOCK);
+    CHECK_EQ(test_counters().green_threads, 1);
+    CHECK_OK(ptk_scheduler_stop(loop));
+    test_run();
+    test_capture_end();
+    ptk_waitable_destroy(timer);
+    test_loop_end(loop);
+}
+
 /* A daemon that waits for something real neither prevents the report of a deadlock of the others nor hides
    it. */
 TEST(deadlock_with_a_daemon_parked_beside) {
