@@ -278,7 +278,7 @@ PTK_API PTK_NODISCARD ptk_err ptk_signaler_signal(ptk_signaler_t *signaler);
 /**
  * Takes one more reference to a signaler.
  *
- * @param signaler  the signaler
+ * @param signaler  the signaler, or NULL
  * @return `signaler`.
  *
  * Parks: no. \n

@@ -116,7 +116,9 @@ ptk_err ptk_signaler_signal(ptk_signaler_t *signaler) {
 }
 
 ptk_signaler_t *ptk_signaler_ref(ptk_signaler_t *signaler) {
-    atomic_fetch_add_explicit(&signaler->holders, 1, memory_order_relaxed);
+    if (signaler) {
+        atomic_fetch_add_explicit(&signaler->holders, 1, memory_order_relaxed);
+    }
     return signaler;
 }
 

@@ -179,6 +179,7 @@ static ptk_err signal_from_the_own_thread(void *arg) {
     CHECK_STR(test_notes(), "oo");
     ptk_signaler_unref(first);
     ptk_signaler_unref(second);
+    CHECK(ptk_signaler_ref(NULL) == NULL);
     ptk_signaler_unref(NULL);
     ptk_waitable_destroy(user);
     return PTK_OK;
