@@ -8,12 +8,12 @@
  * (timeout 0). The switch itself is not watched, so it costs nothing.
  *
  * The watchdog's thread looks at the mark at intervals. It does three things:
- *   - a loop that is stuck for `stall_ms` is reported, once until it moves, and then how long that took;
- *   - a drain of destroy that is stuck beyond its limit is reported, and the process aborted: the drain
- * itself looks at its limit only at ticks;
- *   - after a dump signal that comes while the loop is stuck, the green thread that runs is reported. The
- * loop prints the rest when it moves. Time counts only as far as the thread had meant to wait, times two:
- * when the process was stopped, one late look does not make a loop stuck.
+ *   - it reports a loop that is stuck for `stall_ms`, once until the loop moves, and then how long that took;
+ *   - it reports a drain of destroy that is stuck beyond its limit, and aborts the process;
+ *   - after a dump signal that finds the loop stuck it reports the green thread that runs.
+ * The drain itself looks at its limit only at ticks, and the loop prints the rest of the dump when it moves.
+ * Time counts only as far as the thread had meant to wait, times two: when the process was stopped, one late
+ * look does not make a loop stuck.
  *
  * Each watched loop has a thread of its own, which is joined before the scheduler is freed: loops share
  * nothing, and nothing is looked at that may have ended. It is started where it is first needed: by the
@@ -39,7 +39,7 @@
 #define WATCHDOG_PAUSE_FOR_EVER  UINT64_MAX
 
 static atomic_uint watchdog_forks; /* of this process and its ancestors */
-static atomic_bool watchdog_knows_forks;
+static atomic_bool watchdog_counts_forks;
 
 /* What the thread has seen. On its stack. */
 typedef struct watchdog_view {
@@ -302,9 +302,9 @@ static void watchdog_reset_after_fork(void) {
 
 /* A simulated host has no signals of the machine, and its watchdog no thread. */
 static int watchdog_prepare(void) {
-    if (!atomic_exchange(&watchdog_knows_forks, true) &&
+    if (!atomic_exchange(&watchdog_counts_forks, true) &&
         ptk_sys_real.at_fork_child(watchdog_reset_after_fork) != 0) {
-        atomic_store(&watchdog_knows_forks, false);
+        atomic_store(&watchdog_counts_forks, false);
     }
     return ptk_thread()->host ? 0 : ptk_capture_install();
 }

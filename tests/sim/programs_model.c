@@ -2,15 +2,22 @@
 /*
  * The reference model of random programs: which results each call may return, and when.
  *
- *   time      A call returns TIMEOUT exactly when its time is over, later only by what was computed
- * meanwhile, and never returns anything after that. With timeout 0 no other green thread runs before it
- * returns. errors    ptk_get_err() is the last failure's and is not changed by success. cancel    CANCELED is
- * returned at entry once the caller is cancelled, never before, and never with timeout 0. The cause is that
- * of the first visible scope. waking    What ends a call ends it at once: before `idle` advances. This is
- * checked when the call returns, and by the audit while it is open. For sockets the simulated kernel itself
- * says what is ready. counting  Each event of a waitable is taken exactly once, by the waiter that came
- * first; a look at a waitable for which nothing else waits finds the exact count. streams   Received bytes
- * are those of the peer's sends: whole, in order, each once, sends of queued callers in theirs.
+ * Time: a call returns TIMEOUT exactly when its time is over, later only by what was computed meanwhile, and
+ * never returns anything else after that. With timeout 0 no other green thread runs before it returns.
+ *
+ * Errors: ptk_get_err() is the last failure's and is not changed by success.
+ *
+ * Cancel: CANCELED is returned at entry once the caller is cancelled, never before, and never with timeout 0.
+ * The cause is that of the first visible scope.
+ *
+ * Waking: what ends a call ends it at once, before `idle` advances. This is checked when the call returns,
+ * and by the audit while it is open. For sockets the simulated kernel states what is ready.
+ *
+ * Counting: each event of a waitable is taken exactly once, by the waiter that came first. A look at a
+ * waitable for which nothing else waits finds the exact count.
+ *
+ * Streams: received bytes are those of the peer's sends: whole, in order, each once, and sends of queued
+ * callers in the order of the queue.
  *
  * A call that has begun may not have queued yet, because it may yield first. It is certain to be queued when
  * `idle` has advanced since it began. The rules about the order of waiters hold for such calls.
