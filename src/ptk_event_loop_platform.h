@@ -189,8 +189,9 @@ typedef struct ptk_poll_entry {
  * @param count_out  receives how many entries the loop has: on success, and if they are more than `capacity`
  * @return PTK_OK, or
  *         PTK_ERR_NO_RESOURCES: `capacity` is less than *count_out, and no entry was written; or no
- * descriptor is left, and *count_out is 0; PTK_ERR_INVALID_PARAM: `count_out` is NULL, or `entries` is NULL
- * and `capacity` is not 0; PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see the top of this file.
+ *         descriptor is left, and *count_out is 0;
+ *         PTK_ERR_INVALID_PARAM: `count_out` is NULL, or `entries` is NULL and `capacity` is not 0;
+ *         PTK_ERR_WRONG_THREAD, PTK_ERR_NO_LOOP, PTK_ERR_FORKED: see the top of this file.
  *
  * Parks: no. \n
  * Thread: the loop's, outside ptk_scheduler_run() and ptk_scheduler_poll(). \n

@@ -6,8 +6,8 @@
  *
  * A peer that loses its power, or the way to it, sends no more: neither bytes nor the end of its stream.
  * Three limits end what waits for it:
- *   - the timeout of a receive, for a peer that should have sent something by then, whether it is gone or
- * only silent. Only the program can set it; a server needs such a limit for every connection;
+ *   - the timeout of a receive, for a peer that should have sent something by then, gone or only silent;
+ *     only the program can set it, and a server needs such a limit for every connection;
  *   - keepalive (ptk_tcp_set_keepalive()), for a connection that may rightly be silent for long;
  *   - the user timeout (ptk_tcp_set_user_timeout()), for a peer that takes nothing of what is sent to it.
  * When keepalive, the user timeout or the system's own limit of about 15 minutes for unacknowledged bytes
@@ -141,9 +141,12 @@ typedef struct ptk_tcp_keepalive_options {
  * @param on       the new state
  * @param options  the times; NULL means all defaults, and is required to switch it off
  * @return PTK_OK, or
- *         PTK_ERR_INVALID_PARAM: `sock` is NULL, a time is out of range, or `options` are not valid; nothing
- * has changed; PTK_ERR_NOT_SUPPORTED: the system does not have it; PTK_ERR_PERMISSION: the operating system
- * forbids it; PTK_ERR_NO_RESOURCES: the system is short of memory; PTK_ERR_CLOSED: the socket was closed;
+ *         PTK_ERR_INVALID_PARAM: `sock` is NULL, a time is out of range, or `options` are not valid;
+ *         nothing has changed;
+ *         PTK_ERR_NOT_SUPPORTED: the system does not have it;
+ *         PTK_ERR_PERMISSION: the operating system forbids it;
+ *         PTK_ERR_NO_RESOURCES: the system is short of memory;
+ *         PTK_ERR_CLOSED: the socket was closed;
  *         PTK_ERR_WRONG_THREAD, PTK_ERR_FORKED: see ptk_event_loop_platform.h.
  *
  * Parks: no. \n

@@ -4,11 +4,11 @@
  *
  * Descriptor 2 is the program's, and may be anything: closed, a pipe whose reader is gone or asleep, or,
  * after a close, a connection. So three things hold for every write:
- *   - it goes only to the file that descriptor 2 was when it was adopted. The file is recognised by device
- * and inode. Before the first adoption any file is taken, after the adoption of a closed descriptor none;
+ *   - it goes only to the file that descriptor 2 was when it was adopted, recognised by device and inode;
+ *     before the first adoption any file is taken, after the adoption of a closed descriptor none;
  *   - it does not wait. The file status flags belong to the open file description, which other processes
- *     share, so they are not changed: poll(2) is called first, and the write is then made without waiting, as
- * far as the kind of file has such a call. A terminal has none, so it is opened a second time for the write;
+ *     share, so they are not changed: poll(2) is called first, and the write is then made without waiting,
+ *     as far as the kind of file has such a call; a terminal has none, and is opened again for the write;
  *   - it raises no signal. The signals that a write can raise are blocked around it, and one that the write
  *     made pending is taken back. SIGTTOU is blocked too: it stops a process in the background.
  *
