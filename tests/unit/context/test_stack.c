@@ -442,7 +442,9 @@ TEST(p79_trimmed_stack_is_guarded_when_it_is_used_again) {
     CHECK(ptk_stack_find_guard((char *) slots[1]->low - slots[1]->arena->slot_bytes - 1, &found, &bytes));
     CHECK_STR(found.name, "(free stack)");
     CHECK_EQ(take(0), slots[0]);
-    CHECK_EQ(slots[0]->high[-1], 0);
+    if (!ptk_sanitizer_watches_stacks()) { /* to Valgrind a new stack has no values */
+        CHECK_EQ(slots[0]->high[-1], 0);
+    }
     CHECK(!ptk_sys_real.is_readable(slots[0]->low - 1));
     memset(slots[0]->low, 1, usable(slots[0]));
     ptk_stack_free(&pool, slots[0]);
