@@ -146,7 +146,7 @@ static bool open_conversation(const conversation_t *self, modbus_client_t *clien
 }
 
 /* Pauses until the conversation's next round is due, and writes that time. A round that is late begins at
- * once and counts from when it was due, so that a slow answer does not hide the wait of the requests behind
+ * once and counts from when it was due, so that a slow reply does not hide the wait of the requests behind
  * it. */
 static ptk_err pause_until_due(const conversation_t *self, uint64_t *due_ns) {
     demo_t *demo = self->demo;
@@ -290,7 +290,7 @@ static ptk_err measure_full(demo_t *demo) {
     return err ? err : server_process_report(&demo->server, &demo->server_end, TIMEOUT_MS);
 }
 
-/* A round has two requests, so one round in the time in which the full load answers four requests of a
+/* A round has two requests, so one round in the time in which the full load completes four requests of a
  * conversation makes half of that load. The measurement begins when the last round of the full load is over.
  */
 static ptk_err measure_half(demo_t *demo) {

@@ -149,8 +149,8 @@ static void epoll_deliver(epoll_loop_t *self, const struct epoll_event *event, p
 }
 
 /* Takes one batch. Events beyond it remain queued in the kernel for the next tick, so that events cannot
- * starve green threads. A full batch may have left some. EINTR counts as an early
- * return: the kernel interrupts a wait only while there is no event. */
+ * starve green threads. A full batch may have left some. EINTR counts as an early return: the kernel
+ * interrupts a wait only while there is no event. */
 static int epoll_poll(ptk_event_loop_platform_t *loop, uint64_t now_ns, uint64_t deadline_ns,
                       ptk_list_t *finished) {
     epoll_loop_t *self = epoll_loop_of(loop);
